@@ -1,0 +1,220 @@
+//! Fields that hold addresses: From, To, Contact, Route and their kin.
+
+use super::{Header, HeaderId};
+use crate::lex::{Cursor, is_lws, is_token_byte, trim, unquote};
+use crate::{Params, ParseError, Uri};
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+/// `name-addr` or `addr-spec` with the parameters of the header (RFC 3261 §25.1).
+#[derive(Clone, Copy, Debug)]
+pub struct NameAddr<'a> {
+    display: &'a [u8],
+    /// The URI.
+    pub uri: Uri<'a>,
+    /// The parameters of the header field, not of the URI.
+    pub params: Params<'a>,
+}
+
+impl<'a> NameAddr<'a> {
+    /// Reads an address that fills all of `value`.
+    ///
+    /// # Errors
+    /// When display name, URI or parameters are out of their grammar.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_lws();
+        let start = cursor.at;
+        let display = if cursor.peek() == Some(b'"') {
+            cursor.quoted("display-name")?
+        } else {
+            // Tokens and white space; UTF-8 and dots occur in the wild and are unambiguous before `<`.
+            trim(cursor.take_while(|byte| is_token_byte(byte) || is_lws(byte) || byte >= 0x80))
+        };
+        cursor.skip_lws();
+        if cursor.eat(b'<') {
+            let open = cursor.at;
+            let inside = cursor.take_while(|byte| byte != b'>');
+            if !cursor.eat(b'>') {
+                return Err(ParseError::new(open, "name-addr"));
+            }
+            let lead = inside.iter().take_while(|byte| is_lws(**byte)).count();
+            let uri = Uri::parse(trim(inside)).map_err(|error| error.shifted(open + lead))?;
+            let params = Params::take(&mut cursor, "generic-param")?;
+            cursor.finish("name-addr")?;
+            return Ok(Self { display, uri, params });
+        }
+        // Without brackets everything behind the first `;` belongs to the header (rule 67), and a URI
+        // with comma or question mark is not allowed (rule 66).
+        cursor.at = start;
+        let bare = cursor.take_while(|byte| !is_lws(byte) && byte != b';');
+        if let Some(at) = bare.iter().position(|byte| matches!(byte, b',' | b'?')) {
+            return Err(ParseError::new(start + at, "addr-spec"));
+        }
+        let uri = Uri::parse(bare).map_err(|error| error.shifted(start))?;
+        let params = Params::take(&mut cursor, "generic-param")?;
+        cursor.finish("addr-spec")?;
+        Ok(Self { display: b"", uri, params })
+    }
+
+    /// The display name: quotes removed, quoted pairs resolved. Not always UTF-8 (rule 74).
+    pub fn display(&self) -> Cow<'a, [u8]> {
+        unquote(self.display)
+    }
+
+    /// The `tag` parameter, where there is one that is not empty.
+    pub fn tag(&self) -> Option<&'a str> {
+        self.params.value("tag")
+    }
+}
+
+impl fmt::Display for NameAddr<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.display.is_empty() {
+            write!(f, "{} ", String::from_utf8_lossy(self.display))?;
+        }
+        write!(f, "<{}>{}", self.uri, self.params)
+    }
+}
+
+macro_rules! addresses {
+    ($($(#[$doc:meta])* $name:ident $id:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name<'a>(pub NameAddr<'a>);
+
+        impl<'a> Header<'a> for $name<'a> {
+            const ID: HeaderId = HeaderId::$id;
+            fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+                NameAddr::parse(value).map(Self)
+            }
+        }
+
+        impl<'a> Deref for $name<'a> {
+            type Target = NameAddr<'a>;
+            fn deref(&self) -> &NameAddr<'a> {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+addresses! {
+    /// Who sends the request (RFC 3261 §20.20).
+    From FROM
+    /// Whom the request is for (RFC 3261 §20.39).
+    To TO
+    /// One proxy to visit (RFC 3261 §20.34).
+    Route ROUTE
+    /// One proxy that stays in the path of the dialog (RFC 3261 §20.30).
+    RecordRoute RECORD_ROUTE
+    /// One proxy between registrar and contact (RFC 3327).
+    Path PATH
+    /// One proxy between user agent and home (RFC 3608).
+    ServiceRoute SERVICE_ROUTE
+    /// Whom to contact (RFC 3515).
+    ReferTo REFER_TO
+}
+
+/// One contact, or the `*` that removes all bindings (RFC 3261 §20.10).
+#[derive(Clone, Copy, Debug)]
+pub enum Contact<'a> {
+    /// `*`.
+    Wildcard,
+    /// An address with its parameters.
+    Address(NameAddr<'a>),
+}
+
+impl<'a> Header<'a> for Contact<'a> {
+    const ID: HeaderId = HeaderId::CONTACT;
+
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        if trim(value) == b"*" { Ok(Self::Wildcard) } else { NameAddr::parse(value).map(Self::Address) }
+    }
+}
+
+impl<'a> Contact<'a> {
+    /// The address, unless it is the wildcard.
+    pub fn address(&self) -> Option<&NameAddr<'a>> {
+        match self {
+            Self::Wildcard => None,
+            Self::Address(address) => Some(address),
+        }
+    }
+}
+
+impl<'a> NameAddr<'a> {
+    /// The `expires` parameter in seconds. A value out of its grammar is read as absent (RFC 3261 §20.10 lets a
+    /// registrar take its default), one that is too large as the largest.
+    pub fn expires(&self) -> Option<u32> {
+        super::numbers::delta_seconds(self.params.value("expires")?.as_bytes())
+    }
+
+    /// The `q` parameter in thousandths, 0 to 1000; `None` when absent or out of its grammar.
+    pub fn q(&self) -> Option<u16> {
+        let (whole, fraction) = match self.params.value("q")? {
+            text if text.len() > 5 => return None,
+            text => text.split_once('.').unwrap_or((text, "")),
+        };
+        let digits = fraction.bytes().chain(*b"000").take(3);
+        let thousandths =
+            digits.map(|digit| if digit.is_ascii_digit() { Some(u16::from(digit - b'0')) } else { None });
+        let fraction = thousandths.into_iter().try_fold(0u16, |sum, digit| Some(sum * 10 + digit?))?;
+        match whole {
+            "0" | "" => Some(fraction),
+            "1" if fraction == 0 => Some(1000),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_all_the_forms() {
+        let address =
+            NameAddr::parse(b"\"J Rosenberg \\\\\\\"\" <sip:jdrosen@example.com>\r\n ;\r\n tag = 98asjd8")
+                .unwrap();
+        assert_eq!(&*address.display(), b"J Rosenberg \\\"");
+        assert_eq!(address.tag(), Some("98asjd8"));
+        let address = NameAddr::parse(b"caller<sip:caller@example.com>;tag=323").unwrap();
+        assert_eq!(&*address.display(), b"caller");
+        let address = NameAddr::parse(b"sip:+19725552222@gw1.example.net;unknownparam").unwrap();
+        assert!(address.params.has("unknownparam"), "rule 67");
+        assert_eq!(address.uri.as_str(), "sip:+19725552222@gw1.example.net");
+        assert!(NameAddr::parse(b"tel:+1-201-555-0123").is_ok());
+    }
+
+    #[test]
+    fn what_needs_quotes_or_brackets_is_refused_without() {
+        for value in [
+            "Bell, Alexander <sip:a@b>",
+            "\"Mr. J. User <sip:j.user@example.com>",
+            "sip:a@b?x=y",
+            "<sip:a@b",
+            "",
+            "<>",
+        ] {
+            assert!(NameAddr::parse(value.as_bytes()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn q_is_read_in_thousandths() {
+        let q = |text: &str| NameAddr::parse(format!("<sip:a@b>;q={text}").as_bytes()).unwrap().q();
+        assert_eq!(
+            [q("0.33"), q("1"), q("1.000"), q("0"), q(".5"), q("0.5")],
+            [Some(330), Some(1000), Some(1000), Some(0), Some(500), Some(500)]
+        );
+        assert_eq!([q("1.1"), q("2"), q("0.x"), q("0.1234")], [None, None, None, None]);
+    }
+}

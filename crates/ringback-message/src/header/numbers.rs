@@ -1,0 +1,176 @@
+//! Fields that hold numbers and identifiers.
+
+use super::{Header, HeaderId};
+use crate::lex::{Cursor, decimal, is_lws, text, trim};
+use crate::{Method, Params, ParseError};
+use bytes::Bytes;
+use std::fmt;
+
+/// The order of requests and the method that a response answers (RFC 3261 §20.16).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CSeq {
+    /// The sequence number, below 2^31 for those who keep §8.1.1.5; read up to 2^32 - 1.
+    pub number: u32,
+    /// The method.
+    pub method: Method,
+}
+
+impl<'a> Header<'a> for CSeq {
+    const ID: HeaderId = HeaderId::CSEQ;
+
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_lws();
+        let start = cursor.at;
+        let number = decimal(cursor.take_while(|byte| byte.is_ascii_digit()));
+        let number = number.ok_or(ParseError::new(start, "CSeq"))?;
+        let before = cursor.at;
+        cursor.skip_lws();
+        if cursor.at == before {
+            return Err(cursor.error("CSeq"));
+        }
+        let name = cursor.token("CSeq")?;
+        cursor.finish("CSeq")?;
+        let method = Method::new(name).map_err(|_| ParseError::new(before, "CSeq"))?;
+        Ok(Self { number, method })
+    }
+}
+
+impl fmt::Display for CSeq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.number, self.method)
+    }
+}
+
+/// What groups the messages of one call or registration (RFC 3261 §20.8). Case-sensitive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CallId<'a>(pub &'a str);
+
+impl<'a> Header<'a> for CallId<'a> {
+    const ID: HeaderId = HeaderId::CALL_ID;
+
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let value = trim(value);
+        match value.iter().position(|byte| is_lws(*byte) || *byte < 0x20) {
+            None if !value.is_empty() => text(value, 0, "callid").map(Self),
+            at => Err(ParseError::new(at.unwrap_or(0), "callid")),
+        }
+    }
+}
+
+impl fmt::Display for CallId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl CallId<'_> {
+    /// The identifier as shared bytes, copied.
+    pub fn to_bytes(&self) -> Bytes {
+        Bytes::copy_from_slice(self.0.as_bytes())
+    }
+}
+
+/// `delta-seconds`: digits only; what does not fit is the largest (RFC 3261 §20.10, §20.19).
+pub(super) fn delta_seconds(value: &[u8]) -> Option<u32> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(decimal(value).unwrap_or(u32::MAX))
+}
+
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident($type:ty) $id:ident $rule:literal $read:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(pub $type);
+
+        impl<'a> Header<'a> for $name {
+            const ID: HeaderId = HeaderId::$id;
+            fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+                let read: fn(&[u8]) -> Option<$type> = $read;
+                read(trim(value)).map(Self).ok_or(ParseError::new(0, $rule))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+numbers! {
+    /// How many proxies a request may still pass, 0 to 255 (RFC 3261 §20.22).
+    MaxForwards(u8) MAX_FORWARDS "Max-Forwards" decimal;
+    /// How long something lasts, in seconds (RFC 3261 §20.19).
+    Expires(u32) EXPIRES "Expires" delta_seconds;
+    /// The shortest registration that is taken, in seconds (RFC 3261 §20.23).
+    MinExpires(u32) MIN_EXPIRES "Min-Expires" delta_seconds;
+    /// The length of the body in octets (RFC 3261 §20.14).
+    ContentLength(u32) CONTENT_LENGTH "Content-Length" decimal;
+}
+
+/// When to try again, in seconds (RFC 3261 §20.33). Comment and parameters are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RetryAfter(pub u32);
+
+impl<'a> Header<'a> for RetryAfter {
+    const ID: HeaderId = HeaderId::RETRY_AFTER;
+
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_lws();
+        let seconds = delta_seconds(cursor.take_while(|byte| byte.is_ascii_digit()));
+        let seconds = seconds.ok_or(cursor.error("Retry-After"))?;
+        cursor.skip_lws();
+        if cursor.eat(b'(') {
+            cursor.take_while(|byte| byte != b')');
+            if !cursor.eat(b')') {
+                return Err(cursor.error("comment"));
+            }
+        }
+        Params::take(&mut cursor, "retry-param")?;
+        cursor.finish("Retry-After")?;
+        Ok(Self(seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cseq_takes_leading_zeros_and_folds_but_no_overflow() {
+        let cseq = CSeq::parse(b"0009\r\n  INVITE").unwrap();
+        assert_eq!((cseq.number, cseq.method), (9, Method::INVITE));
+        for text in ["36893488147419103232 REGISTER", "INVITE", "1", "-1 BYE", "1 BYE x", ""] {
+            assert!(CSeq::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rule_76_lengths_are_plain_numbers() {
+        assert_eq!(ContentLength::parse(b" 150 "), Ok(ContentLength(150)));
+        for text in ["-999", "+5", "1e3", "4294967296", "18446744073709551616", "", "1 2"] {
+            assert!(ContentLength::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_that_do_not_fit_are_the_largest() {
+        assert_eq!(Expires::parse(&b"1".repeat(101)), Ok(Expires(u32::MAX)));
+        assert!(Expires::parse(b"soon").is_err());
+        assert_eq!(RetryAfter::parse(b"120 (in a meeting);duration=60"), Ok(RetryAfter(120)));
+        assert!(MaxForwards::parse(b"256").is_err());
+    }
+
+    #[test]
+    fn call_ids_are_taken_as_they_are() {
+        let odd = "intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{";
+        assert_eq!(CallId::parse(odd.as_bytes()), Ok(CallId(odd)));
+        assert!(CallId::parse(b"a b").is_err());
+        assert!(CallId::parse(b"").is_err());
+    }
+}

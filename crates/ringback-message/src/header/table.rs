@@ -1,0 +1,456 @@
+//! The header fields of the IANA registry. Written by `cargo xtask codegen`; do not edit.
+
+use super::id::{HeaderId, Kind, Known};
+
+#[rustfmt::skip]
+impl HeaderId {
+    /// `Accept` (RFC 3261).
+    pub const ACCEPT: Self = Self(1);
+    /// `Accept-Contact`, compact `a` (RFC 3841).
+    pub const ACCEPT_CONTACT: Self = Self(2);
+    /// `Accept-Encoding` (RFC 3261).
+    pub const ACCEPT_ENCODING: Self = Self(3);
+    /// `Accept-Language` (RFC 3261).
+    pub const ACCEPT_LANGUAGE: Self = Self(4);
+    /// `Accept-Resource-Priority` (RFC 4412).
+    pub const ACCEPT_RESOURCE_PRIORITY: Self = Self(5);
+    /// `Additional-Identity` (3GPP TS 24.229).
+    pub const ADDITIONAL_IDENTITY: Self = Self(6);
+    /// `Alert-Info` (RFC 3261).
+    pub const ALERT_INFO: Self = Self(7);
+    /// `Allow` (RFC 3261).
+    pub const ALLOW: Self = Self(8);
+    /// `Allow-Events`, compact `u` (RFC 6665).
+    pub const ALLOW_EVENTS: Self = Self(9);
+    /// `AlertMsg-Error` (RFC 8876).
+    pub const ALERTMSG_ERROR: Self = Self(10);
+    /// `Answer-Mode` (RFC 5373).
+    pub const ANSWER_MODE: Self = Self(11);
+    /// `Attestation-Info` (3GPP TS 24.229).
+    pub const ATTESTATION_INFO: Self = Self(12);
+    /// `Authentication-Info` (RFC 3261).
+    pub const AUTHENTICATION_INFO: Self = Self(13);
+    /// `Authorization` (RFC 3261).
+    pub const AUTHORIZATION: Self = Self(14);
+    /// `Call-ID`, compact `i` (RFC 3261).
+    pub const CALL_ID: Self = Self(15);
+    /// `Call-Info` (RFC 3261).
+    pub const CALL_INFO: Self = Self(16);
+    /// `Cellular-Network-Info` (3GPP TS 24.229).
+    pub const CELLULAR_NETWORK_INFO: Self = Self(17);
+    /// `Contact`, compact `m` (RFC 3261).
+    pub const CONTACT: Self = Self(18);
+    /// `Content-Disposition` (RFC 3261).
+    pub const CONTENT_DISPOSITION: Self = Self(19);
+    /// `Content-Encoding`, compact `e` (RFC 3261).
+    pub const CONTENT_ENCODING: Self = Self(20);
+    /// `Content-ID` (RFC 8262).
+    pub const CONTENT_ID: Self = Self(21);
+    /// `Content-Language` (RFC 3261).
+    pub const CONTENT_LANGUAGE: Self = Self(22);
+    /// `Content-Length`, compact `l` (RFC 3261).
+    pub const CONTENT_LENGTH: Self = Self(23);
+    /// `Content-Type`, compact `c` (RFC 3261).
+    pub const CONTENT_TYPE: Self = Self(24);
+    /// `CSeq` (RFC 3261).
+    pub const CSEQ: Self = Self(25);
+    /// `DC-Info` (3GPP TS 24.186).
+    pub const DC_INFO: Self = Self(26);
+    /// `Date` (RFC 3261).
+    pub const DATE: Self = Self(27);
+    /// `Diversion` (RFC 5806).
+    pub const DIVERSION: Self = Self(28);
+    /// `Error-Info` (RFC 3261).
+    pub const ERROR_INFO: Self = Self(29);
+    /// `Event`, compact `o` (RFC 6665).
+    pub const EVENT: Self = Self(30);
+    /// `Expires` (RFC 3261).
+    pub const EXPIRES: Self = Self(31);
+    /// `Feature-Caps` (RFC 6809).
+    pub const FEATURE_CAPS: Self = Self(32);
+    /// `Flow-Timer` (RFC 5626).
+    pub const FLOW_TIMER: Self = Self(33);
+    /// `From`, compact `f` (RFC 3261).
+    pub const FROM: Self = Self(34);
+    /// `Geolocation` (RFC 6442).
+    pub const GEOLOCATION: Self = Self(35);
+    /// `Geolocation-Error` (RFC 6442).
+    pub const GEOLOCATION_ERROR: Self = Self(36);
+    /// `Geolocation-Routing` (RFC 6442).
+    pub const GEOLOCATION_ROUTING: Self = Self(37);
+    /// `History-Info` (RFC 7044).
+    pub const HISTORY_INFO: Self = Self(38);
+    /// `Identity`, compact `y` (RFC 8224).
+    pub const IDENTITY: Self = Self(39);
+    /// `Identity-Info` (RFC 4474).
+    pub const IDENTITY_INFO: Self = Self(40);
+    /// `Info-Package` (RFC 6086).
+    pub const INFO_PACKAGE: Self = Self(41);
+    /// `In-Reply-To` (RFC 3261).
+    pub const IN_REPLY_TO: Self = Self(42);
+    /// `Join` (RFC 3911).
+    pub const JOIN: Self = Self(43);
+    /// `Max-Breadth` (RFC 5393).
+    pub const MAX_BREADTH: Self = Self(44);
+    /// `Max-Forwards` (RFC 3261).
+    pub const MAX_FORWARDS: Self = Self(45);
+    /// `MIME-Version` (RFC 3261).
+    pub const MIME_VERSION: Self = Self(46);
+    /// `Min-Expires` (RFC 3261).
+    pub const MIN_EXPIRES: Self = Self(47);
+    /// `Min-SE` (RFC 4028).
+    pub const MIN_SE: Self = Self(48);
+    /// `Organization` (RFC 3261).
+    pub const ORGANIZATION: Self = Self(49);
+    /// `Origination-Id` (3GPP TS 24.229).
+    pub const ORIGINATION_ID: Self = Self(50);
+    /// `P-Access-Network-Info` (RFC 7315).
+    pub const P_ACCESS_NETWORK_INFO: Self = Self(51);
+    /// `P-Answer-State` (RFC 4964).
+    pub const P_ANSWER_STATE: Self = Self(52);
+    /// `P-Asserted-Identity` (RFC 3325).
+    pub const P_ASSERTED_IDENTITY: Self = Self(53);
+    /// `P-Asserted-Service` (RFC 6050).
+    pub const P_ASSERTED_SERVICE: Self = Self(54);
+    /// `P-Associated-URI` (RFC 7315).
+    pub const P_ASSOCIATED_URI: Self = Self(55);
+    /// `P-Called-Party-ID` (RFC 7315).
+    pub const P_CALLED_PARTY_ID: Self = Self(56);
+    /// `P-Charge-Info` (RFC 8496).
+    pub const P_CHARGE_INFO: Self = Self(57);
+    /// `P-Charging-Function-Addresses` (RFC 7315).
+    pub const P_CHARGING_FUNCTION_ADDRESSES: Self = Self(58);
+    /// `P-Charging-Vector` (RFC 7315).
+    pub const P_CHARGING_VECTOR: Self = Self(59);
+    /// `P-DCS-Trace-Party-ID` (RFC 5503).
+    pub const P_DCS_TRACE_PARTY_ID: Self = Self(60);
+    /// `P-DCS-OSPS` (RFC 5503).
+    pub const P_DCS_OSPS: Self = Self(61);
+    /// `P-DCS-Billing-Info` (RFC 5503).
+    pub const P_DCS_BILLING_INFO: Self = Self(62);
+    /// `P-DCS-LAES` (RFC 5503).
+    pub const P_DCS_LAES: Self = Self(63);
+    /// `P-DCS-Redirect` (RFC 5503).
+    pub const P_DCS_REDIRECT: Self = Self(64);
+    /// `P-Early-Media` (RFC 5009).
+    pub const P_EARLY_MEDIA: Self = Self(65);
+    /// `P-Media-Authorization` (RFC 3313).
+    pub const P_MEDIA_AUTHORIZATION: Self = Self(66);
+    /// `P-Preferred-Identity` (RFC 3325).
+    pub const P_PREFERRED_IDENTITY: Self = Self(67);
+    /// `P-Preferred-Service` (RFC 6050).
+    pub const P_PREFERRED_SERVICE: Self = Self(68);
+    /// `P-Private-Network-Indication` (RFC 7316).
+    pub const P_PRIVATE_NETWORK_INDICATION: Self = Self(69);
+    /// `P-Profile-Key` (RFC 5002).
+    pub const P_PROFILE_KEY: Self = Self(70);
+    /// `P-Refused-URI-List` (RFC 5318).
+    pub const P_REFUSED_URI_LIST: Self = Self(71);
+    /// `P-Served-User` (RFC 5502).
+    pub const P_SERVED_USER: Self = Self(72);
+    /// `P-User-Database` (RFC 4457).
+    pub const P_USER_DATABASE: Self = Self(73);
+    /// `P-Visited-Network-ID` (RFC 7315).
+    pub const P_VISITED_NETWORK_ID: Self = Self(74);
+    /// `Path` (RFC 3327).
+    pub const PATH: Self = Self(75);
+    /// `Permission-Missing` (RFC 5360).
+    pub const PERMISSION_MISSING: Self = Self(76);
+    /// `Policy-Contact` (RFC 6794).
+    pub const POLICY_CONTACT: Self = Self(77);
+    /// `Policy-ID` (RFC 6794).
+    pub const POLICY_ID: Self = Self(78);
+    /// `Priority` (RFC 3261).
+    pub const PRIORITY: Self = Self(79);
+    /// `Priority-Share` (3GPP TS 24.229).
+    pub const PRIORITY_SHARE: Self = Self(80);
+    /// `Priority-Verstat` (3GPP TS 24.229).
+    pub const PRIORITY_VERSTAT: Self = Self(81);
+    /// `Priv-Answer-Mode` (RFC 5373).
+    pub const PRIV_ANSWER_MODE: Self = Self(82);
+    /// `Privacy` (RFC 3323).
+    pub const PRIVACY: Self = Self(83);
+    /// `Proxy-Authenticate` (RFC 3261).
+    pub const PROXY_AUTHENTICATE: Self = Self(84);
+    /// `Proxy-Authentication-Info` (RFC 7615).
+    pub const PROXY_AUTHENTICATION_INFO: Self = Self(85);
+    /// `Proxy-Authorization` (RFC 3261).
+    pub const PROXY_AUTHORIZATION: Self = Self(86);
+    /// `Proxy-Require` (RFC 3261).
+    pub const PROXY_REQUIRE: Self = Self(87);
+    /// `RAck` (RFC 3262).
+    pub const RACK: Self = Self(88);
+    /// `Reason` (RFC 3326).
+    pub const REASON: Self = Self(89);
+    /// `Reason-Phrase` (RFC 8606).
+    pub const REASON_PHRASE: Self = Self(90);
+    /// `Record-Route` (RFC 3261).
+    pub const RECORD_ROUTE: Self = Self(91);
+    /// `Recv-Info` (RFC 6086).
+    pub const RECV_INFO: Self = Self(92);
+    /// `Refer-Events-At` (RFC 7614).
+    pub const REFER_EVENTS_AT: Self = Self(93);
+    /// `Refer-Sub` (RFC 4488).
+    pub const REFER_SUB: Self = Self(94);
+    /// `Refer-To`, compact `r` (RFC 3515).
+    pub const REFER_TO: Self = Self(95);
+    /// `Referred-By`, compact `b` (RFC 3892).
+    pub const REFERRED_BY: Self = Self(96);
+    /// `Reject-Contact`, compact `j` (RFC 3841).
+    pub const REJECT_CONTACT: Self = Self(97);
+    /// `Relayed-Charge` (3GPP TS 24.229).
+    pub const RELAYED_CHARGE: Self = Self(98);
+    /// `Remote-Party-ID` (draft-ietf-sip-privacy-04).
+    pub const REMOTE_PARTY_ID: Self = Self(99);
+    /// `Replaces` (RFC 3891).
+    pub const REPLACES: Self = Self(100);
+    /// `Reply-To` (RFC 3261).
+    pub const REPLY_TO: Self = Self(101);
+    /// `Request-Disposition`, compact `d` (RFC 3841).
+    pub const REQUEST_DISPOSITION: Self = Self(102);
+    /// `Require` (RFC 3261).
+    pub const REQUIRE: Self = Self(103);
+    /// `Resource-Priority` (RFC 4412).
+    pub const RESOURCE_PRIORITY: Self = Self(104);
+    /// `Resource-Share` (3GPP TS 24.229).
+    pub const RESOURCE_SHARE: Self = Self(105);
+    /// `Response-Source` (3GPP TS 24.229).
+    pub const RESPONSE_SOURCE: Self = Self(106);
+    /// `Restoration-Info` (3GPP TS 24.229).
+    pub const RESTORATION_INFO: Self = Self(107);
+    /// `Retry-After` (RFC 3261).
+    pub const RETRY_AFTER: Self = Self(108);
+    /// `Route` (RFC 3261).
+    pub const ROUTE: Self = Self(109);
+    /// `RSeq` (RFC 3262).
+    pub const RSEQ: Self = Self(110);
+    /// `Security-Client` (RFC 3329).
+    pub const SECURITY_CLIENT: Self = Self(111);
+    /// `Security-Server` (RFC 3329).
+    pub const SECURITY_SERVER: Self = Self(112);
+    /// `Security-Verify` (RFC 3329).
+    pub const SECURITY_VERIFY: Self = Self(113);
+    /// `Server` (RFC 3261).
+    pub const SERVER: Self = Self(114);
+    /// `Service-Interact-Info` (3GPP TS 24.229).
+    pub const SERVICE_INTERACT_INFO: Self = Self(115);
+    /// `Service-Route` (RFC 3608).
+    pub const SERVICE_ROUTE: Self = Self(116);
+    /// `Session-Expires`, compact `x` (RFC 4028).
+    pub const SESSION_EXPIRES: Self = Self(117);
+    /// `Session-ID` (RFC 7989).
+    pub const SESSION_ID: Self = Self(118);
+    /// `SIP-ETag` (RFC 3903).
+    pub const SIP_ETAG: Self = Self(119);
+    /// `SIP-If-Match` (RFC 3903).
+    pub const SIP_IF_MATCH: Self = Self(120);
+    /// `Subject`, compact `s` (RFC 3261).
+    pub const SUBJECT: Self = Self(121);
+    /// `Subscription-State` (RFC 6665).
+    pub const SUBSCRIPTION_STATE: Self = Self(122);
+    /// `Supported`, compact `k` (RFC 3261).
+    pub const SUPPORTED: Self = Self(123);
+    /// `Suppress-If-Match` (RFC 5839).
+    pub const SUPPRESS_IF_MATCH: Self = Self(124);
+    /// `Target-Dialog` (RFC 4538).
+    pub const TARGET_DIALOG: Self = Self(125);
+    /// `Timestamp` (RFC 3261).
+    pub const TIMESTAMP: Self = Self(126);
+    /// `To`, compact `t` (RFC 3261).
+    pub const TO: Self = Self(127);
+    /// `Trigger-Consent` (RFC 5360).
+    pub const TRIGGER_CONSENT: Self = Self(128);
+    /// `Unsupported` (RFC 3261).
+    pub const UNSUPPORTED: Self = Self(129);
+    /// `User-Agent` (RFC 3261).
+    pub const USER_AGENT: Self = Self(130);
+    /// `User-to-User` (RFC 7433).
+    pub const USER_TO_USER: Self = Self(131);
+    /// `Via`, compact `v` (RFC 3261).
+    pub const VIA: Self = Self(132);
+    /// `Warning` (RFC 3261).
+    pub const WARNING: Self = Self(133);
+    /// `WWW-Authenticate` (RFC 3261).
+    pub const WWW_AUTHENTICATE: Self = Self(134);
+}
+
+/// What is known of each header field, by `HeaderId - 1`.
+#[rustfmt::skip]
+pub(super) const KNOWN: [Known; 134] = [
+    Known { name: "Accept", compact: 0, kind: Kind::List },
+    Known { name: "Accept-Contact", compact: b'a', kind: Kind::List },
+    Known { name: "Accept-Encoding", compact: 0, kind: Kind::List },
+    Known { name: "Accept-Language", compact: 0, kind: Kind::List },
+    Known { name: "Accept-Resource-Priority", compact: 0, kind: Kind::List },
+    Known { name: "Additional-Identity", compact: 0, kind: Kind::Many },
+    Known { name: "Alert-Info", compact: 0, kind: Kind::List },
+    Known { name: "Allow", compact: 0, kind: Kind::List },
+    Known { name: "Allow-Events", compact: b'u', kind: Kind::List },
+    Known { name: "AlertMsg-Error", compact: 0, kind: Kind::One },
+    Known { name: "Answer-Mode", compact: 0, kind: Kind::One },
+    Known { name: "Attestation-Info", compact: 0, kind: Kind::Many },
+    Known { name: "Authentication-Info", compact: 0, kind: Kind::List },
+    Known { name: "Authorization", compact: 0, kind: Kind::Many },
+    Known { name: "Call-ID", compact: b'i', kind: Kind::One },
+    Known { name: "Call-Info", compact: 0, kind: Kind::List },
+    Known { name: "Cellular-Network-Info", compact: 0, kind: Kind::One },
+    Known { name: "Contact", compact: b'm', kind: Kind::List },
+    Known { name: "Content-Disposition", compact: 0, kind: Kind::One },
+    Known { name: "Content-Encoding", compact: b'e', kind: Kind::List },
+    Known { name: "Content-ID", compact: 0, kind: Kind::One },
+    Known { name: "Content-Language", compact: 0, kind: Kind::List },
+    Known { name: "Content-Length", compact: b'l', kind: Kind::One },
+    Known { name: "Content-Type", compact: b'c', kind: Kind::One },
+    Known { name: "CSeq", compact: 0, kind: Kind::One },
+    Known { name: "DC-Info", compact: 0, kind: Kind::One },
+    Known { name: "Date", compact: 0, kind: Kind::One },
+    Known { name: "Diversion", compact: 0, kind: Kind::List },
+    Known { name: "Error-Info", compact: 0, kind: Kind::List },
+    Known { name: "Event", compact: b'o', kind: Kind::One },
+    Known { name: "Expires", compact: 0, kind: Kind::One },
+    Known { name: "Feature-Caps", compact: 0, kind: Kind::List },
+    Known { name: "Flow-Timer", compact: 0, kind: Kind::One },
+    Known { name: "From", compact: b'f', kind: Kind::One },
+    Known { name: "Geolocation", compact: 0, kind: Kind::List },
+    Known { name: "Geolocation-Error", compact: 0, kind: Kind::One },
+    Known { name: "Geolocation-Routing", compact: 0, kind: Kind::One },
+    Known { name: "History-Info", compact: 0, kind: Kind::List },
+    Known { name: "Identity", compact: b'y', kind: Kind::Many },
+    Known { name: "Identity-Info", compact: 0, kind: Kind::One },
+    Known { name: "Info-Package", compact: 0, kind: Kind::One },
+    Known { name: "In-Reply-To", compact: 0, kind: Kind::List },
+    Known { name: "Join", compact: 0, kind: Kind::One },
+    Known { name: "Max-Breadth", compact: 0, kind: Kind::One },
+    Known { name: "Max-Forwards", compact: 0, kind: Kind::One },
+    Known { name: "MIME-Version", compact: 0, kind: Kind::One },
+    Known { name: "Min-Expires", compact: 0, kind: Kind::One },
+    Known { name: "Min-SE", compact: 0, kind: Kind::One },
+    Known { name: "Organization", compact: 0, kind: Kind::One },
+    Known { name: "Origination-Id", compact: 0, kind: Kind::One },
+    Known { name: "P-Access-Network-Info", compact: 0, kind: Kind::List },
+    Known { name: "P-Answer-State", compact: 0, kind: Kind::One },
+    Known { name: "P-Asserted-Identity", compact: 0, kind: Kind::List },
+    Known { name: "P-Asserted-Service", compact: 0, kind: Kind::List },
+    Known { name: "P-Associated-URI", compact: 0, kind: Kind::List },
+    Known { name: "P-Called-Party-ID", compact: 0, kind: Kind::One },
+    Known { name: "P-Charge-Info", compact: 0, kind: Kind::List },
+    Known { name: "P-Charging-Function-Addresses", compact: 0, kind: Kind::One },
+    Known { name: "P-Charging-Vector", compact: 0, kind: Kind::One },
+    Known { name: "P-DCS-Trace-Party-ID", compact: 0, kind: Kind::One },
+    Known { name: "P-DCS-OSPS", compact: 0, kind: Kind::One },
+    Known { name: "P-DCS-Billing-Info", compact: 0, kind: Kind::One },
+    Known { name: "P-DCS-LAES", compact: 0, kind: Kind::One },
+    Known { name: "P-DCS-Redirect", compact: 0, kind: Kind::One },
+    Known { name: "P-Early-Media", compact: 0, kind: Kind::One },
+    Known { name: "P-Media-Authorization", compact: 0, kind: Kind::List },
+    Known { name: "P-Preferred-Identity", compact: 0, kind: Kind::List },
+    Known { name: "P-Preferred-Service", compact: 0, kind: Kind::List },
+    Known { name: "P-Private-Network-Indication", compact: 0, kind: Kind::One },
+    Known { name: "P-Profile-Key", compact: 0, kind: Kind::One },
+    Known { name: "P-Refused-URI-List", compact: 0, kind: Kind::List },
+    Known { name: "P-Served-User", compact: 0, kind: Kind::One },
+    Known { name: "P-User-Database", compact: 0, kind: Kind::One },
+    Known { name: "P-Visited-Network-ID", compact: 0, kind: Kind::List },
+    Known { name: "Path", compact: 0, kind: Kind::List },
+    Known { name: "Permission-Missing", compact: 0, kind: Kind::List },
+    Known { name: "Policy-Contact", compact: 0, kind: Kind::List },
+    Known { name: "Policy-ID", compact: 0, kind: Kind::One },
+    Known { name: "Priority", compact: 0, kind: Kind::One },
+    Known { name: "Priority-Share", compact: 0, kind: Kind::One },
+    Known { name: "Priority-Verstat", compact: 0, kind: Kind::One },
+    Known { name: "Priv-Answer-Mode", compact: 0, kind: Kind::One },
+    Known { name: "Privacy", compact: 0, kind: Kind::List },
+    Known { name: "Proxy-Authenticate", compact: 0, kind: Kind::Many },
+    Known { name: "Proxy-Authentication-Info", compact: 0, kind: Kind::List },
+    Known { name: "Proxy-Authorization", compact: 0, kind: Kind::Many },
+    Known { name: "Proxy-Require", compact: 0, kind: Kind::List },
+    Known { name: "RAck", compact: 0, kind: Kind::One },
+    Known { name: "Reason", compact: 0, kind: Kind::List },
+    Known { name: "Reason-Phrase", compact: 0, kind: Kind::One },
+    Known { name: "Record-Route", compact: 0, kind: Kind::List },
+    Known { name: "Recv-Info", compact: 0, kind: Kind::List },
+    Known { name: "Refer-Events-At", compact: 0, kind: Kind::One },
+    Known { name: "Refer-Sub", compact: 0, kind: Kind::One },
+    Known { name: "Refer-To", compact: b'r', kind: Kind::One },
+    Known { name: "Referred-By", compact: b'b', kind: Kind::One },
+    Known { name: "Reject-Contact", compact: b'j', kind: Kind::List },
+    Known { name: "Relayed-Charge", compact: 0, kind: Kind::One },
+    Known { name: "Remote-Party-ID", compact: 0, kind: Kind::List },
+    Known { name: "Replaces", compact: 0, kind: Kind::One },
+    Known { name: "Reply-To", compact: 0, kind: Kind::One },
+    Known { name: "Request-Disposition", compact: b'd', kind: Kind::List },
+    Known { name: "Require", compact: 0, kind: Kind::List },
+    Known { name: "Resource-Priority", compact: 0, kind: Kind::List },
+    Known { name: "Resource-Share", compact: 0, kind: Kind::One },
+    Known { name: "Response-Source", compact: 0, kind: Kind::One },
+    Known { name: "Restoration-Info", compact: 0, kind: Kind::One },
+    Known { name: "Retry-After", compact: 0, kind: Kind::One },
+    Known { name: "Route", compact: 0, kind: Kind::List },
+    Known { name: "RSeq", compact: 0, kind: Kind::One },
+    Known { name: "Security-Client", compact: 0, kind: Kind::List },
+    Known { name: "Security-Server", compact: 0, kind: Kind::List },
+    Known { name: "Security-Verify", compact: 0, kind: Kind::List },
+    Known { name: "Server", compact: 0, kind: Kind::One },
+    Known { name: "Service-Interact-Info", compact: 0, kind: Kind::One },
+    Known { name: "Service-Route", compact: 0, kind: Kind::List },
+    Known { name: "Session-Expires", compact: b'x', kind: Kind::One },
+    Known { name: "Session-ID", compact: 0, kind: Kind::One },
+    Known { name: "SIP-ETag", compact: 0, kind: Kind::One },
+    Known { name: "SIP-If-Match", compact: 0, kind: Kind::One },
+    Known { name: "Subject", compact: b's', kind: Kind::One },
+    Known { name: "Subscription-State", compact: 0, kind: Kind::One },
+    Known { name: "Supported", compact: b'k', kind: Kind::List },
+    Known { name: "Suppress-If-Match", compact: 0, kind: Kind::One },
+    Known { name: "Target-Dialog", compact: 0, kind: Kind::One },
+    Known { name: "Timestamp", compact: 0, kind: Kind::One },
+    Known { name: "To", compact: b't', kind: Kind::One },
+    Known { name: "Trigger-Consent", compact: 0, kind: Kind::List },
+    Known { name: "Unsupported", compact: 0, kind: Kind::List },
+    Known { name: "User-Agent", compact: 0, kind: Kind::One },
+    Known { name: "User-to-User", compact: 0, kind: Kind::List },
+    Known { name: "Via", compact: b'v', kind: Kind::List },
+    Known { name: "Warning", compact: 0, kind: Kind::List },
+    Known { name: "WWW-Authenticate", compact: 0, kind: Kind::Many },
+];
+
+/// Spreads the hashes of all names over [`SLOTS`] without a collision.
+pub(super) const MULTIPLIER: u32 = 0x9f78bf29;
+/// How far to shift a multiplied hash to get its slot.
+pub(super) const SHIFT: u32 = 22;
+
+/// The id in each slot, 0 where there is none.
+#[rustfmt::skip]
+pub(super) static SLOTS: [u8; 1024] = [
+    0,0,0,0,0,0,55,0,0,0,0,0,0,0,0,95,0,0,0,0,0,0,0,0,0,0,98,0,0,0,124,97,
+    0,0,126,0,0,0,0,0,0,0,0,0,22,75,0,0,96,0,33,0,0,0,0,0,0,0,0,0,0,0,0,0,
+    0,0,0,130,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,0,0,97,0,0,0,0,0,0,0,0,0,0,0,0,0,84,0,0,129,65,0,50,0,0,0,0,
+    0,0,0,123,0,0,19,20,58,0,0,0,0,0,0,0,14,0,0,0,0,30,0,0,0,0,0,0,0,0,0,85,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,0,86,0,0,0,0,0,0,0,0,91,0,0,0,0,133,0,45,0,
+    0,0,0,0,0,0,6,0,0,28,0,0,0,0,31,0,0,0,0,0,0,0,0,0,82,0,5,0,0,0,0,0,
+    0,0,0,0,73,127,105,0,0,0,0,0,80,0,0,90,0,0,0,0,0,0,0,107,128,0,0,0,0,0,0,0,
+    56,0,0,0,0,0,0,0,0,48,127,0,0,99,0,67,0,0,0,0,0,0,0,0,0,0,0,23,0,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,102,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,46,0,0,0,
+    0,0,0,0,0,62,0,0,110,0,0,0,0,0,0,0,0,0,0,0,0,0,0,26,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,69,0,0,0,30,0,0,0,66,125,0,0,0,0,0,38,0,0,16,0,0,0,0,92,0,0,0,
+    39,11,0,0,0,0,0,0,0,0,0,0,29,0,76,0,41,0,0,0,0,47,0,0,0,0,0,0,0,0,0,0,
+    0,0,15,0,88,0,96,0,0,0,0,0,0,0,0,0,0,0,0,2,0,0,0,0,0,116,0,0,0,0,0,0,
+    0,0,0,0,0,0,0,0,61,0,0,0,0,0,0,0,0,0,0,0,8,0,104,0,0,0,0,0,0,0,0,27,
+    0,0,0,0,0,81,0,0,0,51,0,0,0,0,0,0,93,0,0,0,0,0,0,109,0,0,0,0,0,0,68,0,
+    0,0,0,0,0,121,132,37,0,0,0,0,0,0,0,0,0,70,0,0,0,0,0,4,0,0,0,0,122,0,0,0,
+    0,18,0,0,0,0,0,0,34,0,0,49,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,131,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,79,0,0,52,0,0,0,0,0,21,0,0,36,0,0,34,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,3,0,0,0,0,0,0,0,0,0,0,40,0,0,0,
+    0,59,0,0,0,0,0,0,0,0,0,0,121,0,0,0,0,0,0,0,0,0,78,0,0,0,0,15,44,123,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,0,24,0,24,0,0,0,111,0,0,0,0,0,0,0,0,0,0,0,
+    32,0,0,74,0,0,57,0,0,0,0,0,134,0,0,0,0,0,0,113,0,0,0,0,0,0,0,0,0,120,17,0,
+    0,0,83,0,0,60,0,0,0,0,7,0,0,0,0,0,0,0,0,0,0,0,0,102,0,119,0,23,0,0,0,0,
+    114,0,117,10,0,0,0,0,106,0,0,0,0,0,0,64,0,42,0,0,0,0,0,0,0,0,0,0,89,0,0,0,
+    0,0,0,53,0,0,13,0,103,0,0,0,0,0,0,0,63,0,0,0,132,0,0,0,0,54,0,0,0,0,0,0,
+    0,115,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,101,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,0,2,0,0,0,0,0,1,0,0,0,0,0,0,0,0,0,108,0,
+    0,0,0,0,0,0,0,0,9,0,71,0,112,0,0,0,0,100,0,0,0,0,0,0,0,18,0,0,0,0,0,0,
+    117,0,0,0,0,0,0,0,0,0,20,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,25,0,
+    0,0,0,35,0,0,0,0,12,0,0,0,0,0,0,0,118,0,0,0,0,0,0,0,9,0,87,0,0,0,94,0,
+    0,0,0,77,0,0,0,0,0,0,0,0,0,39,0,0,0,0,0,0,0,95,43,0,0,0,0,0,0,72,0,0,
+];

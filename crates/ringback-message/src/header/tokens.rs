@@ -1,0 +1,79 @@
+//! Fields that are lists of tokens.
+
+use super::{Header, HeaderId};
+use crate::lex::{Cursor, trim};
+use crate::{Method, ParseError};
+use bytes::Bytes;
+use std::fmt;
+
+/// One token of a list.
+pub trait Token<'a> {
+    /// The token as written; option tags compare without regard to case.
+    fn token(&self) -> &'a str;
+}
+
+macro_rules! tokens {
+    ($($(#[$doc:meta])* $name:ident $id:ident $rule:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name<'a>(pub &'a str);
+
+        impl<'a> Header<'a> for $name<'a> {
+            const ID: HeaderId = HeaderId::$id;
+            fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+                let mut cursor = Cursor::new(trim(value));
+                // An empty list is legal for most of these fields and has no element.
+                let token = if cursor.is_empty() { "" } else { cursor.token($rule)? };
+                cursor.finish($rule)?;
+                Ok(Self(token))
+            }
+        }
+
+        impl<'a> Token<'a> for $name<'a> {
+            fn token(&self) -> &'a str {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+    )*};
+}
+
+tokens! {
+    /// An extension that the sender understands (RFC 3261 §20.37).
+    Supported SUPPORTED "option-tag";
+    /// An extension that the user agent must understand (RFC 3261 §20.32).
+    Require REQUIRE "option-tag";
+    /// An extension that each proxy must understand (RFC 3261 §20.29).
+    ProxyRequire PROXY_REQUIRE "option-tag";
+    /// An extension that was refused (RFC 3261 §20.40).
+    Unsupported UNSUPPORTED "option-tag";
+    /// How the body is encoded (RFC 3261 §20.12).
+    ContentEncoding CONTENT_ENCODING "content-coding";
+}
+
+/// A method that is supported (RFC 3261 §20.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow(pub Method);
+
+impl<'a> Header<'a> for Allow {
+    const ID: HeaderId = HeaderId::ALLOW;
+
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let value = trim(value);
+        let error = ParseError::new(0, "Method");
+        Method::new(std::str::from_utf8(value).map_err(|_| error)?).map(Self).map_err(|_| error)
+    }
+}
+
+impl Allow {
+    /// A list of methods as one value.
+    pub fn list(methods: &[Method]) -> Bytes {
+        let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+        Bytes::from(names.join(", "))
+    }
+}

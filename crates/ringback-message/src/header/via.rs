@@ -1,0 +1,141 @@
+//! Via: the path that a response takes back.
+
+use super::{Header, HeaderId};
+use crate::lex::{Cursor, decimal};
+use crate::uri::take_host_port;
+use crate::{Host, Params, ParseError, StatusCode};
+use std::net::IpAddr;
+
+/// One hop that a request took (RFC 3261 §20.42).
+#[derive(Clone, Copy, Debug)]
+pub struct Via<'a> {
+    /// The transport as written: `UDP`. Transports that nobody speaks are legal below the top (RFC 4475 §3.1.1.10).
+    pub transport: &'a str,
+    /// The host of sent-by.
+    pub host: Host<'a>,
+    /// The port of sent-by, where one is written.
+    pub port: Option<u16>,
+    /// The parameters.
+    pub params: Params<'a>,
+}
+
+/// What an RFC 3261 branch begins with.
+const MAGIC_COOKIE: &str = "z9hG4bK";
+
+impl<'a> Header<'a> for Via<'a> {
+    const ID: HeaderId = HeaderId::VIA;
+
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        cursor.skip_lws();
+        let name = cursor.token("protocol-name")?;
+        if !cursor.eat_padded(b'/') {
+            return Err(cursor.error("sent-protocol"));
+        }
+        let version = cursor.token("protocol-version")?;
+        if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
+            return Err(ParseError::with_status(
+                cursor.at,
+                "sent-protocol",
+                StatusCode::VERSION_NOT_SUPPORTED,
+            ));
+        }
+        if !cursor.eat_padded(b'/') {
+            return Err(cursor.error("sent-protocol"));
+        }
+        let transport = cursor.token("transport")?;
+        let before = cursor.at;
+        cursor.skip_lws();
+        if cursor.at == before {
+            return Err(cursor.error("via-parm"));
+        }
+        let (host, port) = take_host_port(&mut cursor)?;
+        let params = Params::take(&mut cursor, "via-params")?;
+        cursor.finish("via-params")?;
+        Ok(Self { transport, host, port, params })
+    }
+}
+
+impl<'a> Via<'a> {
+    /// The branch, as written.
+    pub fn branch(&self) -> Option<&'a str> {
+        self.params.value("branch")
+    }
+
+    /// The branch when it names a transaction by itself: it has the magic cookie and something behind it
+    /// (RFC 3261 §8.1.1.7; RFC 4475 §3.2.1 for the empty one).
+    pub fn unique_branch(&self) -> Option<&'a str> {
+        let branch = self.branch()?;
+        let (cookie, rest) = branch.split_at_checked(MAGIC_COOKIE.len())?;
+        (cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && !rest.is_empty()).then_some(branch)
+    }
+
+    /// The `received` address, with or without brackets (rule 12).
+    pub fn received(&self) -> Option<IpAddr> {
+        self.params.value("received").and_then(|value| Host::parse(value).ok()).and_then(|host| host.ip())
+    }
+
+    /// The `rport` parameter (RFC 3581): `None` absent, `Some(None)` asked for, `Some(Some(port))` filled in.
+    pub fn rport(&self) -> Option<Option<u16>> {
+        self.params.find("rport").map(|param| param.value.and_then(decimal::<u16>))
+    }
+
+    /// The `maddr` parameter.
+    pub fn maddr(&self) -> Option<Host<'a>> {
+        self.params.value("maddr").and_then(|value| Host::parse(value).ok())
+    }
+
+    /// Whether sent-by is the same: host without regard to case, absent port equal to `default_port` (rule 2).
+    pub fn same_sent_by(&self, other: &Via<'_>, default_port: u16) -> bool {
+        self.host == other.host && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_70_white_space_is_allowed_around_separators() {
+        let via =
+            Via::parse(b"SIP  / 2.0\r\n /UDP\r\n    192.0.2.2 : 5070 ; branch = z9hG4bKa ;rport").unwrap();
+        assert_eq!((via.transport, via.port, via.branch()), ("UDP", Some(5070), Some("z9hG4bKa")));
+        assert_eq!(via.host.ip(), Some("192.0.2.2".parse().unwrap()));
+        assert_eq!(via.rport(), Some(None));
+    }
+
+    #[test]
+    fn branches_need_the_cookie_and_more() {
+        let branch = |text: &'static str| Via::parse(text.as_bytes()).unwrap().unique_branch();
+        assert_eq!(branch("SIP/2.0/UDP a;branch=z9hG4bK"), None);
+        assert_eq!(branch("SIP/2.0/UDP a;branch=390skdjuw"), None);
+        assert_eq!(branch("SIP/2.0/UDP a"), None);
+        assert_eq!(branch("sip/2.0/udp a;branch=Z9hG4bKx"), Some("Z9hG4bKx"));
+    }
+
+    #[test]
+    fn received_takes_ipv6_in_both_spellings() {
+        for text in ["SIP/2.0/UDP a;received=2001:db8::1", "SIP/2.0/UDP a;received=[2001:db8::1];rport=7"] {
+            assert_eq!(Via::parse(text.as_bytes()).unwrap().received(), Some("2001:db8::1".parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn another_version_is_505_and_junk_is_400() {
+        assert_eq!(
+            Via::parse(b"SIP/7.0/UDP c.example.com").unwrap_err().status,
+            StatusCode::VERSION_NOT_SUPPORTED
+        );
+        for text in [
+            "",
+            ";;",
+            "SIP/2.0/UDP",
+            "SIP/2.0/UDP ",
+            "SIP/2.0/UDP a:port",
+            "SIP/2.0/UDP a;;b",
+            "SIP/2.0 /UDPa",
+        ] {
+            assert_eq!(Via::parse(text.as_bytes()).unwrap_err().status, StatusCode::BAD_REQUEST, "{text}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The characters and small pieces of RFC 3261 §25.1, read from a cursor.
+
+use crate::ParseError;
+
+const TOKEN: u8 = 1;
+const HOST: u8 = 2;
+const DIGIT: u8 = 4;
+
+/// What each octet may be.
+const CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let c = byte as u8;
+        if c.is_ascii_alphanumeric()
+            || matches!(c, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+        {
+            table[byte] |= TOKEN;
+        }
+        // The underscore is no host character in the RFC, but names of containers and test beds have it.
+        if c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_') {
+            table[byte] |= HOST;
+        }
+        if c.is_ascii_digit() {
+            table[byte] |= DIGIT;
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// The lower-case form of each token character, 0 for what cannot be in a header name.
+pub(crate) const NAME: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if CLASSES[byte] & TOKEN != 0 {
+            table[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    table
+};
+
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    CLASSES[byte as usize] & TOKEN != 0
+}
+
+pub(crate) fn is_host_byte(byte: u8) -> bool {
+    CLASSES[byte as usize] & HOST != 0
+}
+
+/// Whether all of `text` is one non-empty token.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|byte| is_token_byte(*byte))
+}
+
+/// White space between the pieces of a value. The index admits CR and LF inside a value only where a line is folded.
+pub(crate) fn is_lws(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// `text` without white space at its ends.
+pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = text
+        && is_lws(*first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && is_lws(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// ASCII or UTF-8 bytes as text.
+pub(crate) fn text<'a>(bytes: &'a [u8], offset: usize, rule: &'static str) -> Result<&'a str, ParseError> {
+    std::str::from_utf8(bytes).map_err(|_| ParseError::new(offset, rule))
+}
+
+/// A number written in decimal digits only, leading zeros allowed; `None` where it does not fit.
+pub(crate) fn decimal<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value = 0u64;
+    for digit in digits {
+        if CLASSES[*digit as usize] & DIGIT == 0 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+    }
+    T::try_from(value).ok()
+}
+
+/// Reads a value from left to right.
+#[derive(Clone, Copy)]
+pub(crate) struct Cursor<'a> {
+    pub(crate) input: &'a [u8],
+    pub(crate) at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Self { input, at: 0 }
+    }
+
+    pub(crate) fn error(&self, rule: &'static str) -> ParseError {
+        ParseError::new(self.at, rule)
+    }
+
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.input.get(self.at).copied()
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.input[self.at..]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at >= self.input.len()
+    }
+
+    pub(crate) fn skip_lws(&mut self) {
+        while self.peek().is_some_and(is_lws) {
+            self.at += 1;
+        }
+    }
+
+    /// Takes `byte` when it comes next.
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Takes `byte` with the white space around it (`SEMI`, `SLASH`, `EQUAL` of the grammar).
+    pub(crate) fn eat_padded(&mut self, byte: u8) -> bool {
+        let before = self.at;
+        self.skip_lws();
+        if self.eat(byte) {
+            self.skip_lws();
+            true
+        } else {
+            self.at = before;
+            false
+        }
+    }
+
+    pub(crate) fn take_while(&mut self, accepts: impl Fn(u8) -> bool) -> &'a [u8] {
+        let start = self.at;
+        while self.peek().is_some_and(&accepts) {
+            self.at += 1;
+        }
+        &self.input[start..self.at]
+    }
+
+    pub(crate) fn token(&mut self, rule: &'static str) -> Result<&'a str, ParseError> {
+        let start = self.at;
+        let token = self.take_while(is_token_byte);
+        if token.is_empty() {
+            return Err(self.error(rule));
+        }
+        text(token, start, rule)
+    }
+
+    /// A `quoted-string` with its quotes; the cursor stands on the opening one.
+    pub(crate) fn quoted(&mut self, rule: &'static str) -> Result<&'a [u8], ParseError> {
+        let start = self.at;
+        if !self.eat(b'"') {
+            return Err(self.error(rule));
+        }
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(&self.input[start..self.at]);
+                }
+                Some(b'\\') if self.at + 1 < self.input.len() => self.at += 2,
+                Some(b'\\') | None => return Err(ParseError::new(start, rule)),
+                Some(_) => self.at += 1,
+            }
+        }
+    }
+
+    /// Asserts that only white space is left.
+    pub(crate) fn finish(mut self, rule: &'static str) -> Result<(), ParseError> {
+        self.skip_lws();
+        if self.is_empty() { Ok(()) } else { Err(self.error(rule)) }
+    }
+}
+
+/// What a quoted string says: without its quotes, quoted pairs resolved. Text without quotes is returned as it is.
+pub(crate) fn unquote(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    let [b'"', inner @ .., b'"'] = text else { return text.into() };
+    if !inner.contains(&b'\\') {
+        return inner.into();
+    }
+    let mut out = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    while let Some(byte) = bytes.next() {
+        out.push(if *byte == b'\\' { *bytes.next().unwrap_or(byte) } else { *byte });
+    }
+    out.into()
+}
+
+/// The comma-separated elements of a value; commas inside quotes and angle brackets do not separate.
+#[derive(Clone)]
+pub(crate) struct Elements<'a> {
+    input: &'a [u8],
+    at: usize,
+    done: bool,
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
+        Self { input, at: 0, done: false }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    /// Where the element starts in the value, and its bytes without outer white space.
+    type Item = (usize, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let start = self.at;
+        let mut quoted = false;
+        let mut bracketed = false;
+        let mut end = self.input.len();
+        let mut at = start;
+        while let Some(byte) = self.input.get(at) {
+            match byte {
+                b'\\' if quoted => at += 1,
+                b'"' if !bracketed => quoted = !quoted,
+                b'<' if !quoted => bracketed = true,
+                b'>' if !quoted => bracketed = false,
+                b',' if !quoted && !bracketed => {
+                    end = at;
+                    break;
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        self.done = end == self.input.len();
+        self.at = end + 1;
+        let raw = &self.input[start..end];
+        let lead = raw.iter().take_while(|byte| is_lws(**byte)).count();
+        Some((start + lead, trim(raw)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_65_commas_in_quotes_and_brackets_do_not_separate() {
+        let elements = |value: &'static str| {
+            Elements::new(value.as_bytes()).map(|(_, e)| std::str::from_utf8(e).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            elements(r#""a, \" b" <sip:c,d@e>;x="1,2" , <sip:f>"#),
+            [r#""a, \" b" <sip:c,d@e>;x="1,2""#, "<sip:f>"]
+        );
+        assert_eq!(elements("a,,b"), ["a", "", "b"]);
+        assert_eq!(elements(""), [""]);
+    }
+
+    #[test]
+    fn unquote_resolves_quoted_pairs() {
+        assert_eq!(&*unquote(br#""a\"b\\""#), br#"a"b\"#);
+        assert_eq!(&*unquote(b"plain"), b"plain");
+    }
+
+    #[test]
+    fn rule_76_decimal_never_wraps() {
+        assert_eq!(decimal::<u32>(b"0068"), Some(68));
+        assert_eq!(decimal::<u32>(b"4294967296"), None);
+        assert_eq!(decimal::<u64>(b"36893488147419103232"), None);
+        assert_eq!(decimal::<u32>(b"-1"), None);
+        assert_eq!(decimal::<u32>(b"+5"), None);
+        assert_eq!(decimal::<u32>(b""), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! SIP message syntax: lossless, indexed, typed on demand.
+//!
+//! A [`Message`] is the bytes that were received, the places of its header fields, and what was changed since.
+//! Reading it finds lines and judges none of their values; a value is parsed when somebody asks for it
+//! ([`Message::first`], [`Message::all`]). Changes are an overlay, so lines that nobody touches leave exactly as
+//! they came, in their order and spelling, and unknown header fields survive.
+//!
+//! ```
+//! use ringback_message::{HeaderId, Message, Request, StatusCode, header::{MaxForwards, Via}};
+//!
+//! let bytes = b"INVITE sip:bob@example.com SIP/2.0\r\n\
+//!     Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\nMax-Forwards: 70\r\n\
+//!     From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\n\
+//!     Call-ID: x\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+//!
+//! // What a proxy does, in five lines.
+//! let mut invite = Request::try_from(Message::parse(&bytes[..])?).expect("it is a request");
+//! invite.validate()?;
+//! let hops = invite.require::<MaxForwards>()?.0;
+//! invite.set(HeaderId::MAX_FORWARDS, hops - 1)?;
+//! invite.push_front(HeaderId::VIA, "SIP/2.0/UDP proxy.example.com;branch=z9hG4bKb")?;
+//! invite.set_uri("sip:bob@192.0.2.4")?;
+//! assert!(invite.render().starts_with(b"INVITE sip:bob@192.0.2.4 SIP/2.0\r\nVia: SIP/2.0/UDP proxy"));
+//!
+//! // And what a user agent does.
+//! let ringing = invite.reply(StatusCode::RINGING, Some("b0b")).build()?;
+//! assert_eq!(ringing.all::<Via>().count(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Not here: bodies (see `ringback-sdp`), framing on streams and sending (`ringback-transport`), what digest
+//! credentials prove (`ringback-auth`).
+//!
+//! Sources: RFC 3261 §7, §19, §20, §25; RFC 3581 (`rport`); RFC 3966 and RFC 8141 URIs are carried as they are;
+//! RFC 4475 for what to make of odd messages.
+
+mod build;
+mod edit;
+mod error;
+pub mod header;
+mod index;
+mod lex;
+mod message;
+mod method;
+mod params;
+mod render;
+mod status;
+mod uri;
+mod validate;
+
+pub use build::{RequestBuilder, ResponseBuilder};
+pub use edit::Value;
+pub use error::{InvalidValue, ParseError};
+pub use header::HeaderId;
+pub use index::{MAX_FIELDS, MAX_HEADER_BYTES, header_end};
+pub use message::{Message, RawField, Request, Response};
+pub use method::Method;
+pub use params::{Param, Params};
+pub use status::StatusCode;
+pub use uri::{Host, SipUri, Uri, UriBuf, UriParam, escape_user, unescape};
+pub use validate::Routing;

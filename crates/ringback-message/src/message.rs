@@ -1,0 +1,379 @@
+//! The message: bytes, where its lines are, and what was changed.
+
+use crate::header::Header;
+use crate::index::{Index, index};
+use crate::lex::{Elements, decimal, is_lws, trim};
+use crate::{HeaderId, Method, ParseError, StatusCode, Uri};
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::fmt;
+use std::ops::Deref;
+
+/// A SIP message, received or built.
+///
+/// Reading finds the lines and judges none of their values; a value is parsed when it is asked for, so an
+/// element never rejects what it does not look at (RFC 3261 §16.3). Changes are an overlay: a changed line
+/// lives beside the received bytes, and every accessor sees the message as changed. Lines that nobody
+/// touches leave as they came, spelling, order and folding included.
+///
+/// ```
+/// use ringback_message::{Message, Method, header::{Via, To}};
+///
+/// let text = "OPTIONS sip:bob@example.com SIP/2.0\r\n\
+///             v: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+///             To: Bob <sip:bob@example.com>\r\n\r\n";
+/// let message = Message::parse(text.as_bytes().to_vec())?;
+/// assert_eq!(message.method(), Some(&Method::OPTIONS));
+/// let via: Via = message.first().expect("there is one")?;
+/// assert_eq!(via.branch(), Some("z9hG4bK1"));
+/// let to = message.first::<To>().expect("there is one")?;
+/// assert_eq!(&*to.display(), b"Bob");
+/// assert_eq!(&message.render()[..], text.as_bytes());
+/// # Ok::<(), ringback_message::ParseError>(())
+/// ```
+#[derive(Clone)]
+pub struct Message {
+    pub(crate) received: Bytes,
+    /// Lines that were added or changed, each whole with its CRLF.
+    pub(crate) overlay: Vec<u8>,
+    pub(crate) start: StartLine,
+    pub(crate) fields: SmallVec<[Field; 32]>,
+    pub(crate) body: Bytes,
+    version_ok: bool,
+    defect: Option<ParseError>,
+}
+
+/// Which bytes a span counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Received,
+    Overlay,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span {
+    pub(crate) source: Source,
+    pub(crate) start: u16,
+    pub(crate) end: u16,
+}
+
+impl Span {
+    /// The header section is at most 64 KiB, checked before spans are made, so offsets fit.
+    pub(crate) fn new(source: Source, start: usize, end: usize) -> Self {
+        Self { source, start: start as u16, end: end as u16 }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum StartLine {
+    Request { method: Method, uri: Span, line: Span },
+    Response { status: StatusCode, reason: Span, line: Span },
+}
+
+/// Where one header field is: `[line, name)`, then `[value, end)` with its line end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field {
+    pub(crate) line: u16,
+    pub(crate) name: u16,
+    pub(crate) value: u16,
+    pub(crate) end: u16,
+    pub(crate) id: HeaderId,
+    pub(crate) source: Source,
+}
+
+impl Field {
+    pub(crate) fn new(
+        source: Source,
+        line: usize,
+        name: usize,
+        value: usize,
+        end: usize,
+        id: HeaderId,
+    ) -> Self {
+        Self { line: line as u16, name: name as u16, value: value as u16, end: end as u16, id, source }
+    }
+}
+
+/// One header field as it stands in a message.
+#[derive(Clone, Copy)]
+pub struct RawField<'a> {
+    /// Which field it is.
+    pub id: HeaderId,
+    /// The name as written: long or compact, in any letter case.
+    pub name: &'a [u8],
+    /// The value as written, without outer white space. Folded lines keep their CRLF.
+    pub value: &'a [u8],
+}
+
+impl fmt::Debug for RawField<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", String::from_utf8_lossy(self.name), String::from_utf8_lossy(self.value))
+    }
+}
+
+impl Message {
+    /// Indexes a message that fills a datagram, or one that a stream's framing cut out.
+    ///
+    /// A body shorter than the datagram ends where Content-Length says and the rest is dropped (rule 78);
+    /// without Content-Length it is all the rest (rule 77). What is wrong but does not keep the
+    /// message from being answered is left for [`validate`](Self::validate) to report.
+    ///
+    /// # Errors
+    /// When it cannot be told whether this is a request or a response.
+    pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, ParseError> {
+        let received = bytes.into();
+        let found = index(&received)?;
+        Ok(Self::from_index(received, found))
+    }
+
+    fn from_index(received: Bytes, found: Index) -> Self {
+        let Index { start, version_ok, fields, body, defect } = found;
+        let body = received.slice(body..);
+        let mut message = Self { received, overlay: Vec::new(), start, fields, body, version_ok, defect };
+        match message.content_length() {
+            Ok(Some(length)) if length <= message.body.len() => message.body.truncate(length),
+            Ok(Some(_)) => {
+                message.defect.get_or_insert(ParseError::new(message.received.len(), "Content-Length"));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                message.defect.get_or_insert(error);
+            }
+        }
+        message
+    }
+
+    /// What Content-Length says. Several that differ, signs and overflow are refused (rule 76).
+    pub(crate) fn content_length(&self) -> Result<Option<usize>, ParseError> {
+        let mut found = None;
+        for field in self.fields.iter().filter(|field| field.id == HeaderId::CONTENT_LENGTH) {
+            let length = decimal::<u32>(self.value(field)).map(|length| length as usize);
+            if length.is_none() || (found.is_some() && found != length) {
+                return Err(ParseError::new(field.value.into(), "Content-Length"));
+            }
+            found = length;
+        }
+        Ok(found)
+    }
+
+    /// The first fault that indexing found, which [`validate`](Self::validate) reports.
+    pub(crate) fn defect(&self) -> Option<ParseError> {
+        self.defect
+    }
+
+    pub(crate) fn version_ok(&self) -> bool {
+        self.version_ok
+    }
+
+    fn source(&self, source: Source) -> &[u8] {
+        match source {
+            Source::Received => &self.received,
+            Source::Overlay => &self.overlay,
+        }
+    }
+
+    pub(crate) fn span(&self, span: Span) -> &[u8] {
+        &self.source(span.source)[usize::from(span.start)..usize::from(span.end)]
+    }
+
+    pub(crate) fn value(&self, field: &Field) -> &[u8] {
+        let mut value = &self.source(field.source)[usize::from(field.value)..usize::from(field.end)];
+        while let [rest @ .., last] = value
+            && is_lws(*last)
+        {
+            value = rest;
+        }
+        value
+    }
+
+    pub(crate) fn line(&self, field: &Field) -> &[u8] {
+        &self.source(field.source)[usize::from(field.line)..usize::from(field.end)]
+    }
+
+    pub(crate) fn name(&self, field: &Field) -> &[u8] {
+        &self.source(field.source)[usize::from(field.line)..usize::from(field.name)]
+    }
+
+    /// Whether this is a request.
+    pub fn is_request(&self) -> bool {
+        matches!(self.start, StartLine::Request { .. })
+    }
+
+    /// The method of a request; `None` for a response.
+    pub fn method(&self) -> Option<&Method> {
+        match &self.start {
+            StartLine::Request { method, .. } => Some(method),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    /// The status of a response; `None` for a request.
+    pub fn status(&self) -> Option<StatusCode> {
+        match &self.start {
+            StartLine::Request { .. } => None,
+            StartLine::Response { status, .. } => Some(*status),
+        }
+    }
+
+    /// The first value of a field: of `Via` the topmost, whether values share a row or not.
+    ///
+    /// `None` when the field is absent, an error when its first value is out of its grammar; the offset then
+    /// counts in the message as received.
+    pub fn first<'a, H: Header<'a>>(&'a self) -> Option<Result<H, ParseError>> {
+        self.all().next()
+    }
+
+    /// The first value of a field that must be there.
+    ///
+    /// # Errors
+    /// When it is absent or out of its grammar.
+    pub fn require<'a, H: Header<'a>>(&'a self) -> Result<H, ParseError> {
+        self.first().unwrap_or(Err(ParseError::new(0, H::ID.name())))
+    }
+
+    /// All values of a field in order, across rows and comma lists.
+    pub fn all<'a, H: Header<'a>>(&'a self) -> impl Iterator<Item = Result<H, ParseError>> + use<'a, H> {
+        self.located(H::ID).map(|(offset, value)| H::parse(value).map_err(|error| error.shifted(offset)))
+    }
+
+    /// All values of a field in order as they stand, comma lists taken apart where the field is one.
+    pub fn values(&self, id: HeaderId) -> impl Iterator<Item = &[u8]> {
+        self.located(id).map(|(_, value)| value)
+    }
+
+    fn located(&self, id: HeaderId) -> impl Iterator<Item = (usize, &[u8])> {
+        let is_list = id.is_list();
+        self.fields.iter().filter(move |field| field.id == id).flat_map(move |field| {
+            let value = self.value(field);
+            let offset = usize::from(field.value);
+            let (list, single) =
+                if is_list { (Some(Elements::new(value)), None) } else { (None, Some((0, value))) };
+            list.into_iter().flatten().chain(single).map(move |(at, value)| (offset + at, value))
+        })
+    }
+
+    /// Whether the field is there.
+    pub fn has(&self, id: HeaderId) -> bool {
+        self.fields.iter().any(|field| field.id == id)
+    }
+
+    /// The value of the first row of a field that the registry does not name, by name in any letter case.
+    pub fn other(&self, name: &str) -> Option<&[u8]> {
+        let mut fields = self.fields.iter().filter(|field| field.id == HeaderId::OTHER);
+        fields
+            .find(|field| self.name(field).eq_ignore_ascii_case(name.as_bytes()))
+            .map(|field| self.value(field))
+    }
+
+    /// Every header field in order, one for each row.
+    pub fn fields(&self) -> impl Iterator<Item = RawField<'_>> {
+        self.fields.iter().map(|field| RawField {
+            id: field.id,
+            name: self.name(field),
+            value: self.value(field),
+        })
+    }
+
+    /// The body; empty when there is none.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// A copy that shares no bytes with the buffer it was read from, for keeping a small message that pins a
+    /// large buffer.
+    pub fn detach(&self) -> Self {
+        Self::parse(self.render()).expect("a message that was read can be read again")
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.render()))
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident $test:literal)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(pub(crate) Message);
+
+        impl Deref for $name {
+            type Target = Message;
+            fn deref(&self) -> &Message {
+                &self.0
+            }
+        }
+
+        impl std::ops::DerefMut for $name {
+            fn deref_mut(&mut self) -> &mut Message {
+                &mut self.0
+            }
+        }
+
+        impl From<$name> for Message {
+            fn from(kind: $name) -> Message {
+                kind.0
+            }
+        }
+
+        impl TryFrom<Message> for $name {
+            /// The message, given back.
+            type Error = Message;
+            fn try_from(message: Message) -> Result<Self, Message> {
+                if message.is_request() == $test { Ok(Self(message)) } else { Err(message) }
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+kinds! {
+    /// A message that is a request.
+    Request true
+    /// A message that is a response.
+    Response false
+}
+
+impl Request {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        self.0.method().expect("a request has a method: checked when it was made")
+    }
+
+    /// The Request-URI.
+    ///
+    /// # Errors
+    /// When it is out of its grammar.
+    pub fn uri(&self) -> Result<Uri<'_>, ParseError> {
+        Uri::parse(self.uri_bytes()).map_err(|error| error.shifted(self.method().as_str().len() + 1))
+    }
+
+    /// The Request-URI as it stands.
+    pub fn uri_bytes(&self) -> &[u8] {
+        match &self.0.start {
+            StartLine::Request { uri, .. } => self.0.span(*uri),
+            StartLine::Response { .. } => b"",
+        }
+    }
+}
+
+impl Response {
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        self.0.status().expect("a response has a status: checked when it was made")
+    }
+
+    /// The reason phrase as it stands; may be empty, and is not always UTF-8.
+    pub fn reason(&self) -> &[u8] {
+        match &self.0.start {
+            StartLine::Response { reason, .. } => trim(self.0.span(*reason)),
+            StartLine::Request { .. } => b"",
+        }
+    }
+}

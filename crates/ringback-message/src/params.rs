@@ -1,0 +1,178 @@
+//! Parameters of header values: `;name=value;flag`.
+
+use crate::ParseError;
+use crate::lex::{Cursor, is_token_byte, text, unquote};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The parameters after a value, checked once and read on demand.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Params<'a>(&'a [u8]);
+
+/// One parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Param<'a> {
+    /// The name as written; names compare without regard to case.
+    pub name: &'a str,
+    /// The value as written, with its quotes; `None` for a flag.
+    pub value: Option<&'a [u8]>,
+}
+
+impl<'a> Param<'a> {
+    /// The value as text, without its quotes; `None` for a flag or where it is not UTF-8.
+    pub fn text(&self) -> Option<Cow<'a, str>> {
+        match unquote(self.value?) {
+            Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+        }
+    }
+}
+
+/// At most so many parameters in one value (faults 7 and 8: bombs of parameters).
+const MOST: usize = 64;
+
+impl<'a> Params<'a> {
+    /// Reads `;`-separated parameters up to the end of the input or to what cannot be one.
+    pub(crate) fn take(cursor: &mut Cursor<'a>, rule: &'static str) -> Result<Self, ParseError> {
+        let start = cursor.at;
+        let mut end = start;
+        for count in 0.. {
+            if !cursor.eat_padded(b';') {
+                break;
+            }
+            if count == MOST {
+                return Err(cursor.error(rule));
+            }
+            take_param(cursor, rule)?;
+            end = cursor.at;
+        }
+        Ok(Self(&cursor.input[start..end]))
+    }
+
+    /// Reads a whole value as parameters.
+    ///
+    /// # Errors
+    /// When something in it is no parameter.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        let params = Self::take(&mut cursor, "generic-param")?;
+        cursor.finish("generic-param")?;
+        Ok(params)
+    }
+
+    /// The parameters in order.
+    pub fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
+        let mut cursor = Cursor::new(self.0);
+        std::iter::from_fn(move || {
+            if !cursor.eat_padded(b';') {
+                return None;
+            }
+            take_param(&mut cursor, "generic-param").ok()
+        })
+    }
+
+    /// The first parameter of that name, in any letter case.
+    pub fn find(&self, name: &str) -> Option<Param<'a>> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.iter().find(|param| param.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The value of that parameter as it stands, when it has one and is a token or host.
+    pub fn value(&self, name: &str) -> Option<&'a str> {
+        self.find(name).and_then(|param| std::str::from_utf8(param.value?).ok())
+    }
+
+    /// Whether the parameter is there, with or without a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// The bytes as they stand, from the first semicolon on.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+fn take_param<'a>(cursor: &mut Cursor<'a>, rule: &'static str) -> Result<Param<'a>, ParseError> {
+    let name = cursor.token(rule)?;
+    if !cursor.eat_padded(b'=') {
+        return Ok(Param { name, value: None });
+    }
+    let start = cursor.at;
+    let value = match cursor.peek() {
+        Some(b'"') => cursor.quoted(rule)?,
+        _ => {
+            // `gen-value` is token, host or quoted string; an IPv6 host brings brackets and colons, and UTF-8
+            // occurs in extension parameters (RFC 4475 §3.1.1.2). Slashes and `@` occur in the wild.
+            let value = cursor.take_while(|byte| {
+                is_token_byte(byte)
+                    || byte >= 0x80
+                    || matches!(
+                        byte,
+                        b'[' | b']'
+                            | b':'
+                            | b'/'
+                            | b'@'
+                            | b'&'
+                            | b'$'
+                            | b'^'
+                            | b'{'
+                            | b'}'
+                            | b'|'
+                            | b'#'
+                            | b'('
+                            | b')'
+                    )
+            });
+            if value.is_empty() {
+                return Err(ParseError::new(start, rule));
+            }
+            value
+        }
+    };
+    Ok(Param { name, value: Some(value) })
+}
+
+impl fmt::Debug for Params<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(self.0))
+    }
+}
+
+impl fmt::Display for Params<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(text(self.0, 0, "generic-param").map_err(|_| fmt::Error)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_compare_without_case_and_flags_have_no_value() {
+        let params = Params::parse(b" ; Tag = abc;lr ;x=\"a;b\"").unwrap();
+        assert_eq!(params.value("tag"), Some("abc"));
+        assert!(params.has("LR"));
+        assert_eq!(params.find("lr").unwrap().value, None);
+        assert_eq!(params.find("x").unwrap().text().as_deref(), Some("a;b"));
+        assert_eq!(params.iter().count(), 3);
+        assert_eq!(params.find("y"), None);
+    }
+
+    #[test]
+    fn empty_parameters_are_refused() {
+        assert!(Params::parse(b";;").is_err());
+        assert!(Params::parse(b";a=").is_err());
+        assert!(Params::parse(b";a=\"open").is_err());
+        assert!(Params::parse(&b";a".repeat(MOST + 1)).is_err());
+        assert!(Params::parse(&b";a".repeat(MOST)).is_ok());
+    }
+}

@@ -1,0 +1,116 @@
+//! URIs (RFC 3261 §19.1).
+
+mod compare;
+mod escape;
+mod host;
+mod owned;
+mod sip;
+
+pub use escape::{escape_user, unescape};
+pub use host::Host;
+pub(crate) use host::take_host_port;
+pub use owned::UriBuf;
+pub use sip::{SipUri, UriParam};
+
+use crate::lex::text;
+use crate::{ParseError, StatusCode};
+use std::fmt;
+
+/// A URI as it stands in a message: `sip` and `sips` taken apart, others kept as they are (rule 73).
+#[derive(Clone, Copy, Debug)]
+pub enum Uri<'a> {
+    /// A `sip` or `sips` URI.
+    Sip(SipUri<'a>),
+    /// A URI of another scheme.
+    Other(OtherUri<'a>),
+}
+
+/// A URI of a scheme that this crate does not take apart, such as `tel` or `urn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherUri<'a> {
+    text: &'a str,
+    colon: usize,
+}
+
+impl<'a> OtherUri<'a> {
+    /// The scheme as written.
+    pub fn scheme(&self) -> &'a str {
+        &self.text[..self.colon]
+    }
+
+    /// What follows the colon.
+    pub fn opaque(&self) -> &'a str {
+        &self.text[self.colon + 1..]
+    }
+}
+
+impl<'a> Uri<'a> {
+    /// Reads a URI that fills all of `value`.
+    ///
+    /// # Errors
+    /// When there is no scheme, a character that no URI may hold, or a `sip` URI out of its grammar.
+    pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        if let Some(at) = value.iter().position(|byte| matches!(byte, 0..=0x20 | 0x7f | b'<' | b'>' | b'"')) {
+            return Err(ParseError::new(at, "Request-URI"));
+        }
+        let text = text(value, 0, "Request-URI")?;
+        let colon = text.find(':').ok_or(ParseError::new(0, "scheme"))?;
+        let scheme = &text[..colon];
+        let secure = scheme.eq_ignore_ascii_case("sips");
+        if secure || scheme.eq_ignore_ascii_case("sip") {
+            return SipUri::parse(text, colon, secure).map(Self::Sip);
+        }
+        let mut letters = scheme.bytes();
+        let first = letters.next().is_some_and(|byte| byte.is_ascii_alphabetic());
+        if !first || !letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
+            return Err(ParseError::new(0, "scheme"));
+        }
+        if colon + 1 == text.len() {
+            return Err(ParseError::new(colon, "absoluteURI"));
+        }
+        Ok(Self::Other(OtherUri { text, colon }))
+    }
+
+    /// The URI as written.
+    pub fn as_str(&self) -> &'a str {
+        match self {
+            Self::Sip(uri) => uri.as_str(),
+            Self::Other(uri) => uri.text,
+        }
+    }
+
+    /// The `sip` or `sips` URI, where it is one.
+    pub fn as_sip(&self) -> Option<&SipUri<'a>> {
+        match self {
+            Self::Sip(uri) => Some(uri),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// The `sip` or `sips` URI, or the 416 that a server answers for another scheme (RFC 3261 §8.2.2.1).
+    pub fn sip(&self) -> Result<&SipUri<'a>, ParseError> {
+        self.as_sip().ok_or(ParseError::with_status(0, "URI scheme", StatusCode::UNSUPPORTED_URI_SCHEME))
+    }
+
+    /// Whether both mean the same by RFC 3261 §19.1.4. Other schemes compare as text.
+    pub fn equivalent(&self, other: &Uri<'_>) -> bool {
+        match (self, other) {
+            (Self::Sip(a), Uri::Sip(b)) => a.equivalent(b),
+            (Self::Other(a), Uri::Other(b)) => {
+                a.scheme().eq_ignore_ascii_case(b.scheme()) && a.opaque() == b.opaque()
+            }
+            _ => false,
+        }
+    }
+
+    /// An owned copy.
+    pub fn to_owned(&self) -> UriBuf {
+        UriBuf::from_checked(self.as_str())
+    }
+}
+
+impl fmt::Display for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

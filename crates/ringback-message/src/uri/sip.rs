@@ -1,0 +1,268 @@
+//! `sip` and `sips` URIs.
+
+use super::escape::{same_ignoring_case, unescape};
+use super::{Host, UriBuf, take_host_port};
+use crate::ParseError;
+use crate::lex::Cursor;
+use std::borrow::Cow;
+use std::fmt;
+
+/// A `sip` or `sips` URI (RFC 3261 §19.1), taken apart where it stands.
+#[derive(Clone, Copy)]
+pub struct SipUri<'a> {
+    text: &'a str,
+    secure: bool,
+    user: Option<&'a str>,
+    password: Option<&'a str>,
+    host: Host<'a>,
+    port: Option<u16>,
+    /// Where host and port end: what follows is parameters and headers.
+    bare: usize,
+    params: &'a str,
+    headers: Option<&'a str>,
+}
+
+/// One parameter of a URI, as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UriParam<'a> {
+    /// The name; names compare without regard to case, escapes resolved.
+    pub name: &'a str,
+    /// The value; `None` for a flag such as `lr`.
+    pub value: Option<&'a str>,
+}
+
+impl<'a> SipUri<'a> {
+    pub(super) fn parse(text: &'a str, colon: usize, secure: bool) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(text.as_bytes());
+        cursor.at = colon + 1;
+        // `@` must be escaped everywhere but behind the user, so the first one ends it, whatever `;` and `?`
+        // stand before (RFC 4475 §3.1.1.9).
+        let (mut user, mut password) = (None, None);
+        if let Some(at) = text[cursor.at..].find('@') {
+            let userinfo = &text[cursor.at..cursor.at + at];
+            let (name, secret) = match userinfo.split_once(':') {
+                Some((name, secret)) => (name, Some(secret)),
+                None => (userinfo, None),
+            };
+            if name.is_empty() {
+                return Err(cursor.error("user"));
+            }
+            (user, password) = (Some(name), secret);
+            cursor.at += at + 1;
+        }
+        let (host, port) = take_host_port(&mut cursor)?;
+        let bare = cursor.at;
+        let (params, headers) = match text[bare..].split_once('?') {
+            Some((params, headers)) => (params, Some(headers)),
+            None => (&text[bare..], None),
+        };
+        if !params.is_empty() && !params.starts_with(';') {
+            return Err(ParseError::new(bare, "SIP-URI"));
+        }
+        if params.split(';').skip(1).any(|param| param.is_empty() || param.starts_with('=')) {
+            return Err(ParseError::new(bare, "uri-parameter"));
+        }
+        Ok(Self { text, secure, user, password, host, port, bare, params, headers })
+    }
+
+    /// The URI as written.
+    pub fn as_str(&self) -> &'a str {
+        self.text
+    }
+
+    /// Whether the scheme is `sips`.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The user part as written, escapes and all.
+    pub fn user(&self) -> Option<&'a str> {
+        self.user
+    }
+
+    /// The octets that the user part stands for.
+    pub fn user_octets(&self) -> Option<Cow<'a, [u8]>> {
+        self.user.map(unescape)
+    }
+
+    /// The password as written. Deprecated by RFC 3261 §19.1.1, but it takes part in comparison.
+    pub fn password(&self) -> Option<&'a str> {
+        self.password
+    }
+
+    /// The host.
+    pub fn host(&self) -> Host<'a> {
+        self.host
+    }
+
+    /// The port, where one is written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Scheme, user, host and port as written, without parameters and headers.
+    pub fn bare(&self) -> &'a str {
+        &self.text[..self.bare]
+    }
+
+    /// The parameters in order.
+    pub fn params(&self) -> impl Iterator<Item = UriParam<'a>> + use<'a> {
+        self.params.split(';').skip(1).map(|param| match param.split_once('=') {
+            Some((name, value)) => UriParam { name, value: Some(value) },
+            None => UriParam { name: param, value: None },
+        })
+    }
+
+    /// The first parameter of that name.
+    pub fn param(&self, name: &str) -> Option<UriParam<'a>> {
+        if self.params.is_empty() {
+            return None;
+        }
+        self.params().find(|param| same_ignoring_case(param.name, name))
+    }
+
+    /// The `transport` parameter as written.
+    pub fn transport(&self) -> Option<&'a str> {
+        self.param("transport")?.value
+    }
+
+    /// The `maddr` parameter.
+    pub fn maddr(&self) -> Option<Host<'a>> {
+        self.param("maddr")?.value.and_then(|value| Host::parse(value).ok())
+    }
+
+    /// Whether the `lr` parameter is there, in whatever spelling (`lr`, `lr=true`, `%6C%72`).
+    pub fn is_loose_router(&self) -> bool {
+        self.param("lr").is_some()
+    }
+
+    /// The headers behind the question mark, as written. They are never copied into a request unseen (rule 83).
+    pub fn headers(&self) -> Option<&'a str> {
+        self.headers
+    }
+
+    /// The URI without its headers: what may stand in a start line (RFC 3261 §19.1.1, Table 1).
+    pub fn without_headers(&self) -> &'a str {
+        &self.text[..self.bare + self.params.len()]
+    }
+
+    /// Whether both mean the same (RFC 3261 §19.1.4).
+    pub fn equivalent(&self, other: &SipUri<'_>) -> bool {
+        super::compare::equivalent(self, other)
+    }
+
+    /// The address of record in one canonical spelling, fit as a key (RFC 3261 §10.3 step 5): no
+    /// parameters and headers, escapes resolved, host in lower case.
+    pub fn address_of_record(&self) -> String {
+        let scheme = if self.secure { "sips:" } else { "sip:" };
+        let mut aor = String::with_capacity(self.bare + 8);
+        aor.push_str(scheme);
+        if let Some(user) = self.user {
+            if user.contains('%') {
+                aor.push_str(&super::escape_user(&unescape(user)));
+            } else {
+                aor.push_str(user);
+            }
+            aor.push('@');
+        }
+        match self.host {
+            Host::Name(name) => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                aor.extend(name.chars().map(|letter| letter.to_ascii_lowercase()));
+            }
+            Host::Ip(_) => {
+                use fmt::Write as _;
+                let _ = write!(aor, "{}", self.host);
+            }
+        }
+        if let Some(port) = self.port {
+            use fmt::Write as _;
+            let _ = write!(aor, ":{port}");
+        }
+        aor
+    }
+
+    /// An owned copy.
+    pub fn to_owned(&self) -> UriBuf {
+        UriBuf::from_checked(self.text)
+    }
+}
+
+impl fmt::Debug for SipUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+impl fmt::Display for SipUri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Uri;
+    use super::*;
+
+    fn sip(text: &str) -> SipUri<'_> {
+        match Uri::parse(text.as_bytes()) {
+            Ok(Uri::Sip(uri)) => uri,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn takes_a_uri_apart() {
+        let uri = sip("sips:alice:pw@[::1]:5061;transport=tcp;lr?Subject=hi");
+        assert!(uri.is_secure());
+        assert_eq!((uri.user(), uri.password()), (Some("alice"), Some("pw")));
+        assert_eq!((uri.host().to_string().as_str(), uri.port()), ("[::1]", Some(5061)));
+        assert_eq!(uri.transport(), Some("tcp"));
+        assert!(uri.is_loose_router());
+        assert_eq!(uri.headers(), Some("Subject=hi"));
+        assert_eq!(uri.without_headers(), "sips:alice:pw@[::1]:5061;transport=tcp;lr");
+        assert_eq!(uri.bare(), "sips:alice:pw@[::1]:5061");
+    }
+
+    #[test]
+    fn semicolons_and_question_marks_may_belong_to_the_user() {
+        let uri = sip("sip:user;par=u%40example.net@example.com");
+        assert_eq!(uri.user(), Some("user;par=u%40example.net"));
+        assert_eq!(uri.params().count(), 0);
+        let uri = sip(
+            "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com",
+        );
+        assert_eq!(uri.user(), Some("1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"));
+    }
+
+    #[test]
+    fn escaped_parameter_names_are_found() {
+        assert!(sip("sip:cal%6Cer@host5.example.net;%6C%72;n%61me=v%61lue%25%34%31").is_loose_router());
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for text in [
+            "",
+            "sip",
+            "sip:",
+            "sip:@host",
+            "sip:a@",
+            "sip:a@b:99999",
+            "sip:a@b;;x",
+            "<sip:a@b>",
+            "sip:a b@c",
+            ":x",
+        ] {
+            assert!(Uri::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(Uri::parse(b"nobodyKnowsThisScheme:totallyopaquecontent").is_ok());
+    }
+
+    #[test]
+    fn addresses_of_record_have_one_spelling() {
+        assert_eq!(sip("SIP:%61lice@Atlanta.COM;transport=tcp").address_of_record(), "sip:alice@atlanta.com");
+        assert_eq!(sip("sip:null-%00-null@example.com").address_of_record(), "sip:null-%00-null@example.com");
+    }
+}
