@@ -1,4 +1,4 @@
-//! When two `sip` URIs mean the same (RFC 3261 §19.1.4).
+//! When two URIs mean the same (RFC 3261 §19.1.4; RFC 3966 §4 for `tel`).
 
 use super::SipUri;
 use super::escape::{same, same_ignoring_case};
@@ -49,4 +49,17 @@ fn headers_agree(a: Option<&str>, b: Option<&str>) -> bool {
                 same_ignoring_case(name, other_name) && same(value, other_value)
             })
         })
+}
+
+/// Whether two `tel` numbers are the same: visual separators do not count, parameters come in any order and
+/// letter case (RFC 3966 §4).
+pub(super) fn same_number(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<&str>, Vec<&str>) = (a.split(';').collect(), b.split(';').collect());
+    let digits = |text: &str| -> String {
+        text.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let (Some((a, a_params)), Some((b, b_params))) = (a.split_first(), b.split_first()) else { return false };
+    digits(a) == digits(b)
+        && a_params.len() == b_params.len()
+        && a_params.iter().all(|param| b_params.iter().any(|other| same_ignoring_case(param, other)))
 }

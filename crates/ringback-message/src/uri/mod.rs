@@ -92,12 +92,19 @@ impl<'a> Uri<'a> {
         self.as_sip().ok_or(ParseError::with_status(0, "URI scheme", StatusCode::UNSUPPORTED_URI_SCHEME))
     }
 
-    /// Whether both mean the same by RFC 3261 §19.1.4. Other schemes compare as text.
+    /// Whether both mean the same: `sip` by RFC 3261 §19.1.4, `tel` by RFC 3966 §4, others as text.
     pub fn equivalent(&self, other: &Uri<'_>) -> bool {
         match (self, other) {
             (Self::Sip(a), Uri::Sip(b)) => a.equivalent(b),
             (Self::Other(a), Uri::Other(b)) => {
-                a.scheme().eq_ignore_ascii_case(b.scheme()) && a.opaque() == b.opaque()
+                let same_scheme = a.scheme().eq_ignore_ascii_case(b.scheme());
+                let tel = a.scheme().eq_ignore_ascii_case("tel");
+                same_scheme
+                    && if tel {
+                        compare::same_number(a.opaque(), b.opaque())
+                    } else {
+                        a.opaque() == b.opaque()
+                    }
             }
             _ => false,
         }

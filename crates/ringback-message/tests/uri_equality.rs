@@ -1,0 +1,20 @@
+//! When URIs mean the same (RFC 3261 §19.1.4): the RFC's own examples and what follows from its rules.
+
+use ringback_message::Uri;
+
+#[test]
+fn the_table_of_pairs_holds_both_ways() {
+    let table = include_str!("fixtures/uri-equality.tsv");
+    let mut pairs = 0;
+    for row in table.lines().skip(1) {
+        let columns: Vec<&str> = row.split('\t').collect();
+        let (a, b, equal) = (columns[0], columns[1], columns[2] == "yes");
+        let parse = |text: &'static str| {
+            Uri::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error}"))
+        };
+        assert_eq!(parse(a).equivalent(&parse(b)), equal, "{a} and {b}: {}", columns[3]);
+        assert_eq!(parse(b).equivalent(&parse(a)), equal, "{b} and {a}: {}", columns[3]);
+        pairs += 1;
+    }
+    assert!(pairs > 25, "{pairs} pairs");
+}
