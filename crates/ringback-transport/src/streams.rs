@@ -1,0 +1,170 @@
+//! The streams that are open or being made, and who waits for them.
+
+use crate::{Frame, Framer, TransportConfig, TransportOutput};
+use bytes::Bytes;
+use ringback_sansio::{CloseReason, Flow, FlowId, Map, Protocol, TimerQueue};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Deadline {
+    /// A stream was silent too long.
+    Idle(FlowId),
+    /// A message took too long to arrive whole.
+    Message(FlowId),
+    /// A connection took too long to be made.
+    Connect(Protocol, SocketAddr),
+}
+
+#[derive(Debug)]
+struct Stream {
+    flow: Flow,
+    framer: Framer,
+}
+
+#[derive(Debug)]
+pub(crate) struct Streams<T> {
+    config: TransportConfig,
+    open: Map<FlowId, Stream>,
+    /// Connection reuse: the stream to use for a peer.
+    by_peer: Map<(Protocol, SocketAddr), FlowId>,
+    by_source: Map<IpAddr, usize>,
+    connecting: Map<(Protocol, SocketAddr), Vec<(T, Bytes)>>,
+    pub(crate) timers: TimerQueue<Deadline>,
+}
+
+type Outputs<T> = VecDeque<TransportOutput<T>>;
+
+impl<T> Streams<T> {
+    pub(crate) fn new(config: TransportConfig) -> Self {
+        Self {
+            config,
+            open: Map::default(),
+            by_peer: Map::default(),
+            by_source: Map::default(),
+            connecting: Map::default(),
+            timers: TimerQueue::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn opened(&mut self, now: Instant, flow: Flow, out: &mut Outputs<T>) {
+        let key = (flow.protocol, flow.peer);
+        let waiting = self.connecting.remove(&key);
+        self.timers.cancel(Deadline::Connect(flow.protocol, flow.peer));
+        let of_source = self.by_source.get(&flow.peer.ip()).copied().unwrap_or(0);
+        if self.open.len() >= self.config.max_streams || of_source >= self.config.max_streams_per_source {
+            out.push_back(TransportOutput::Close(flow.id));
+            let failed = waiting.into_iter().flatten();
+            out.extend(failed.map(|(tag, _)| TransportOutput::Failed(tag, CloseReason::Limit)));
+            return;
+        }
+        self.by_source.insert(flow.peer.ip(), of_source + 1);
+        self.by_peer.insert(key, flow.id);
+        self.open.insert(flow.id, Stream { flow, framer: Framer::new(self.config.framing) });
+        self.timers.set(Deadline::Idle(flow.id), now + self.config.idle);
+        let waiting = waiting.into_iter().flatten();
+        out.extend(waiting.map(|(_, bytes)| TransportOutput::Write(flow.id, bytes)));
+    }
+
+    pub(crate) fn send_on(&mut self, now: Instant, tag: T, id: FlowId, bytes: Bytes, out: &mut Outputs<T>) {
+        if self.open.contains_key(&id) {
+            self.timers.set(Deadline::Idle(id), now + self.config.idle);
+            out.push_back(TransportOutput::Write(id, bytes));
+        } else {
+            out.push_back(TransportOutput::Failed(tag, CloseReason::Closed));
+        }
+    }
+
+    pub(crate) fn send_to(
+        &mut self,
+        now: Instant,
+        tag: T,
+        protocol: Protocol,
+        peer: SocketAddr,
+        bytes: Bytes,
+        out: &mut Outputs<T>,
+    ) {
+        let key = (protocol, peer);
+        if let Some(id) = self.by_peer.get(&key) {
+            return self.send_on(now, tag, *id, bytes, out);
+        }
+        if let Some(waiting) = self.connecting.get_mut(&key) {
+            if waiting.len() < self.config.max_waiting {
+                waiting.push((tag, bytes));
+            } else {
+                out.push_back(TransportOutput::Failed(tag, CloseReason::Limit));
+            }
+            return;
+        }
+        if self.open.len() + self.connecting.len() >= self.config.max_streams {
+            out.push_back(TransportOutput::Failed(tag, CloseReason::Limit));
+            return;
+        }
+        self.connecting.insert(key, vec![(tag, bytes)]);
+        self.timers.set(Deadline::Connect(protocol, peer), now + self.config.connect);
+        out.push_back(TransportOutput::Connect(protocol, peer));
+    }
+
+    pub(crate) fn connect_failed(
+        &mut self,
+        protocol: Protocol,
+        peer: SocketAddr,
+        reason: CloseReason,
+        out: &mut Outputs<T>,
+    ) {
+        self.timers.cancel(Deadline::Connect(protocol, peer));
+        let waiting = self.connecting.remove(&(protocol, peer)).into_iter().flatten();
+        out.extend(waiting.map(|(tag, _)| TransportOutput::Failed(tag, reason)));
+    }
+
+    /// Takes bytes of a stream; `None` when it is not open any more.
+    pub(crate) fn push(&mut self, now: Instant, id: FlowId, bytes: &[u8]) -> Option<Flow> {
+        let stream = self.open.get_mut(&id)?;
+        stream.framer.push(bytes);
+        self.timers.set(Deadline::Idle(id), now + self.config.idle);
+        Some(stream.flow)
+    }
+
+    pub(crate) fn poll_frame(&mut self, now: Instant, id: FlowId) -> Option<Frame> {
+        let stream = self.open.get_mut(&id)?;
+        let frame = stream.framer.poll();
+        let deadline = Deadline::Message(id);
+        if !stream.framer.is_partial() {
+            self.timers.cancel(deadline);
+        } else if frame.is_some() || self.timers.deadline(deadline).is_none() {
+            self.timers.set(deadline, now + self.config.message);
+        }
+        frame
+    }
+
+    /// Closes a stream of our own accord.
+    pub(crate) fn close(&mut self, id: FlowId, out: &mut Outputs<T>) {
+        if self.open.contains_key(&id) {
+            out.push_back(TransportOutput::Close(id));
+        }
+        self.closed(id);
+    }
+
+    /// Forgets a stream that ended. What was written to it before is not known to be lost: the transactions
+    /// above have their own timers for that.
+    pub(crate) fn closed(&mut self, id: FlowId) {
+        let Some(stream) = self.open.remove(&id) else { return };
+        let key = (stream.flow.protocol, stream.flow.peer);
+        if self.by_peer.get(&key) == Some(&id) {
+            self.by_peer.remove(&key);
+        }
+        if let Some(count) = self.by_source.get_mut(&stream.flow.peer.ip()) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_source.remove(&stream.flow.peer.ip());
+            }
+        }
+        self.timers.cancel(Deadline::Idle(id));
+        self.timers.cancel(Deadline::Message(id));
+    }
+}

@@ -1,0 +1,321 @@
+//! The transport layer as a machine: bytes in, messages out, and the other way round.
+
+use crate::streams::{Deadline, Streams};
+use crate::via::{self, Inbound};
+use crate::{Frame, FramingLimits};
+use bytes::Bytes;
+use ringback_message::{Message, ParseError};
+use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, Target};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// How much the transport holds and how long it waits.
+#[derive(Clone, Copy, Debug)]
+pub struct TransportConfig {
+    /// How much of one message a stream may send.
+    pub framing: FramingLimits,
+    /// Streams open at once.
+    pub max_streams: usize,
+    /// Streams open at once from one address (fault 3).
+    pub max_streams_per_source: usize,
+    /// Messages that wait for one connection to be made.
+    pub max_waiting: usize,
+    /// How long a stream may be silent.
+    pub idle: Duration,
+    /// How long a message may take from its first byte to its last (fault 3).
+    pub message: Duration,
+    /// How long a connection may take to be made.
+    pub connect: Duration,
+}
+
+impl Default for TransportConfig {
+    fn default() -> Self {
+        Self {
+            framing: FramingLimits::default(),
+            max_streams: 20_000,
+            max_streams_per_source: 10_000,
+            max_waiting: 64,
+            idle: Duration::from_secs(600),
+            message: Duration::from_secs(10),
+            connect: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What the driver tells the transport.
+#[derive(Clone, Debug)]
+pub enum FromNetwork {
+    /// A datagram. The flow's `id` is our socket, its `peer` the sender.
+    Datagram(Flow, Bytes),
+    /// A stream is open: the peer made it, or we asked for it by [`TransportOutput::Connect`].
+    Opened(Flow),
+    /// Bytes from a stream.
+    Bytes(FlowId, Bytes),
+    /// A stream ended.
+    Closed(FlowId),
+    /// A stream that we asked for could not be made.
+    ConnectFailed(Protocol, SocketAddr, CloseReason),
+}
+
+/// What the transport wants done, or reports. `T` is the tag that came with [`Transport::send`].
+#[derive(Clone, Debug)]
+pub enum TransportOutput<T> {
+    /// Make a stream; answer with [`FromNetwork::Opened`] or [`FromNetwork::ConnectFailed`].
+    Connect(Protocol, SocketAddr),
+    /// Write to a stream.
+    Write(FlowId, Bytes),
+    /// Send a datagram from this socket to this address.
+    Datagram(FlowId, SocketAddr, Bytes),
+    /// Close a stream.
+    Close(FlowId),
+    /// A valid message arrived.
+    Received(Flow, Message),
+    /// Something arrived that is no message; where it could be answered, it was.
+    Malformed(Flow, ParseError),
+    /// What was sent with this tag cannot arrive.
+    Failed(T, CloseReason),
+}
+
+/// The transport layer of one element.
+#[derive(Debug)]
+pub struct Transport<T> {
+    sockets: Vec<(FlowId, Protocol, SocketAddr)>,
+    streams: Streams<T>,
+    outputs: VecDeque<TransportOutput<T>>,
+    now: Option<Instant>,
+}
+
+impl<T> Transport<T> {
+    /// A transport without sockets.
+    pub fn new(config: TransportConfig) -> Self {
+        Self { sockets: Vec::new(), streams: Streams::new(config), outputs: VecDeque::new(), now: None }
+    }
+
+    /// Tells of a socket that is bound: for datagrams the one to send from, for streams one that accepts.
+    pub fn listen(&mut self, id: FlowId, protocol: Protocol, local: SocketAddr) {
+        self.sockets.push((id, protocol, local));
+    }
+
+    /// The socket that datagrams to `peer` leave from.
+    pub fn socket_for(&self, protocol: Protocol, peer: SocketAddr) -> Option<(FlowId, SocketAddr)> {
+        let mut fitting =
+            self.sockets.iter().filter(|(_, p, local)| *p == protocol && local.is_ipv4() == peer.is_ipv4());
+        fitting.next().map(|(id, _, local)| (*id, *local))
+    }
+
+    /// Sends `bytes`. When they cannot arrive, `tag` comes back in [`TransportOutput::Failed`].
+    pub fn send(&mut self, now: Instant, tag: T, to: Target, bytes: Bytes) {
+        let now = self.clamp(now);
+        match to {
+            Target::Flow(flow) if !flow.protocol.is_reliable() => {
+                self.outputs.push_back(TransportOutput::Datagram(flow.id, flow.peer, bytes));
+            }
+            Target::Flow(flow) => self.streams.send_on(now, tag, flow.id, bytes, &mut self.outputs),
+            Target::Address(Protocol::Udp, peer) => match self.socket_for(Protocol::Udp, peer) {
+                Some((id, _)) => self.outputs.push_back(TransportOutput::Datagram(id, peer, bytes)),
+                None => self.outputs.push_back(TransportOutput::Failed(tag, CloseReason::NoRoute)),
+            },
+            Target::Address(protocol, peer) => {
+                self.streams.send_to(now, tag, protocol, peer, bytes, &mut self.outputs)
+            }
+        }
+    }
+
+    /// How many streams are open.
+    pub fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    fn clamp(&mut self, now: Instant) -> Instant {
+        let now = self.now.map_or(now, |seen| seen.max(now));
+        self.now = Some(now);
+        now
+    }
+
+    fn receive(&mut self, flow: Flow, bytes: Bytes) {
+        match via::receive(&flow, bytes) {
+            Inbound::Message(message) => self.outputs.push_back(TransportOutput::Received(flow, message)),
+            Inbound::KeepAlive => {}
+            Inbound::Malformed(error, reply) => self.refuse(flow, error, reply),
+        }
+    }
+
+    fn refuse(&mut self, flow: Flow, error: ParseError, reply: Option<(Target, Bytes)>) {
+        if let Some((Target::Flow(to), bytes)) = reply {
+            self.outputs.push_back(if flow.protocol.is_reliable() {
+                TransportOutput::Write(flow.id, bytes)
+            } else {
+                TransportOutput::Datagram(to.id, to.peer, bytes)
+            });
+        }
+        self.outputs.push_back(TransportOutput::Malformed(flow, error));
+    }
+
+    fn read(&mut self, now: Instant, id: FlowId, bytes: &Bytes) {
+        let Some(flow) = self.streams.push(now, id, bytes) else { return };
+        while let Some(frame) = self.streams.poll_frame(now, id) {
+            match frame {
+                Frame::Message(bytes) => self.receive(flow, bytes),
+                Frame::Ping => {
+                    self.outputs.push_back(TransportOutput::Write(id, Bytes::from_static(b"\r\n")))
+                }
+                Frame::Pong => {}
+                Frame::Broken(error, head) => {
+                    let reply = match via::receive(&flow, head) {
+                        Inbound::Malformed(_, reply) => reply,
+                        _ => None,
+                    };
+                    self.refuse(flow, error, reply);
+                    self.streams.close(id, &mut self.outputs);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl<T> Machine for Transport<T> {
+    type Input = FromNetwork;
+    type Output = TransportOutput<T>;
+
+    fn handle(&mut self, now: Instant, input: FromNetwork) {
+        let now = self.clamp(now);
+        match input {
+            FromNetwork::Datagram(flow, bytes) => self.receive(flow, bytes),
+            FromNetwork::Opened(flow) => self.streams.opened(now, flow, &mut self.outputs),
+            FromNetwork::Bytes(id, bytes) => self.read(now, id, &bytes),
+            FromNetwork::Closed(id) => self.streams.closed(id),
+            FromNetwork::ConnectFailed(protocol, peer, reason) => {
+                self.streams.connect_failed(protocol, peer, reason, &mut self.outputs);
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let now = self.clamp(now);
+        while let Some(deadline) = self.streams.timers.pop_expired(now) {
+            match deadline {
+                Deadline::Idle(id) | Deadline::Message(id) => {
+                    self.streams.close(id, &mut self.outputs);
+                }
+                Deadline::Connect(protocol, peer) => {
+                    self.streams.connect_failed(protocol, peer, CloseReason::TimedOut, &mut self.outputs);
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<TransportOutput<T>> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.streams.timers.next()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &[u8] = b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKa\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
+
+    fn stream(id: u64) -> Flow {
+        let peer = SocketAddr::new([192, 0, 2, 1].into(), 7_000 + id as u16);
+        Flow { id: FlowId(id), protocol: Protocol::Tcp, local: "192.0.2.10:5060".parse().unwrap(), peer }
+    }
+
+    fn drain(transport: &mut Transport<u8>) -> Vec<String> {
+        let name = |output| match output {
+            TransportOutput::Connect(_, peer) => format!("connect {peer}"),
+            TransportOutput::Write(id, bytes) => format!("write {} {}", id.0, bytes.len()),
+            TransportOutput::Datagram(id, to, _) => format!("datagram {} {to}", id.0),
+            TransportOutput::Close(id) => format!("close {}", id.0),
+            TransportOutput::Received(flow, _) => format!("received {}", flow.id.0),
+            TransportOutput::Malformed(_, error) => format!("malformed {}", error.rule),
+            TransportOutput::Failed(tag, reason) => format!("failed {tag} {reason}"),
+        };
+        std::iter::from_fn(|| transport.poll()).map(name).collect()
+    }
+
+    #[test]
+    fn waiting_sends_share_one_connection() {
+        let now = Instant::now();
+        let mut transport = Transport::new(TransportConfig::default());
+        let peer = stream(1).peer;
+        transport.send(now, 1, Target::Address(Protocol::Tcp, peer), Bytes::from_static(b"one"));
+        transport.send(now, 2, Target::Address(Protocol::Tcp, peer), Bytes::from_static(b"second"));
+        assert_eq!(drain(&mut transport), ["connect 192.0.2.1:7001"]);
+        transport.handle(now, FromNetwork::Opened(stream(1)));
+        assert_eq!(drain(&mut transport), ["write 1 3", "write 1 6"]);
+        transport.send(now, 3, Target::Address(Protocol::Tcp, peer), Bytes::from_static(b"reused"));
+        assert_eq!(drain(&mut transport), ["write 1 6"]);
+        transport.handle(now, FromNetwork::Closed(FlowId(1)));
+        transport.send(now, 4, Target::Flow(stream(1)), Bytes::from_static(b"late"));
+        assert_eq!(drain(&mut transport), ["failed 4 closed by the peer"]);
+        assert_eq!((transport.open_streams(), transport.poll_timeout()), (0, None));
+    }
+
+    #[test]
+    fn failed_connections_give_every_tag_back() {
+        let now = Instant::now();
+        let mut transport = Transport::new(TransportConfig { max_waiting: 2, ..TransportConfig::default() });
+        for tag in 1..=3 {
+            transport.send(now, tag, Target::Address(Protocol::Tcp, stream(1).peer), Bytes::new());
+        }
+        assert_eq!(drain(&mut transport), ["connect 192.0.2.1:7001", "failed 3 a limit was reached"]);
+        let deadline = transport.poll_timeout().unwrap();
+        transport.handle_timeout(deadline);
+        assert_eq!(drain(&mut transport), ["failed 1 timed out", "failed 2 timed out"]);
+        transport.send(now, 4, Target::Address(Protocol::Udp, stream(1).peer), Bytes::new());
+        assert_eq!(drain(&mut transport), ["failed 4 no listener can reach the target"]);
+    }
+
+    #[test]
+    fn fault_3_a_message_that_does_not_end_closes_the_stream() {
+        let now = Instant::now();
+        let config = TransportConfig::default();
+        let mut transport = Transport::<u8>::new(config);
+        transport.handle(now, FromNetwork::Opened(stream(1)));
+        let mut at = now;
+        for octet in MESSAGE.iter().take(20) {
+            transport.handle(at, FromNetwork::Bytes(FlowId(1), Bytes::copy_from_slice(&[*octet])));
+            at += Duration::from_secs(1);
+            transport.handle_timeout(at);
+        }
+        assert_eq!(drain(&mut transport), ["close 1"]);
+        assert_eq!(transport.open_streams(), 0);
+    }
+
+    #[test]
+    fn fault_3_sources_have_a_share() {
+        let now = Instant::now();
+        let config = TransportConfig { max_streams_per_source: 2, ..TransportConfig::default() };
+        let mut transport = Transport::<u8>::new(config);
+        for id in 1..=3 {
+            transport.handle(now, FromNetwork::Opened(stream(id)));
+        }
+        assert_eq!(drain(&mut transport), ["close 3"]);
+        transport.handle(now, FromNetwork::Closed(FlowId(1)));
+        transport.handle(now, FromNetwork::Opened(stream(4)));
+        assert_eq!(drain(&mut transport), Vec::<String>::new());
+    }
+
+    #[test]
+    fn streams_carry_messages_pings_and_their_end() {
+        let now = Instant::now();
+        let mut transport = Transport::<u8>::new(TransportConfig::default());
+        transport.handle(now, FromNetwork::Opened(stream(1)));
+        transport.handle(now, FromNetwork::Bytes(FlowId(1), [MESSAGE, b"\r\n\r\n", MESSAGE].concat().into()));
+        assert_eq!(drain(&mut transport), ["received 1", "write 1 2", "received 1"]);
+        let broken = String::from_utf8_lossy(MESSAGE).replace("Length: 0", "Length: -1");
+        transport.handle(now, FromNetwork::Bytes(FlowId(1), broken.into()));
+        let outputs = drain(&mut transport);
+        assert!(
+            matches!(&outputs[..], [write, malformed, close] if write.starts_with("write 1") && malformed == "malformed Content-Length" && close == "close 1"),
+            "{outputs:?}"
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! Marking requests with where they came from, and finding the way of responses (RFC 3261 §18.2, RFC 3581).
+
+use bytes::Bytes;
+use ringback_message::header::Via;
+use ringback_message::{HeaderId, Host, Message, Method, ParseError, Request, StatusCode};
+use ringback_sansio::{Flow, Protocol, Target};
+use std::net::{IpAddr, SocketAddr};
+
+/// What a datagram or frame turned out to be.
+#[derive(Debug)]
+pub enum Inbound {
+    /// A message that passed [`Message::validate`]; a request is marked with its source.
+    Message(Message),
+    /// White space that keeps a path open. Over datagrams nothing answers it.
+    KeepAlive,
+    /// Something that is no acceptable message. Where the sender can be told, the answer is ready to send.
+    Malformed(ParseError, Option<(Target, Bytes)>),
+}
+
+/// Reads one message that came over `flow`.
+///
+/// Adds `received` when the source address is not what sent-by says (RFC 3261 §18.2.1), and the source port where
+/// `rport` asks for it (RFC 3581 §4).
+pub fn receive(flow: &Flow, bytes: Bytes) -> Inbound {
+    if bytes.iter().take(4).all(|byte| matches!(byte, b'\r' | b'\n' | 0)) && bytes.len() <= 4 {
+        return Inbound::KeepAlive;
+    }
+    // Rule 79 for datagrams: line ends before the start line are skipped (RFC 3261 §7.5).
+    let lead = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let mut message = match Message::parse(bytes.slice(lead..)) {
+        Ok(message) => message,
+        Err(error) => return Inbound::Malformed(error, None),
+    };
+    if message.is_request() {
+        mark(&mut message, flow);
+    }
+    match message.validate().map(drop) {
+        Ok(()) => Inbound::Message(message),
+        Err(error) => {
+            let reply = refusal(flow, message, error);
+            Inbound::Malformed(error, reply)
+        }
+    }
+}
+
+/// Writes the source into the topmost Via of a request.
+fn mark(message: &mut Message, flow: &Flow) {
+    use std::fmt::Write as _;
+    let Some(Ok(via)) = message.first::<Via<'_>>() else { return };
+    let source = flow.peer.ip().to_canonical();
+    let rport = via.rport().is_some();
+    let elsewhere = via.host.ip() != Some(source);
+    if !rport && !elsewhere && !via.params.has("received") {
+        return;
+    }
+    // Written anew, so that a `received` or a filled `rport` of the sender's own making cannot stay (fault 12).
+    let mut text = String::with_capacity(128);
+    let _ = write!(text, "SIP/2.0/{} {}", via.transport, via.host);
+    if let Some(port) = via.port {
+        let _ = write!(text, ":{port}");
+    }
+    for param in via.params.iter() {
+        if param.name.eq_ignore_ascii_case("received") || param.name.eq_ignore_ascii_case("rport") {
+            continue;
+        }
+        let _ = write!(text, ";{}", param.name);
+        if let Some(value) = param.value {
+            let _ = write!(text, "={}", String::from_utf8_lossy(value));
+        }
+    }
+    if elsewhere || rport {
+        let _ = write!(text, ";received={source}");
+    }
+    if rport {
+        let _ = write!(text, ";rport={}", flow.peer.port());
+    }
+    // Fails only on control characters, which no parameter that was read can hold outside folded white space;
+    // then the Via stays as it came.
+    let _ = message.replace_front(HeaderId::VIA, &text);
+}
+
+/// The answer to a request that is refused before any transaction sees it; none to ACK and to responses.
+fn refusal(flow: &Flow, message: Message, error: ParseError) -> Option<(Target, Bytes)> {
+    let request = Request::try_from(message).ok()?;
+    if *request.method() == Method::ACK {
+        return None;
+    }
+    let target = match request.first::<Via<'_>>() {
+        Some(Ok(via)) => response_target(flow, &via)?,
+        // Without a Via that can be read the packet's source is all there is.
+        _ if is_answerable(flow.peer.ip()) => Target::Flow(*flow),
+        _ => return None,
+    };
+    let reason = if error.status == StatusCode::BAD_REQUEST {
+        format!("Bad {}", error.rule)
+    } else {
+        error.status.reason().to_owned()
+    };
+    let reply = request.reply_with(error.status, &reason, Some("malformed")).build().ok()?;
+    Some((target, reply.render()))
+}
+
+/// Where the response to a request goes that came over `flow` with `via` on top (RFC 3261 §18.2.2, RFC 3581 §4;
+/// rule 12). `None` where an answer would go to many or to nobody (fault 12).
+pub fn response_target(flow: &Flow, via: &Via<'_>) -> Option<Target> {
+    if flow.protocol.is_reliable() {
+        return Some(Target::Flow(*flow));
+    }
+    let port = via.port.unwrap_or(flow.protocol.default_port());
+    let peer = if let Some(maddr) = via.maddr().and_then(|host| host.ip()) {
+        SocketAddr::new(maddr, port)
+    } else if via.rport().is_some() {
+        flow.peer
+    } else {
+        SocketAddr::new(flow.peer.ip(), port)
+    };
+    is_answerable(peer.ip()).then_some(Target::Flow(Flow { peer, ..*flow }))
+}
+
+/// Where a response goes that no transaction knows, by its topmost Via alone (RFC 3261 §16.7 step 9). `None`
+/// where a name would have to be resolved, or an answer would go to many or to nobody.
+pub fn response_by_via(via: &Via<'_>) -> Option<Target> {
+    let protocol = Protocol::from_token(via.transport)?;
+    let port = via.rport().flatten().or(via.port).unwrap_or(protocol.default_port());
+    let ip = match (via.maddr(), via.received()) {
+        (Some(Host::Ip(ip)), _) if !protocol.is_reliable() => ip,
+        (_, Some(ip)) => ip,
+        (_, None) => via.host.ip()?,
+    };
+    is_answerable(ip).then_some(Target::Address(protocol, SocketAddr::new(ip, port)))
+}
+
+/// Whether one host listens there: not broadcast, multicast or unspecified.
+pub fn is_answerable(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => !ip.is_broadcast() && !ip.is_multicast() && !ip.is_unspecified(),
+        IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringback_sansio::FlowId;
+
+    fn flow(protocol: Protocol, peer: &str) -> Flow {
+        Flow {
+            id: FlowId(1),
+            protocol,
+            local: "192.0.2.10:5060".parse().unwrap(),
+            peer: peer.parse().unwrap(),
+        }
+    }
+
+    fn request(via: &str) -> Bytes {
+        format!("OPTIONS sip:x SIP/2.0\r\nVia: {via}\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n").into()
+    }
+
+    fn received(via: &str, peer: &str) -> String {
+        match receive(&flow(Protocol::Udp, peer), request(via)) {
+            Inbound::Message(message) => {
+                String::from_utf8(message.values(HeaderId::VIA).next().unwrap().to_vec()).unwrap()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn requests_are_marked_with_their_source() {
+        assert_eq!(
+            received("SIP/2.0/UDP host.invalid;branch=z9hG4bKa", "192.0.2.1:9"),
+            "SIP/2.0/UDP host.invalid;branch=z9hG4bKa;received=192.0.2.1"
+        );
+        assert_eq!(
+            received("SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bKa", "192.0.2.1:9"),
+            "SIP/2.0/UDP 192.0.2.1:5070;branch=z9hG4bKa"
+        );
+        assert_eq!(
+            received("SIP/2.0/UDP 10.0.0.1:5070;rport;branch=z9hG4bKa, SIP/2.0/UDP b", "[2001:db8::1]:9"),
+            "SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKa;received=2001:db8::1;rport=9"
+        );
+    }
+
+    #[test]
+    fn fault_12_a_forged_received_does_not_stay() {
+        assert_eq!(
+            received("SIP/2.0/UDP 192.0.2.1;received=203.0.113.9;branch=z9hG4bKa", "192.0.2.1:5060"),
+            "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa"
+        );
+    }
+
+    #[test]
+    fn rule_12_responses_find_their_way() {
+        let to = |protocol, peer: &str, via: &'static str| {
+            let value = via.as_bytes();
+            let via = <Via<'_> as ringback_message::header::Header<'_>>::parse(value).unwrap();
+            response_target(&flow(protocol, peer), &via).map(|target| target.peer().to_string())
+        };
+        let peer = "192.0.2.1:999";
+        assert_eq!(to(Protocol::Udp, peer, "SIP/2.0/UDP h:5070;rport").as_deref(), Some(peer));
+        assert_eq!(to(Protocol::Udp, peer, "SIP/2.0/UDP h:5070").as_deref(), Some("192.0.2.1:5070"));
+        assert_eq!(to(Protocol::Udp, peer, "SIP/2.0/UDP h").as_deref(), Some("192.0.2.1:5060"));
+        assert_eq!(
+            to(Protocol::Udp, peer, "SIP/2.0/UDP h;maddr=192.0.2.7").as_deref(),
+            Some("192.0.2.7:5060")
+        );
+        assert_eq!(to(Protocol::Udp, peer, "SIP/2.0/UDP h;maddr=224.0.1.75"), None);
+        assert_eq!(to(Protocol::Tcp, peer, "SIP/2.0/TCP h:5070").as_deref(), Some(peer));
+    }
+
+    #[test]
+    fn stray_responses_go_by_their_via() {
+        let to = |via: &'static str| {
+            let via = <Via<'_> as ringback_message::header::Header<'_>>::parse(via.as_bytes()).unwrap();
+            response_by_via(&via).map(|target| target.peer().to_string())
+        };
+        assert_eq!(to("SIP/2.0/UDP h:5070;received=192.0.2.1;rport=7").as_deref(), Some("192.0.2.1:7"));
+        assert_eq!(to("SIP/2.0/TCP [2001:db8::1]:5070").as_deref(), Some("[2001:db8::1]:5070"));
+        assert_eq!(to("SIP/2.0/UDP 255.255.255.255"), None);
+        assert_eq!(to("SIP/2.0/UDP name.invalid"), None);
+        assert_eq!(to("SIP/2.0/SCTP 192.0.2.1"), None);
+    }
+
+    #[test]
+    fn malformed_requests_are_told_what_was_wrong() {
+        let bytes = b"INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:x>\r\nCall-ID: 1\r\nCSeq: x INVITE\r\n\r\n";
+        let Inbound::Malformed(_, Some((target, reply))) =
+            receive(&flow(Protocol::Udp, "192.0.2.1:5060"), bytes[..].into())
+        else {
+            panic!("it can be answered")
+        };
+        assert!(reply.starts_with(b"SIP/2.0 400 Bad CSeq\r\n"));
+        assert_eq!(target.peer().to_string(), "192.0.2.1:5060");
+        let text = String::from_utf8_lossy(bytes).replace("INVITE", "ACK");
+        assert!(matches!(
+            receive(&flow(Protocol::Udp, "192.0.2.1:5060"), text.into()),
+            Inbound::Malformed(_, None)
+        ));
+        let text = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1\r\n\r\n";
+        assert!(matches!(
+            receive(&flow(Protocol::Udp, "192.0.2.1:5060"), text.into()),
+            Inbound::Malformed(_, None)
+        ));
+    }
+}
