@@ -1,0 +1,4 @@
+//! Client transactions.
+
+/// A client transaction.
+pub(crate) struct Client;

@@ -1,0 +1,136 @@
+//! Who we are in a Via.
+
+use ringback_message::{Host, ParseError, header::Header as _, header::Via};
+use ringback_sansio::{Protocol, Target};
+use std::net::SocketAddr;
+
+/// Our sent-by values, by transport and address family (RFC 3261 §18.1.1).
+///
+/// Requests carry one of them; responses that carry none of them are not for us (§18.1.2).
+///
+/// ```
+/// use ringback_sansio::{Protocol, Target};
+/// use ringback_transaction::Locals;
+///
+/// let mut locals = Locals::default();
+/// locals.set(Protocol::Udp, "192.0.2.1:5060".parse()?);
+/// let to = Target::Address(Protocol::Udp, "198.51.100.7:5060".parse()?);
+/// assert_eq!(locals.sent_by(&to).as_deref(), Some("192.0.2.1:5060"));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Locals {
+    rows: Vec<Local>,
+}
+
+#[derive(Clone, Debug)]
+struct Local {
+    protocol: Protocol,
+    is_ipv6: bool,
+    sent_by: String,
+    address: Option<SocketAddr>,
+}
+
+impl Locals {
+    /// Says that peers reach us at `address` by `protocol`, and makes it the sent-by for targets of its family
+    /// that no other address of ours fits better. The port is the one that we listen on, also for streams
+    /// that we open; the address is one that can be reached, not `0.0.0.0`.
+    pub fn set(&mut self, protocol: Protocol, address: SocketAddr) {
+        let is_ipv6 = address.is_ipv6();
+        self.rows.retain(|row| (row.protocol, row.address) != (protocol, Some(address)));
+        self.rows
+            .insert(0, Local { protocol, is_ipv6, sent_by: address.to_string(), address: Some(address) });
+    }
+
+    /// As [`set`](Self::set), with a name: `host` or `host:port`, such as the `.invalid` one of a WebSocket
+    /// client (RFC 7118 §5).
+    ///
+    /// # Errors
+    /// When it is no sent-by.
+    pub fn set_name(&mut self, protocol: Protocol, is_ipv6: bool, sent_by: &str) -> Result<(), ParseError> {
+        let value = format!("SIP/2.0/{} {sent_by}", protocol.as_via());
+        let via = Via::parse(value.as_bytes())?;
+        if via.params.iter().next().is_some() || sent_by.contains(['\r', '\n']) {
+            return Err(ParseError::new(0, "sent-by"));
+        }
+        self.rows.insert(0, Local { protocol, is_ipv6, sent_by: sent_by.to_owned(), address: None });
+        Ok(())
+    }
+
+    /// The sent-by of a request to `to`: that of the flow's own end where it is one of ours, else the one set
+    /// last for the transport and family. `None` when nothing was set for it.
+    pub fn sent_by(&self, to: &Target) -> Option<String> {
+        let fits = |row: &&Local| row.protocol == to.protocol();
+        let own = match to {
+            Target::Flow(flow) => self.rows.iter().filter(fits).find(|row| row.address == Some(flow.local)),
+            Target::Address(..) => None,
+        };
+        let is_ipv6 = to.peer().is_ipv6();
+        own.or_else(|| self.rows.iter().filter(fits).find(|row| row.is_ipv6 == is_ipv6))
+            .map(|row| row.sent_by.clone())
+    }
+
+    /// Whether a Via names us: host without regard to case, an absent port being the default one.
+    pub fn is_ours(&self, via: &Via<'_>) -> bool {
+        let default_port = Protocol::from_token(via.transport).unwrap_or(Protocol::Udp).default_port();
+        let port = via.port.unwrap_or(default_port);
+        self.rows.iter().any(|row| match (row.address, via.host) {
+            (Some(address), Host::Ip(ip)) => address.ip() == ip && address.port() == port,
+            (None, _) => {
+                let value = format!("SIP/2.0/{} {}", via.transport, row.sent_by);
+                Via::parse(value.as_bytes()).is_ok_and(|own| own.same_sent_by(via, default_port))
+            }
+            (Some(_), Host::Name(_)) => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringback_sansio::{Flow, FlowId};
+
+    fn locals() -> Locals {
+        let mut locals = Locals::default();
+        locals.set(Protocol::Tcp, "192.0.2.2:5060".parse().unwrap());
+        locals.set(Protocol::Tcp, "192.0.2.1:5080".parse().unwrap());
+        locals.set(Protocol::Udp, "[2001:db8::1]:5060".parse().unwrap());
+        locals.set_name(Protocol::Ws, false, "abc.invalid").unwrap();
+        locals
+    }
+
+    #[test]
+    fn a_flow_speaks_under_its_own_address_where_that_is_ours() {
+        let flow = |local: &str| {
+            Target::Flow(Flow {
+                id: FlowId(1),
+                protocol: Protocol::Tcp,
+                local: local.parse().unwrap(),
+                peer: "198.51.100.1:9".parse().unwrap(),
+            })
+        };
+        assert_eq!(locals().sent_by(&flow("192.0.2.2:5060")).as_deref(), Some("192.0.2.2:5060"));
+        // A stream that we opened comes from a port that nobody listens on.
+        assert_eq!(locals().sent_by(&flow("192.0.2.2:40000")).as_deref(), Some("192.0.2.1:5080"));
+        let v4 = Target::Address(Protocol::Udp, "198.51.100.1:5060".parse().unwrap());
+        assert_eq!(locals().sent_by(&v4), None);
+    }
+
+    #[test]
+    fn rule_1_only_our_own_sent_by_is_ours() {
+        let ours = |text: &'static str| locals().is_ours(&Via::parse(text.as_bytes()).unwrap());
+        assert!(ours("SIP/2.0/UDP [2001:DB8::1]"));
+        assert!(ours("SIP/2.0/UDP [2001:db8::1]:5060"));
+        assert!(!ours("SIP/2.0/UDP [2001:db8::1]:5061"));
+        assert!(ours("SIP/2.0/WS ABC.invalid"));
+        assert!(!ours("SIP/2.0/WS abd.invalid"));
+        assert!(!ours("SIP/2.0/TCP 192.0.2.3:5060"));
+    }
+
+    #[test]
+    fn names_that_are_no_sent_by_are_refused() {
+        for text in ["", "a b", "a;branch=x", "a\r\nVia: x"] {
+            assert!(Locals::default().set_name(Protocol::Udp, false, text).is_err(), "{text}");
+        }
+    }
+}

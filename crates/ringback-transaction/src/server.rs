@@ -1,0 +1,4 @@
+//! Server transactions.
+
+/// A server transaction.
+pub(crate) struct Server;
