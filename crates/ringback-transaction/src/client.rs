@@ -1,4 +1,236 @@
-//! Client transactions.
+//! Client transactions: what the machines' effects mean.
+
+use crate::hop::{ack, cancel};
+use crate::machines::{ClientStimulus, Effects, InviteClient, NonInviteClient, Pace, Send, TimerSet};
+use crate::table::client_identity;
+use crate::{ClientKey, End, Gone, Key, RequestError, TransactionOutput, Transactions};
+use bytes::Bytes;
+use ringback_message::header::{CSeq, Header as _, Via};
+use ringback_message::{HeaderId, InvalidValue, Message, Method, ParseError, Request, Response};
+use ringback_sansio::{Entropy, Flow, Target};
+use std::fmt::Write as _;
+use std::time::Instant;
 
 /// A client transaction.
-pub(crate) struct Client;
+pub(crate) struct Client {
+    pub(crate) machine: ClientMachine,
+    to: Target,
+    method: Method,
+    /// What is retransmitted: the request, later the ACK.
+    kept: Bytes,
+    identity: Box<[u8]>,
+    hash: u64,
+    pub(crate) armed: TimerSet,
+    /// The Reason of a CANCEL that is still to be sent.
+    reason: Option<Box<str>>,
+    /// A CANCEL of the layer's own, of which its user hears nothing.
+    is_own: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ClientMachine {
+    Invite(InviteClient),
+    NonInvite(NonInviteClient),
+}
+
+impl ClientMachine {
+    fn step(self, on: ClientStimulus, pace: &Pace<'_>, effects: &mut Effects) -> Self {
+        match self {
+            Self::Invite(machine) => Self::Invite(machine.step(on, pace, effects)),
+            Self::NonInvite(machine) => Self::NonInvite(machine.step(on, pace, effects)),
+        }
+    }
+}
+
+impl<E: Entropy> Transactions<E> {
+    pub(crate) fn open_client(
+        &mut self,
+        now: Instant,
+        to: Target,
+        mut request: Request,
+        suffix: &str,
+    ) -> Result<ClientKey, RequestError> {
+        let method = request.method().clone();
+        if method == Method::ACK || method == Method::CANCEL {
+            return Err(RequestError::Method);
+        }
+        if self.clients.len().saturating_sub(self.own_clients) >= self.config.max_client {
+            return Err(RequestError::Overload);
+        }
+        if request.require::<CSeq>().map_err(RequestError::Malformed)?.method != method {
+            return Err(RequestError::Malformed(ParseError::new(0, "CSeq method")));
+        }
+        // The ACK and the CANCEL are made of them.
+        for id in [HeaderId::FROM, HeaderId::TO, HeaderId::CALL_ID] {
+            if !request.has(id) {
+                return Err(RequestError::Malformed(ParseError::new(0, id.name())));
+            }
+        }
+        let branch = self.stamp(&mut request, &to, suffix)?;
+        Ok(ClientKey(self.insert_client(now, to, method, &branch, request.render(), false)))
+    }
+
+    fn insert_client(
+        &mut self,
+        now: Instant,
+        to: Target,
+        method: Method,
+        branch: &str,
+        kept: Bytes,
+        is_own: bool,
+    ) -> ringback_sansio::Key<Client> {
+        client_identity(branch, &mut self.scratch);
+        let hash = self.by_branch.hash(&self.scratch);
+        let machine = if method == Method::INVITE {
+            ClientMachine::Invite(InviteClient::NEW)
+        } else {
+            ClientMachine::NonInvite(NonInviteClient::NEW)
+        };
+        let identity = self.scratch.as_slice().into();
+        let armed = TimerSet::default();
+        let client = Client { machine, to, method, kept, identity, hash, armed, reason: None, is_own };
+        let key = self.clients.insert(client);
+        self.own_clients += usize::from(is_own);
+        self.by_branch.insert(hash, key);
+        self.step_client(now, key, ClientStimulus::Start, None);
+        key
+    }
+
+    /// Puts our Via on top and tells its branch.
+    pub(crate) fn stamp(
+        &mut self,
+        request: &mut Request,
+        to: &Target,
+        suffix: &str,
+    ) -> Result<String, RequestError> {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
+        if !suffix.bytes().all(is_token) {
+            return Err(RequestError::Invalid(InvalidValue::Malformed("branch")));
+        }
+        let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
+        let mut branch = String::with_capacity(32 + suffix.len());
+        // §8.1.1.7: unique over space and time, so 96 random bits; nothing about us can be read from it.
+        let (high, low) = (self.entropy.next_u64(), self.entropy.next_u64() as u32);
+        let _ = write!(branch, "z9hG4bK{high:016x}{low:08x}{suffix}");
+        let via = format_args!("SIP/2.0/{} {sent_by};branch={branch};rport", to.protocol().as_via());
+        request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)?;
+        Ok(branch)
+    }
+
+    pub(crate) fn on_response(&mut self, now: Instant, flow: Flow, response: Response) {
+        let Some(Ok(via)) = response.first::<Via<'_>>() else { return };
+        // §18.1.2: a response to somebody else's request is nothing to us, not even a stray.
+        if !self.config.locals.is_ours(&via) {
+            return;
+        }
+        let Ok(cseq) = response.require::<CSeq>() else { return };
+        match via.branch().and_then(|branch| self.find_client(branch, &cseq.method)) {
+            Some(key) => {
+                let status = response.status();
+                self.step_client(now, key, ClientStimulus::Response(status), Some((flow, response)));
+            }
+            None => self.outputs.push_back(TransactionOutput::Stray(flow, response.into())),
+        }
+    }
+
+    /// Rule 1: by branch and by method, for CANCEL shares the branch of what it cancels.
+    fn find_client(&mut self, branch: &str, method: &Method) -> Option<ringback_sansio::Key<Client>> {
+        client_identity(branch, &mut self.scratch);
+        let hash = self.by_branch.hash(&self.scratch);
+        self.by_branch.candidates(hash).find(|key| {
+            self.clients
+                .get(*key)
+                .is_some_and(|client| client.method == *method && *client.identity == *self.scratch)
+        })
+    }
+
+    pub(crate) fn cancel_client(
+        &mut self,
+        now: Instant,
+        key: ClientKey,
+        reason: Option<&str>,
+    ) -> Result<(), Gone> {
+        let client = self.clients.get_mut(key.0).ok_or(Gone)?;
+        match client.machine {
+            ClientMachine::Invite(machine) if machine.can_cancel() => {}
+            ClientMachine::Invite(_) | ClientMachine::NonInvite(_) => return Err(Gone),
+        }
+        if let Some(reason) = reason {
+            client.reason = Some(reason.into());
+        }
+        self.step_client(now, key.0, ClientStimulus::Cancel, None);
+        Ok(())
+    }
+
+    /// Takes one step and does what it asks for.
+    pub(crate) fn step_client(
+        &mut self,
+        now: Instant,
+        key: ringback_sansio::Key<Client>,
+        on: ClientStimulus,
+        message: Option<(Flow, Response)>,
+    ) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let mut effects = Effects::default();
+        let reliable = client.to.protocol().is_reliable();
+        let pace = Pace { timings: &self.config.timings, reliable, trying_at_once: false };
+        client.machine = client.machine.step(on, &pace, &mut effects);
+
+        let name = Key::Client(ClientKey(key));
+        self.timers.apply(now, name, &mut client.armed, &effects);
+        let send = match effects.send {
+            Send::Nothing | Send::Response | Send::Trying => false,
+            Send::Kept => true,
+            Send::Ack => match message.as_ref().and_then(|(_, response)| ack(&client.kept, response)) {
+                Some(bytes) => {
+                    client.kept = bytes;
+                    true
+                }
+                None => {
+                    client.kept = Bytes::new();
+                    false
+                }
+            },
+        };
+        let to = client.to;
+        if send && !client.kept.is_empty() {
+            let bytes = client.kept.clone();
+            self.outputs.push_back(TransactionOutput::Transmit { key: Some(name), to, bytes });
+        }
+        let is_own = client.is_own;
+        let cancel =
+            if effects.cancel { cancel(&client.kept, client.reason.take().as_deref()) } else { None };
+        if effects.pass_up
+            && !is_own
+            && let Some((flow, response)) = message
+        {
+            self.outputs.push_back(TransactionOutput::Response(ClientKey(key), flow, response));
+        }
+        if let Some(end) = effects.end {
+            self.end_client(key, end);
+        }
+        if let Some(cancel) = cancel {
+            self.send_cancel(now, to, cancel);
+        }
+    }
+
+    fn send_cancel(&mut self, now: Instant, to: Target, cancel: Bytes) {
+        let Ok(message) = Message::parse(cancel.clone()) else { return };
+        let Some(Ok(via)) = message.first::<Via<'_>>() else { return };
+        if let Some(branch) = via.branch() {
+            self.insert_client(now, to, Method::CANCEL, branch, cancel, true);
+        }
+    }
+
+    fn end_client(&mut self, key: ringback_sansio::Key<Client>, end: End) {
+        let Some(client) = self.clients.remove(key) else { return };
+        let name = Key::Client(ClientKey(key));
+        self.by_branch.remove(client.hash, key);
+        self.timers.cancel_all(name, client.armed);
+        if client.is_own {
+            self.own_clients -= 1;
+        } else {
+            self.outputs.push_back(TransactionOutput::Ended(name, end));
+        }
+    }
+}

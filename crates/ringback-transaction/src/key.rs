@@ -1,16 +1,15 @@
 //! Names of transactions.
 
-use crate::client::Client;
-use crate::server::Server;
+use crate::entry::{ClientEntry, ServerEntry};
 use std::fmt;
 
 /// Names one client transaction, once: it finds nothing after [`Ended`](crate::TransactionOutput::Ended).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientKey(pub(crate) ringback_sansio::Key<Client>);
+pub struct ClientKey(pub(crate) ringback_sansio::Key<ClientEntry>);
 
 /// Names one server transaction, once: it finds nothing after [`Ended`](crate::TransactionOutput::Ended).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerKey(pub(crate) ringback_sansio::Key<Server>);
+pub struct ServerKey(pub(crate) ringback_sansio::Key<ServerEntry>);
 
 /// Names one transaction of either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

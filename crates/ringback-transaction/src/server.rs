@@ -1,4 +1,316 @@
-//! Server transactions.
+//! Server transactions: what the machines' effects mean.
+
+use crate::machines::{Effects, InviteServer, NonInviteServer, Pace, Send, ServerStimulus, TimerSet};
+use crate::table::{Matching, server_identity};
+use crate::{End, Gone, Key, ServerKey, TransactionOutput, Transactions, reply};
+use bytes::Bytes;
+use ringback_message::header::{CallId, To, Via};
+use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode};
+use ringback_sansio::{CloseReason, Entropy, Flow, Target};
+use std::time::Instant;
 
 /// A server transaction.
-pub(crate) struct Server;
+pub(crate) struct Server {
+    pub(crate) machine: ServerMachine,
+    flow: Flow,
+    reply_to: Target,
+    pub(crate) request: Request,
+    /// The last response, which is retransmitted; empty while there is none.
+    kept: Bytes,
+    identity: Box<[u8]>,
+    matching: Matching,
+    hash: u64,
+    pub(crate) armed: TimerSet,
+    /// The To tag with which a CANCEL was answered before there was another.
+    made_up_tag: Option<Box<str>>,
+    /// Whether its user knows that it is cancelled.
+    cancelled: bool,
+    /// Whether responses left the stream that the request came over, because that is gone.
+    reopened: bool,
+    /// A CANCEL that the layer answered, of which its user hears nothing.
+    is_own: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ServerMachine {
+    Invite(InviteServer),
+    NonInvite(NonInviteServer),
+}
+
+impl ServerMachine {
+    fn step(self, on: ServerStimulus, pace: &Pace<'_>, effects: &mut Effects) -> Self {
+        match self {
+            Self::Invite(machine) => Self::Invite(machine.step(on, pace, effects)),
+            Self::NonInvite(machine) => Self::NonInvite(machine.step(on, pace, effects)),
+        }
+    }
+
+    fn takes(self, status: StatusCode) -> bool {
+        match self {
+            Self::Invite(machine) => machine.takes(status),
+            Self::NonInvite(machine) => machine.takes(),
+        }
+    }
+}
+
+impl Server {
+    /// The To tag that its responses carry.
+    pub(crate) fn to_tag(&self) -> Option<String> {
+        let last = if self.kept.is_empty() { None } else { Message::parse(self.kept.clone()).ok() };
+        last.as_ref()
+            .and_then(|last| last.first::<To<'_>>()?.ok()?.tag().map(str::to_owned))
+            .or_else(|| self.made_up_tag.as_deref().map(str::to_owned))
+    }
+
+    /// §17.2.3 on RFC 2543 peers: the To tag is that of the request, in an ACK that of the response.
+    fn has_to_tag_of(&self, request: &Request) -> bool {
+        if self.matching == Matching::Branch {
+            return true;
+        }
+        let theirs = to_tag(request);
+        if *request.method() == Method::ACK {
+            theirs == self.to_tag().as_deref()
+        } else {
+            theirs == to_tag(&self.request)
+        }
+    }
+}
+
+fn to_tag(message: &Message) -> Option<&str> {
+    message.first::<To<'_>>()?.ok()?.tag()
+}
+
+fn call_id(message: &Message) -> Option<&str> {
+    message.first::<CallId<'_>>()?.ok().map(|call_id| call_id.0)
+}
+
+/// What a step is about.
+pub(crate) enum About {
+    Nothing,
+    Ack(Flow, Request),
+    Response(Bytes),
+}
+
+impl<E: Entropy> Transactions<E> {
+    pub(crate) fn on_request(&mut self, now: Instant, flow: Flow, request: Request) {
+        let Some(Ok(via)) = request.first::<Via<'_>>() else { return };
+        let Some(matching) = server_identity(&request, &via, &mut self.scratch) else { return };
+        let Some(reply_to) = reply::target(&flow, &via) else { return };
+        let hash = self.by_hop.hash(&self.scratch);
+        let method = request.method();
+        if *method == Method::ACK {
+            match self.find_server(hash, &request, |other| *other == Method::INVITE) {
+                Some(key) => self.step_server(now, key, ServerStimulus::Ack, About::Ack(flow, request)),
+                None => self.outputs.push_back(TransactionOutput::Stray(flow, request.into())),
+            }
+            return;
+        }
+        if let Some(key) = self.find_server(hash, &request, |other| other == method) {
+            self.step_server(now, key, ServerStimulus::Retransmission, About::Nothing);
+            return;
+        }
+        if *method == Method::CANCEL
+            // §9.2: the transaction that it would be a retransmission of, if it were not a CANCEL. The Call-ID
+            // is compared as well, so that a guessed branch is not enough.
+            && let Some(key) = self.find_server(hash, &request, |other| *other != Method::CANCEL)
+            && self.servers.get(key).is_some_and(|server| call_id(&server.request) == call_id(&request))
+        {
+            self.on_cancel(now, flow, reply_to, request, hash, matching, key);
+            return;
+        }
+        if self.servers.len() >= self.config.max_server {
+            self.refuse(reply_to, &request, hash);
+            return;
+        }
+        let key = self.insert_server(flow, reply_to, request.clone(), hash, matching, false);
+        self.outputs.push_back(TransactionOutput::Request(ServerKey(key), flow, request));
+        self.step_server(now, key, ServerStimulus::Start, About::Nothing);
+    }
+
+    /// Looks for the entry whose identity is in the scratch buffer.
+    fn find_server(
+        &self,
+        hash: u64,
+        request: &Request,
+        fits: impl Fn(&Method) -> bool,
+    ) -> Option<ringback_sansio::Key<Server>> {
+        self.by_hop.candidates(hash).find(|key| {
+            self.servers.get(*key).is_some_and(|server| {
+                fits(server.request.method())
+                    && *server.identity == *self.scratch
+                    && server.has_to_tag_of(request)
+            })
+        })
+    }
+
+    fn insert_server(
+        &mut self,
+        flow: Flow,
+        reply_to: Target,
+        request: Request,
+        hash: u64,
+        matching: Matching,
+        is_own: bool,
+    ) -> ringback_sansio::Key<Server> {
+        let machine = if *request.method() == Method::INVITE {
+            ServerMachine::Invite(InviteServer::NEW)
+        } else {
+            ServerMachine::NonInvite(NonInviteServer::NEW)
+        };
+        let key = self.servers.insert(Server {
+            machine,
+            flow,
+            reply_to,
+            request,
+            kept: Bytes::new(),
+            identity: self.scratch.as_slice().into(),
+            matching,
+            hash,
+            armed: TimerSet::default(),
+            made_up_tag: None,
+            cancelled: false,
+            reopened: false,
+            is_own,
+        });
+        self.by_hop.insert(hash, key);
+        key
+    }
+
+    /// Limits refuse new work: 503, by no transaction, with a To tag that is the same for every copy.
+    fn refuse(&mut self, to: Target, request: &Request, hash: u64) {
+        let tag = format!("{hash:016x}");
+        let refusal = request
+            .reply(StatusCode::SERVICE_UNAVAILABLE, Some(&tag))
+            .header(HeaderId::RETRY_AFTER, self.config.retry_after)
+            .build();
+        if let Ok(refusal) = refusal {
+            self.outputs.push_back(TransactionOutput::Transmit { key: None, to, bytes: refusal.render() });
+        }
+    }
+
+    /// Rule 14: a CANCEL that matches is answered 200 whatever has become of its INVITE.
+    #[expect(clippy::too_many_arguments, reason = "what on_request found out about the CANCEL")]
+    fn on_cancel(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        reply_to: Target,
+        cancel: Request,
+        hash: u64,
+        matching: Matching,
+        key: ringback_sansio::Key<Server>,
+    ) {
+        let Some(server) = self.servers.get_mut(key) else { return };
+        let tag = server.to_tag().unwrap_or_else(|| {
+            let tag = format!("{:016x}", self.entropy.next_u64());
+            server.made_up_tag = Some(tag.as_str().into());
+            tag
+        });
+        let pending = matches!(server.machine, ServerMachine::Invite(InviteServer::Proceeding));
+        let news = pending && !server.cancelled;
+        server.cancelled |= pending;
+        if let Ok(ok) = cancel.reply(StatusCode::OK, Some(&tag)).build() {
+            let bytes = ok.render();
+            if self.servers.len() < self.config.max_server {
+                let own = self.insert_server(flow, reply_to, cancel.clone(), hash, matching, true);
+                let about = About::Response(bytes);
+                self.step_server(now, own, ServerStimulus::Respond(StatusCode::OK), about);
+            } else {
+                // A full table must not keep anybody from giving up what fills it.
+                self.outputs.push_back(TransactionOutput::Transmit { key: None, to: reply_to, bytes });
+            }
+        }
+        if news {
+            self.outputs.push_back(TransactionOutput::Cancelled(ServerKey(key), cancel));
+        }
+    }
+
+    pub(crate) fn respond_server(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        response: Response,
+    ) -> Result<(), Gone> {
+        let server = self.servers.get(key.0).ok_or(Gone)?;
+        let status = response.status();
+        if !server.machine.takes(status) {
+            return Err(Gone);
+        }
+        let about = About::Response(response.render());
+        self.step_server(now, key.0, ServerStimulus::Respond(status), about);
+        Ok(())
+    }
+
+    /// Rule 12: when the stream is gone, the response is sent once more to where the peer can be called.
+    pub(crate) fn on_server_failed(
+        &mut self,
+        now: Instant,
+        key: ringback_sansio::Key<Server>,
+        reason: CloseReason,
+    ) {
+        let Some(server) = self.servers.get_mut(key) else { return };
+        if !server.reopened && !server.kept.is_empty() {
+            let via = server.request.first::<Via<'_>>().and_then(Result::ok);
+            if let Some(to) = via.and_then(|via| reply::after_the_stream(&server.flow, &via)) {
+                server.reopened = true;
+                server.reply_to = to;
+                let (key, bytes) = (Some(ServerKey(key).into()), server.kept.clone());
+                self.outputs.push_back(TransactionOutput::Transmit { key, to, bytes });
+                return;
+            }
+        }
+        self.step_server(now, key, ServerStimulus::TransportFailed(reason), About::Nothing);
+    }
+
+    /// Takes one step and does what it asks for.
+    pub(crate) fn step_server(
+        &mut self,
+        now: Instant,
+        key: ringback_sansio::Key<Server>,
+        on: ServerStimulus,
+        about: About,
+    ) {
+        let Some(server) = self.servers.get_mut(key) else { return };
+        let mut effects = Effects::default();
+        let reliable = server.reply_to.protocol().is_reliable();
+        let trying_at_once = self.config.trying_at_once;
+        let pace = Pace { timings: &self.config.timings, reliable, trying_at_once };
+        server.machine = server.machine.step(on, &pace, &mut effects);
+
+        let name = Key::Server(ServerKey(key));
+        self.timers.apply(now, name, &mut server.armed, &effects);
+        let mut ack = None;
+        match about {
+            About::Response(bytes) if effects.send == Send::Response => server.kept = bytes,
+            About::Ack(flow, request) if effects.pass_up => ack = Some((flow, request)),
+            About::Nothing | About::Ack(..) | About::Response(_) => {}
+        }
+        if effects.send == Send::Trying {
+            let trying = server.request.reply(StatusCode::TRYING, None).build();
+            server.kept = trying.map_or_else(|_| Bytes::new(), |trying| trying.render());
+        }
+        if effects.forget {
+            server.kept = Bytes::new();
+        }
+        if effects.send != Send::Nothing && !server.kept.is_empty() {
+            let (to, bytes) = (server.reply_to, server.kept.clone());
+            self.outputs.push_back(TransactionOutput::Transmit { key: Some(name), to, bytes });
+        }
+        if let Some((flow, request)) = ack {
+            self.outputs.push_back(TransactionOutput::Stray(flow, request.into()));
+        }
+        if let Some(end) = effects.end {
+            self.end_server(key, end);
+        }
+    }
+
+    fn end_server(&mut self, key: ringback_sansio::Key<Server>, end: End) {
+        let Some(server) = self.servers.remove(key) else { return };
+        let name = Key::Server(ServerKey(key));
+        self.by_hop.remove(server.hash, key);
+        self.timers.cancel_all(name, server.armed);
+        if !server.is_own {
+            self.outputs.push_back(TransactionOutput::Ended(name, end));
+        }
+    }
+}
