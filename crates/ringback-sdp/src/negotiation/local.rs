@@ -1,0 +1,55 @@
+//! What our side brings: its origin and its media.
+
+use crate::{Codec, Direction, MediaKind, OriginField, Word};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Who we are in `o=`, the same for the whole session (rule 47; RFC 3264 §8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The user; written as `-` when it is no word.
+    pub username: String,
+    /// A number that no other session of this user and host has, best a time or random.
+    pub session_id: u64,
+    /// The address of our host: in `o=` for good, in `c=` until
+    /// [`crate::OfferAnswer::set_local_address`] says otherwise.
+    pub address: IpAddr,
+}
+
+impl Origin {
+    pub(super) fn field(&self, version: u64) -> OriginField {
+        let username = Word::new(&self.username).unwrap_or(Word::from_static("-"));
+        OriginField::new(username, self.session_id, version, self.address)
+    }
+}
+
+/// A medium that we can have, and how we wish to have it. RTP only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalMedia {
+    /// What it is.
+    pub kind: MediaKind,
+    /// The port at which we receive RTP. Zero when the medium is switched off.
+    pub port: u16,
+    /// Whether RTCP may come to the same port (RFC 5761). Without it RTCP is expected one port higher.
+    pub rtcp_mux: bool,
+    /// What we understand, best first. The numbers of dynamic formats are wishes.
+    pub codecs: Vec<Codec>,
+    /// The way we wish it to flow when nobody holds anybody.
+    pub direction: Direction,
+    /// How much audio we want in a packet (`a=ptime`), in whole milliseconds.
+    pub ptime: Option<Duration>,
+}
+
+impl LocalMedia {
+    /// Speech in both directions with a shared port for RTP and RTCP.
+    pub fn audio(port: u16, codecs: Vec<Codec>) -> Self {
+        Self {
+            kind: MediaKind::AUDIO,
+            port,
+            rtcp_mux: true,
+            codecs,
+            direction: Direction::SendRecv,
+            ptime: Some(Duration::from_millis(20)),
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The offer/answer machine of one session (RFC 3264; RFC 6337 for how SIP uses it).
+//!
+//! Not here: which SIP messages carry offers and answers, and when a refused offer is tried again; that belongs
+//! to the dialog.
+
+mod error;
+mod formats;
+mod local;
+mod outcome;
+mod slot;
+
+pub use error::NegotiationError;
+pub use local::{LocalMedia, Origin};
+pub use outcome::{MediaAddress, NegotiatedMedia};
+
+use crate::{Connection, Direction, MAX_MEDIA, Media, SessionDescription};
+use outcome::Formats;
+use slot::{Acceptance, Slot, Wish};
+use std::net::IpAddr;
+
+/// Who owes whom an answer (RFC 3264 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NegotiationState {
+    /// Nobody: offers may go either way.
+    Stable,
+    /// The peer owes us one.
+    HaveLocalOffer,
+    /// We owe the peer one.
+    HaveRemoteOffer,
+}
+
+/// Offer and answer for one session, from the first exchange to the last.
+///
+/// Commands that change our side ([`OfferAnswer::set_direction`], [`OfferAnswer::hold`] and so on) take effect in
+/// the next offer or answer. Clone the machine where one offer gets several answers, as in a forked call.
+#[derive(Clone, Debug)]
+pub struct OfferAnswer {
+    origin: Origin,
+    /// The address in `c=`.
+    address: IpAddr,
+    wishes: Vec<Wish>,
+    is_holding: bool,
+    slots: Vec<Slot>,
+    pending: Pending,
+    /// The description that was handed out last, whatever became of it: its version is the one to count from.
+    sent: Option<SessionDescription>,
+    agreed: Option<Agreement>,
+    negotiated: Vec<NegotiatedMedia>,
+}
+
+#[derive(Clone, Debug)]
+enum Pending {
+    Nothing,
+    /// Our offer and the slots as they are once it is answered.
+    Local(SessionDescription, Vec<Slot>),
+    Remote(SessionDescription),
+}
+
+#[derive(Clone, Debug)]
+struct Agreement {
+    local: SessionDescription,
+    remote: SessionDescription,
+}
+
+impl OfferAnswer {
+    /// A session that has not been described yet. Our media are numbered in the order given.
+    ///
+    /// When we make the first offer, each gets an `m=` line. When the peer does, those for which it has none
+    /// stay unused until the peer adds a line or [`OfferAnswer::enable_media`] wants one.
+    pub fn new(origin: Origin, local: Vec<LocalMedia>) -> Self {
+        Self {
+            address: origin.address,
+            origin,
+            wishes: local.into_iter().map(Wish::new).collect(),
+            is_holding: false,
+            slots: Vec::new(),
+            pending: Pending::Nothing,
+            sent: None,
+            agreed: None,
+            negotiated: Vec::new(),
+        }
+    }
+
+    /// Who owes whom an answer.
+    pub fn state(&self) -> NegotiationState {
+        match self.pending {
+            Pending::Nothing => NegotiationState::Stable,
+            Pending::Local(..) => NegotiationState::HaveLocalOffer,
+            Pending::Remote(_) => NegotiationState::HaveRemoteOffer,
+        }
+    }
+
+    /// What is agreed, one entry for each `m=` line. Empty before the first exchange is complete.
+    pub fn negotiated(&self) -> &[NegotiatedMedia] {
+        &self.negotiated
+    }
+
+    /// Our description of the agreed session.
+    pub fn local_description(&self) -> Option<&SessionDescription> {
+        self.agreed.as_ref().map(|agreed| &agreed.local)
+    }
+
+    /// The peer's description of the agreed session.
+    pub fn remote_description(&self) -> Option<&SessionDescription> {
+        self.agreed.as_ref().map(|agreed| &agreed.remote)
+    }
+
+    /// Our media, by their numbers.
+    pub fn local_media(&self) -> impl ExactSizeIterator<Item = &LocalMedia> {
+        self.wishes.iter().map(|wish| &wish.media)
+    }
+
+    /// Whether a description is the one that the peer sent last: the same session and the same version. Then
+    /// nothing has to be negotiated, though an offer is still owed an answer (RFC 3264 §8, RFC 4028 §7.4).
+    pub fn is_refresh(&self, remote: &SessionDescription) -> bool {
+        self.remote_description().is_some_and(|known| known.origin == remote.origin)
+    }
+
+    /// Makes an offer: all our codecs for all media that are in use or wanted, whatever was agreed before
+    /// (RFC 3264 §8; RFC 3261 §14.2 for a re-INVITE without one).
+    ///
+    /// # Errors
+    /// [`NegotiationError::OfferPending`], [`NegotiationError::AnswerOwed`],
+    /// [`NegotiationError::TooManyMedia`] or [`NegotiationError::UnspecifiedAddress`].
+    pub fn make_offer(&mut self) -> Result<SessionDescription, NegotiationError> {
+        match self.pending {
+            Pending::Nothing => {}
+            Pending::Local(..) => return Err(NegotiationError::OfferPending),
+            Pending::Remote(_) => return Err(NegotiationError::AnswerOwed),
+        }
+        let (slots, media) = self.offered()?;
+        let offer = self.describe(media);
+        self.sent = Some(offer.clone());
+        self.pending = Pending::Local(offer.clone(), slots);
+        Ok(offer)
+    }
+
+    /// What [`OfferAnswer::make_offer`] would say now, for the answer to OPTIONS and for the body of a 488.
+    ///
+    /// # Errors
+    /// [`NegotiationError::TooManyMedia`] or [`NegotiationError::UnspecifiedAddress`].
+    pub fn capabilities(&self) -> Result<SessionDescription, NegotiationError> {
+        let (_, media) = self.offered()?;
+        Ok(self.describe(media))
+    }
+
+    /// Takes an offer of the peer; [`OfferAnswer::make_answer`] answers it.
+    ///
+    /// # Errors
+    /// [`NegotiationError::Glare`], [`NegotiationError::AnswerOwed`], [`NegotiationError::MediaRemoved`],
+    /// [`NegotiationError::TooManyMedia`], or [`NegotiationError::NotAcceptable`] when there are media and all
+    /// would have to be refused. What was agreed before stays in force.
+    ///
+    /// A medium is refused when nothing of ours fits it, when it is not plain RTP, when it has no address, a
+    /// multicast one, or the address and port of one of our own media, which would be a loop.
+    pub fn receive_offer(&mut self, offer: &SessionDescription) -> Result<(), NegotiationError> {
+        match self.pending {
+            Pending::Nothing => {}
+            Pending::Local(..) => return Err(NegotiationError::Glare),
+            Pending::Remote(_) => return Err(NegotiationError::AnswerOwed),
+        }
+        if offer.media.len() > MAX_MEDIA {
+            return Err(NegotiationError::TooManyMedia);
+        }
+        // rule 48. An offer of another session comes through a back-to-back user agent that has put somebody
+        // else on the line; who that is knows nothing of our old media.
+        let same_session = |agreed: &Agreement| agreed.remote.origin.is_same_session(&offer.origin);
+        if offer.media.len() < self.slots.len() && self.agreed.as_ref().is_some_and(same_session) {
+            return Err(NegotiationError::MediaRemoved);
+        }
+        self.accepted(offer)?;
+        self.pending = Pending::Remote(offer.clone());
+        Ok(())
+    }
+
+    /// Answers the offer that was received. From here on the answer is agreed.
+    ///
+    /// # Errors
+    /// [`NegotiationError::NoOffer`], [`NegotiationError::UnspecifiedAddress`], or
+    /// [`NegotiationError::NotAcceptable`] when our media have changed since the offer came.
+    pub fn make_answer(&mut self) -> Result<SessionDescription, NegotiationError> {
+        let Pending::Remote(offer) = &self.pending else { return Err(NegotiationError::NoOffer) };
+        if self.address.is_unspecified() {
+            return Err(NegotiationError::UnspecifiedAddress);
+        }
+        let offer = offer.clone();
+        let mut slots = Vec::with_capacity(offer.media.len());
+        let mut media = Vec::with_capacity(offer.media.len());
+        let mut negotiated = Vec::with_capacity(offer.media.len());
+        for (index, (theirs, acceptance)) in offer.media.iter().zip(self.accepted(&offer)?).enumerate() {
+            let mut slot =
+                Slot::answering(self.slots.get(index), theirs, acceptance.as_ref().map(|it| it.local));
+            let Some(Acceptance { local, formats }) = acceptance else {
+                media.push(slot.disabled_media());
+                negotiated.push(NegotiatedMedia::disabled(theirs.kind.clone()));
+                slots.push(slot);
+                continue;
+            };
+            let wish = &self.wishes[local];
+            let offered = outcome::remote_direction(&offer, theirs);
+            let (send, receive): (Vec<_>, Vec<_>) = formats
+                .into_iter()
+                .map(|it| (it.theirs.clone(), it.ours.numbered(it.theirs.payload_type())))
+                .unzip();
+            let mut ours = slot.media(&wish.media, &receive);
+            if !theirs.rtcp_mux() {
+                ours.attributes.retain(|attribute| attribute.name() != "rtcp-mux");
+            }
+            ours.set_direction(Direction::answer_to(offered, wish.direction(self.is_holding)));
+            slot.numbers.learn(&theirs.codecs());
+            slot.numbers.learn(&receive);
+            negotiated.push(NegotiatedMedia::agreed(local, &ours, &offer, theirs, Formats { send, receive }));
+            media.push(ours);
+            slots.push(slot);
+        }
+        let answer = self.describe(media);
+        self.sent = Some(answer.clone());
+        // What the first offer has no line for stays unused; a medium that was added later still waits its turn.
+        let is_first = self.agreed.is_none();
+        self.settle(|local| is_first || slots.iter().any(|slot| slot.local == Some(local)));
+        self.agree(Agreement { local: answer.clone(), remote: offer }, slots, negotiated);
+        Ok(answer)
+    }
+
+    /// Takes the peer's answer to our offer.
+    ///
+    /// # Errors
+    /// [`NegotiationError::NoOffer`], [`NegotiationError::AnswerMismatch`], or
+    /// [`NegotiationError::NotAcceptable`] when the answer accepts media but shares no codec with us in any.
+    /// After the latter two the offer is still pending, and [`OfferAnswer::rollback`] withdraws it.
+    pub fn receive_answer(&mut self, answer: &SessionDescription) -> Result<(), NegotiationError> {
+        let Pending::Local(offer, slots) = &self.pending else { return Err(NegotiationError::NoOffer) };
+        let same_kinds = offer.media.iter().zip(&answer.media).all(|(ours, theirs)| ours.kind == theirs.kind);
+        if offer.media.len() != answer.media.len() || !same_kinds {
+            return Err(NegotiationError::AnswerMismatch);
+        }
+        let (offer, mut slots) = (offer.clone(), slots.clone());
+        let offered: Vec<Option<usize>> = slots.iter().map(|slot| slot.local).collect();
+        let mut negotiated = Vec::with_capacity(slots.len());
+        for ((slot, ours), theirs) in slots.iter_mut().zip(&offer.media).zip(&answer.media) {
+            let is_usable =
+                ours.port != 0 && theirs.port != 0 && theirs.protocol.matches(ours.protocol.as_str());
+            let formats = match is_usable && !self.is_harmful(answer, theirs) {
+                true => formats::shared(&theirs.codecs(), &ours.codecs()),
+                false => Vec::new(),
+            };
+            let Some(local) = slot.local.filter(|_| !formats.is_empty()) else {
+                slot.local = None;
+                negotiated.push(NegotiatedMedia::disabled(ours.kind.clone()));
+                continue;
+            };
+            slot.numbers.learn(&theirs.codecs());
+            slot.numbers.learn(&ours.codecs());
+            let (send, receive) = formats.into_iter().map(|it| (it.theirs, it.ours)).unzip();
+            negotiated.push(NegotiatedMedia::agreed(local, ours, answer, theirs, Formats { send, receive }));
+        }
+        let accepts =
+            offer.media.iter().zip(&answer.media).any(|(ours, theirs)| ours.port != 0 && theirs.port != 0);
+        if accepts && !negotiated.iter().any(NegotiatedMedia::is_active) {
+            return Err(NegotiationError::NotAcceptable);
+        }
+        self.settle(|local| offered.contains(&Some(local)));
+        self.agree(Agreement { local: offer, remote: answer.clone() }, slots, negotiated);
+        Ok(())
+    }
+
+    /// Forgets the offer that is pending, ours or the peer's, as after 488, 491 or any other refusal. What was
+    /// agreed before stays in force (rule 35; RFC 6141 §3.4).
+    pub fn rollback(&mut self) {
+        self.pending = Pending::Nothing;
+    }
+
+    /// Holds the peer: from the next exchange on nothing is received (RFC 3264 §8.4).
+    pub fn hold(&mut self) {
+        self.is_holding = true;
+    }
+
+    /// Ends our hold. The peer's own hold, if there is one, is the peer's to end.
+    pub fn resume(&mut self) {
+        self.is_holding = false;
+    }
+
+    /// Whether we hold the peer or are about to.
+    pub fn is_holding(&self) -> bool {
+        self.is_holding
+    }
+
+    /// Wishes for a direction of one of our media; a hold restricts it further. False when there is no such
+    /// medium.
+    pub fn set_direction(&mut self, local: usize, direction: Direction) -> bool {
+        self.change(local, |media| media.direction = direction)
+    }
+
+    /// Moves one of our media to another port; zero switches it off, and after the next exchange only
+    /// [`OfferAnswer::enable_media`] or an offer of the peer brings it back. False when there is no such medium.
+    pub fn set_local_port(&mut self, local: usize, port: u16) -> bool {
+        self.change(local, |media| media.port = port)
+    }
+
+    /// Moves all our media to another address.
+    pub fn set_local_address(&mut self, address: IpAddr) {
+        self.address = address;
+    }
+
+    /// Adds a medium, which the next offer will have, and gives its number.
+    pub fn add_media(&mut self, media: LocalMedia) -> usize {
+        self.wishes.push(Wish::new(media));
+        self.wishes.len() - 1
+    }
+
+    /// Wants one of our media in the next offer although the peer has no line for it, or had refused it. False
+    /// when there is no such medium.
+    pub fn enable_media(&mut self, local: usize) -> bool {
+        self.wishes.get_mut(local).map(|wish| wish.is_wanted = true).is_some()
+    }
+
+    fn change(&mut self, local: usize, change: impl FnOnce(&mut LocalMedia)) -> bool {
+        self.wishes.get_mut(local).map(|wish| change(&mut wish.media)).is_some()
+    }
+
+    /// The slots and `m=` lines of an offer made now.
+    fn offered(&self) -> Result<(Vec<Slot>, Vec<Media>), NegotiationError> {
+        if self.address.is_unspecified() {
+            return Err(NegotiationError::UnspecifiedAddress);
+        }
+        let mut slots = self.slots.clone();
+        for (local, wish) in self.wishes.iter().enumerate() {
+            if !wish.is_wanted || wish.media.port == 0 || slots.iter().any(|slot| slot.local == Some(local)) {
+                continue;
+            }
+            // RFC 3264 §8.1: a line that was switched off may be used again.
+            let unused = slots.iter_mut().find(|slot| slot.local.is_none() && slot.kind == wish.media.kind);
+            match unused {
+                Some(slot) => slot.reuse(local),
+                None => slots.push(Slot::offering(local, &wish.media)),
+            }
+        }
+        if slots.len() > MAX_MEDIA {
+            return Err(NegotiationError::TooManyMedia);
+        }
+        let line = |slot: &mut Slot| match slot.local.map(|local| &self.wishes[local]) {
+            Some(wish) if wish.media.port != 0 && !wish.media.codecs.is_empty() => {
+                let mut media = slot.media(&wish.media, &slot.numbers.assign(&wish.media.codecs));
+                media.set_direction(wish.direction(self.is_holding));
+                media
+            }
+            _ => {
+                slot.local = None;
+                slot.disabled_media()
+            }
+        };
+        let media = slots.iter_mut().map(line).collect();
+        Ok((slots, media))
+    }
+
+    /// What is accepted of each line of an offer.
+    fn accepted(&self, offer: &SessionDescription) -> Result<Vec<Option<Acceptance>>, NegotiationError> {
+        let mut taken: Vec<usize> = Vec::new();
+        let mut accepted = Vec::with_capacity(offer.media.len());
+        for (index, theirs) in offer.media.iter().enumerate() {
+            let elsewhere: Vec<usize> = (self.slots.iter().take(offer.media.len()).enumerate())
+                .filter(|(other, _)| *other != index)
+                .filter_map(|(_, slot)| slot.local)
+                .chain(taken.iter().copied())
+                .collect();
+            let own = self.slots.get(index).and_then(|slot| slot.local);
+            let acceptance = match theirs.port == 0 || self.is_harmful(offer, theirs) {
+                true => None,
+                false => (own.into_iter().chain(0..self.wishes.len()))
+                    .filter(|local| !elsewhere.contains(local))
+                    .find_map(|local| Acceptance::new(local, &self.wishes[local].media, theirs)),
+            };
+            taken.extend(acceptance.as_ref().map(|it| it.local));
+            accepted.push(acceptance);
+        }
+        let is_asked = offer.media.iter().any(|media| media.port != 0);
+        match is_asked && accepted.iter().all(Option::is_none) {
+            true => Err(NegotiationError::NotAcceptable),
+            false => Ok(accepted),
+        }
+    }
+
+    /// Whether sending to where a medium wants it would hurt: many hosts, or ourselves in a loop. A medium that
+    /// does not say where it wants it is of no use either.
+    fn is_harmful(&self, remote: &SessionDescription, media: &Media) -> bool {
+        let Some(host) = remote.connection_of(media).and_then(Connection::host) else { return true };
+        let is_ours = host == crate::Host::Address(self.address)
+            && self.wishes.iter().any(|wish| wish.media.port == media.port);
+        is_ours || outcome::is_multicast(&host)
+    }
+
+    /// Our description with these media. rule 47: the version counts up when anything is not as it was in the
+    /// last description that was sent, and only then (RFC 3264 §8).
+    fn describe(&self, media: Vec<Media>) -> SessionDescription {
+        let version = |version| self.origin.field(version);
+        let (last, number) = match &self.sent {
+            Some(sent) => (Some(sent), sent.origin.session_version.as_str().parse().expect("we wrote a u64")),
+            None => (None, FIRST_VERSION),
+        };
+        let mut description = SessionDescription::new(version(number), Some(Connection::new(self.address)));
+        description.media = media;
+        if last.is_some_and(|last| *last != description) {
+            description.origin = version(number + 1);
+        }
+        description
+    }
+
+    /// Wants those media no longer that have got a line or were refused one.
+    fn settle(&mut self, is_settled: impl Fn(usize) -> bool) {
+        for (local, wish) in self.wishes.iter_mut().enumerate() {
+            wish.is_wanted &= !is_settled(local);
+        }
+    }
+
+    fn agree(&mut self, agreement: Agreement, slots: Vec<Slot>, negotiated: Vec<NegotiatedMedia>) {
+        self.slots = slots;
+        self.negotiated = negotiated;
+        self.agreed = Some(agreement);
+        self.pending = Pending::Nothing;
+    }
+}
+
+/// Far enough from the end of `u64` that counting by one never gets there.
+const FIRST_VERSION: u64 = 1;

@@ -1,0 +1,184 @@
+//! What both sides have agreed on.
+
+use crate::{Codec, Connection, Direction, Host, Media, MediaKind, SessionDescription};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// One `m=` line of the session as it now is, from our view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegotiatedMedia {
+    /// What it is.
+    pub kind: MediaKind,
+    /// Which of our media speaks here, as an index of those given to [`crate::OfferAnswer`]. None when the
+    /// line is refused or switched off; then all that follows is empty.
+    pub local: Option<usize>,
+    /// Where our RTP goes. None when there is nowhere to send to.
+    pub remote_rtp: Option<MediaAddress>,
+    /// Where our RTCP goes.
+    pub remote_rtcp: Option<MediaAddress>,
+    /// Whether RTP and RTCP share a port, on both sides.
+    pub rtcp_mux: bool,
+    /// What we may send, by the numbers and with the parameters of the peer; best first, as the peer sees it.
+    pub send: Vec<Codec>,
+    /// What the peer may send, by the numbers and with the parameters that we stated.
+    pub receive: Vec<Codec>,
+    /// Which way media flow, from our view.
+    pub direction: Direction,
+    /// The direction that the peer stated, from its view; it holds us when that does not
+    /// [receive](Direction::receives).
+    pub remote_direction: Direction,
+    /// How much audio the peer wants in a packet.
+    pub ptime: Option<Duration>,
+    /// How much audio the peer takes in a packet.
+    pub maxptime: Option<Duration>,
+}
+
+impl NegotiatedMedia {
+    /// A line without media.
+    pub(super) fn disabled(kind: MediaKind) -> Self {
+        Self {
+            kind,
+            local: None,
+            remote_rtp: None,
+            remote_rtcp: None,
+            rtcp_mux: false,
+            send: Vec::new(),
+            receive: Vec::new(),
+            direction: Direction::Inactive,
+            remote_direction: Direction::Inactive,
+            ptime: None,
+            maxptime: None,
+        }
+    }
+
+    /// A line in use. `ours` and `theirs` are the two descriptions of it.
+    pub(super) fn agreed(
+        local: usize,
+        ours: &Media,
+        remote: &SessionDescription,
+        theirs: &Media,
+        formats: Formats,
+    ) -> Self {
+        let rtcp_mux = ours.rtcp_mux() && theirs.rtcp_mux();
+        let remote_direction = remote_direction(remote, theirs);
+        let remote_rtp = MediaAddress::rtp(remote, theirs);
+        Self {
+            kind: theirs.kind.clone(),
+            local: Some(local),
+            remote_rtcp: if rtcp_mux { remote_rtp.clone() } else { MediaAddress::rtcp(remote, theirs) },
+            remote_rtp,
+            rtcp_mux,
+            send: formats.send,
+            receive: formats.receive,
+            direction: ours.direction().unwrap_or_default().and(remote_direction.reversed()),
+            remote_direction,
+            ptime: theirs.ptime(),
+            maxptime: theirs.maxptime(),
+        }
+    }
+
+    /// Whether the line is in use at all, in whatever direction.
+    pub fn is_active(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// Whether the peer holds us.
+    pub fn is_held_by_peer(&self) -> bool {
+        self.is_active() && !self.remote_direction.receives()
+    }
+
+    /// The codec to send, by the peer's number: its best that is not an event or comfort noise.
+    pub fn codec(&self) -> Option<&Codec> {
+        self.send.iter().find(|codec| !codec.is_companion())
+    }
+
+    /// The telephone-event to send with [`NegotiatedMedia::codec`], by the peer's number.
+    pub fn telephone_event_to_send(&self) -> Option<&Codec> {
+        let clock_rate = self.codec().map(Codec::clock_rate);
+        self.send
+            .iter()
+            .find(|it| it.is_telephone_event() && clock_rate.is_none_or(|rate| rate == it.clock_rate()))
+    }
+
+    /// The telephone-events that the peer may send, by our numbers; one for each clock rate.
+    pub fn telephone_events_to_receive(&self) -> impl Iterator<Item = &Codec> {
+        self.receive.iter().filter(|codec| codec.is_telephone_event())
+    }
+}
+
+/// The formats of a line, both ways.
+#[derive(Debug)]
+pub(super) struct Formats {
+    pub(super) send: Vec<Codec>,
+    pub(super) receive: Vec<Codec>,
+}
+
+/// What the peer says about the direction of a medium. An address that nothing can be sent to means that it does
+/// not receive (rule 49; RFC 3264 §8.4).
+pub(super) fn remote_direction(remote: &SessionDescription, media: &Media) -> Direction {
+    let direction = remote.direction_of(media);
+    match remote.connection_of(media).is_some_and(Connection::is_hold) {
+        true => direction.held(),
+        false => direction,
+    }
+}
+
+/// Where media go: a host, which may be a name yet to be resolved, and a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MediaAddress {
+    /// The host.
+    pub host: Host,
+    /// The port, never zero.
+    pub port: u16,
+}
+
+impl MediaAddress {
+    /// The socket address, when the host is an address already.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match self.host {
+            Host::Address(address) => Some(SocketAddr::new(address, self.port)),
+            Host::Name(_) => None,
+        }
+    }
+
+    /// None for a medium that is switched off, on hold in the old style, or without an address.
+    fn rtp(remote: &SessionDescription, media: &Media) -> Option<Self> {
+        Self::new(remote.connection_of(media).filter(|it| !it.is_hold())?.host()?, media.port)
+    }
+
+    /// RTCP goes one port higher unless `a=rtcp` says otherwise (RFC 3550 §11, RFC 3605).
+    fn rtcp(remote: &SessionDescription, media: &Media) -> Option<Self> {
+        let rtp = Self::rtp(remote, media)?;
+        match media.rtcp() {
+            Some(rtcp) => {
+                let own = rtcp.connection.filter(|connection| !connection.is_hold()).and_then(|it| it.host());
+                let host = own.filter(|host| !is_multicast(host)).unwrap_or(rtp.host);
+                Self::new(host, rtcp.port)
+            }
+            None => Self::new(rtp.host, rtp.port.checked_add(1)?),
+        }
+    }
+
+    fn new(host: Host, port: u16) -> Option<Self> {
+        (port != 0).then_some(Self { host, port })
+    }
+}
+
+impl fmt::Display for MediaAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host {
+            Host::Address(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
+            ref host => write!(f, "{host}:{}", self.port),
+        }
+    }
+}
+
+/// Whether one packet to this host would reach many.
+pub(super) fn is_multicast(host: &Host) -> bool {
+    match host {
+        Host::Address(IpAddr::V4(address)) => address.is_multicast() || address.is_broadcast(),
+        Host::Address(IpAddr::V6(address)) => address.is_multicast(),
+        Host::Name(_) => false,
+    }
+}
