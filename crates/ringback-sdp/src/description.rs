@@ -109,10 +109,10 @@ impl OriginField {
 
     /// Whether both describe the same session, in whatever version (RFC 8866 §5.2).
     pub fn is_same_session(&self, other: &Self) -> bool {
-        let identity = |it: &Self| {
-            [&it.username, &it.session_id, &it.network_type, &it.address_type, &it.address].map(Word::clone)
-        };
-        identity(self) == identity(other)
+        // Taken apart, so that a new field cannot be forgotten here.
+        let Self { username, session_id, session_version: _, network_type, address_type, address } = self;
+        (username, session_id, network_type, address_type, address)
+            == (&other.username, &other.session_id, &other.network_type, &other.address_type, &other.address)
     }
 }
 

@@ -212,7 +212,7 @@ fn origin(text: &ByteString) -> Result<OriginField, Rule> {
     let rule = "origin-field";
     let [username, session_id, session_version, network_type, address_type, address] =
         words(text, 6, rule)?.try_into().map_err(|_| rule)?;
-    // rule 55: numbers longer than 64 bits are legal, so they stay digits.
+    // Numbers longer than 64 bits are legal, so they stay digits.
     let digits = |word: &Word| word.as_str().bytes().all(|octet| octet.is_ascii_digit());
     if !digits(&session_id) || !digits(&session_version) {
         return Err(rule);

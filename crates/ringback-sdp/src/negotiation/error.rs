@@ -23,7 +23,7 @@ pub enum NegotiationError {
     AnswerMismatch,
     /// The peer's offer has fewer media than the session (RFC 3264 §8): 488.
     MediaRemoved,
-    /// There is no room for another `m=` line.
+    /// There is no room for another `m=` line ([`crate::MAX_MEDIA`]); 488 when the peer wants it.
     TooManyMedia,
     /// Our own address is 0.0.0.0 or `::`, which would mean hold in the old style.
     UnspecifiedAddress,
@@ -33,7 +33,7 @@ impl NegotiationError {
     /// The SIP status code that tells the peer about it, when the peer caused it by an offer.
     pub fn status(self) -> Option<u16> {
         match self {
-            Self::NotAcceptable | Self::MediaRemoved => Some(488),
+            Self::NotAcceptable | Self::MediaRemoved | Self::TooManyMedia => Some(488),
             Self::Glare => Some(491),
             Self::AnswerOwed => Some(500),
             _ => None,

@@ -34,7 +34,7 @@ pub(super) fn shared(theirs: &[Codec], ours: &[Codec]) -> Vec<Shared> {
 
 /// The meaning that payload types have had at one `m=` line since the session began.
 ///
-/// rule 48: a number never changes its meaning within a session (RFC 3264 §8.3.2), so a format that comes back
+/// A number never changes its meaning within a session (RFC 3264 §8.3.2), so a format that comes back
 /// comes back by its old number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Numbers(Vec<Codec>);

@@ -4,7 +4,7 @@ use crate::{Codec, Direction, MediaKind, OriginField, Word};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Who we are in `o=`, the same for the whole session (rule 47; RFC 3264 §8).
+/// Who we are in `o=`, the same for the whole session (RFC 3264 §8).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The user; written as `-` when it is no word.

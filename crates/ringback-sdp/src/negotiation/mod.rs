@@ -14,6 +14,7 @@ pub use local::{LocalMedia, Origin};
 pub use outcome::{MediaAddress, NegotiatedMedia};
 
 use crate::{Connection, Direction, MAX_MEDIA, Media, SessionDescription};
+use formats::Shared;
 use outcome::Formats;
 use slot::{Acceptance, Slot, Wish};
 use std::net::IpAddr;
@@ -162,7 +163,7 @@ impl OfferAnswer {
         if offer.media.len() > MAX_MEDIA {
             return Err(NegotiationError::TooManyMedia);
         }
-        // rule 48. An offer of another session comes through a back-to-back user agent that has put somebody
+        // An offer of another session comes through a back-to-back user agent that has put somebody
         // else on the line; who that is knows nothing of our old media.
         let same_session = |agreed: &Agreement| agreed.remote.origin.is_same_session(&offer.origin);
         if offer.media.len() < self.slots.len() && self.agreed.as_ref().is_some_and(same_session) {
@@ -200,7 +201,10 @@ impl OfferAnswer {
             let offered = outcome::remote_direction(&offer, theirs);
             let (send, receive): (Vec<_>, Vec<_>) = formats
                 .into_iter()
-                .map(|it| (it.theirs.clone(), it.ours.numbered(it.theirs.payload_type())))
+                .map(|Shared { theirs, ours }| {
+                    let ours = ours.numbered(theirs.payload_type());
+                    (theirs, ours)
+                })
                 .unzip();
             let mut ours = slot.media(&wish.media, &receive);
             if !theirs.rtcp_mux() {
@@ -265,7 +269,7 @@ impl OfferAnswer {
     }
 
     /// Forgets the offer that is pending, ours or the peer's, as after 488, 491 or any other refusal. What was
-    /// agreed before stays in force (rule 35; RFC 6141 §3.4).
+    /// agreed before stays in force (RFC 6141 §3.4).
     pub fn rollback(&mut self) {
         self.pending = Pending::Nothing;
     }
@@ -389,7 +393,7 @@ impl OfferAnswer {
         is_ours || outcome::is_multicast(&host)
     }
 
-    /// Our description with these media. rule 47: the version counts up when anything is not as it was in the
+    /// Our description with these media. The version counts up when anything is not as it was in the
     /// last description that was sent, and only then (RFC 3264 §8).
     fn describe(&self, media: Vec<Media>) -> SessionDescription {
         let version = |version| self.origin.field(version);

@@ -115,7 +115,7 @@ pub(super) struct Formats {
 }
 
 /// What the peer says about the direction of a medium. An address that nothing can be sent to means that it does
-/// not receive (rule 49; RFC 3264 §8.4).
+/// not receive (RFC 3264 §8.4).
 pub(super) fn remote_direction(remote: &SessionDescription, media: &Media) -> Direction {
     let direction = remote.direction_of(media);
     match remote.connection_of(media).is_some_and(Connection::is_hold) {

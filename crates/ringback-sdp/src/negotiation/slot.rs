@@ -19,14 +19,14 @@ impl Wish {
 
     /// The direction that we wish for now.
     ///
-    /// rule 49: what the peer wishes plays no part, so that of two holds each side ends its own
+    /// What the peer wishes plays no part, so that of two holds each side ends its own
     /// (RFC 6337 §5.3).
     pub(super) fn direction(&self, is_holding: bool) -> Direction {
         if is_holding { self.media.direction.held() } else { self.media.direction }
     }
 }
 
-/// One `m=` line. rule 48: lines are never removed or reordered, so it is known by its place.
+/// One `m=` line. Lines are never removed or reordered, so it is known by its place.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     /// Which of our media stands here; none when the line is switched off.
@@ -116,7 +116,7 @@ impl Acceptance {
 const RTP_AVP: Word = Word::from_static("RTP/AVP");
 
 /// RTP without encryption. RTP/AVPF may be answered by a side that sends no feedback early (RFC 4585 §3.3).
-/// Secure profiles are not, for they must not be taken without their keys (rule 51).
+/// Secure profiles are not, for they must not be taken without their keys.
 fn is_plain_rtp(protocol: &Word) -> bool {
     protocol.matches("RTP/AVP") || protocol.matches("RTP/AVPF")
 }
