@@ -5,7 +5,7 @@ use crate::machines::{ClientStimulus, Effects, InviteClient, NonInviteClient, Pa
 use crate::table::client_identity;
 use crate::{ClientKey, End, Gone, Key, RequestError, TransactionOutput, Transactions};
 use bytes::Bytes;
-use ringback_message::header::{CSeq, Header as _, Via};
+use ringback_message::header::{CSeq, Via};
 use ringback_message::{HeaderId, InvalidValue, Message, Method, ParseError, Request, Response};
 use ringback_sansio::{Entropy, Flow, Target};
 use std::fmt::Write as _;

@@ -37,11 +37,6 @@ impl Timings {
         self.t1.saturating_mul(64)
     }
 
-    /// The next interval of a series that doubles up to T2.
-    pub(crate) fn doubled(&self, interval: Duration) -> Duration {
-        interval.saturating_mul(2).min(self.t2)
-    }
-
     /// How long after its request a peer's timer E has reached T2: 3.5 s. No 100 to a non-INVITE request goes
     /// over an unreliable transport before (RFC 4320 §4.1).
     pub fn peer_slowed_down(&self) -> Duration {

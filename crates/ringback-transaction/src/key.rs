@@ -1,15 +1,16 @@
 //! Names of transactions.
 
-use crate::entry::{ClientEntry, ServerEntry};
+use crate::client::Client;
+use crate::server::Server;
 use std::fmt;
 
 /// Names one client transaction, once: it finds nothing after [`Ended`](crate::TransactionOutput::Ended).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClientKey(pub(crate) ringback_sansio::Key<ClientEntry>);
+pub struct ClientKey(pub(crate) ringback_sansio::Key<Client>);
 
 /// Names one server transaction, once: it finds nothing after [`Ended`](crate::TransactionOutput::Ended).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerKey(pub(crate) ringback_sansio::Key<ServerEntry>);
+pub struct ServerKey(pub(crate) ringback_sansio::Key<Server>);
 
 /// Names one transaction of either side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -47,17 +47,15 @@
 
 mod client;
 mod config;
-mod effects;
-mod entry;
-mod invite_client;
-mod invite_server;
+mod hop;
 mod key;
 mod locals;
-mod matching;
+mod machines;
 mod output;
-mod requests;
+mod reply;
 mod server;
 mod table;
+mod timers;
 mod transactions;
 
 pub use config::{Timings, TransactionConfig};
@@ -65,13 +63,3 @@ pub use key::{ClientKey, Key, ServerKey};
 pub use locals::Locals;
 pub use output::{End, Gone, RequestError, TransactionInput, TransactionOutput};
 pub use transactions::Transactions;
-
-/// The four machines as pure functions, for the tables that hold them against the RFC.
-#[doc(hidden)]
-pub mod machines {
-    pub use crate::client::Client;
-    pub use crate::effects::{Effects, Stimulus, Timer};
-    pub use crate::invite_client::InviteClient;
-    pub use crate::invite_server::InviteServer;
-    pub use crate::server::Server;
-}

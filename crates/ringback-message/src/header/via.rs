@@ -4,7 +4,7 @@ use super::{Header, HeaderId};
 use crate::lex::{Cursor, decimal};
 use crate::uri::take_host_port;
 use crate::{Host, Params, ParseError, StatusCode};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// One hop that a request took (RFC 3261 §20.42).
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +85,24 @@ impl<'a> Via<'a> {
         self.params.value("maddr").and_then(|value| Host::parse(value).ok())
     }
 
+    /// Where the response to a request goes that came from `source` in a datagram with this Via on top
+    /// (RFC 3261 §18.2.2, RFC 3581 §4): to `maddr`, else to the source port where `rport` asks for it, else to
+    /// the source's address and the port of sent-by. `None` where that is not one host: broadcast, multicast,
+    /// unspecified.
+    pub fn reply_address(&self, source: SocketAddr) -> Option<SocketAddr> {
+        let port = self.port.unwrap_or(5060);
+        let address = match self.maddr().and_then(|maddr| maddr.ip()) {
+            Some(maddr) => SocketAddr::new(maddr, port),
+            None if self.rport().is_some() => source,
+            None => SocketAddr::new(source.ip(), port),
+        };
+        let one_host = match address.ip() {
+            IpAddr::V4(ip) => !ip.is_broadcast() && !ip.is_multicast() && !ip.is_unspecified(),
+            IpAddr::V6(ip) => !ip.is_multicast() && !ip.is_unspecified(),
+        };
+        (one_host && address.port() != 0).then_some(address)
+    }
+
     /// Whether sent-by is the same: host without regard to case, absent port equal to `default_port` (rule 2).
     pub fn same_sent_by(&self, other: &Via<'_>, default_port: u16) -> bool {
         self.host == other.host && self.port.unwrap_or(default_port) == other.port.unwrap_or(default_port)
@@ -118,6 +136,25 @@ mod tests {
         for text in ["SIP/2.0/UDP a;received=2001:db8::1", "SIP/2.0/UDP a;received=[2001:db8::1];rport=7"] {
             assert_eq!(Via::parse(text.as_bytes()).unwrap().received(), Some("2001:db8::1".parse().unwrap()));
         }
+    }
+
+    #[test]
+    fn rule_12_replies_go_to_maddr_then_rport_then_the_port_of_sent_by() {
+        let reply = |text: &'static str, source: &str| {
+            let via = Via::parse(text.as_bytes()).unwrap();
+            via.reply_address(source.parse().unwrap()).map(|address| address.to_string())
+        };
+        let source = "192.0.2.1:999";
+        assert_eq!(reply("SIP/2.0/UDP h:5070;rport=999;received=192.0.2.1", source).as_deref(), Some(source));
+        assert_eq!(reply("SIP/2.0/UDP h:5070", source).as_deref(), Some("192.0.2.1:5070"));
+        assert_eq!(reply("SIP/2.0/UDP h", "[2001:db8::1]:7").as_deref(), Some("[2001:db8::1]:5060"));
+        assert_eq!(reply("SIP/2.0/UDP h:1;maddr=192.0.2.7;rport", source).as_deref(), Some("192.0.2.7:1"));
+        for nobody in ["224.0.1.75", "255.255.255.255", "0.0.0.0", "[ff02::1]", "[::]"] {
+            let via = format!("SIP/2.0/UDP h;maddr={nobody}");
+            let via = Via::parse(via.as_bytes()).unwrap();
+            assert_eq!(via.reply_address(source.parse().unwrap()), None, "{nobody}");
+        }
+        assert_eq!(reply("SIP/2.0/UDP h:0", source), None);
     }
 
     #[test]
