@@ -33,7 +33,7 @@
 //!     match Datagram::classify(&datagram) {
 //!         Datagram::Rtp => {
 //!             let packet = bob.read(now, &datagram)?.packet;
-//!             buffer.insert(now, packet.sequence, packet.time, packet.payload.len() as u32, packet.payload);
+//!             buffer.insert(now, &packet, packet.payload.len() as u32);
 //!         }
 //!         Datagram::Rtcp => bob.handle_rtcp(now, &datagram)?,
 //!         Datagram::Other => {}

@@ -1,7 +1,7 @@
 //! The jitter buffer against seeded traces: how much is concealed, how long it takes, what it keeps.
 
 use ringback_rtp::jitter::{Inserted, JitterBuffer, JitterConfig, JitterStats, MAX_PACKETS, Pace, Pull};
-use ringback_rtp::{RtpTime, SequenceNumber};
+use ringback_rtp::{PayloadType, RtpPacket, RtpTime, SequenceNumber, Ssrc};
 use ringback_sansio::{Entropy, SeededEntropy};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,19 @@ const TICKS: u32 = 160;
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 fn start() -> Instant {
     Instant::now()
+}
+
+fn packet(sequence: SequenceNumber, time: RtpTime, payload: &[u8]) -> RtpPacket<'_> {
+    RtpPacket {
+        marker: false,
+        payload_type: PayloadType::PCMU,
+        sequence,
+        time,
+        ssrc: Ssrc(1),
+        contributors: Default::default(),
+        extension: None,
+        payload,
+    }
 }
 
 /// One packet on the network.
@@ -71,12 +84,12 @@ fn play(arrivals: &[Arrival]) -> Outcome {
         while let Some(arrival) = arrivals.next_if(|it| it.at_us <= now_us) {
             let payload = arrival.time.to_be_bytes();
             let (sequence, time) = (SequenceNumber(arrival.sequence), RtpTime(arrival.time));
-            buffer.insert(at(arrival.at_us), sequence, time, TICKS, &payload);
+            buffer.insert(at(arrival.at_us), &packet(sequence, time, &payload), TICKS);
         }
         outcome.most_waiting = outcome.most_waiting.max(buffer.stats().waiting);
         while left < TICKS {
             left += match buffer.pull(at(now_us)) {
-                Pull::Frame { time, payload, pace } => {
+                Pull::Frame { time, payload, pace, .. } => {
                     assert_eq!(payload, time.0.to_be_bytes(), "a payload keeps its time");
                     outcome.played.push(time.0);
                     outcome.shortened += u32::from(pace == Pace::Shorten);
@@ -222,7 +235,7 @@ fn clocks_may_jump_either_way() {
         for (tick, arrival) in (0..).zip(&arrivals) {
             let now = begin + Duration::from_micros(arrival.at_us);
             let (sequence, time) = (SequenceNumber(arrival.sequence), RtpTime(arrival.time));
-            buffer.insert(now, sequence, time, TICKS, &[0; 160]);
+            buffer.insert(now, &packet(sequence, time, &[0; 160]), TICKS);
             if let Pull::Frame { .. } = buffer.pull(now) {
                 played += 1;
             }
@@ -238,7 +251,7 @@ fn duplicates_late_and_oversized_packets_are_told() {
     let mut buffer = JitterBuffer::new(begin, JitterConfig::speech(8_000));
     let insert = |buffer: &mut JitterBuffer, sequence: u16, payload: &[u8]| {
         let time = RtpTime(u32::from(sequence) * TICKS);
-        buffer.insert(begin, SequenceNumber(sequence), time, TICKS, payload)
+        buffer.insert(begin, &packet(SequenceNumber(sequence), time, payload), TICKS)
     };
     assert_eq!(insert(&mut buffer, 1, &[1]), Inserted::Queued);
     assert_eq!(insert(&mut buffer, 1, &[1]), Inserted::Duplicate);
@@ -256,7 +269,7 @@ fn a_flood_is_bounded() {
     let mut buffer = JitterBuffer::new(begin, JitterConfig::speech(8_000));
     for packet in 0..5_000u32 {
         let sequence = SequenceNumber(packet as u16);
-        buffer.insert(begin, sequence, RtpTime(packet * 2), 2, &[0; 2]);
+        buffer.insert(begin, &self::packet(sequence, RtpTime(packet * 2), &[0; 2]), 2);
     }
     assert_eq!(buffer.stats().waiting, MAX_PACKETS);
     for packet in 5_000..10_000u32 {
@@ -276,7 +289,7 @@ fn numbers_of_other_payloads_are_no_loss() {
             10..15 => buffer.skip(SequenceNumber(packet as u16)),
             _ => {
                 let (sequence, time) = (SequenceNumber(packet as u16), RtpTime(packet * TICKS));
-                buffer.insert(now, sequence, time, TICKS, &[0; 160]);
+                buffer.insert(now, &self::packet(sequence, time, &[0; 160]), TICKS);
             }
         }
         buffer.pull(now);

@@ -9,7 +9,7 @@
 mod delay;
 
 use crate::number::Unwrap;
-use crate::{RtpTime, SequenceNumber};
+use crate::{PayloadType, RtpPacket, RtpTime, SequenceNumber};
 use delay::DelayEstimate;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -70,6 +70,8 @@ pub enum Pull<'a> {
     Frame {
         /// When its first sample was taken.
         time: RtpTime,
+        /// What the payload is.
+        payload_type: PayloadType,
         /// The payload.
         payload: &'a [u8],
         /// Whether the player should take more or less time for it.
@@ -151,6 +153,7 @@ struct Waiting {
     time: i64,
     /// In ticks; zero for a packet that is no audio and only fills its number.
     duration: i64,
+    payload_type: PayloadType,
     payload: Vec<u8>,
 }
 
@@ -195,15 +198,10 @@ impl JitterBuffer {
         }
     }
 
-    /// Puts a packet in. `duration` is how long its payload plays, in ticks.
-    pub fn insert(
-        &mut self,
-        now: Instant,
-        sequence: SequenceNumber,
-        time: RtpTime,
-        duration: u32,
-        payload: &[u8],
-    ) -> Inserted {
+    /// Puts a packet in. `duration` is how long its payload plays, in ticks; a packet without any is no
+    /// audio and only fills its number.
+    pub fn insert(&mut self, now: Instant, packet: &RtpPacket<'_>, duration: u32) -> Inserted {
+        let RtpPacket { sequence, time, payload, payload_type, .. } = *packet;
         if payload.len() > MAX_PAYLOAD {
             self.stats.discarded += 1;
             return Inserted::TooLong;
@@ -243,7 +241,8 @@ impl JitterBuffer {
         let mut buffer = self.spare.pop().unwrap_or_default();
         buffer.extend_from_slice(payload);
         let duration = i64::from(duration);
-        self.waiting.insert(place, Waiting { sequence, time: long_time, duration, payload: buffer });
+        self.waiting
+            .insert(place, Waiting { sequence, time: long_time, duration, payload_type, payload: buffer });
         self.bound();
         inserted
     }
@@ -258,7 +257,10 @@ impl JitterBuffer {
         if let Some(place) = self.place(sequence) {
             // It stands at the time of its neighbour; only its number counts.
             let time = self.waiting.get(place.saturating_sub(1)).map_or(0, |it| it.time);
-            self.waiting.insert(place, Waiting { sequence, time, duration: 0, payload: Vec::new() });
+            self.waiting.insert(
+                place,
+                Waiting { sequence, time, duration: 0, payload_type: PayloadType::PCMU, payload: Vec::new() },
+            );
             self.bound();
         }
     }
@@ -383,7 +385,12 @@ impl JitterBuffer {
             Play::Running { sequence: head.sequence, position: head.time + head.duration, concealed: 0 };
         let played = std::mem::replace(&mut self.current, head.payload);
         self.recycle(played);
-        Pull::Frame { time: RtpTime(head.time as u32), payload: &self.current, pace }
+        Pull::Frame {
+            time: RtpTime(head.time as u32),
+            payload_type: head.payload_type,
+            payload: &self.current,
+            pace,
+        }
     }
 
     fn recycle(&mut self, mut buffer: Vec<u8>) {

@@ -382,7 +382,7 @@ mod tests {
                         RtcpPacket::SourceDescription(items) => prop_assert!(items.count() <= octets.len()),
                         RtcpPacket::Bye { sources, .. } => prop_assert!(sources.iter().count() <= 31),
                         RtcpPacket::App { data, .. } => prop_assert!(data.len() <= octets.len()),
-                        RtcpPacket::Unknown(kind) => prop_assert!(kind > 204 || kind < 200),
+                        RtcpPacket::Unknown(kind) => prop_assert!(!(200..=204).contains(&kind)),
                     }
                 }
                 prop_assert!(seen >= 1);
