@@ -1,0 +1,180 @@
+//! Where bindings are kept.
+
+use crate::{Aor, Binding, Change};
+use ringback_sansio::{Hasher, Key, Map, Slab, TimerQueue};
+use std::fmt;
+use std::time::Instant;
+
+/// A place for bindings that answers at once.
+///
+/// A store that answers later, over a network, is served without this trait: fetch the bindings by its own means, hand
+/// them to [`RegistrarConfig::decide`](crate::RegistrarConfig::decide), and write the changes that it returns.
+pub trait LocationStore {
+    /// The bindings of an address of record that have not ended, the most preferred first.
+    fn bindings(&self, now: Instant, aor: &Aor) -> Vec<&Binding>;
+
+    /// Makes all changes, or none.
+    ///
+    /// # Errors
+    /// When it has no room or fails; nothing has changed then.
+    fn commit(&mut self, now: Instant, changes: &[Change]) -> Result<(), CommitError>;
+}
+
+/// Why a store did not take changes.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitError {
+    /// It holds as much as it may.
+    Full,
+    /// It could not be written.
+    Failed,
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "location store is full",
+            Self::Failed => "location store could not be written",
+        })
+    }
+}
+
+impl std::error::Error for CommitError {}
+
+/// Bindings in memory.
+///
+/// Bindings that have ended are not seen any more, whether [`expire`](Self::expire) was called or not.
+#[derive(Clone, Debug)]
+pub struct MemoryLocations {
+    records: Slab<Record>,
+    by_aor: Map<Aor, Vec<Key<Record>>>,
+    ends: TimerQueue<Key<Record>>,
+    capacity: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Record {
+    aor: Aor,
+    binding: Binding,
+}
+
+impl MemoryLocations {
+    /// A store for at most `capacity` bindings.
+    pub fn new(capacity: usize) -> Self {
+        Self::with_hasher(capacity, Hasher::default())
+    }
+
+    /// The same with a hasher under a random key, so that addresses that collide cannot be prepared.
+    pub fn with_hasher(capacity: usize, hasher: Hasher) -> Self {
+        Self { records: Slab::new(), by_aor: Map::with_hasher(hasher), ends: TimerQueue::new(), capacity }
+    }
+
+    /// How many bindings there are, ended ones included until [`expire`](Self::expire) takes them out.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The bindings of an address of record that have not ended: by falling q, and among equals the one that was
+    /// registered or refreshed last comes first.
+    pub fn lookup(&self, now: Instant, aor: &Aor) -> Vec<&Binding> {
+        let keys = self.by_aor.get(aor).into_iter().flatten();
+        let mut found: Vec<&Binding> = keys
+            .rev()
+            .filter_map(|key| self.records.get(*key))
+            .map(|record| &record.binding)
+            .filter(|binding| binding.is_alive(now))
+            .collect();
+        found.sort_by_key(|binding| std::cmp::Reverse(binding.preference()));
+        found
+    }
+
+    /// All bindings, in no particular order: a snapshot for a disk.
+    pub fn iter(&self) -> impl Iterator<Item = (&Aor, &Binding)> {
+        self.records.iter().map(|(_, record)| (&record.aor, &record.binding))
+    }
+
+    /// When the next binding ends.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.ends.next()
+    }
+
+    /// Takes out what has ended, one binding for each step of the iterator, the earliest first.
+    pub fn expire(&mut self, now: Instant) -> impl Iterator<Item = Change> {
+        std::iter::from_fn(move || {
+            let key = self.ends.pop_expired(now)?;
+            let record = self.take(key).expect("a binding and its end are set and removed together");
+            Some(Change::Remove(record.aor, record.binding.contact))
+        })
+    }
+
+    fn find(&self, aor: &Aor, contact: &[u8]) -> Option<Key<Record>> {
+        let is_it = |key: &Key<Record>| {
+            self.records.get(*key).is_some_and(|record| record.binding.contact.as_ref() == contact)
+        };
+        self.by_aor.get(aor)?.iter().copied().find(is_it)
+    }
+
+    fn put(&mut self, aor: &Aor, binding: Binding) {
+        self.remove(aor, binding.contact.as_ref());
+        let expires_at = binding.expires_at;
+        let key = self.records.insert(Record { aor: aor.clone(), binding });
+        self.by_aor.entry(aor.clone()).or_default().push(key);
+        self.ends.set(key, expires_at);
+    }
+
+    fn remove(&mut self, aor: &Aor, contact: &[u8]) {
+        if let Some(key) = self.find(aor, contact) {
+            self.ends.cancel(key);
+            self.take(key);
+        }
+    }
+
+    /// Takes a record out of everything but the timer queue.
+    fn take(&mut self, key: Key<Record>) -> Option<Record> {
+        let record = self.records.remove(key)?;
+        if let Some(keys) = self.by_aor.get_mut(&record.aor) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_aor.remove(&record.aor);
+            }
+        }
+        Some(record)
+    }
+}
+
+impl LocationStore for MemoryLocations {
+    fn bindings(&self, now: Instant, aor: &Aor) -> Vec<&Binding> {
+        self.lookup(now, aor)
+    }
+
+    fn commit(&mut self, now: Instant, changes: &[Change]) -> Result<(), CommitError> {
+        // Counts what is freed as well, so that a full store can still replace and remove.
+        let (mut added, mut freed) = (0, 0);
+        for change in changes {
+            match change {
+                Change::Put(aor, binding) => {
+                    added += usize::from(self.find(aor, binding.contact.as_ref()).is_none());
+                }
+                Change::Remove(aor, contact) => {
+                    freed += usize::from(self.find(aor, contact.as_ref()).is_some());
+                }
+            }
+        }
+        if added > freed && self.records.len() + added - freed > self.capacity {
+            return Err(CommitError::Full);
+        }
+        for change in changes {
+            match change {
+                Change::Put(aor, binding) if binding.is_alive(now) => self.put(aor, binding.clone()),
+                Change::Put(aor, binding) => self.remove(aor, binding.contact.as_ref()),
+                Change::Remove(aor, contact) => self.remove(aor, contact.as_ref()),
+            }
+        }
+        Ok(())
+    }
+}
