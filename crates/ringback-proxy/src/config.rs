@@ -1,0 +1,106 @@
+//! Who we are, and what we allow.
+
+use ringback_message::{Host, SipUri};
+use ringback_sansio::Protocol;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The addresses and names under which this element is reached.
+#[derive(Clone, Debug, Default)]
+pub struct Ownership {
+    addresses: Vec<SocketAddr>,
+    domains: Vec<String>,
+}
+
+impl Ownership {
+    /// An element that listens on `addresses` and is responsible for `domains`. A domain may be an address.
+    pub fn new<D: Into<String>>(
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        domains: impl IntoIterator<Item = D>,
+    ) -> Self {
+        Self {
+            addresses: addresses.into_iter().collect(),
+            domains: domains.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// The domains.
+    pub fn domains(&self) -> &[String] {
+        &self.domains
+    }
+
+    /// Whether `uri` names this element: one of its addresses, or one of its domains at a port it listens on.
+    pub fn is_me(&self, uri: &SipUri<'_>) -> bool {
+        match (uri.host(), uri.port()) {
+            (Host::Ip(ip), Some(port)) => self.addresses.contains(&SocketAddr::new(ip, port)),
+            (Host::Ip(ip), None) => {
+                let protocol = uri.transport().and_then(Protocol::from_token);
+                let protocol =
+                    protocol.unwrap_or(if uri.is_secure() { Protocol::Tls } else { Protocol::Udp });
+                self.addresses.contains(&SocketAddr::new(ip, protocol.default_port()))
+                    || self.owns_domain(uri)
+            }
+            (Host::Name(_), _) => self.owns_domain(uri),
+        }
+    }
+
+    /// Whether the host of `uri` is one of our domains, and its port, where one is written, one of ours.
+    pub fn owns_domain(&self, uri: &SipUri<'_>) -> bool {
+        let ours = |port: u16| self.addresses.iter().any(|address| address.port() == port);
+        uri.port().is_none_or(ours) && self.domains.iter().any(|domain| Host::parse(domain) == Ok(uri.host()))
+    }
+}
+
+/// How a proxy behaves.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// Who we are.
+    pub ownership: Ownership,
+    /// Whether dialogs stay on this path (Record-Route).
+    pub record_route: bool,
+    /// How long an INVITE may ring; more than three minutes (RFC 3261 §16.6 step 11).
+    pub timer_c: Duration,
+    /// Requests in progress at once; beyond it 503.
+    pub max_contexts: usize,
+    /// The most branches of one request.
+    pub max_branches: usize,
+    /// Whether requests over 1,300 bytes leave by TCP where UDP was chosen (RFC 3261 §18.1.1; rule 11).
+    pub large_by_tcp: bool,
+}
+
+impl ProxyConfig {
+    /// The usual behaviour for an element that is reached as `ownership` says.
+    pub fn new(ownership: Ownership) -> Self {
+        Self {
+            ownership,
+            record_route: true,
+            timer_c: Duration::from_secs(185),
+            max_contexts: 200_000,
+            max_branches: 10,
+            large_by_tcp: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ringback_message::UriBuf;
+
+    #[test]
+    fn an_element_knows_its_addresses_and_domains() {
+        let me = Ownership::new(
+            ["192.0.2.1:5060".parse().unwrap(), "192.0.2.1:5070".parse().unwrap()],
+            ["example.com", "192.0.2.1"],
+        );
+        let is_me = |uri: &str| me.is_me(&UriBuf::new(uri).unwrap().as_sip().unwrap());
+        for uri in
+            ["sip:192.0.2.1", "sip:192.0.2.1:5070;lr", "sip:bob@EXAMPLE.com", "sip:bob@example.com:5070"]
+        {
+            assert!(is_me(uri), "{uri}");
+        }
+        for uri in ["sip:192.0.2.1:5080", "sip:192.0.2.2", "sip:bob@example.org", "sip:bob@example.com:9"] {
+            assert!(!is_me(uri), "{uri}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The response context: one request, its branches and what came back (RFC 3261 §16).
+
+use crate::{Branch, best};
+use ringback_message::{Request, Response, StatusCode};
+use ringback_sansio::{Flow, Target};
+use ringback_transaction::{ClientKey, ServerKey};
+use smallvec::SmallVec;
+
+/// One request on its way.
+pub(crate) struct Context {
+    pub(crate) server: ServerKey,
+    pub(crate) flow: Flow,
+    /// The request with our Routes removed, from which copies are made.
+    pub(crate) request: Request,
+    pub(crate) loop_hash: u64,
+    /// Targets that are tried when those before them have failed, the next one last.
+    pub(crate) later: Vec<Branch>,
+    pub(crate) attempts: SmallVec<[Attempt; 1]>,
+    /// A final response went upstream.
+    pub(crate) answered: bool,
+    /// CANCEL came from upstream, or a 6xx from downstream: no new branches.
+    pub(crate) stopped: bool,
+}
+
+/// One branch.
+pub(crate) struct Attempt {
+    pub(crate) state: AttemptState,
+    /// What to send over UDP where TCP, chosen for the size alone, does not work.
+    pub(crate) fallback: Option<Box<(Target, Request)>>,
+}
+
+pub(crate) enum AttemptState {
+    /// Waits for a name to be resolved.
+    Resolving,
+    /// Sent.
+    Pending(ClientKey),
+    /// Over, with this response, or with a status of our own making.
+    Done(Result<Box<Response>, StatusCode>),
+}
+
+impl Context {
+    /// Whether some branch has no final response yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.attempts.iter().any(|attempt| !matches!(attempt.state, AttemptState::Done(_)))
+    }
+
+    pub(crate) fn attempt_of(&mut self, key: ClientKey) -> Option<&mut Attempt> {
+        self.attempts
+            .iter_mut()
+            .find(|attempt| matches!(attempt.state, AttemptState::Pending(own) if own == key))
+    }
+
+    /// The clients that have no final response yet.
+    pub(crate) fn pending(&self) -> SmallVec<[ClientKey; 4]> {
+        let pending = |attempt: &Attempt| match attempt.state {
+            AttemptState::Pending(key) => Some(key),
+            AttemptState::Resolving | AttemptState::Done(_) => None,
+        };
+        self.attempts.iter().filter_map(pending).collect()
+    }
+
+    /// The targets to try next: all that share the highest preference.
+    pub(crate) fn next_group(&mut self) -> SmallVec<[Branch; 2]> {
+        let mut group = SmallVec::new();
+        let Some(first) = self.later.pop() else { return group };
+        let q = first.q;
+        group.push(first);
+        while let Some(next) = self.later.pop_if(|branch| branch.q == q) {
+            group.push(next);
+        }
+        group
+    }
+
+    /// The best of what came back; an error is a status of our own making.
+    pub(crate) fn best(&mut self) -> Result<Response, StatusCode> {
+        let status = |done: &Result<Box<Response>, StatusCode>| match done {
+            Ok(response) => response.status(),
+            Err(status) => *status,
+        };
+        let done = self.attempts.iter().enumerate().filter_map(|(index, attempt)| match &attempt.state {
+            AttemptState::Done(done) => Some((index, status(done))),
+            AttemptState::Resolving | AttemptState::Pending(_) => None,
+        });
+        let chosen = done.reduce(|old, new| if best::is_better(new.1, old.1) { new } else { old });
+        let Some((index, _)) = chosen else { return Err(StatusCode::REQUEST_TIMEOUT) };
+        let state = std::mem::replace(&mut self.attempts[index].state, AttemptState::Resolving);
+        let AttemptState::Done(done) = state else { return Err(StatusCode::SERVER_INTERNAL_ERROR) };
+        let mut response = match done {
+            // Rule 18: 503 would tell upstream that this proxy is in trouble, and it is not.
+            Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                return Err(StatusCode::SERVER_INTERNAL_ERROR);
+            }
+            Err(StatusCode::SERVICE_UNAVAILABLE) => return Err(StatusCode::SERVER_INTERNAL_ERROR),
+            Err(status) => return Err(status),
+            Ok(response) => *response,
+        };
+        best::aggregate(
+            &mut response,
+            self.attempts.iter().filter_map(|attempt| match &attempt.state {
+                AttemptState::Done(Ok(other)) => Some(&**other),
+                AttemptState::Done(Err(_)) | AttemptState::Resolving | AttemptState::Pending(_) => None,
+            }),
+        );
+        Ok(response)
+    }
+}

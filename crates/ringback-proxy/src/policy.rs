@@ -1,0 +1,72 @@
+//! Where a deployment decides.
+
+use bytes::Bytes;
+use ringback_message::{HeaderId, Request, StatusCode, UriBuf};
+use ringback_sansio::Flow;
+use smallvec::SmallVec;
+use std::time::Instant;
+
+/// Says what to do with a request. Asked once for each, after the checks of RFC 3261 §16.3 and with our own Route
+/// removed.
+pub trait RoutePolicy {
+    /// Decides.
+    fn route(&mut self, now: Instant, request: &Request, hop: Hop<'_>) -> Decision;
+}
+
+/// How a request reached us.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop<'a> {
+    /// The flow that it came over.
+    pub flow: &'a Flow,
+    /// Whether a Route of ours was on top: the sender was told to come this way.
+    pub own_route: bool,
+    /// Whether the Request-URI names this element or one of its domains.
+    pub own_uri: bool,
+}
+
+/// What to do with a request.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Answer with this status and these header fields.
+    Reject(StatusCode, Vec<(HeaderId, String)>),
+    /// Answer 302 with these contacts.
+    Redirect(Vec<UriBuf>),
+    /// Forward to these targets, those of equal `q` at once, higher `q` first.
+    Forward(SmallVec<[Branch; 2]>),
+    /// Forward to where Route and Request-URI lead.
+    Relay,
+    /// It is for the element itself.
+    Local,
+}
+
+impl Decision {
+    /// Refuses with a status alone.
+    pub fn reject(status: StatusCode) -> Self {
+        Self::Reject(status, Vec::new())
+    }
+
+    /// Forwards to one target.
+    pub fn forward(branch: Branch) -> Self {
+        Self::Forward(SmallVec::from_iter([branch]))
+    }
+}
+
+/// One target of a request.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// The new Request-URI.
+    pub uri: UriBuf,
+    /// Route values to put on top: the Path of a binding (RFC 3327 §5.3).
+    pub route: Vec<Bytes>,
+    /// The flow to use whatever the URI says: that of a registration behind NAT.
+    pub flow: Option<Flow>,
+    /// Preference, 0 to 1000.
+    pub q: u16,
+}
+
+impl Branch {
+    /// A target that is reached where its URI leads.
+    pub fn to(uri: UriBuf) -> Self {
+        Self { uri, route: Vec::new(), flow: None, q: 1000 }
+    }
+}
