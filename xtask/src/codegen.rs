@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::failure::{Failure, Outcome};
+
 const DATA: &str = "crates/ringback-message/headers.tsv";
 const CODE: &str = "crates/ringback-message/src/header/table.rs";
 const SLOTS: u32 = 1024;
@@ -16,11 +18,11 @@ struct Row<'a> {
 }
 
 /// Writes the table, or with `--check` says whether it is up to date.
-pub fn run(args: &[String]) -> Result<(), String> {
+pub(crate) fn run(args: &[String]) -> Outcome {
     let check = match args {
         [] => false,
         [flag] if flag == "--check" => true,
-        _ => return Err("usage: cargo xtask codegen [--check]".into()),
+        _ => return Err(Failure::Usage("usage: cargo xtask codegen [--check]".into())),
     };
     let data = std::fs::read_to_string(DATA).map_err(|error| format!("{DATA}: {error}"))?;
     let code = generate(&data)?;
@@ -29,10 +31,11 @@ pub fn run(args: &[String]) -> Result<(), String> {
         return if current == code {
             Ok(())
         } else {
-            Err(format!("{CODE} does not follow from {DATA}: run `cargo xtask codegen`"))
+            Err(Failure::Failed(format!("{CODE} does not follow from {DATA}: run `cargo xtask codegen`")))
         };
     }
-    std::fs::write(Path::new(CODE), code).map_err(|error| format!("{CODE}: {error}"))
+    std::fs::write(Path::new(CODE), code).map_err(|error| format!("{CODE}: {error}"))?;
+    Ok(())
 }
 
 fn rows(data: &str) -> Result<Vec<Row<'_>>, String> {
@@ -53,9 +56,8 @@ fn rows(data: &str) -> Result<Vec<Row<'_>>, String> {
 
 /// The same rolling hash that the index of a message computes while it reads a name.
 fn hash(name: &str) -> u32 {
-    name.bytes().fold(0, |hash: u32, byte| {
-        hash.wrapping_mul(31).wrapping_add(u32::from(byte.to_ascii_lowercase()))
-    })
+    name.bytes()
+        .fold(0, |hash: u32, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte.to_ascii_lowercase())))
 }
 
 fn slot(hash: u32, multiplier: u32) -> usize {
@@ -91,10 +93,13 @@ fn generate(data: &str) -> Result<String, String> {
     }
 
     let mut out = String::new();
-    out.push_str("//! The header fields of the IANA registry. Written by `cargo xtask codegen`; do not edit.\n\n");
+    out.push_str(
+        "//! The header fields of the IANA registry. Written by `cargo xtask codegen`; do not edit.\n\n",
+    );
     out.push_str("use super::id::{HeaderId, Kind, Known};\n\n#[rustfmt::skip]\nimpl HeaderId {\n");
     for (index, row) in rows.iter().enumerate() {
-        let compact = if row.compact.is_empty() { String::new() } else { format!(", compact `{}`", row.compact) };
+        let compact =
+            if row.compact.is_empty() { String::new() } else { format!(", compact `{}`", row.compact) };
         let _ = writeln!(out, "    /// `{}`{compact} ({}).", row.name, row.reference);
         let _ = writeln!(out, "    pub const {}: Self = Self({});", row.constant, index + 1);
     }
@@ -107,7 +112,8 @@ fn generate(data: &str) -> Result<String, String> {
             "one" => "One",
             _ => "Many",
         };
-        let _ = writeln!(out, "    Known {{ name: {:?}, compact: {compact}, kind: Kind::{kind} }},", row.name);
+        let _ =
+            writeln!(out, "    Known {{ name: {:?}, compact: {compact}, kind: Kind::{kind} }},", row.name);
     }
     out.push_str("];\n\n/// Spreads the hashes of all names over [`SLOTS`] without a collision.\n");
     let _ = writeln!(out, "pub(super) const MULTIPLIER: u32 = 0x{multiplier:08x};");
@@ -136,6 +142,9 @@ mod tests {
 
     #[test]
     fn a_row_of_another_shape_is_refused_with_its_line() {
-        assert_eq!(generate("Via\tv\n").unwrap_err(), "crates/ringback-message/headers.tsv:1: five columns wanted");
+        assert_eq!(
+            generate("Via\tv\n").unwrap_err(),
+            "crates/ringback-message/headers.tsv:1: five columns wanted"
+        );
     }
 }

@@ -1,0 +1,151 @@
+//! `cargo xtask bench [--against REV] [FILTER]`: criterion benchmarks, alone or beside those of another revision.
+//!
+//! A figure alone means little on a shared machine. With a revision both are measured in turns in the same run, so
+//! that what else the machine does falls on both alike.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::{Failure, Outcome, take_value};
+use crate::json::Json;
+use crate::process::{cargo, output, run as show};
+
+/// How often the two revisions take turns.
+const ROUNDS: usize = 3;
+
+/// Runs the benchmarks whose names contain FILTER.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let mut arguments = arguments.to_vec();
+    let revision = take_value(&mut arguments, "--against")?;
+    match revision {
+        None => show(cargo(["bench", "--package", "ringback-benches", "--"]).args(&arguments)),
+        Some(revision) => against(&revision, &arguments),
+    }
+}
+
+fn against(revision: &str, filter: &[String]) -> Outcome {
+    let commit =
+        output(Command::new("git").args(["rev-parse", "--verify", &format!("{revision}^{{commit}}")]))
+            .map_err(|_| Failure::Usage(format!("git knows no revision `{revision}`")))?;
+    let here = std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
+    let place = here.join("target/bench");
+    let theirs = place.join("worktree");
+    checkout(&theirs, commit.trim())?;
+    let mut figures = [BTreeMap::new(), BTreeMap::new()];
+    for round in 0..ROUNDS {
+        for (side, (name, folder)) in [("then", &theirs), ("now", &here)].into_iter().enumerate() {
+            let results = place.join(format!("{name}-{round}"));
+            let _ = std::fs::remove_dir_all(&results);
+            show(
+                cargo(["bench", "--package", "ringback-benches", "--"])
+                    .args(filter)
+                    .current_dir(folder)
+                    .env("CARGO_TARGET_DIR", place.join(format!("{name}-build")))
+                    .env("CRITERION_HOME", &results),
+            )?;
+            collect(&results, &mut figures[side])?;
+        }
+    }
+    let [then, now] = figures;
+    print!("{}", table(&then, &now, revision));
+    Ok(())
+}
+
+/// A worktree of its own, so that what stands in this checkout is not touched.
+fn checkout(folder: &Path, commit: &str) -> Outcome {
+    if folder.exists() {
+        return show(
+            Command::new("git").current_dir(folder).args(["checkout", "--quiet", "--detach", commit]),
+        );
+    }
+    let _ = output(Command::new("git").args(["worktree", "prune"]));
+    show(Command::new("git").args(["worktree", "add", "--quiet", "--detach"]).arg(folder).arg(commit))
+}
+
+/// Reads each `NAME/new/estimates.json` under a folder and keeps the smallest median of the rounds, in nanoseconds.
+fn collect(results: &Path, into: &mut BTreeMap<String, f64>) -> Outcome {
+    for file in files_named(results, "estimates.json") {
+        let Some(folder) = file.parent().filter(|folder| folder.ends_with("new")) else { continue };
+        let name = folder.parent().and_then(|folder| folder.strip_prefix(results).ok()).unwrap_or(folder);
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let median = Json::parse(&text)?.get("median").get("point_estimate").number();
+        let median = median.ok_or_else(|| format!("{}: no median", file.display()))?;
+        let best = into.entry(name.display().to_string()).or_insert(f64::INFINITY);
+        *best = best.min(median);
+    }
+    Ok(())
+}
+
+fn files_named(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.file_name().is_some_and(|file| file == name) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn table(then: &BTreeMap<String, f64>, now: &BTreeMap<String, f64>, revision: &str) -> String {
+    let mut text = format!("\n{:44} {:>12} {:>12} {:>8}\n", "benchmark", revision, "now", "ratio");
+    for (name, now) in now {
+        let _ = match then.get(name) {
+            Some(then) => {
+                writeln!(text, "{name:44} {:>12} {:>12} {:>8.2}", span(*then), span(*now), now / then)
+            }
+            None => writeln!(text, "{name:44} {:>12} {:>12} {:>8}", "–", span(*now), "new"),
+        };
+    }
+    for name in then.keys().filter(|name| !now.contains_key(*name)) {
+        let _ = writeln!(text, "{name:44} {:>12} {:>12} {:>8}", span(then[name]), "–", "gone");
+    }
+    text
+}
+
+fn span(nanoseconds: f64) -> String {
+    match nanoseconds {
+        small if small < 1e3 => format!("{small:.1} ns"),
+        middle if middle < 1e6 => format!("{:.2} µs", middle / 1e3),
+        large => format!("{:.2} ms", large / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_shows_ratios_and_what_came_and_went() {
+        let then = BTreeMap::from([("parse".to_owned(), 400.0), ("old".to_owned(), 1.0)]);
+        let now = BTreeMap::from([("parse".to_owned(), 300.0), ("fresh".to_owned(), 2.5e6)]);
+        let table = table(&then, &now, "v1");
+        assert!(table.contains("400.0 ns     300.0 ns     0.75"), "{table}");
+        assert!(table.contains("2.50 ms      new") && table.contains("gone"), "{table}");
+    }
+
+    #[test]
+    fn the_best_round_of_each_benchmark_counts() {
+        let folder = std::env::temp_dir().join(format!("ringback-bench-{}", std::process::id()));
+        let mut figures = BTreeMap::new();
+        for median in [5.0, 3.0, 4.0] {
+            let place = folder.join("parse/invite/new");
+            std::fs::create_dir_all(&place).unwrap();
+            std::fs::write(
+                place.join("estimates.json"),
+                format!("{{\"median\":{{\"point_estimate\":{median}}}}}"),
+            )
+            .unwrap();
+            collect(&folder, &mut figures).unwrap();
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(figures, BTreeMap::from([("parse/invite".to_owned(), 3.0)]));
+    }
+}
