@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ringback_message::header::{CSeq, Via};
 use ringback_message::{HeaderId, InvalidValue, Message, Method, ParseError, Request, Response};
 use ringback_sansio::{Entropy, Flow, Target};
-use std::fmt::Write as _;
+use std::fmt::{self, Display};
 use std::time::Instant;
 
 /// A client transaction.
@@ -25,6 +25,21 @@ pub(crate) struct Client {
     reason: Option<Box<str>>,
     /// A CANCEL of the layer's own, of which its user hears nothing.
     is_own: bool,
+}
+
+/// A branch of ours. §8.1.1.7: unique over space and time, so 96 random bits; nothing about us can be read from
+/// it but what the user put behind them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Branch<'a> {
+    high: u64,
+    low: u32,
+    suffix: &'a str,
+}
+
+impl Display for Branch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "z9hG4bK{:016x}{:08x}{}", self.high, self.low, self.suffix)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +82,7 @@ impl<E: Entropy> Transactions<E> {
             }
         }
         let branch = self.stamp(&mut request, &to, suffix)?;
-        Ok(ClientKey(self.insert_client(now, to, method, &branch, request.render(), false)))
+        Ok(ClientKey(self.insert_client(now, to, method, branch, request.render(), false)))
     }
 
     fn insert_client(
@@ -75,7 +90,7 @@ impl<E: Entropy> Transactions<E> {
         now: Instant,
         to: Target,
         method: Method,
-        branch: &str,
+        branch: impl Display,
         kept: Bytes,
         is_own: bool,
     ) -> ringback_sansio::Key<Client> {
@@ -97,21 +112,18 @@ impl<E: Entropy> Transactions<E> {
     }
 
     /// Puts our Via on top and tells its branch.
-    pub(crate) fn stamp(
+    pub(crate) fn stamp<'a>(
         &mut self,
         request: &mut Request,
         to: &Target,
-        suffix: &str,
-    ) -> Result<String, RequestError> {
+        suffix: &'a str,
+    ) -> Result<Branch<'a>, RequestError> {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
         if !suffix.bytes().all(is_token) {
             return Err(RequestError::Invalid(InvalidValue::Malformed("branch")));
         }
+        let branch = Branch { high: self.entropy.next_u64(), low: self.entropy.next_u64() as u32, suffix };
         let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
-        let mut branch = String::with_capacity(32 + suffix.len());
-        // §8.1.1.7: unique over space and time, so 96 random bits; nothing about us can be read from it.
-        let (high, low) = (self.entropy.next_u64(), self.entropy.next_u64() as u32);
-        let _ = write!(branch, "z9hG4bK{high:016x}{low:08x}{suffix}");
         let via = format_args!("SIP/2.0/{} {sent_by};branch={branch};rport", to.protocol().as_via());
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)?;
         Ok(branch)

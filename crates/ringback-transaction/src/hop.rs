@@ -46,7 +46,10 @@ mod tests {
 
     fn invite() -> Request {
         Request::builder(Method::INVITE, "sip:bob@192.0.2.4")
-            .header(HeaderId::VIA, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa;rport, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKb")
+            .header(
+                HeaderId::VIA,
+                "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa;rport, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKb",
+            )
             .header(HeaderId::ROUTE, "<sip:p1.example.com;lr>, <sip:p2.example.com;lr>")
             .header(HeaderId::ROUTE, "<sip:p3.example.com;lr>")
             .header(HeaderId::FROM, "Alice <sip:alice@example.com>;tag=a")

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 /// let mut locals = Locals::default();
 /// locals.set(Protocol::Udp, "192.0.2.1:5060".parse()?);
 /// let to = Target::Address(Protocol::Udp, "198.51.100.7:5060".parse()?);
-/// assert_eq!(locals.sent_by(&to).as_deref(), Some("192.0.2.1:5060"));
+/// assert_eq!(locals.sent_by(&to), Some("192.0.2.1:5060"));
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -59,7 +59,7 @@ impl Locals {
 
     /// The sent-by of a request to `to`: that of the flow's own end where it is one of ours, else the one set
     /// last for the transport and family. `None` when nothing was set for it.
-    pub fn sent_by(&self, to: &Target) -> Option<String> {
+    pub fn sent_by(&self, to: &Target) -> Option<&str> {
         let fits = |row: &&Local| row.protocol == to.protocol();
         let own = match to {
             Target::Flow(flow) => self.rows.iter().filter(fits).find(|row| row.address == Some(flow.local)),
@@ -67,7 +67,7 @@ impl Locals {
         };
         let is_ipv6 = to.peer().is_ipv6();
         own.or_else(|| self.rows.iter().filter(fits).find(|row| row.is_ipv6 == is_ipv6))
-            .map(|row| row.sent_by.clone())
+            .map(|row| row.sent_by.as_str())
     }
 
     /// Whether a Via names us: host without regard to case, an absent port being the default one.
@@ -109,9 +109,9 @@ mod tests {
                 peer: "198.51.100.1:9".parse().unwrap(),
             })
         };
-        assert_eq!(locals().sent_by(&flow("192.0.2.2:5060")).as_deref(), Some("192.0.2.2:5060"));
+        assert_eq!(locals().sent_by(&flow("192.0.2.2:5060")), Some("192.0.2.2:5060"));
         // A stream that we opened comes from a port that nobody listens on.
-        assert_eq!(locals().sent_by(&flow("192.0.2.2:40000")).as_deref(), Some("192.0.2.1:5080"));
+        assert_eq!(locals().sent_by(&flow("192.0.2.2:40000")), Some("192.0.2.1:5080"));
         let v4 = Target::Address(Protocol::Udp, "198.51.100.1:5060".parse().unwrap());
         assert_eq!(locals().sent_by(&v4), None);
     }

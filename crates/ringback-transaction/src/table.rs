@@ -8,6 +8,7 @@
 use ringback_message::{Request, header::Via};
 use ringback_sansio::{Hasher, Key, Map, Protocol};
 use smallvec::SmallVec;
+use std::fmt::Display;
 use std::hash::BuildHasher as _;
 use std::io::Write as _;
 
@@ -47,9 +48,11 @@ impl<T> Index<T> {
 }
 
 /// Writes the identity of a client transaction: its branch, in which letter case means nothing (§7.3.1).
-pub(crate) fn client_identity(branch: &str, out: &mut Vec<u8>) {
+pub(crate) fn client_identity(branch: impl Display, out: &mut Vec<u8>) {
     out.clear();
-    out.extend(branch.bytes().map(|byte| byte.to_ascii_lowercase()));
+    // Writing into a vector does not fail.
+    let _ = write!(out, "{branch}");
+    out.make_ascii_lowercase();
 }
 
 /// How a request says which transaction it belongs to.

@@ -72,7 +72,9 @@ impl InviteClient {
                 if effects.linger(Timer::D, pace.timer_d()) { Self::Completed } else { Self::Terminated }
             }
             // §17.1.1.2: a retransmitted failure is acknowledged again and not passed up.
-            (Self::Completed, ClientStimulus::Response(status)) if status.is_final() && !status.is_success() => {
+            (Self::Completed, ClientStimulus::Response(status))
+                if status.is_final() && !status.is_success() =>
+            {
                 effects.send = Send::Kept;
                 self
             }
