@@ -9,8 +9,12 @@ use std::hash::{BuildHasher, Hash, Hasher as _};
 /// A refusal: status and header fields.
 pub(crate) type Refusal = (StatusCode, Vec<(HeaderId, String)>);
 
-/// Checks scheme, Max-Forwards, loops, Max-Breadth and Proxy-Require, in this order. `local` requests are
-/// answered here and pass with Max-Forwards 0.
+/// The most branches that one request may have on all its ways together, and what a request without Max-Breadth is
+/// given (RFC 5393 §5.3.3.1).
+const MAX_BREADTH: u32 = 60;
+
+/// Checks scheme, Max-Forwards, loops, Max-Breadth and Proxy-Require, in this order. `local` says that the request
+/// names this element: OPTIONS are then answered here and pass with Max-Forwards 0.
 pub(crate) fn check(request: &Request, loop_hash: u64, locals: &Locals, local: bool) -> Result<(), Refusal> {
     let refuse = |status| Err((status, Vec::new()));
     match request.uri() {
@@ -28,18 +32,16 @@ pub(crate) fn check(request: &Request, loop_hash: u64, locals: &Locals, local: b
     if has_passed(request, loop_hash, locals) {
         return refuse(StatusCode::LOOP_DETECTED);
     }
-    if max_breadth(request) == Some(0) {
+    if breadth(request) == 0 {
         return refuse(StatusCode::MAX_BREADTH_EXCEEDED);
     }
     // Rule 21: no extension of a proxy is known, so whatever is required is refused by name.
-    let required: Vec<&str> = request
-        .all::<ProxyRequire<'_>>()
-        .filter_map(Result::ok)
-        .map(|tag| tag.0)
-        .filter(|tag| !tag.is_empty())
-        .collect();
-    if !required.is_empty() {
-        return Err((StatusCode::BAD_EXTENSION, vec![(HeaderId::UNSUPPORTED, required.join(", "))]));
+    if request.has(HeaderId::PROXY_REQUIRE) {
+        let required = request.all::<ProxyRequire<'_>>().filter_map(Result::ok).map(|tag| tag.0);
+        let required: Vec<&str> = required.filter(|tag| !tag.is_empty()).collect();
+        if !required.is_empty() {
+            return Err((StatusCode::BAD_EXTENSION, vec![(HeaderId::UNSUPPORTED, required.join(", "))]));
+        }
     }
     Ok(())
 }
@@ -49,36 +51,78 @@ pub(crate) fn check(request: &Request, loop_hash: u64, locals: &Locals, local: b
 pub(crate) fn loop_hash(hasher: Hasher, request: &Request) -> u64 {
     let mut state = hasher.build_hasher();
     request.uri_bytes().hash(&mut state);
-    for id in [
-        HeaderId::CALL_ID,
-        HeaderId::FROM,
-        HeaderId::TO,
-        HeaderId::CSEQ,
-        HeaderId::ROUTE,
-        HeaderId::PROXY_REQUIRE,
-        HeaderId::PROXY_AUTHORIZATION,
-    ] {
-        for value in request.values(id) {
-            value.hash(&mut state);
+    for field in request.fields() {
+        if matches!(
+            field.id,
+            HeaderId::CALL_ID
+                | HeaderId::FROM
+                | HeaderId::TO
+                | HeaderId::CSEQ
+                | HeaderId::ROUTE
+                | HeaderId::PROXY_REQUIRE
+                | HeaderId::PROXY_AUTHORIZATION
+        ) {
+            field.value.hash(&mut state);
         }
     }
     state.finish()
 }
 
-/// The end of a branch that carries the hash.
-pub(crate) fn suffix(loop_hash: u64) -> String {
-    format!(".{loop_hash:016x}")
+/// A hash in sixteen digits behind a dot: the end of a branch.
+#[derive(Clone, Copy)]
+pub(crate) struct Suffix([u8; 17]);
+
+impl Suffix {
+    pub(crate) fn new(hash: u64) -> Self {
+        let mut text = [b'.'; 17];
+        for (digit, place) in text[1..].iter_mut().rev().enumerate() {
+            *place = b"0123456789abcdef"[(hash >> (4 * digit)) as usize & 0xf];
+        }
+        Self(text)
+    }
+
+    /// With its dot.
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a dot and digits")
+    }
+
+    /// Without it.
+    pub(crate) fn digits(&self) -> &str {
+        &self.as_str()[1..]
+    }
 }
 
 fn has_passed(request: &Request, loop_hash: u64, locals: &Locals) -> bool {
-    let suffix = suffix(loop_hash);
+    let suffix = Suffix::new(loop_hash);
     // The topmost Via is the sender's; ours can only be below.
     let mut below = request.all::<Via<'_>>().skip(1).filter_map(Result::ok);
-    below.any(|via| via.branch().is_some_and(|branch| branch.ends_with(&suffix)) && locals.is_ours(&via))
+    below.any(|via| via.branch().is_some_and(|branch| ends_with(branch, &suffix)) && locals.is_ours(&via))
 }
 
-/// Max-Breadth, where it is there and a number (RFC 5393 §5.3).
-pub(crate) fn max_breadth(request: &Request) -> Option<u32> {
-    let value = request.values(HeaderId::MAX_BREADTH).next()?;
-    std::str::from_utf8(value).ok()?.trim().parse().ok()
+/// In a branch letter case means nothing (RFC 3261 §7.3.1).
+fn ends_with(branch: &str, suffix: &Suffix) -> bool {
+    let end = branch.len().checked_sub(suffix.0.len()).and_then(|at| branch.as_bytes().get(at..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(&suffix.0))
+}
+
+/// How many branches the request may still have: what Max-Breadth says, but no more than we allow.
+pub(crate) fn breadth(request: &Request) -> u32 {
+    let value = request.values(HeaderId::MAX_BREADTH).next();
+    let stated = value.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u32>().ok());
+    stated.unwrap_or(MAX_BREADTH).min(MAX_BREADTH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suffixes_are_sixteen_digits_behind_a_dot() {
+        for hash in [0, 1, 0xdead_beef, u64::MAX] {
+            assert_eq!(Suffix::new(hash).as_str(), format!(".{hash:016x}"));
+        }
+        let suffix = Suffix::new(0xabc);
+        assert!(ends_with("z9hG4bKx.0000000000000ABC", &suffix));
+        assert!(!ends_with("0000000000000abc", &suffix) && !ends_with("", &suffix));
+    }
 }

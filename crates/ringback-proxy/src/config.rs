@@ -2,7 +2,7 @@
 
 use ringback_message::{Host, SipUri};
 use ringback_sansio::Protocol;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The addresses and names under which this element is reached.
@@ -10,18 +10,20 @@ use std::time::Duration;
 pub struct Ownership {
     addresses: Vec<SocketAddr>,
     domains: Vec<String>,
+    /// Those of the domains that are addresses.
+    domain_addresses: Vec<IpAddr>,
 }
 
 impl Ownership {
-    /// An element that listens on `addresses` and is responsible for `domains`. A domain may be an address.
+    /// An element that listens on `addresses`, none of which is unspecified, and is responsible for `domains`. A domain
+    /// may be an address, IPv6 with or without brackets.
     pub fn new<D: Into<String>>(
         addresses: impl IntoIterator<Item = SocketAddr>,
         domains: impl IntoIterator<Item = D>,
     ) -> Self {
-        Self {
-            addresses: addresses.into_iter().collect(),
-            domains: domains.into_iter().map(Into::into).collect(),
-        }
+        let domains: Vec<String> = domains.into_iter().map(Into::into).collect();
+        let domain_addresses = domains.iter().filter_map(|domain| Host::parse(domain).ok()?.ip()).collect();
+        Self { addresses: addresses.into_iter().collect(), domains, domain_addresses }
     }
 
     /// The domains.
@@ -47,7 +49,11 @@ impl Ownership {
     /// Whether the host of `uri` is one of our domains, and its port, where one is written, one of ours.
     pub fn owns_domain(&self, uri: &SipUri<'_>) -> bool {
         let ours = |port: u16| self.addresses.iter().any(|address| address.port() == port);
-        uri.port().is_none_or(ours) && self.domains.iter().any(|domain| Host::parse(domain) == Ok(uri.host()))
+        let is_host = match uri.host() {
+            Host::Ip(ip) => self.domain_addresses.contains(&ip),
+            name @ Host::Name(_) => self.domains.iter().any(|domain| Host::Name(domain) == name),
+        };
+        is_host && uri.port().is_none_or(ours)
     }
 }
 
@@ -91,15 +97,25 @@ mod tests {
     fn an_element_knows_its_addresses_and_domains() {
         let me = Ownership::new(
             ["192.0.2.1:5060".parse().unwrap(), "192.0.2.1:5070".parse().unwrap()],
-            ["example.com", "192.0.2.1"],
+            ["example.com", "192.0.2.1", "[2001:db8::1]"],
         );
         let is_me = |uri: &str| me.is_me(&UriBuf::new(uri).unwrap().as_sip().unwrap());
-        for uri in
-            ["sip:192.0.2.1", "sip:192.0.2.1:5070;lr", "sip:bob@EXAMPLE.com", "sip:bob@example.com:5070"]
-        {
+        for uri in [
+            "sip:192.0.2.1",
+            "sip:192.0.2.1:5070;lr",
+            "sip:bob@EXAMPLE.com",
+            "sip:bob@example.com.:5070",
+            "sip:bob@[2001:DB8::1]",
+        ] {
             assert!(is_me(uri), "{uri}");
         }
-        for uri in ["sip:192.0.2.1:5080", "sip:192.0.2.2", "sip:bob@example.org", "sip:bob@example.com:9"] {
+        for uri in [
+            "sip:192.0.2.1:5080",
+            "sip:192.0.2.2",
+            "sip:bob@example.org",
+            "sip:bob@example.com:9",
+            "sip:bob@[2001:db8::1]:5060",
+        ] {
             assert!(!is_me(uri), "{uri}");
         }
     }

@@ -9,17 +9,26 @@ use smallvec::SmallVec;
 /// One request on its way.
 pub(crate) struct Context {
     pub(crate) server: ServerKey,
+    /// How the request came.
     pub(crate) flow: Flow,
-    /// The request with our Routes removed, from which copies are made.
-    pub(crate) request: Request,
+    pub(crate) is_invite: bool,
     pub(crate) loop_hash: u64,
+    /// The request with our Routes removed, while copies may still be made of it.
+    pub(crate) template: Option<Box<Request>>,
     /// Targets that are tried when those before them have failed, the next one last.
     pub(crate) later: Vec<Branch>,
     pub(crate) attempts: SmallVec<[Attempt; 1]>,
-    /// A final response went upstream.
-    pub(crate) answered: bool,
-    /// CANCEL came from upstream, or a 6xx from downstream: no new branches.
+    pub(crate) answered: Answered,
+    /// CANCEL came from upstream, or a 2xx or 6xx from downstream: no new branches.
     pub(crate) stopped: bool,
+}
+
+/// What final response went upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    No,
+    Success,
+    Failure,
 }
 
 /// One branch.
@@ -36,6 +45,17 @@ pub(crate) enum AttemptState {
     Pending(ClientKey),
     /// Over, with this response, or with a status of our own making.
     Done(Result<Box<Response>, StatusCode>),
+}
+
+impl Attempt {
+    pub(crate) fn new(state: AttemptState) -> Self {
+        Self { state, fallback: None }
+    }
+
+    /// A branch that failed before it began.
+    pub(crate) fn failed(status: StatusCode) -> Self {
+        Self::new(AttemptState::Done(Err(status)))
+    }
 }
 
 impl Context {
@@ -59,6 +79,18 @@ impl Context {
         self.attempts.iter().filter_map(pending).collect()
     }
 
+    /// Begins no new branches, and gives up those that wait for a name.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+        self.later.clear();
+        self.template = None;
+        for attempt in &mut self.attempts {
+            if matches!(attempt.state, AttemptState::Resolving) {
+                attempt.state = AttemptState::Done(Err(StatusCode::REQUEST_TERMINATED));
+            }
+        }
+    }
+
     /// The targets to try next: all that share the highest preference.
     pub(crate) fn next_group(&mut self) -> SmallVec<[Branch; 2]> {
         let mut group = SmallVec::new();
@@ -71,36 +103,31 @@ impl Context {
         group
     }
 
-    /// The best of what came back; an error is a status of our own making.
+    /// Takes the best of what came back; an error is a status of our own making.
     pub(crate) fn best(&mut self) -> Result<Response, StatusCode> {
-        let status = |done: &Result<Box<Response>, StatusCode>| match done {
-            Ok(response) => response.status(),
-            Err(status) => *status,
-        };
         let done = self.attempts.iter().enumerate().filter_map(|(index, attempt)| match &attempt.state {
-            AttemptState::Done(done) => Some((index, status(done))),
+            AttemptState::Done(Ok(response)) => Some((index, response.status())),
+            AttemptState::Done(Err(status)) => Some((index, *status)),
             AttemptState::Resolving | AttemptState::Pending(_) => None,
         });
         let chosen = done.reduce(|old, new| if best::is_better(new.1, old.1) { new } else { old });
-        let Some((index, _)) = chosen else { return Err(StatusCode::REQUEST_TIMEOUT) };
-        let state = std::mem::replace(&mut self.attempts[index].state, AttemptState::Resolving);
-        let AttemptState::Done(done) = state else { return Err(StatusCode::SERVER_INTERNAL_ERROR) };
-        let mut response = match done {
-            // Rule 18: 503 would tell upstream that this proxy is in trouble, and it is not.
-            Ok(response) if response.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                return Err(StatusCode::SERVER_INTERNAL_ERROR);
+        // Nobody to ask.
+        let Some((index, status)) = chosen else { return Err(StatusCode::TEMPORARILY_UNAVAILABLE) };
+        // Rule 18: 503 would tell upstream that this proxy is in trouble, and it is not.
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(StatusCode::SERVER_INTERNAL_ERROR);
+        }
+        let taken = AttemptState::Done(Err(status));
+        match std::mem::replace(&mut self.attempts[index].state, taken) {
+            AttemptState::Done(Ok(mut response)) => {
+                let others = self.attempts.iter().filter_map(|attempt| match &attempt.state {
+                    AttemptState::Done(Ok(other)) => Some(&**other),
+                    AttemptState::Done(Err(_)) | AttemptState::Resolving | AttemptState::Pending(_) => None,
+                });
+                best::aggregate(&mut response, others);
+                Ok(*response)
             }
-            Err(StatusCode::SERVICE_UNAVAILABLE) => return Err(StatusCode::SERVER_INTERNAL_ERROR),
-            Err(status) => return Err(status),
-            Ok(response) => *response,
-        };
-        best::aggregate(
-            &mut response,
-            self.attempts.iter().filter_map(|attempt| match &attempt.state {
-                AttemptState::Done(Ok(other)) => Some(&**other),
-                AttemptState::Done(Err(_)) | AttemptState::Resolving | AttemptState::Pending(_) => None,
-            }),
-        );
-        Ok(response)
+            AttemptState::Done(Err(_)) | AttemptState::Resolving | AttemptState::Pending(_) => Err(status),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Making the copy that goes to one target (RFC 3261 §16.6).
 
-use crate::checks::max_breadth;
+use crate::checks::breadth;
 use crate::{Branch, ProxyConfig};
 use ringback_message::header::{MaxForwards, Route, To};
 use ringback_message::{HeaderId, InvalidValue, Request, StatusCode, Uri};
@@ -8,50 +8,42 @@ use ringback_sansio::{Flow, Protocol, Target};
 use ringback_transaction::Locals;
 use ringback_transport::locate::{NextHop, next_hop};
 
-/// A copy that is ready but for our Via, and where it goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Copy {
-    pub(crate) request: Request,
-    pub(crate) hop: NextHop,
-}
-
 /// Why a copy cannot be made; the status stands for the branch.
 pub(crate) fn status_of(_: InvalidValue) -> StatusCode {
     StatusCode::SERVER_INTERNAL_ERROR
 }
 
-/// Makes the copy for `branch`, or for where Route and Request-URI lead. `share` is what the branch gets of
-/// Max-Breadth, where several are made.
-pub(crate) fn copy(
-    request: &Request,
+/// Makes a request the one for `branch`, or for where Route and Request-URI lead, and says where it goes. It is then
+/// ready but for Record-Route and our Via. `share` is what the branch gets of Max-Breadth, where several are made.
+pub(crate) fn prepare(
+    request: &mut Request,
     branch: Option<&Branch>,
     share: Option<u32>,
-) -> Result<Copy, StatusCode> {
-    let mut request = request.clone();
+) -> Result<NextHop, StatusCode> {
     if let Some(branch) = branch {
         // Rule 83: what stands behind a question mark does not go into a start line.
-        let uri = branch.uri.as_uri();
-        let text = uri.as_sip().map_or(uri.as_str(), |uri| uri.without_headers());
-        request.set_uri(text).map_err(status_of)?;
+        match branch.uri.as_sip() {
+            Some(uri) => request.set_uri(uri.without_headers()),
+            None => request.set_uri(&branch.uri),
+        }
+        .map_err(status_of)?;
     } else if let Ok(Uri::Sip(uri)) = request.uri()
         && uri.headers().is_some()
     {
         let text = uri.without_headers().to_owned();
         request.set_uri(text).map_err(status_of)?;
     }
-    decrement(&mut request).map_err(status_of)?;
-    if share.is_some() || max_breadth(&request).is_some() {
-        let breadth = share.or(max_breadth(&request)).unwrap_or(60);
-        request.set(HeaderId::MAX_BREADTH, breadth).map_err(status_of)?;
-    }
-    for value in branch.iter().flat_map(|branch| branch.route.iter().rev()) {
+    decrement(request).map_err(status_of)?;
+    let breadth = share.unwrap_or_else(|| breadth(request));
+    request.set(HeaderId::MAX_BREADTH, breadth).map_err(status_of)?;
+    let Some(branch) = branch else { return find_hop(request) };
+    for value in branch.route.iter().rev() {
         request.push_front(HeaderId::ROUTE, value).map_err(status_of)?;
     }
-    let hop = match branch.and_then(|branch| branch.flow) {
-        Some(flow) => NextHop::Known(Target::Flow(flow)),
-        None => find_hop(&mut request)?,
-    };
-    Ok(Copy { request, hop })
+    match branch.flow {
+        Some(flow) => Ok(NextHop::Known(Target::Flow(flow))),
+        None => find_hop(request),
+    }
 }
 
 /// Rule 19: one less, or 70 where there was none or one that no proxy could have written.
@@ -66,27 +58,28 @@ fn decrement(request: &mut Request) -> Result<(), InvalidValue> {
 /// Where the topmost Route or the Request-URI leads (RFC 3261 §16.6 steps 6 and 7).
 fn find_hop(request: &mut Request) -> Result<NextHop, StatusCode> {
     let route = match request.first::<Route<'_>>() {
-        Some(Ok(route)) => Some(route.uri.to_owned()),
+        Some(Ok(route)) if route.uri.as_sip().is_some_and(ringback_message::SipUri::is_loose_router) => {
+            let uri = route.uri.sip().map_err(|error| error.status)?;
+            return next_hop(uri).map_err(|error| error.status);
+        }
+        Some(Ok(route)) => route.uri.to_owned(),
         Some(Err(error)) => return Err(error.status),
-        None => None,
+        None => {
+            let uri = request.uri().map_err(|error| error.status)?;
+            return next_hop(uri.sip().map_err(|error| error.status)?).map_err(|error| error.status);
+        }
     };
-    let Some(route) = route else {
-        let uri = request.uri().map_err(|error| error.status)?;
-        return next_hop(uri.sip().map_err(|error| error.status)?).map_err(|error| error.status);
-    };
+    // Rule 20: a strict router wants itself in the start line, and the destination at the end of the list.
     let uri = route.as_sip().ok_or(StatusCode::BAD_REQUEST)?;
-    if !uri.is_loose_router() {
-        // Rule 20: a strict router wants itself in the start line, and the destination at the end of the list.
-        let destination = format!("<{}>", String::from_utf8_lossy(request.uri_bytes()));
-        request.pop_front(HeaderId::ROUTE);
-        request.push(HeaderId::ROUTE, &destination).map_err(status_of)?;
-        request.set_uri(uri.without_headers()).map_err(status_of)?;
-    }
+    let destination = format!("<{}>", String::from_utf8_lossy(request.uri_bytes()));
+    request.pop_front(HeaderId::ROUTE);
+    request.push(HeaderId::ROUTE, &destination).map_err(status_of)?;
+    request.set_uri(uri.without_headers()).map_err(status_of)?;
     next_hop(&uri).map_err(|error| error.status)
 }
 
 /// Puts us into the path of the dialog that the request may create (RFC 3261 §16.6 step 4), twice where the side
-/// that it came from and the one that it goes to differ (rule 20).
+/// that it came from and the one that it goes to differ (rule 20, RFC 5658).
 pub(crate) fn record_route(
     request: &mut Request,
     config: &ProxyConfig,
@@ -94,34 +87,49 @@ pub(crate) fn record_route(
     from: &Flow,
     to: &Target,
 ) -> Result<(), InvalidValue> {
-    let in_dialog = request.first::<To<'_>>().is_some_and(|to| to.is_ok_and(|to| to.tag().is_some()));
-    if !config.record_route || !request.method().creates_dialog() || in_dialog {
+    if !records_route(request, config) {
         return Ok(());
     }
     let inward = locals.sent_by(&Target::Flow(*from));
     let outward = locals.sent_by(to);
     let (Some(inward), Some(outward)) = (inward, outward) else { return Ok(()) };
+    let secure = matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.is_secure());
     let mut push = |protocol: Protocol, sent_by: &str| {
-        let value = match protocol {
-            Protocol::Udp => format!("<sip:{sent_by};lr>"),
-            protocol => format!("<sip:{sent_by};transport={protocol};lr>"),
-        };
-        request.push_front(HeaderId::RECORD_ROUTE, &value)
+        let id = HeaderId::RECORD_ROUTE;
+        match protocol {
+            Protocol::Udp => request.push_front(id, format_args!("<sip:{sent_by};lr>")),
+            // Rule 36: under sips nothing that the dialog is routed by may be less.
+            Protocol::Tls if secure => request.push_front(id, format_args!("<sips:{sent_by};lr>")),
+            Protocol::Wss if secure => {
+                request.push_front(id, format_args!("<sips:{sent_by};transport=ws;lr>"))
+            }
+            other => request.push_front(id, format_args!("<sip:{sent_by};transport={other};lr>")),
+        }
     };
-    push(from.protocol, &inward)?;
-    if (from.protocol, &inward) != (to.protocol(), &outward) {
-        push(to.protocol(), &outward)?;
+    push(from.protocol, inward)?;
+    if (from.protocol, inward) != (to.protocol(), outward) {
+        push(to.protocol(), outward)?;
     }
     Ok(())
 }
 
-/// Rule 11: a request that would be over 1,300 bytes on the wire goes by TCP.
-pub(crate) fn by_size(request: &Request, to: Target) -> Target {
-    const OUR_VIA: usize = 110;
-    match to {
-        Target::Address(Protocol::Udp, peer) if request.rendered_len() + OUR_VIA > 1300 => {
-            Target::Address(Protocol::Tcp, peer)
-        }
-        other => other,
+/// Only a request that may begin a dialog: later ones do not change its route set.
+fn records_route(request: &Request, config: &ProxyConfig) -> bool {
+    let in_dialog = || request.first::<To<'_>>().is_some_and(|to| to.is_ok_and(|to| to.tag().is_some()));
+    config.record_route && request.method().creates_dialog() && !in_dialog()
+}
+
+/// Rule 11: a request that would be over 1,300 bytes on the wire goes by TCP, where we speak it.
+pub(crate) fn by_size(request: &Request, config: &ProxyConfig, locals: &Locals, to: Target) -> Target {
+    let Target::Address(Protocol::Udp, peer) = to else { return to };
+    if !config.large_by_tcp {
+        return to;
     }
+    // What is still to be put on it, but for the length of our own address: Via, and two Record-Route.
+    let sent_by = locals.sent_by(&to).map_or(0, str::len);
+    let via = 84 + sent_by;
+    let record_route = if records_route(request, config) { 2 * (40 + sent_by) } else { 0 };
+    let by_tcp = Target::Address(Protocol::Tcp, peer);
+    let too_large = request.rendered_len() + via + record_route > 1300;
+    if too_large && locals.sent_by(&by_tcp).is_some() { by_tcp } else { to }
 }

@@ -14,7 +14,7 @@
 //! /// Everything goes to one place.
 //! struct Static;
 //! impl RoutePolicy for Static {
-//!     fn route(&mut self, _now: Instant, _request: &Request, _hop: Hop<'_>) -> Decision {
+//!     fn route(&mut self, _now: Instant, _request: &mut Request, _hop: Hop<'_>) -> Decision {
 //!         Decision::forward(Branch::to("sip:bob@192.0.2.4".parse().unwrap()))
 //!     }
 //! }
@@ -24,7 +24,8 @@
 //! let mut config = TransactionConfig { trying_at_once: true, ..TransactionConfig::default() };
 //! config.locals.set(Protocol::Udp, here);
 //! let mut transactions = Transactions::new(config, SeededEntropy::new(1));
-//! let mut proxy = Proxy::new(ProxyConfig::new(Ownership::new([here], ["example.com"])));
+//! let config = ProxyConfig::new(Ownership::new([here], ["example.com"]));
+//! let mut proxy = Proxy::new(config, &mut SeededEntropy::new(2));
 //!
 //! // transactions.handle(now, message); then, until both are drained:
 //! while let Some(output) = transactions.poll() {
@@ -44,7 +45,9 @@
 //! Sources: RFC 3261 §16, RFC 5393 (loops, Max-Breadth), RFC 6026, RFC 4320, RFC 5658 (double Record-Route),
 //! RFC 3327 (Path), RFC 3326 (Reason in CANCEL).
 
+mod answers;
 mod best;
+mod branches;
 mod checks;
 mod config;
 mod context;

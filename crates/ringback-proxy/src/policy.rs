@@ -6,11 +6,14 @@ use ringback_sansio::Flow;
 use smallvec::SmallVec;
 use std::time::Instant;
 
-/// Says what to do with a request. Asked once for each, after the checks of RFC 3261 §16.3 and with our own Route
-/// removed.
+/// Says what to do with a request.
 pub trait RoutePolicy {
-    /// Decides.
-    fn route(&mut self, now: Instant, request: &Request, hop: Hop<'_>) -> Decision;
+    /// Decides. Asked once for each request, after the checks of RFC 3261 §16.3 and with our own Route removed; also
+    /// for an ACK that no Route of ours brought here, which is dropped unless it is forwarded.
+    ///
+    /// The request may be changed on the way: credentials that were meant for us taken out, header fields that an
+    /// untrusted peer must not set removed.
+    fn route(&mut self, now: Instant, request: &mut Request, hop: Hop<'_>) -> Decision;
 }
 
 /// How a request reached us.
@@ -31,7 +34,7 @@ pub enum Decision {
     Reject(StatusCode, Vec<(HeaderId, String)>),
     /// Answer 302 with these contacts.
     Redirect(Vec<UriBuf>),
-    /// Forward to these targets, those of equal `q` at once, higher `q` first.
+    /// Forward to these targets, those of equal `q` at once, higher `q` first. Without any it is answered 480.
     Forward(SmallVec<[Branch; 2]>),
     /// Forward to where Route and Request-URI lead.
     Relay,

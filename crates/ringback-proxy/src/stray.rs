@@ -1,55 +1,82 @@
 //! What no transaction wants: the ACK to a 2xx, and 2xx that come late. Both are forwarded without state
 //! (RFC 3261 §16.7 step 9 and §16.11).
 
-use crate::forward;
+use crate::checks::Suffix;
 use crate::proxy::{Proxy, ProxyOutput, Waiting};
-use crate::routes;
-use ringback_message::header::{MaxForwards, Via};
+use crate::{Branch, Decision, Hop, RoutePolicy, forward, routes};
+use ringback_message::header::{CSeq, MaxForwards, Via};
 use ringback_message::{HeaderId, Message, Method, Request, Response};
-use ringback_sansio::{Entropy, Flow, Hasher, Target};
+use ringback_sansio::{Entropy, Flow, Target};
 use ringback_transaction::Transactions;
 use ringback_transport::locate::NextHop;
 use ringback_transport::via::response_by_via;
 use std::hash::BuildHasher as _;
+use std::time::Instant;
 
 impl Proxy {
     pub(crate) fn stray<E: Entropy>(
         &mut self,
+        now: Instant,
         transactions: &mut Transactions<E>,
+        policy: &mut dyn RoutePolicy,
         flow: &Flow,
         message: Message,
     ) {
         match Request::try_from(message) {
-            Ok(request) if *request.method() == Method::ACK => self.acknowledge(transactions, flow, request),
+            Ok(ack) if *ack.method() == Method::ACK => self.acknowledge(now, transactions, policy, flow, ack),
             Ok(_) => {}
             Err(message) => self.late(transactions, message),
         }
     }
 
-    /// Forwards the ACK to a 2xx. Only along a Route of ours: an ACK that merely names us is for nobody here, and
-    /// one for elsewhere would make us an open relay.
-    fn acknowledge<E: Entropy>(&mut self, transactions: &mut Transactions<E>, flow: &Flow, mut ack: Request) {
-        if !matches!(routes::preprocess(&mut ack, &self.config.ownership), Ok(true)) {
-            return;
-        }
+    /// Forwards the ACK to a 2xx: along a Route of ours, or to where the policy leads it.
+    fn acknowledge<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        policy: &mut dyn RoutePolicy,
+        flow: &Flow,
+        mut ack: Request,
+    ) {
         if matches!(ack.first::<MaxForwards>(), Some(Ok(MaxForwards(0)))) {
             return;
         }
         // The same each time the ACK is repeated (RFC 3261 §16.11): made of the sender's own branch.
-        let via = ack.values(HeaderId::VIA).next();
-        let branch = format!("{:016x}", Hasher::keyed(flow.peer.port().into()).hash_one(via));
-        let own_uri =
-            ack.uri().is_ok_and(|uri| uri.as_sip().is_some_and(|uri| self.config.ownership.is_me(uri)));
-        if own_uri && !ack.has(HeaderId::ROUTE) {
-            return;
-        }
-        let Ok(copy) = forward::copy(&ack, None, None) else { return };
-        match copy.hop {
-            NextHop::Known(to) => self.send_stateless(transactions, copy.request, to, &branch),
-            hop => {
-                let token = self.wait(Waiting::Stateless(Box::new(copy.request), branch));
+        let branch = self.loops.hash_one((flow.peer, ack.values(HeaderId::VIA).next()));
+        let Ok(own_route) = routes::preprocess(&mut ack, &self.config.ownership) else { return };
+        let own_uri = self.is_own_uri(&ack);
+        let target = if own_route {
+            if own_uri && !ack.has(HeaderId::ROUTE) {
+                return;
+            }
+            None
+        } else {
+            match policy.route(now, &mut ack, Hop { flow, own_route, own_uri }) {
+                Decision::Forward(branches) => match branches.into_iter().max_by_key(|branch| branch.q) {
+                    Some(target) => Some(target),
+                    None => return,
+                },
+                Decision::Relay => None,
+                Decision::Reject(..) | Decision::Redirect(_) | Decision::Local => return,
+            }
+        };
+        self.forward_ack(transactions, ack, target.as_ref(), branch);
+    }
+
+    fn forward_ack<E: Entropy>(
+        &mut self,
+        transactions: &mut Transactions<E>,
+        mut ack: Request,
+        target: Option<&Branch>,
+        branch: u64,
+    ) {
+        match forward::prepare(&mut ack, target, None) {
+            Ok(NextHop::Known(to)) => self.send_stateless(transactions, ack, to, branch),
+            Ok(hop) => {
+                let token = self.wait(Waiting::Stateless(Box::new(ack), branch));
                 self.outputs.push_back(ProxyOutput::Resolve(token, hop));
             }
+            Err(_) => {}
         }
     }
 
@@ -58,25 +85,32 @@ impl Proxy {
         transactions: &mut Transactions<E>,
         mut request: Request,
         to: Target,
-        branch: &str,
+        branch: u64,
     ) {
-        if transactions.stamp_via(&mut request, &to, Some(branch)).is_ok() {
+        let branch = Suffix::new(branch);
+        if transactions.stamp_via(&mut request, &to, Some(branch.digits())).is_ok() {
             self.outputs.push_back(ProxyOutput::Transmit { key: None, to, bytes: request.render() });
         }
     }
 
+    /// Rule 18: a 2xx to INVITE goes on whatever became of its transactions. No other response does, least of all one
+    /// to a non-INVITE, for which nobody waits any more (RFC 4320 §4.2).
     fn late<E: Entropy>(&mut self, transactions: &Transactions<E>, message: Message) {
         let Ok(mut response) = Response::try_from(message) else { return };
         let ours =
             matches!(response.first::<Via<'_>>(), Some(Ok(via)) if transactions.locals().is_ours(&via));
-        if ours && response.status().is_success() {
+        if ours {
             response.pop_front(HeaderId::VIA);
-            self.forward_response(response);
+            self.forward_success(response);
         }
     }
 
-    /// Sends a response, our Via removed, to where the next Via leads.
-    pub(crate) fn forward_response(&mut self, response: Response) {
+    /// Sends a 2xx to INVITE, our Via removed, to where the next Via leads.
+    pub(crate) fn forward_success(&mut self, response: Response) {
+        let is_invite = response.require::<CSeq>().is_ok_and(|cseq| cseq.method == Method::INVITE);
+        if !is_invite || !response.status().is_success() {
+            return;
+        }
         let to = match response.first::<Via<'_>>() {
             Some(Ok(via)) => response_by_via(&via),
             Some(Err(_)) | None => None,

@@ -1,0 +1,170 @@
+//! Responses upstream (RFC 3261 §16.7), and what ends a response context.
+
+use crate::context::{Answered, AttemptState, Context};
+use crate::proxy::Proxy;
+use ringback_message::{HeaderId, Request, Response, StatusCode};
+use ringback_sansio::{Entropy, Key as SlabKey};
+use ringback_transaction::{ClientKey, ServerKey, Transactions};
+use std::time::Instant;
+
+/// Why the other branches of an INVITE are taken back (RFC 3326 §3.1).
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+
+impl Proxy {
+    pub(crate) fn response<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        client: ClientKey,
+        mut response: Response,
+    ) {
+        let status = response.status();
+        // Our own Via is on top: the transaction layer matched by it.
+        response.pop_front(HeaderId::VIA);
+        let key = self.by_client.get(&client).copied();
+        let found = key.and_then(|key| Some((key, self.contexts.get_mut(key)?)));
+        let Some((key, context)) = found else {
+            // The request's own transaction is over, but a 2xx to INVITE always goes on (rule 18).
+            return self.forward_success(response);
+        };
+        if !response.has(HeaderId::VIA) {
+            // §16.7 step 3: without a Via it is not for anybody upstream.
+            if status.is_final() {
+                self.finish_attempt(now, transactions, key, client, Err(StatusCode::BAD_GATEWAY));
+            }
+            return;
+        }
+        if status.is_provisional() {
+            // Rule 18: a 100 is for this hop only, and does not count as ringing.
+            if status != StatusCode::TRYING {
+                if self.timer_c.deadline(client).is_some() {
+                    self.timer_c.set(client, now + self.config.timer_c);
+                }
+                if context.answered == Answered::No {
+                    let _ = transactions.respond(now, context.server, response);
+                }
+            }
+        } else if status.is_success() {
+            self.succeed(now, transactions, key, client, response);
+        } else {
+            self.finish_attempt(now, transactions, key, client, Ok(Box::new(response)));
+        }
+    }
+
+    /// Rule 18: every 2xx to INVITE goes on at once, whatever went before; of other methods the first final response.
+    fn succeed<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        key: SlabKey<Context>,
+        client: ClientKey,
+        response: Response,
+    ) {
+        self.timer_c.cancel(client);
+        let Some(context) = self.contexts.get_mut(key) else { return };
+        if let Some(attempt) = context.attempt_of(client) {
+            attempt.state = AttemptState::Done(Err(StatusCode::OK));
+        }
+        if context.answered == Answered::Failure {
+            // Its transaction takes no 2xx any more.
+            return self.forward_success(response);
+        }
+        if context.answered == Answered::Success && !context.is_invite {
+            return;
+        }
+        let news = context.answered == Answered::No;
+        context.answered = Answered::Success;
+        context.stop();
+        if transactions.server_request(context.server).is_some() {
+            let _ = transactions.respond(now, context.server, response);
+        } else {
+            self.forward_success(response);
+        }
+        if news {
+            self.cancel_pending(now, transactions, key, Some(ELSEWHERE));
+        }
+    }
+
+    /// Ends a branch with a response other than 2xx, or with a status of our own.
+    pub(crate) fn finish_attempt<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        key: SlabKey<Context>,
+        client: ClientKey,
+        outcome: Result<Box<Response>, StatusCode>,
+    ) {
+        self.timer_c.cancel(client);
+        let Some(context) = self.contexts.get_mut(key) else { return };
+        let status = outcome.as_ref().map_or_else(|status| *status, |response| response.status());
+        if let Some(attempt) = context.attempt_of(client) {
+            attempt.state = AttemptState::Done(outcome);
+        }
+        if status.class() == 6 {
+            // §16.7 step 5: nobody else is to be asked.
+            context.stop();
+            self.cancel_pending(now, transactions, key, None);
+        }
+        self.settle(now, transactions, key);
+    }
+
+    /// Answers upstream when all branches are over, or goes on to the next ones.
+    pub(crate) fn settle<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        key: SlabKey<Context>,
+    ) {
+        while let Some(context) = self.contexts.get_mut(key) {
+            if context.answered != Answered::No || context.is_pending() {
+                return;
+            }
+            if context.stopped || context.later.is_empty() {
+                context.answered = Answered::Failure;
+                let server = context.server;
+                return match context.best() {
+                    Ok(response) => drop(transactions.respond(now, server, response)),
+                    Err(status) => self.refuse(now, transactions, server, (status, Vec::new())),
+                };
+            }
+            self.try_next_group(now, transactions, key);
+        }
+    }
+
+    /// CANCEL came from upstream (§16.10).
+    pub(crate) fn cancelled<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        server: ServerKey,
+        cancel: &Request,
+    ) {
+        let Some(key) = self.by_server.get(&server).copied() else {
+            // A request that the element itself is answering.
+            return self.refuse(now, transactions, server, (StatusCode::REQUEST_TERMINATED, Vec::new()));
+        };
+        let Some(context) = self.contexts.get_mut(key) else { return };
+        context.stop();
+        // RFC 3326 §2: those further on are told why as well.
+        let reason = cancel.values(HeaderId::REASON).next();
+        let reason = reason.and_then(|reason| std::str::from_utf8(reason).ok());
+        self.cancel_pending(now, transactions, key, reason);
+        self.settle(now, transactions, key);
+    }
+
+    /// The transaction towards the sender is over, and with it the context: what still rings has nobody to ring for.
+    pub(crate) fn server_ended<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        server: ServerKey,
+    ) {
+        let Some(key) = self.by_server.remove(&server) else { return };
+        self.cancel_pending(now, transactions, key, None);
+        let Some(context) = self.contexts.remove(key) else { return };
+        for client in context.pending() {
+            self.timer_c.cancel(client);
+            self.by_client.remove(&client);
+        }
+    }
+}
