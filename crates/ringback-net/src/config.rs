@@ -1,0 +1,83 @@
+//! How the driver is set up, and why it could not be.
+
+use crate::{Listen, Tap};
+use ringback_transport::TransportConfig;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How the driver is set up.
+#[derive(Clone)]
+pub struct NetConfig {
+    /// Where to listen. UDP needs a listener also to send.
+    pub listen: Vec<Listen>,
+    /// How many threads, each with sockets of its own; at least one.
+    pub workers: usize,
+    /// Limits and times of streams.
+    pub transport: TransportConfig,
+    /// The bytes of socket buffer to ask for, each way. The system may give less.
+    pub socket_buffer: usize,
+    /// The most messages that wait in one connection to be written; more, and the peer is a slow reader.
+    pub max_queued: usize,
+    /// The most bytes that wait in one connection to be written.
+    pub max_queued_bytes: usize,
+    /// How long a peer may not read before its connection is closed.
+    pub write_timeout: Duration,
+    /// The most questions to the resolver at once; more get no addresses.
+    pub max_questions: usize,
+    /// Who sees all traffic.
+    pub tap: Option<Arc<dyn Tap>>,
+}
+
+impl NetConfig {
+    /// One worker on these listeners.
+    pub fn new(listen: impl IntoIterator<Item = Listen>) -> Self {
+        Self {
+            listen: listen.into_iter().collect(),
+            workers: 1,
+            transport: TransportConfig::default(),
+            socket_buffer: 4 << 20,
+            max_queued: 1_024,
+            max_queued_bytes: 1 << 20,
+            write_timeout: Duration::from_secs(30),
+            max_questions: 256,
+            tap: None,
+        }
+    }
+}
+
+impl fmt::Debug for NetConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NetConfig {{ listen: {:?}, workers: {} }}", self.listen, self.workers)
+    }
+}
+
+/// A place that cannot be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    /// Where.
+    pub listen: Listen,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { listen, source } = self;
+        match source.kind() {
+            io::ErrorKind::AddrInUse => write!(f, "cannot listen on {listen}: another program does already"),
+            io::ErrorKind::AddrNotAvailable => {
+                write!(f, "cannot listen on {listen}: no such address on this machine")
+            }
+            io::ErrorKind::PermissionDenied => write!(f, "cannot listen on {listen}: not permitted"),
+            _ => write!(f, "cannot listen on {listen}: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}

@@ -1,0 +1,59 @@
+//! What the driver drives.
+
+use crate::Outbox;
+use ringback_message::{Message, ParseError};
+use ringback_sansio::{CloseReason, Flow, Target};
+use std::time::Instant;
+
+/// The part of a program that understands messages: a server with its shards, or a phone.
+///
+/// It is called from every worker at once, so it locks what it changes, for microseconds. What it wants sent it
+/// puts into the [`Outbox`] that comes with each call; that is carried out when the call, or the batch that it
+/// belongs to, is over. `now` is the time of the batch.
+pub trait Core: Send + Sync + 'static {
+    /// Comes back with [`failed`](Self::failed) when something cannot be sent.
+    type Tag: Copy + Send + 'static;
+
+    /// A valid message arrived. A request is marked with its source (`received`, `rport`).
+    fn received(&self, now: Instant, flow: Flow, message: Message, out: &mut Outbox<Self::Tag>);
+
+    /// Something arrived that is no message. Where it could be answered, the answer is on its way.
+    fn malformed(&self, now: Instant, flow: Flow, error: ParseError) {
+        let _ = (now, flow, error);
+    }
+
+    /// What was sent under this tag cannot arrive. Not every loss is noticed: datagrams are lost silently, and
+    /// so is what waits in a connection that breaks.
+    fn failed(&self, now: Instant, tag: Self::Tag, reason: CloseReason, out: &mut Outbox<Self::Tag>);
+
+    /// The answer to [`Outbox::resolve`], best address first; empty when there is none. Once for each question.
+    fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Outbox<Self::Tag>);
+
+    /// A connection ended. Every message that came over it was handed over before.
+    fn closed(&self, now: Instant, flow: Flow, out: &mut Outbox<Self::Tag>) {
+        let _ = (now, flow, out);
+    }
+
+    /// Fires what is due at or before `now` in the part of the state that is at home with `worker`.
+    fn handle_timeout(&self, now: Instant, worker: Worker, out: &mut Outbox<Self::Tag>);
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called for `worker` next. Asked after every batch for
+    /// every worker, so it must be cheap: an atomic for each shard, not a lock. It may be called up to 10 ms late.
+    fn poll_timeout(&self, worker: Worker) -> Option<Instant>;
+}
+
+/// One of the workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Which one, from 0.
+    pub index: usize,
+    /// Of how many.
+    pub count: usize,
+}
+
+impl Worker {
+    /// Whether the timers of this shard are run by this worker.
+    pub fn is_home_of(&self, shard: usize) -> bool {
+        shard % self.count == self.index
+    }
+}

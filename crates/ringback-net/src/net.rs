@@ -1,0 +1,146 @@
+//! The running driver.
+
+use crate::icmp::Sent;
+use crate::shared::{self, Shared};
+use crate::sockets::Sockets;
+use crate::streams::Streams;
+use crate::timer::{self, Alarm};
+use crate::{Core, Listen, Outbox, Worker, connection, epoch, udp};
+use std::io;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Notify, oneshot, watch};
+
+/// How long connections have to write what waits when the driver ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A running driver. Dropping it ends its threads; [`shutdown`](Self::shutdown) also lets connections write what
+/// waits.
+pub struct Net<C: Core> {
+    shared: Arc<Shared<C>>,
+    stop: watch::Sender<bool>,
+    ended: Vec<oneshot::Receiver<()>>,
+}
+
+impl<C: Core> Net<C> {
+    pub(crate) fn start(sockets: Sockets, core: Arc<C>) -> io::Result<Self> {
+        let listeners = sockets.listeners().to_vec();
+        let Sockets { config, udp, tcp, .. } = sockets;
+        let count = config.workers;
+        let runtimes: Vec<Runtime> = (0..count)
+            .map(|_| Builder::new_current_thread().enable_all().max_blocking_threads(16).build())
+            .collect::<io::Result<_>>()?;
+        let now = epoch();
+        let shared = Arc::new(Shared {
+            core,
+            listeners,
+            udp,
+            sent: (0..count).map(|_| Mutex::new(Sent::new())).collect(),
+            streams: Mutex::new(Streams::new(&config)),
+            stream_deadline: Notify::new(),
+            alarms: (0..count).map(|_| Alarm::new(now.at)).collect(),
+            runtimes: runtimes.iter().map(|runtime| runtime.handle().clone()).collect(),
+            questions: AtomicUsize::new(0),
+            epoch: now,
+            config,
+        });
+        let (stop, _) = watch::channel(false);
+        let mut ended = Vec::new();
+        for (index, runtime) in runtimes.into_iter().enumerate() {
+            let (end, has_ended) = oneshot::channel();
+            let mut stopped = stop.subscribe();
+            spawn_tasks(&shared, &runtime, Worker { index, count });
+            let run = move || {
+                shared::become_worker(index);
+                // An error means that the driver was dropped.
+                let _ = runtime.block_on(stopped.wait_for(|stop| *stop));
+                runtime.shutdown_background();
+                let _ = end.send(());
+            };
+            thread::Builder::new().name(format!("net-{index}")).spawn(run)?;
+            ended.push(has_ended);
+        }
+        for listener in tcp {
+            for (index, socket) in listener.by_worker.into_iter().enumerate() {
+                let task = connection::accept(shared.clone(), socket.into());
+                shared.runtimes[index].spawn(report(task, "accepting connections"));
+            }
+        }
+        Ok(Self { shared, stop, ended })
+    }
+
+    /// What it drives.
+    pub fn core(&self) -> &Arc<C> {
+        &self.shared.core
+    }
+
+    /// Where it listens, in the order asked for.
+    pub fn listeners(&self) -> &[Listen] {
+        &self.shared.listeners
+    }
+
+    /// Carries out what somebody outside of the workers wants sent. From any thread.
+    pub fn send(&self, mut out: Outbox<C::Tag>) {
+        self.shared.carry_out(Instant::now(), &mut out);
+        self.shared.wake();
+    }
+
+    /// Lets the workers look at their deadlines, after a command moved one.
+    pub fn wake(&self) {
+        self.shared.wake();
+    }
+
+    /// How many connections are open.
+    pub fn open_streams(&self) -> usize {
+        self.shared.streams().open_streams()
+    }
+
+    /// Ends the driver: connections write what waits, for a second at most, then the threads end.
+    pub async fn shutdown(mut self) {
+        self.shared.streams().close_all();
+        let shared = self.shared.clone();
+        let written = async {
+            while shared.streams().alive > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, written).await;
+        self.stop.send_replace(true);
+        for ended in self.ended.drain(..) {
+            let _ = ended.await;
+        }
+    }
+}
+
+impl<C: Core> Drop for Net<C> {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl<C: Core> std::fmt::Debug for Net<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Net {{ listeners: {:?}, open_streams: {} }}", self.shared.listeners, self.open_streams())
+    }
+}
+
+fn spawn_tasks<C: Core>(shared: &Arc<Shared<C>>, runtime: &Runtime, worker: Worker) {
+    for listener in 0..shared.udp.len() {
+        let task = udp::serve(shared.clone(), listener, worker.index);
+        runtime.spawn(report(task, "reading datagrams"));
+    }
+    runtime.spawn(timer::serve(shared.clone(), worker));
+    if worker.index == 0 {
+        runtime.spawn(connection::watch(shared.clone()));
+    }
+}
+
+/// These tasks run as long as the driver; one that ends is a fault of the system that somebody must hear of.
+async fn report(task: impl Future<Output = io::Result<()>>, doing: &'static str) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "{doing} has ended");
+    }
+}

@@ -1,0 +1,45 @@
+//! What a core wants done.
+
+use bytes::Bytes;
+use ringback_sansio::Target;
+use ringback_transport::locate::NextHop;
+
+/// Collects sends and questions during a call of a [`Core`](crate::Core).
+#[derive(Debug)]
+pub struct Outbox<T> {
+    pub(crate) sends: Vec<(Option<T>, Target, Bytes)>,
+    pub(crate) questions: Vec<(u64, NextHop)>,
+}
+
+impl<T> Outbox<T> {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self { sends: Vec::new(), questions: Vec::new() }
+    }
+
+    /// Sends `bytes` to `to`. When they cannot arrive, `tag` comes back in [`Core::failed`](crate::Core::failed).
+    pub fn send(&mut self, tag: Option<T>, to: Target, bytes: Bytes) {
+        self.sends.push((tag, to, bytes));
+    }
+
+    /// Asks for the addresses of a name; `token` comes back in [`Core::resolved`](crate::Core::resolved).
+    pub fn resolve(&mut self, token: u64, hop: NextHop) {
+        self.questions.push((token, hop));
+    }
+
+    /// Whether nothing is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.sends.is_empty() && self.questions.is_empty()
+    }
+
+    /// What was put in to be sent so far, in order, for those who keep a record of it.
+    pub fn sends(&self) -> impl Iterator<Item = (&Target, &Bytes)> {
+        self.sends.iter().map(|(_, to, bytes)| (to, bytes))
+    }
+}
+
+impl<T> Default for Outbox<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

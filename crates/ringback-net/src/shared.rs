@@ -1,0 +1,197 @@
+//! What all workers share, and how an outbox is carried out.
+
+use crate::batch::{self, Datagram};
+use crate::icmp::Sent;
+use crate::outbox::Outbox;
+use crate::sockets::Datagrams;
+use crate::streams::{Event, Streams};
+use crate::tap::{Direction, Seen};
+use crate::timer::Alarm;
+use crate::{Core, Listen, NetConfig, Worker, connection, resolve};
+use bytes::Bytes;
+use ringback_sansio::{CloseReason, Epoch, Flow, FlowId, Protocol, Target};
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+thread_local! {
+    /// Which worker this thread is. Threads that are none use the sockets of the first.
+    static WORKER: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Makes this thread a worker.
+pub(crate) fn become_worker(index: usize) {
+    WORKER.set(index);
+}
+
+pub(crate) struct Shared<C: Core> {
+    pub(crate) core: Arc<C>,
+    pub(crate) config: NetConfig,
+    pub(crate) listeners: Vec<Listen>,
+    pub(crate) udp: Vec<Datagrams>,
+    /// Of each worker, what its sockets sent lately.
+    pub(crate) sent: Vec<Mutex<Sent<C::Tag>>>,
+    pub(crate) streams: Mutex<Streams<C::Tag>>,
+    /// Tells the one who watches the deadlines of streams that an earlier one is there.
+    pub(crate) stream_deadline: Notify,
+    pub(crate) alarms: Vec<Alarm>,
+    pub(crate) runtimes: Vec<Handle>,
+    pub(crate) questions: AtomicUsize,
+    pub(crate) epoch: Epoch,
+}
+
+impl<C: Core> Shared<C> {
+    /// Runs a task beside this thread's others.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtimes[WORKER.get()].spawn(task);
+    }
+
+    pub(crate) fn streams(&self) -> MutexGuard<'_, Streams<C::Tag>> {
+        // Whoever panicked with the lock left a machine that is consistent between calls.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets every worker look at its deadlines.
+    pub(crate) fn wake(&self) {
+        for (index, alarm) in self.alarms.iter().enumerate() {
+            let worker = Worker { index, count: self.alarms.len() };
+            if let Some(at) = self.core.poll_timeout(worker) {
+                alarm.due(at);
+            }
+        }
+    }
+
+    pub(crate) fn tap(&self, now: Instant, direction: Direction, flow: &Flow, bytes: &Bytes) {
+        if let Some(tap) = &self.config.tap {
+            let Flow { protocol, local, peer, .. } = *flow;
+            tap.saw(Seen { at: self.epoch.unix(now), direction, protocol, local, peer, bytes });
+        }
+    }
+
+    /// Sends and asks all that is wanted, and what the core wants in answer to failures. Leaves `out` empty.
+    pub(crate) fn carry_out(self: &Arc<Self>, now: Instant, out: &mut Outbox<C::Tag>) {
+        while !out.is_empty() {
+            let mut failures = Vec::new();
+            let mut datagrams: Batch<C::Tag> = SmallVec::new();
+            for (tag, to, bytes) in out.sends.drain(..) {
+                if to.protocol() != Protocol::Udp {
+                    self.send_on_stream(now, tag, to, bytes, &mut failures);
+                    continue;
+                }
+                match self.listener_for(&to) {
+                    Some(listener) => datagrams.push(Datagram { listener, tag, peer: to.peer(), bytes }),
+                    None => failures.extend(tag.map(|tag| (tag, CloseReason::NoRoute))),
+                }
+            }
+            self.send_datagrams(now, datagrams, &mut failures);
+            let questions = std::mem::take(&mut out.questions);
+            for (token, hop) in questions {
+                resolve::ask(self, now, token, hop, out);
+            }
+            for (tag, reason) in failures {
+                self.core.failed(now, tag, reason, out);
+            }
+        }
+    }
+
+    /// Which UDP listener a datagram leaves from.
+    fn listener_for(&self, to: &Target) -> Option<usize> {
+        let peer = match to {
+            Target::Flow(Flow { id: FlowId(id), .. }) if (*id as usize) < self.udp.len() => {
+                return Some(*id as usize);
+            }
+            Target::Flow(flow) => flow.peer,
+            Target::Address(_, peer) => *peer,
+        };
+        let family = |own: &&(usize, SocketAddr)| own.1.is_ipv4() == peer.is_ipv4();
+        let reaches = |own: &&(usize, SocketAddr)| {
+            own.1.ip().is_unspecified() || own.1.ip().is_loopback() == peer.ip().is_loopback()
+        };
+        let own: SmallVec<[(usize, SocketAddr); 4]> =
+            self.udp.iter().map(|own| own.local).enumerate().collect();
+        let best = own.iter().filter(family).find(reaches).or_else(|| own.iter().find(family));
+        best.map(|(index, _)| *index)
+    }
+
+    fn send_datagrams(&self, now: Instant, datagrams: Batch<C::Tag>, failures: &mut Failures<C::Tag>) {
+        let worker = WORKER.get();
+        // Remembered before the send: the error of a closed port on this machine is there when it returns.
+        let mut sent = self.sent[worker].lock().unwrap_or_else(PoisonError::into_inner);
+        for Datagram { tag, peer, bytes, .. } in &datagrams {
+            if let Some(tag) = tag {
+                sent.remember(*tag, *peer, bytes.clone());
+            }
+        }
+        drop(sent);
+        for run in datagrams.chunk_by(|one, next| one.listener == next.listener) {
+            let own = &self.udp[run[0].listener];
+            if self.config.tap.is_some() {
+                for Datagram { peer, bytes, .. } in run {
+                    let flow = Flow { id: own.id, protocol: Protocol::Udp, local: own.local, peer: *peer };
+                    self.tap(now, Direction::Out, &flow, bytes);
+                }
+            }
+            batch::send(&own.by_worker[worker], run, |datagram, reason| {
+                failures.extend(datagram.tag.map(|tag| (tag, reason)));
+            });
+        }
+    }
+
+    fn send_on_stream(
+        self: &Arc<Self>,
+        now: Instant,
+        tag: Option<C::Tag>,
+        to: Target,
+        bytes: Bytes,
+        failures: &mut Failures<C::Tag>,
+    ) {
+        let mut events = Vec::new();
+        let mut streams = self.streams();
+        streams.send(now, tag, to, bytes, &mut events);
+        self.watch(&mut streams);
+        drop(streams);
+        for event in events {
+            match event {
+                Event::Connect(protocol, peer) => self.connect(protocol, peer),
+                Event::Failed(tag, reason) => failures.push((tag, reason)),
+                Event::Received(..) | Event::Malformed(..) => {}
+            }
+        }
+    }
+
+    /// Hands up what a stream brought.
+    pub(crate) fn handle_events(
+        self: &Arc<Self>,
+        now: Instant,
+        events: impl IntoIterator<Item = Event<C::Tag>>,
+        out: &mut Outbox<C::Tag>,
+    ) {
+        for event in events {
+            match event {
+                Event::Connect(protocol, peer) => self.connect(protocol, peer),
+                Event::Failed(tag, reason) => self.core.failed(now, tag, reason, out),
+                Event::Received(flow, message) => self.core.received(now, flow, message, out),
+                Event::Malformed(flow, error) => self.core.malformed(now, flow, error),
+            }
+        }
+    }
+
+    fn connect(self: &Arc<Self>, protocol: Protocol, peer: SocketAddr) {
+        self.spawn(connection::connect(self.clone(), protocol, peer));
+    }
+
+    /// To be called before the lock on the streams is given back.
+    pub(crate) fn watch(&self, streams: &mut Streams<C::Tag>) {
+        if streams.has_earlier_deadline() {
+            self.stream_deadline.notify_one();
+        }
+    }
+}
+
+type Batch<T> = SmallVec<[Datagram<T>; 8]>;
+type Failures<T> = Vec<(T, CloseReason)>;

@@ -1,0 +1,143 @@
+//! Sockets that are bound and not read yet.
+
+use crate::net::Net;
+use crate::{BindError, Core, Listen, NetConfig};
+use nix::sys::socket::{setsockopt, sockopt};
+use ringback_sansio::{FlowId, Protocol};
+use socket2::{Domain, Socket, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// The sockets of a driver, bound, with nobody to hear them yet.
+#[derive(Debug)]
+pub struct Sockets {
+    pub(crate) config: NetConfig,
+    listeners: Vec<Listen>,
+    pub(crate) udp: Vec<Datagrams>,
+    pub(crate) tcp: Vec<Accepting>,
+}
+
+/// One UDP listener: a socket for each worker, all on one address.
+#[derive(Debug)]
+pub(crate) struct Datagrams {
+    pub(crate) id: FlowId,
+    pub(crate) local: SocketAddr,
+    pub(crate) by_worker: Vec<Arc<Socket>>,
+}
+
+/// One TCP listener: a socket for each worker, all on one address.
+#[derive(Debug)]
+pub(crate) struct Accepting {
+    pub(crate) by_worker: Vec<Socket>,
+}
+
+impl Sockets {
+    /// Binds everything that the configuration asks for.
+    ///
+    /// # Errors
+    /// Names the first place that cannot be listened on; nothing stays bound then.
+    pub fn bind(mut config: NetConfig) -> Result<Self, BindError> {
+        config.workers = config.workers.max(1);
+        let mut sockets = Self { listeners: Vec::new(), udp: Vec::new(), tcp: Vec::new(), config };
+        for listen in sockets.config.listen.clone() {
+            let fail = |source| BindError { listen, source };
+            let (address, by_worker) = bind_all(listen, &sockets.config).map_err(fail)?;
+            sockets.listeners.push(Listen { address, ..listen });
+            match listen.protocol {
+                Protocol::Udp => {
+                    let id = FlowId(sockets.udp.len() as u64);
+                    let by_worker = by_worker.into_iter().map(Arc::new).collect();
+                    sockets.udp.push(Datagrams { id, local: address, by_worker });
+                }
+                Protocol::Tcp => sockets.tcp.push(Accepting { by_worker }),
+                Protocol::Tls | Protocol::Ws | Protocol::Wss => {
+                    return Err(fail(io::Error::new(io::ErrorKind::Unsupported, "not supported yet")));
+                }
+            }
+        }
+        Ok(sockets)
+    }
+
+    /// Where we listen, in the order asked for, with the ports that the system picked.
+    pub fn listeners(&self) -> &[Listen] {
+        &self.listeners
+    }
+
+    /// Starts the workers, which hand what arrives to `core`. They are threads of their own: no runtime is needed
+    /// around them.
+    ///
+    /// # Errors
+    /// When the system gives no threads or no file descriptors.
+    pub fn start<C: Core>(self, core: Arc<C>) -> io::Result<Net<C>> {
+        Net::start(self, core)
+    }
+}
+
+/// Which of our addresses packets to `peer` leave from: what to write into Contact and SDP when we listen on all
+/// addresses. Sends nothing.
+///
+/// # Errors
+/// When there is no route.
+pub fn local_ip_towards(peer: SocketAddr) -> io::Result<IpAddr> {
+    let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, None)?;
+    socket.connect(&peer.into())?;
+    address_of(&socket).map(|address| address.ip())
+}
+
+fn bind_all(listen: Listen, config: &NetConfig) -> io::Result<(SocketAddr, Vec<Socket>)> {
+    // Workers share a port by SO_REUSEPORT, with which a second program would share it as well and unseen. So one
+    // socket without it asks first whether the port is free, and picks one where none was named.
+    let shared = config.workers > 1;
+    let probe = bind(listen.protocol, listen.address, false, config.socket_buffer)?;
+    let address = address_of(&probe)?;
+    if !shared {
+        listen_on(&probe, listen.protocol)?;
+        return Ok((address, vec![probe]));
+    }
+    drop(probe);
+    let sockets: io::Result<Vec<Socket>> = (0..config.workers)
+        .map(|_| {
+            let socket = bind(listen.protocol, address, true, config.socket_buffer)?;
+            listen_on(&socket, listen.protocol)?;
+            Ok(socket)
+        })
+        .collect();
+    Ok((address, sockets?))
+}
+
+fn bind(protocol: Protocol, address: SocketAddr, shared: bool, buffer: usize) -> io::Result<Socket> {
+    let kind = if protocol == Protocol::Udp { Type::DGRAM } else { Type::STREAM };
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        // IPv4 has a listener of its own where it is wanted; addresses then look the same everywhere.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_port(shared)?;
+    if protocol == Protocol::Udp {
+        // Less than asked for is what the system allows, and better than not to start.
+        let _ = socket.set_recv_buffer_size(buffer);
+        let _ = socket.set_send_buffer_size(buffer);
+        // Says which datagram it was that could not be delivered (see `icmp`).
+        if address.is_ipv4() {
+            setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+        } else {
+            setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
+        }
+    } else {
+        // A restart must not wait for connections of the last run to be forgotten.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn listen_on(socket: &Socket, protocol: Protocol) -> io::Result<()> {
+    if protocol == Protocol::Udp { Ok(()) } else { socket.listen(1_024) }
+}
+
+fn address_of(socket: &Socket) -> io::Result<SocketAddr> {
+    let address = socket.local_addr()?.as_socket();
+    address.ok_or_else(|| io::Error::other("the socket has no internet address"))
+}

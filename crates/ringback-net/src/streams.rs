@@ -1,0 +1,154 @@
+//! All streams of a driver, behind one lock: the transport machine, and the queues into which it writes.
+
+use crate::NetConfig;
+use bytes::Bytes;
+use ringback_message::{Message, ParseError};
+use ringback_sansio::{CloseReason, Flow, FlowId, Machine as _, Map, Protocol, Target};
+use ringback_transport::{FromNetwork, Transport, TransportOutput};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::sync::{Notify, mpsc};
+
+/// What the transport reports, to be handled without the lock.
+pub(crate) enum Event<T> {
+    Connect(Protocol, SocketAddr),
+    Failed(T, CloseReason),
+    Received(Flow, Message),
+    Malformed(Flow, ParseError),
+}
+
+/// The end of a connection that others write into.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) queue: mpsc::Sender<Bytes>,
+    pub(crate) queued: Arc<AtomicUsize>,
+    /// Ends the connection at once.
+    pub(crate) kill: Arc<Notify>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Streams<T> {
+    transport: Transport<Option<T>>,
+    writers: Map<FlowId, Writer>,
+    max_queued_bytes: usize,
+    next: u64,
+    /// Connections with a task, those that only write out what is left included.
+    pub(crate) alive: usize,
+    /// No more connections.
+    pub(crate) closing: bool,
+    watched: Option<Instant>,
+}
+
+impl<T> Streams<T> {
+    pub(crate) fn new(config: &NetConfig) -> Self {
+        Self {
+            transport: Transport::new(config.transport),
+            writers: Map::default(),
+            max_queued_bytes: config.max_queued_bytes,
+            // Below are the names of the UDP listeners.
+            next: 1 << 32,
+            alive: 0,
+            closing: false,
+            watched: None,
+        }
+    }
+
+    pub(crate) fn open_streams(&self) -> usize {
+        self.transport.open_streams()
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        tag: Option<T>,
+        to: Target,
+        bytes: Bytes,
+        events: &mut Vec<Event<T>>,
+    ) {
+        self.transport.send(now, tag, to, bytes);
+        self.pump(now, events);
+    }
+
+    /// A name for a new connection.
+    pub(crate) fn name(&mut self) -> FlowId {
+        self.next += 1;
+        FlowId(self.next)
+    }
+
+    pub(crate) fn opened(&mut self, now: Instant, flow: Flow, writer: Writer, events: &mut Vec<Event<T>>) {
+        self.alive += 1;
+        self.writers.insert(flow.id, writer);
+        self.transport.handle(now, FromNetwork::Opened(flow));
+        self.pump(now, events);
+    }
+
+    pub(crate) fn handle(&mut self, now: Instant, input: FromNetwork, events: &mut Vec<Event<T>>) {
+        self.transport.handle(now, input);
+        self.pump(now, events);
+    }
+
+    /// The connection ended, or is about to: nothing more is taken for it.
+    pub(crate) fn closed(&mut self, now: Instant, id: FlowId, events: &mut Vec<Event<T>>) {
+        self.writers.remove(&id);
+        self.transport.handle(now, FromNetwork::Closed(id));
+        self.pump(now, events);
+    }
+
+    /// Takes no more for any connection; what waits is still written.
+    pub(crate) fn close_all(&mut self) {
+        self.closing = true;
+        self.writers.clear();
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, events: &mut Vec<Event<T>>) {
+        self.transport.handle_timeout(now);
+        self.pump(now, events);
+    }
+
+    /// Whether a deadline is earlier than the one that is waited for.
+    pub(crate) fn has_earlier_deadline(&self) -> bool {
+        match (self.transport.poll_timeout(), self.watched) {
+            (Some(at), Some(watched)) => at < watched,
+            (at, None) => at.is_some(),
+            (None, Some(_)) => false,
+        }
+    }
+
+    /// The deadline to wait for.
+    pub(crate) fn watch_deadline(&mut self) -> Option<Instant> {
+        self.watched = self.transport.poll_timeout();
+        self.watched
+    }
+
+    fn pump(&mut self, now: Instant, events: &mut Vec<Event<T>>) {
+        while let Some(output) = self.transport.poll() {
+            match output {
+                TransportOutput::Connect(protocol, peer) => events.push(Event::Connect(protocol, peer)),
+                TransportOutput::Write(id, bytes) => self.write(now, id, bytes),
+                // The rest of the queue is written, then the task ends.
+                TransportOutput::Close(id) => drop(self.writers.remove(&id)),
+                TransportOutput::Received(flow, message) => events.push(Event::Received(flow, message)),
+                TransportOutput::Malformed(flow, error) => events.push(Event::Malformed(flow, error)),
+                TransportOutput::Failed(Some(tag), reason) => events.push(Event::Failed(tag, reason)),
+                TransportOutput::Failed(None, _) => {}
+                // Datagrams do not come this way.
+                TransportOutput::Datagram(..) => {}
+            }
+        }
+    }
+
+    fn write(&mut self, now: Instant, id: FlowId, bytes: Bytes) {
+        let Some(writer) = self.writers.get(&id) else { return };
+        let len = bytes.len();
+        let queued = writer.queued.fetch_add(len, Ordering::Relaxed);
+        if queued + len > self.max_queued_bytes.max(len) || writer.queue.try_send(bytes).is_err() {
+            // Fault 4: a peer that does not read is closed, not buffered. The transactions that wait for it have
+            // timers of their own.
+            writer.kill.notify_one();
+            self.writers.remove(&id);
+            self.transport.handle(now, FromNetwork::Closed(id));
+        }
+    }
+}
