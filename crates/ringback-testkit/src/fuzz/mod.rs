@@ -1,0 +1,37 @@
+//! Fuzz bodies: what must hold for any input at all, one function a target.
+//!
+//! The targets in `fuzz/` are five lines each and call these; `tests/corpus.rs` replays the committed inputs on stable
+//! Rust. A body panics when a law is broken, and otherwise says nothing.
+
+mod machines;
+mod media;
+mod script;
+mod syntax;
+
+/// A target by its name, which is that of its folder under `fuzz/corpus/` too.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("digest", syntax::digest),
+    ("jitter", media::jitter),
+    ("message", syntax::message),
+    ("offer_answer", machines::offer_answer),
+    ("proxy", machines::proxy),
+    ("registrar", machines::registrar),
+    ("rtcp", media::rtcp),
+    ("rtp", media::rtp),
+    ("sdp", syntax::sdp),
+    ("stream", syntax::stream),
+    ("transactions", machines::transactions),
+    ("uri", syntax::uri),
+];
+
+/// Runs one target on one input.
+///
+/// # Panics
+/// When a law is broken, or when there is no such target.
+pub fn run(target: &str, input: &[u8]) {
+    let (_, body) = TARGETS.iter().find(|(name, _)| *name == target).expect("a target of the table");
+    body(input);
+}

@@ -1,0 +1,137 @@
+//! Laws of the parsers.
+
+use bytes::Bytes;
+use ringback_auth::{DigestChallenge, DigestCredentials};
+use ringback_message::header::{
+    Allow, Authorization, Contact, ContentType, From, Header, Path, ProxyAuthenticate, ProxyAuthorization,
+    Reason, RecordRoute, ReferTo, Require, RetryAfter, Route, Supported, To, Via, WwwAuthenticate,
+};
+use ringback_message::{HeaderId, Message, Request, StatusCode, Uri, UriBuf, unescape};
+use ringback_sdp::SessionDescription;
+use ringback_transport::{Frame, Framer, FramingLimits};
+
+/// What is read is rendered as it was; typed access never panics; an edit and its reverse leave no trace.
+pub(super) fn message(input: &[u8]) {
+    let Ok(message) = Message::parse(Bytes::copy_from_slice(input)) else { return };
+    let rendered = message.render();
+    assert_eq!(rendered.len(), message.rendered_len());
+    assert_eq!(rendered[..], input[..rendered.len()], "rendering what was read gives the same bytes");
+    read_all(&message);
+    let valid = message.validate().is_ok();
+
+    let mut edited = message.clone();
+    if edited.push_front(HeaderId::VIA, "SIP/2.0/UDP proxy.invalid;branch=z9hG4bKfuzz").is_ok() {
+        assert_eq!(edited.all::<Via<'_>>().count(), message.all::<Via<'_>>().count() + 1);
+        assert!(edited.pop_front(HeaderId::VIA));
+        // Once changed, the empty line is written as CRLF whatever the peer wrote.
+        let lines = message.runs().flatten().copied().collect::<Vec<u8>>();
+        assert_eq!(edited.render(), lines, "an edit and its reverse leave no trace");
+    }
+    if let (true, Ok(request)) = (valid, Request::try_from(message)) {
+        let response =
+            request.reply(StatusCode::OK, Some("fuzz")).build().expect("a valid request can be answered");
+        let again = Message::parse(response.render()).expect("what we write can be read");
+        assert!(again.validate().is_ok(), "what we write is valid");
+    }
+}
+
+fn read_all(message: &Message) {
+    fn all<'a, H: Header<'a>>(message: &'a Message) {
+        // Every value of the field is asked for, and most are refused.
+        message.all::<H>().for_each(drop);
+    }
+    all::<Via<'_>>(message);
+    all::<From<'_>>(message);
+    all::<To<'_>>(message);
+    all::<Contact<'_>>(message);
+    all::<Route<'_>>(message);
+    all::<RecordRoute<'_>>(message);
+    all::<Path<'_>>(message);
+    all::<ReferTo<'_>>(message);
+    all::<Allow>(message);
+    all::<Supported<'_>>(message);
+    all::<Require<'_>>(message);
+    all::<ContentType<'_>>(message);
+    all::<Reason<'_>>(message);
+    all::<RetryAfter>(message);
+}
+
+/// A URI is equal to itself, and a copy of it says the same.
+pub(super) fn uri(input: &[u8]) {
+    let Ok(uri) = Uri::parse(input) else { return };
+    assert_eq!(uri.as_str().as_bytes(), input);
+    assert!(uri.equivalent(&uri), "a URI is equal to itself");
+    let _ = unescape(uri.as_str());
+    if let Some(sip) = uri.as_sip() {
+        sip.params().for_each(drop);
+        let _ = (sip.user_octets(), sip.host().ip(), sip.transport(), sip.maddr(), sip.headers());
+        let aor = sip.address_of_record();
+        assert!(UriBuf::new(&aor).is_ok(), "the address of record is a URI: {aor}");
+    }
+    let owned = uri.to_owned();
+    assert!(owned.as_uri().equivalent(&uri), "a copy is equal to its original");
+}
+
+/// Wherever a stream is cut, the same frames come out of it.
+pub(super) fn stream(input: &[u8]) {
+    let limits = FramingLimits { header: 4096, body: 4096 };
+    let frames = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let mut framer = Framer::new(limits);
+        let mut frames = Vec::new();
+        for piece in pieces {
+            framer.push(piece);
+            while let Some(frame) = framer.poll() {
+                let broken = matches!(frame, Frame::Broken(..));
+                // How much had arrived by the time the fault was seen depends on the cuts, and is no one's concern.
+                frames.push(if let Frame::Broken(error, _) = frame {
+                    Frame::Broken(error, Bytes::new())
+                } else {
+                    frame
+                });
+                if broken {
+                    return frames;
+                }
+            }
+        }
+        frames
+    };
+    let whole = frames(&mut std::iter::once(input));
+    assert_eq!(frames(&mut input.chunks(1)), whole, "octet by octet");
+    assert_eq!(frames(&mut input.chunks(7)), whole, "seven octets at a time");
+}
+
+/// A description that was read is written and read again as the same.
+pub(super) fn sdp(input: &[u8]) {
+    let Ok(description) = SessionDescription::parse(input) else { return };
+    for media in &description.media {
+        let _ = (
+            media.codecs(),
+            media.ptime(),
+            media.direction(),
+            media.rtcp(),
+            description.connection_of(media),
+        );
+    }
+    let written = description.to_bytes();
+    let again = SessionDescription::parse(&written).expect("what we write can be read");
+    assert_eq!(again, description, "writing loses nothing");
+    assert_eq!(again.to_bytes(), written);
+}
+
+/// Challenges and credentials are read or refused.
+pub(super) fn digest(input: &[u8]) {
+    let credentials = [
+        Authorization::parse(input).map(|value| value.0),
+        ProxyAuthorization::parse(input).map(|value| value.0),
+    ];
+    for credentials in credentials.into_iter().flatten() {
+        let _ = DigestCredentials::parse(&credentials);
+    }
+    let challenges = [
+        WwwAuthenticate::parse(input).map(|value| value.0),
+        ProxyAuthenticate::parse(input).map(|value| value.0),
+    ];
+    for challenge in challenges.into_iter().flatten() {
+        let _ = DigestChallenge::parse(&challenge);
+    }
+}

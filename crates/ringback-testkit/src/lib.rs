@@ -1,0 +1,3 @@
+//! Test tools of Ringback: virtual network, contract harness, strategies and fuzz bodies.
+
+pub mod fuzz;
