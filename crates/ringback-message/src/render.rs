@@ -12,7 +12,7 @@ impl Message {
         {
             return whole;
         }
-        let mut out = BytesMut::with_capacity(self.rendered_len());
+        let mut out = BytesMut::with_capacity(self.runs().map(<[u8]>::len).sum());
         for run in self.runs() {
             out.put_slice(run);
         }
@@ -21,7 +21,11 @@ impl Message {
 
     /// The length of [`render`](Self::render), in bytes, without rendering.
     pub fn rendered_len(&self) -> usize {
-        self.runs().map(<[u8]>::len).sum()
+        match self.untouched() {
+            // A peer may have ended its header with LF alone, and then it stays so.
+            Some(whole) if self.overlay.is_empty() => whole.len(),
+            _ => self.runs().map(<[u8]>::len).sum(),
+        }
     }
 
     /// The received bytes when nothing was removed either: start line, all fields, empty line and body in one run.

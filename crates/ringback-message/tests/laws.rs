@@ -141,3 +141,9 @@ fn exercise(bytes: &[u8]) {
         assert!(Message::parse(reply.render()).is_ok());
     }
 }
+
+#[test]
+fn the_length_is_known_where_the_header_ends_in_plain_line_ends() {
+    let message = Message::parse(&b"OPTIONS sip:a@b SIP/2.0\nSubject: x\n\nbody"[..]).unwrap();
+    assert_eq!(message.rendered_len(), message.render().len());
+}
