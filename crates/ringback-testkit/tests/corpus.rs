@@ -1,5 +1,7 @@
 //! Replays the committed fuzz corpus, so that what a fuzzer once found stays found on stable Rust.
 
+#![allow(clippy::print_stdout, reason = "the last line before a failure names the input")]
+
 use ringback_testkit::fuzz;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +18,6 @@ fn every_committed_input_keeps_the_laws_of_its_target() {
             std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         for file in files {
             let path = file.unwrap().path();
-            // Shown only when the replay fails, and then the last line names the input.
             println!("{}", path.display());
             fuzz::run(target, &std::fs::read(&path).unwrap());
             replayed += 1;

@@ -56,6 +56,8 @@ fn torture_report(folder: &Path) -> bool {
 /// Counts what is read, and names what is refused beside what the collection says of it.
 fn wild_report(folder: &Path, ending: &str, what: &str, judge: impl Fn(&[u8]) -> Result<(), String>) {
     let index = rows(&folder.join("index.tsv"));
+    let heading = std::fs::read_to_string(folder.join("index.tsv")).unwrap_or_default();
+    let column = heading.lines().next().and_then(|row| row.split('\t').position(|name| name == "broken"));
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|found| found == ending));
@@ -65,13 +67,9 @@ fn wild_report(folder: &Path, ending: &str, what: &str, judge: impl Fn(&[u8]) ->
         let Ok(bytes) = std::fs::read(path) else { continue };
         if let Err(error) = judge(&bytes) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let known = index.iter().find(|row| row[0] == name);
-            let broken = known
-                .and_then(|row| row.iter().find(|cell| cell.contains("bad-") || cell.contains("malformed")));
-            refused.push(format!(
-                "  {name}: {error}{}",
-                broken.map(|cell| format!(" (known: {cell})")).unwrap_or_default()
-            ));
+            let row = index.iter().find(|row| row[0] == name);
+            let known = row.zip(column).and_then(|(row, column)| row.get(column)).map_or("-", String::as_str);
+            refused.push(format!("  {name}: {error} (the collection says: {known})"));
         }
     }
     println!(
