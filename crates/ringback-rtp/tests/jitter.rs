@@ -295,6 +295,25 @@ fn numbers_of_other_payloads_are_no_loss() {
         buffer.pull(now);
     }
     let stats = buffer.stats();
-    assert_eq!((stats.lost, stats.late), (0, 0));
+    assert_eq!((stats.lost, stats.late, stats.underruns), (0, 0, 0));
     assert!(stats.played >= 30, "{stats:?}");
+}
+
+#[test]
+fn what_waits_is_played_to_the_end_of_a_stream_that_rests_and_nothing_is_concealed_after_it() {
+    let begin = start();
+    let mut buffer = JitterBuffer::new(begin, JitterConfig::speech(8_000));
+    let mut pulled = Vec::new();
+    for tick in 0..20u32 {
+        let now = begin + Duration::from_millis(20) * tick;
+        if tick < 10 {
+            let (sequence, time) = (SequenceNumber(tick as u16), RtpTime(tick * TICKS));
+            buffer.insert(now, &packet(sequence, time, &[0; 160]), TICKS);
+        } else {
+            buffer.rest();
+        }
+        pulled.push(matches!(buffer.pull(now), Pull::Frame { .. }));
+    }
+    assert_eq!(pulled.iter().filter(|it| **it).count(), 10);
+    assert_eq!((buffer.stats().underruns, pulled.last()), (0, Some(&false)));
 }

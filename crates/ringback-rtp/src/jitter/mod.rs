@@ -312,6 +312,15 @@ impl JitterBuffer {
         self.estimate.restart();
     }
 
+    /// The sender is known to be silent, as on hold: what waits is still played, and nothing is concealed after it.
+    pub fn rest(&mut self) {
+        if let Play::Running { sequence, .. } = self.play
+            && self.waiting.is_empty()
+        {
+            self.play = Play::Pausing { after: Some(sequence) };
+        }
+    }
+
     /// The figures up to now.
     pub fn stats(&self) -> JitterStats {
         JitterStats { waiting: self.waiting.len(), target: self.span(self.target()), ..self.stats }
@@ -352,6 +361,10 @@ impl JitterBuffer {
                 Play::Pausing { after } => *after = Some(skipped.sequence),
             }
             self.recycle(skipped.payload);
+            // The sender sends something else instead of audio, such as an event, so none is missing.
+            if self.waiting.is_empty() {
+                self.rest();
+            }
         }
     }
 
@@ -408,7 +421,7 @@ impl JitterBuffer {
         let rested = self.since_pace * 10 >= self.clock_rate;
         let pace = if excess > self.frame * 8 || (rested && excess > self.frame * 3 / 2) {
             Pace::Shorten
-        } else if rested && excess < -self.frame / 2 {
+        } else if rested && excess < -self.frame * 3 / 4 {
             Pace::Stretch
         } else {
             return Pace::Keep;
