@@ -1,10 +1,89 @@
-//! Codecs, loss concealment, resampling and WAV files for RTP sessions.
+//! The audio of a call: G.711, loss concealment, recording, WAV files, and one end of it all, sans-IO.
+//!
+//! - [`AudioLeg`]: speech and digits in both directions over one RTP session, with hold, latching and RTCP;
+//! - [`TimestampRecorder`]: what came, sample for sample, by the clock of the sender;
+//! - [`AudioSource`], [`read_wav`], [`WavWriter`], [`Resampler`]: where audio comes from and goes to;
+//! - [`Law`] and [`Concealer`]: the parts, to be used alone.
+//!
+//! # The run loop
+//!
+//! Everything is 8 kHz, 16 bits, one channel. The caller has a clock, two sockets (or one) and calls
+//! [`AudioLeg::send_frame`] and [`AudioLeg::next_frame`] once a packet time:
+//!
+//! ```
+//! use ringback_media::{AudioFormat, AudioLeg, AudioSource, FrameKind, Incoming, Law, LegConfig, LegEvent, PeerAddress};
+//! use ringback_media::{RecorderLimits, TimestampRecorder};
+//! use ringback_sansio::{Epoch, SeededEntropy};
+//! use ringback_sdp::Direction;
+//! use std::time::{Duration, Instant};
+//!
+//! # let start = Instant::now();
+//! let epoch = Epoch { at: start, unix: Duration::from_secs(1_800_000_000) };
+//! let config = |cname: &str, peer: &str| LegConfig {
+//!     format: AudioFormat::new(Law::A), // Or `AudioFormat::negotiated` after an offer and its answer.
+//!     direction: Direction::SendRecv,
+//!     peer: Some(PeerAddress { rtp: peer.parse().unwrap(), rtcp: peer.parse().unwrap(), rtcp_mux: true }),
+//!     cname: cname.into(),
+//!     epoch,
+//! };
+//! let mut alice = AudioLeg::new(start, config("a", "192.0.2.2:5000"), &mut SeededEntropy::new(1));
+//! let mut bob = AudioLeg::new(start, config("b", "192.0.2.1:4000"), &mut SeededEntropy::new(2));
+//!
+//! let mut source = AudioSource::tone(440.0, -10.0);
+//! let mut recorder = TimestampRecorder::new(RecorderLimits::default());
+//! let (mut pcm, mut said, mut heard) = ([0; 160], Vec::new(), 0);
+//! alice.send_digit('5', Duration::from_millis(100))?;
+//!
+//! for frame in 0..50 {
+//!     let now = start + Duration::from_millis(20) * frame;
+//!     let mut packet = Vec::new();
+//!     source.fill(&mut pcm);
+//!     alice.send_frame(now, &pcm, &mut packet); // The datagram for `alice.rtp_destination()`.
+//!     said.extend(pcm.map(|it| Law::A.decode(Law::A.encode(it))));
+//!
+//!     if let Ok(Incoming::Audio { law, packet }) = bob.receive(now, "192.0.2.1:4000".parse()?, &packet) {
+//!         recorder.write(law, &packet);
+//!     }
+//!     heard += usize::from(bob.next_frame(now, &mut pcm) == FrameKind::Audio);
+//!     if bob.poll_timeout().is_some_and(|at| at <= now) {
+//!         bob.handle_timeout(now);
+//!         let mut report = Vec::new();
+//!         while bob.poll_rtcp(now, &mut report) { /* send it to `bob.rtcp_destination()`, clear it */ }
+//!     }
+//! }
+//! assert_eq!(bob.poll_event().is_some(), true); // The source of the stream, and then:
+//! assert_eq!(bob.poll_event(), Some(LegEvent::DigitStarted('5')));
+//! assert_eq!(bob.poll_event(), Some(LegEvent::DigitEnded('5', Duration::from_millis(100))));
+//! // Seven packets were the digit; 43 are recorded exactly as they were said, and all but two frames are played.
+//! assert_eq!(recorder.segments()[0].samples(), &said[7 * 160..]);
+//! assert_eq!(heard, 41);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Not here: sockets, sound cards, mixing, relaying, SRTP, other codecs.
+//!
+//! Sources: ITU-T G.711 with G.191 and Appendix I, RFC 3551 (audio profile), RFC 4733 (telephone events), RFC 3264 §8.4
+//! (hold); the jitter buffer is [`ringback_rtp::jitter`]'s.
+
 mod conceal;
+mod format;
 mod g711;
+mod latch;
+mod leg;
 mod pitch;
+mod playout;
+mod recorder;
 mod resample;
+mod source;
+mod stretch;
 mod wav;
+
 pub use conceal::Concealer;
+pub use format::{AudioFormat, PeerAddress};
 pub use g711::Law;
+pub use leg::{AudioLeg, DigitError, Incoming, LegConfig, LegEvent, LegStats, Refused, Sent};
+pub use playout::FrameKind;
+pub use recorder::{Placed, RecorderLimits, Segment, TimestampRecorder};
 pub use resample::{Resampler, UnsupportedRate};
+pub use source::AudioSource;
 pub use wav::{AudioFileError, WavWriter, read_wav};

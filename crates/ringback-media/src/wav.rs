@@ -43,7 +43,10 @@ impl std::error::Error for AudioFileError {}
 impl From<hound::Error> for AudioFileError {
     fn from(error: hound::Error) -> Self {
         match error {
-            hound::Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            // An end in the middle of the header is told as `Other`, which no file system ever reports.
+            hound::Error::IoError(error)
+                if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::Other) =>
+            {
                 Self::NotWav("it ends too early")
             }
             hound::Error::IoError(error) => Self::Io(error),

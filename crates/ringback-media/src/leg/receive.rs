@@ -1,0 +1,209 @@
+//! The receiving half of a leg: from whom, what it is, and what it means.
+
+use super::{AudioLeg, CLOCK_RATE};
+use crate::Law;
+use crate::format::Meaning;
+use ringback_rtp::event::EventReport;
+use ringback_rtp::rtcp::RtcpError;
+use ringback_rtp::{Continuity, Datagram, PayloadType, Received, RtpError, RtpEvent, RtpPacket, Ssrc};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// Events that may wait to be polled.
+const MAX_EVENTS: usize = 64;
+
+/// What a datagram was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// Speech. It waits to be played; the packet is here to be recorded as it came.
+    Audio {
+        /// How it is coded.
+        law: Law,
+        /// The packet, still in the datagram.
+        packet: RtpPacket<'a>,
+    },
+    /// A part of a telephone event.
+    Event,
+    /// RTCP.
+    Rtcp,
+}
+
+/// Why a datagram was dropped. All but [`Held`](Self::Held) are counted.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It came from a stranger.
+    Source(SocketAddr),
+    /// It is no part of the peer's stream.
+    Rtp(RtpError),
+    /// It is no valid RTCP.
+    Rtcp(RtcpError),
+    /// Nobody agreed on this payload type.
+    PayloadType(PayloadType),
+    /// The direction of the leg says that the peer should be silent.
+    Held,
+    /// Neither RTP nor RTCP.
+    NotMedia,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(from) => write!(f, "media from the stranger {from}"),
+            Self::Rtp(error) => error.fmt(f),
+            Self::Rtcp(error) => error.fmt(f),
+            Self::PayloadType(number) => write!(f, "RTP payload type {} was not agreed on", number.number()),
+            Self::Held => f.write_str("RTP while the peer should be silent"),
+            Self::NotMedia => f.write_str("neither RTP nor RTCP"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What happened to a leg.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegEvent {
+    /// The peer presses a key.
+    DigitStarted(char),
+    /// It is released, or nothing was heard of it for too long. Every one follows its `DigitStarted`.
+    DigitEnded(char, Duration),
+    /// The peer sends from another address than it signalled; ours goes there from now on.
+    Latched {
+        /// What was signalled.
+        signalled: Option<SocketAddr>,
+        /// Where its packets come from.
+        source: SocketAddr,
+    },
+    /// The stream of the peer comes from another source, or from its first.
+    SourceChanged {
+        /// Whom we heard before.
+        from: Option<Ssrc>,
+        /// Whom we hear now.
+        to: Ssrc,
+    },
+    /// The peer ended its stream (RTCP BYE).
+    PeerLeft,
+}
+
+impl AudioLeg {
+    /// Takes a datagram from either socket of the leg.
+    ///
+    /// # Errors
+    /// [`Refused`] when it is not for this leg. It has changed nothing but counters.
+    pub fn receive<'a>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &'a [u8],
+    ) -> Result<Incoming<'a>, Refused> {
+        match Datagram::classify(datagram) {
+            Datagram::Rtp => self.receive_rtp(now, from, datagram),
+            Datagram::Rtcp => {
+                if !self.latch.admits_rtcp(from) {
+                    self.foreign += 1;
+                    return Err(Refused::Source(from));
+                }
+                self.session.handle_rtcp(now, datagram).map_err(Refused::Rtcp)?;
+                self.latch.heard_rtcp(from);
+                self.note_session();
+                Ok(Incoming::Rtcp)
+            }
+            Datagram::Other => {
+                self.unknown += 1;
+                Err(Refused::NotMedia)
+            }
+        }
+    }
+
+    fn receive_rtp<'a>(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        datagram: &'a [u8],
+    ) -> Result<Incoming<'a>, Refused> {
+        if !self.latch.admits(from) {
+            self.foreign += 1;
+            return Err(Refused::Source(from));
+        }
+        let number = datagram.get(1).and_then(|octet| PayloadType::new(octet & 0x7f));
+        let meaning = number.and_then(|number| self.format.meaning(number));
+        // Only what was agreed on can latch an address, or become the first source of the session.
+        if meaning.is_none() && (!self.latch.knows(from) || self.session.remote_ssrc().is_none()) {
+            self.unknown += 1;
+            return Err(number.map_or(Refused::NotMedia, Refused::PayloadType));
+        }
+        let Received { packet, continuity } = self.session.read(now, datagram).map_err(Refused::Rtp)?;
+        if self.latch.heard(from) {
+            let signalled = self.latch.signalled();
+            self.note(LegEvent::Latched { signalled, source: from });
+        }
+        self.note_session();
+        self.peer_left = false;
+        if continuity != Continuity::Steady {
+            self.playout.reset();
+            self.heard_digits.reset();
+        }
+        if !self.hears(now) {
+            return Err(Refused::Held);
+        }
+        match meaning {
+            Some(Meaning::Audio(law)) => {
+                self.playout.insert(now, &packet);
+                Ok(Incoming::Audio { law, packet })
+            }
+            Some(Meaning::Event) => {
+                self.playout.skip(packet.sequence);
+                self.heard_digits.receive(now, packet.time, packet.payload);
+                self.note_digits();
+                Ok(Incoming::Event)
+            }
+            None => {
+                self.playout.skip(packet.sequence);
+                self.unknown += 1;
+                Err(Refused::PayloadType(packet.payload_type))
+            }
+        }
+    }
+
+    /// Whether the peer may send now, or might not know yet that it may not.
+    fn hears(&self, now: Instant) -> bool {
+        self.direction.receives() || self.in_flight.is_some_and(|until| now < until)
+    }
+
+    fn note_session(&mut self) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                RtpEvent::SourceChanged { from, to } => self.note(LegEvent::SourceChanged { from, to }),
+                RtpEvent::SourceLeft(_) => {
+                    self.peer_left = true;
+                    self.note(LegEvent::PeerLeft);
+                }
+                // The session says good-bye under the old number by itself.
+                _ => {}
+            }
+        }
+    }
+
+    /// Passes on what was heard of digits. Other events than keys mean nothing in a call.
+    pub(super) fn note_digits(&mut self) {
+        while let Some(report) = self.heard_digits.poll() {
+            let event = match report {
+                EventReport::Started(event) => event.digit().map(LegEvent::DigitStarted),
+                EventReport::Ended(event, ticks) => event.digit().map(|digit| {
+                    let micros = ticks.saturating_mul(1_000_000 / u64::from(CLOCK_RATE));
+                    LegEvent::DigitEnded(digit, Duration::from_micros(micros))
+                }),
+            };
+            event.into_iter().for_each(|it| self.note(it));
+        }
+    }
+
+    fn note(&mut self, event: LegEvent) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Calls between two legs on virtual time.
+
+mod leg;
+mod network;
+mod support;
