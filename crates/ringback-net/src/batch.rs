@@ -20,20 +20,27 @@ const DATAGRAM: usize = 1 << 16;
 /// Where a thread reads to. What was read is copied out, to a piece of memory of its own size: a message that is
 /// kept must not pin 64 KiB.
 struct Receiver {
-    headers: MultiHeaders<SockaddrStorage>,
+    /// For each family its own: the kernel leaves the length of the last address in them, which the next call takes
+    /// for the room that there is.
+    headers: [MultiHeaders<SockaddrStorage>; 2],
     buffers: [Vec<u8>; BATCH],
 }
 
 thread_local! {
     static RECEIVER: RefCell<Receiver> = RefCell::new(Receiver {
-        headers: MultiHeaders::preallocate(BATCH, None),
+        headers: std::array::from_fn(|_| MultiHeaders::preallocate(BATCH, None)),
         buffers: std::array::from_fn(|_| vec![0; DATAGRAM]),
     });
 }
 
-/// Reads what waits in `socket`, at most [`BATCH`] datagrams.
-pub(crate) fn receive(socket: &Socket, into: &mut Vec<(SocketAddr, Bytes)>) -> Result<(), Errno> {
+/// Reads what waits in `socket`, which is bound to `local`, at most [`BATCH`] datagrams.
+pub(crate) fn receive(
+    socket: &Socket,
+    local: SocketAddr,
+    into: &mut Vec<(SocketAddr, Bytes)>,
+) -> Result<(), Errno> {
     RECEIVER.with_borrow_mut(|Receiver { headers, buffers }| {
+        let headers = &mut headers[usize::from(local.is_ipv6())];
         let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
         let received = recvmmsg(socket.as_raw_fd(), headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?;
         for datagram in received {

@@ -45,6 +45,9 @@ pub(crate) async fn accept<C: Core>(
 
 /// Makes a connection that the transport asked for.
 pub(crate) async fn connect<C: Core>(shared: Arc<Shared<C>>, protocol: Protocol, peer: SocketAddr) {
+    if protocol != Protocol::Tcp {
+        return tell(&shared, FromNetwork::ConnectFailed(protocol, peer, CloseReason::NoRoute));
+    }
     let reason = match tokio::time::timeout(shared.config.transport.connect, TcpStream::connect(peer)).await {
         Ok(Ok(stream)) => return serve(shared, stream, peer).await,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => CloseReason::Refused,
@@ -55,7 +58,7 @@ pub(crate) async fn connect<C: Core>(shared: Arc<Shared<C>>, protocol: Protocol,
 }
 
 /// Watches the times of all streams.
-pub(crate) async fn watch<C: Core>(shared: Arc<Shared<C>>) {
+pub(crate) async fn watch<C: Core>(shared: Arc<Shared<C>>) -> io::Result<()> {
     loop {
         let deadline = shared.streams().watch_deadline();
         let sleep = async {

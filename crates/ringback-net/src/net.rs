@@ -6,7 +6,9 @@ use crate::sockets::Sockets;
 use crate::streams::Streams;
 use crate::timer::{self, Alarm};
 use crate::{Core, Listen, Outbox, Worker, connection, epoch, udp};
+use futures::FutureExt as _;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -65,8 +67,9 @@ impl<C: Core> Net<C> {
         }
         for listener in tcp {
             for (index, socket) in listener.by_worker.into_iter().enumerate() {
-                let task = connection::accept(shared.clone(), socket.into());
-                shared.runtimes[index].spawn(report(task, "accepting connections"));
+                let (of, listener) = (shared.clone(), std::net::TcpListener::from(socket));
+                let task = move || connection::accept(of.clone(), listener.try_clone());
+                shared.runtimes[index].spawn(keep(task, "accepting connections"));
             }
         }
         Ok(Self { shared, stop, ended })
@@ -129,18 +132,25 @@ impl<C: Core> std::fmt::Debug for Net<C> {
 
 fn spawn_tasks<C: Core>(shared: &Arc<Shared<C>>, runtime: &Runtime, worker: Worker) {
     for listener in 0..shared.udp.len() {
-        let task = udp::serve(shared.clone(), listener, worker.index);
-        runtime.spawn(report(task, "reading datagrams"));
+        let shared = shared.clone();
+        runtime.spawn(keep(move || udp::serve(shared.clone(), listener, worker.index), "reading datagrams"));
     }
-    runtime.spawn(timer::serve(shared.clone(), worker));
+    let own = shared.clone();
+    runtime.spawn(keep(move || timer::serve(own.clone(), worker), "running timers"));
     if worker.index == 0 {
-        runtime.spawn(connection::watch(shared.clone()));
+        let shared = shared.clone();
+        runtime.spawn(keep(move || connection::watch(shared.clone()), "watching streams"));
     }
 }
 
-/// These tasks run as long as the driver; one that ends is a fault of the system that somebody must hear of.
-async fn report(task: impl Future<Output = io::Result<()>>, doing: &'static str) {
-    if let Err(error) = task.await {
-        tracing::error!(%error, "{doing} has ended");
+/// These tasks run as long as the driver. A bug above that panics costs the messages of one batch, not the socket;
+/// a fault of the system ends the task, and somebody must hear of it.
+async fn keep<F: Future<Output = io::Result<()>>>(task: impl Fn() -> F, doing: &'static str) {
+    loop {
+        match AssertUnwindSafe(task()).catch_unwind().await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => return tracing::error!(%error, "{doing} has ended"),
+            Err(_) => tracing::error!("{doing} hit a bug, and goes on"),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::shared::Shared;
 use crate::{Core, Outbox, Worker};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ impl Alarm {
     }
 }
 
-pub(crate) async fn serve<C: Core>(shared: Arc<Shared<C>>, worker: Worker) {
+pub(crate) async fn serve<C: Core>(shared: Arc<Shared<C>>, worker: Worker) -> io::Result<()> {
     let alarm = &shared.alarms[worker.index];
     let mut out = Outbox::new();
     let mut last = alarm.start;

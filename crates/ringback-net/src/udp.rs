@@ -22,11 +22,13 @@ pub(crate) async fn serve<C: Core>(shared: Arc<Shared<C>>, listener: usize, work
     let mut out = Outbox::new();
     loop {
         let ready = watched.ready(interest).await?;
-        let outcome = watched.try_io(Interest::READABLE, || match batch::receive(socket, &mut batch) {
-            // A batch that is not full emptied the socket: it waits for the next event without asking again. What
-            // came meanwhile has made it ready anew, which tokio notices.
-            Ok(()) if batch.len() < BATCH => Err(io::ErrorKind::WouldBlock.into()),
-            outcome => outcome.map_err(io::Error::from),
+        let outcome = watched.try_io(Interest::READABLE, || {
+            match batch::receive(socket, datagrams.local, &mut batch) {
+                // A batch that is not full emptied the socket: it waits for the next event without asking again. What
+                // came meanwhile has made it ready anew, which tokio notices.
+                Ok(()) if batch.len() < BATCH => Err(io::ErrorKind::WouldBlock.into()),
+                outcome => outcome.map_err(io::Error::from),
+            }
         });
         let now = Instant::now();
         if ready.is_error() || outcome.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
