@@ -28,9 +28,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// Accepts connections, for ever.
 pub(crate) async fn accept<C: Core>(
     shared: Arc<Shared<C>>,
-    listener: std::net::TcpListener,
+    listener: io::Result<std::net::TcpListener>,
 ) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
+    let listener = TcpListener::from_std(listener?)?;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => shared.spawn(serve(shared.clone(), stream, peer)),
