@@ -83,7 +83,13 @@ impl RoutePolicy for Table {
         if !hop.own_uri {
             return Decision::Relay;
         }
-        let user = request.uri().unwrap().as_sip().and_then(|uri| uri.user()).unwrap_or_default().to_owned();
+        let user = request
+            .uri()
+            .unwrap()
+            .as_sip()
+            .and_then(ringback_message::SipUri::user)
+            .unwrap_or_default()
+            .to_owned();
         match self.users.get(&user) {
             Some(branches) => Decision::Forward(branches.iter().cloned().collect()),
             None if user.is_empty() => Decision::Local,
