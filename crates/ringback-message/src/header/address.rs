@@ -63,6 +63,16 @@ impl<'a> NameAddr<'a> {
         unquote(self.display)
     }
 
+    /// Display name and URI without the parameters, in one line: fit to be written into another message.
+    pub fn address(&self) -> String {
+        let shown = match self.display.is_empty() {
+            true => format!("<{}>", self.uri),
+            false => format!("{} <{}>", String::from_utf8_lossy(self.display), self.uri),
+        };
+        // Folds were read, and NUL can stand in a quoted string; neither may be written (rule 84).
+        shown.replace(['\r', '\n', '\0'], " ")
+    }
+
     /// The `tag` parameter, where there is one that is not empty.
     pub fn tag(&self) -> Option<&'a str> {
         self.params.value("tag")
@@ -206,6 +216,13 @@ mod tests {
         ] {
             assert!(NameAddr::parse(value.as_bytes()).is_err(), "{value}");
         }
+    }
+
+    #[test]
+    fn addresses_are_written_again_without_tag_and_folds() {
+        let folded = NameAddr::parse(b"Alice\r\n A. <sip:a@b>;tag=1").unwrap();
+        assert_eq!(folded.address(), "Alice   A. <sip:a@b>");
+        assert_eq!(NameAddr::parse(b"sip:a@b;tag=1").unwrap().address(), "<sip:a@b>");
     }
 
     #[test]

@@ -1,0 +1,104 @@
+//! What our side brings to a call, and what both sides have agreed on.
+
+use ringback_sansio::Entropy;
+use ringback_sdp::{Codec, Direction, LocalMedia, NegotiatedMedia, OfferAnswer, Origin};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The audio that we can have in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalAudio {
+    /// Where we receive RTP: address and port as the peer must see them.
+    pub rtp: SocketAddr,
+    /// What we understand, best first.
+    pub codecs: Vec<Codec>,
+    /// How much audio we want in a packet, in whole milliseconds.
+    pub ptime: Duration,
+    /// Whether RTCP may come to the same port; without it RTCP is expected one port higher.
+    pub rtcp_mux: bool,
+}
+
+impl LocalAudio {
+    /// G.711 and DTMF, 20 ms a packet, RTP and RTCP at one port.
+    pub fn new(rtp: SocketAddr) -> Self {
+        let codecs = vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()];
+        Self { rtp, codecs, ptime: Duration::from_millis(20), rtcp_mux: true }
+    }
+
+    /// The same with other codecs, best first.
+    #[must_use]
+    pub fn codecs(mut self, codecs: Vec<Codec>) -> Self {
+        self.codecs = codecs;
+        self
+    }
+
+    /// The machine that negotiates it.
+    pub(crate) fn negotiate(self, entropy: &mut dyn Entropy) -> OfferAnswer {
+        // Random and below 2^62: some peers read the number into a signed integer.
+        let session_id = entropy.next_u64() >> 2;
+        let origin = Origin { username: "-".to_owned(), session_id, address: self.rtp.ip() };
+        let media = LocalMedia {
+            rtcp_mux: self.rtcp_mux,
+            ptime: Some(self.ptime),
+            ..LocalMedia::audio(self.rtp.port(), self.codecs)
+        };
+        OfferAnswer::new(origin, vec![media])
+    }
+}
+
+/// What both sides have agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The audio. Not [active](NegotiatedMedia::is_active) when one side has refused it.
+    pub audio: NegotiatedMedia,
+    /// Whether we hold the peer.
+    pub held_by_us: bool,
+    /// Whether the peer holds us.
+    pub held_by_them: bool,
+}
+
+impl Session {
+    /// What a finished exchange of offer and answer amounts to; `None` before the first.
+    pub(crate) fn of(negotiation: &OfferAnswer) -> Option<Self> {
+        let media = negotiation.negotiated();
+        let audio = media.iter().find(|media| media.is_active()).or(media.first())?.clone();
+        let held_by_them = audio.is_held_by_peer();
+        Some(Self { audio, held_by_us: negotiation.is_holding(), held_by_them })
+    }
+
+    /// Where our RTP goes. `None` when nowhere, or when the peer gave a name instead of an address.
+    pub fn remote_rtp(&self) -> Option<SocketAddr> {
+        self.audio.remote_rtp.as_ref()?.socket_addr()
+    }
+
+    /// Where our RTCP goes.
+    pub fn remote_rtcp(&self) -> Option<SocketAddr> {
+        self.audio.remote_rtcp.as_ref()?.socket_addr()
+    }
+
+    /// The codec to send with, by the peer's payload type.
+    pub fn codec(&self) -> Option<&Codec> {
+        self.audio.codec()
+    }
+
+    /// What may come in, by our payload types.
+    pub fn receives(&self) -> &[Codec] {
+        &self.audio.receive
+    }
+
+    /// The payload type to send DTMF with; `None` when the peer takes none.
+    pub fn telephone_event(&self) -> Option<u8> {
+        self.audio.telephone_event_to_send().map(Codec::payload_type)
+    }
+
+    /// Which way audio flows, from our view.
+    pub fn direction(&self) -> Direction {
+        self.audio.direction
+    }
+
+    /// How much audio to send in a packet: what the peer wants, at most what it takes, else 20 ms.
+    pub fn ptime(&self) -> Duration {
+        let wanted = self.audio.ptime.unwrap_or(Duration::from_millis(20));
+        self.audio.maxptime.map_or(wanted, |most| wanted.min(most))
+    }
+}

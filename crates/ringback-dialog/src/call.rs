@@ -1,0 +1,260 @@
+//! One call: its state, and the small steps that all its roles share.
+//!
+//! What the caller does with responses is in [`crate::caller`], what either side does with requests of the peer in
+//! [`crate::callee`], and how a session is changed in [`crate::change`].
+
+use crate::body::SDP;
+use crate::calls::{Context, Timer};
+use crate::dialog::{Dialog, Ends};
+use crate::{CallEvent, DialogOutput, EndedBy, Ending, SendTag, Session};
+use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
+use ringback_sdp::{OfferAnswer, SessionDescription};
+use ringback_transaction::ServerKey;
+use std::time::{Duration, Instant};
+
+/// More forks than any call has; what comes beyond is turned away without being remembered.
+pub(crate) const MOST_DIALOGS: usize = 32;
+
+/// Who made the call, and so the Call-ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Caller,
+    Callee,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Our INVITE has no final response yet.
+    Inviting,
+    /// The peer's INVITE has none yet.
+    Ringing,
+    /// Both sides have agreed to talk.
+    Up,
+    /// The application knows that it is over; requests may still be on their way.
+    Over,
+}
+
+/// What a request of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Invite,
+    Reinvite,
+    Bye,
+}
+
+/// An INVITE of ours that waits for its final response.
+#[derive(Clone, Debug)]
+pub(crate) struct Ours {
+    pub(crate) tag: SendTag,
+    /// Whether it carries an offer; else the 2xx does.
+    pub(crate) offers: bool,
+}
+
+/// An INVITE of the peer, from when it comes until our response to it is acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) struct Theirs {
+    pub(crate) key: ServerKey,
+    pub(crate) number: u32,
+    pub(crate) request: Request,
+    /// Our Contact on the way that it came.
+    pub(crate) contact: UriBuf,
+    /// Whether it began the call.
+    pub(crate) is_first: bool,
+    /// Our 2xx, which is repeated until the ACK comes.
+    pub(crate) accepted: Option<Accepted>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) response: Response,
+    pub(crate) gap: Duration,
+    /// Whether the 2xx carries an offer, so that the ACK must carry the answer.
+    pub(crate) offers: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) side: Side,
+    pub(crate) ends: Ends,
+    pub(crate) stage: Stage,
+    /// Counts all requests of ours, in whichever dialog.
+    pub(crate) cseq: u32,
+    /// The Request-URI of our INVITE.
+    pub(crate) target: Option<UriBuf>,
+    /// Early ones; once the call is up, the first is the confirmed one and the others are turned away.
+    pub(crate) dialogs: Vec<Dialog>,
+    /// The credentials of our last INVITE, which its ACK carries too (rule 16).
+    pub(crate) credentials: Vec<(HeaderId, Vec<u8>)>,
+    /// `None` on the callee's side until it answers.
+    pub(crate) session: Option<OfferAnswer>,
+    pub(crate) told: Option<Session>,
+    pub(crate) ours: Option<Ours>,
+    pub(crate) theirs: Option<Theirs>,
+    pub(crate) sends: Vec<(SendTag, Purpose)>,
+    /// Whether the application has given up; what it waits for is the chance to say so to the peer.
+    pub(crate) hanging_up: bool,
+    pub(crate) trying: bool,
+    /// Whether the application wants to hold the peer.
+    pub(crate) wants_hold: bool,
+    /// Whether that was agreed.
+    pub(crate) holds: bool,
+    /// How often a change was put off (rule 34).
+    pub(crate) tries: u32,
+}
+
+impl Call {
+    pub(crate) fn new(side: Side, ends: Ends, stage: Stage, cseq: u32) -> Self {
+        Self {
+            side,
+            ends,
+            stage,
+            cseq,
+            target: None,
+            dialogs: Vec::new(),
+            credentials: Vec::new(),
+            session: None,
+            told: None,
+            ours: None,
+            theirs: None,
+            sends: Vec::new(),
+            hanging_up: false,
+            trying: false,
+            wants_hold: false,
+            holds: false,
+            tries: 0,
+        }
+    }
+
+    /// The number of the next request.
+    pub(crate) fn next_cseq(&mut self) -> u32 {
+        // §8.1.1.5: below 2^31. It starts below 2^30, so that a call would have to last for ages.
+        self.cseq = (self.cseq + 1) & (u32::MAX >> 1);
+        self.cseq
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        purpose: Purpose,
+        hop: Option<UriBuf>,
+        request: Request,
+    ) -> SendTag {
+        *cx.serial += 1;
+        let tag = SendTag(*cx.serial);
+        cx.senders.insert(tag, cx.key);
+        self.sends.push((tag, purpose));
+        cx.outputs.push_back(DialogOutput::Send { tag, call: cx.key, hop, request });
+        tag
+    }
+
+    /// Sends BYE in a dialog.
+    pub(crate) fn bye(&mut self, cx: &mut Context<'_>, dialog: &Dialog) {
+        let number = self.next_cseq();
+        let (hop, bye) = dialog.request(&self.ends, Method::BYE, number);
+        // What came from the peer was read, so it can be written; if not, the peer will notice by itself.
+        if let Ok(bye) = bye.build() {
+            self.send(cx, Purpose::Bye, Some(hop), bye);
+        }
+    }
+
+    /// Sends the ACK to a 2xx, with an answer where the 2xx made an offer, and keeps it to be repeated.
+    pub(crate) fn acknowledge(
+        &self,
+        cx: &mut Context<'_>,
+        dialog: &mut Dialog,
+        number: u32,
+        answer: Option<&SessionDescription>,
+    ) {
+        let (hop, mut ack) = dialog.request(&self.ends, Method::ACK, number);
+        for (id, value) in &self.credentials {
+            ack = ack.header(*id, value.as_slice());
+        }
+        if let Some(answer) = answer {
+            ack = ack.body(SDP, answer.to_bytes());
+        }
+        if let Ok(request) = ack.build() {
+            dialog.keep_ack(number, hop.clone(), request.clone());
+            cx.outputs.push_back(DialogOutput::Ack { call: cx.key, hop, request });
+        }
+    }
+
+    pub(crate) fn respond(cx: &mut Context<'_>, key: ServerKey, response: Response) {
+        cx.outputs.push_back(DialogOutput::Respond(key, response));
+    }
+
+    /// Responds without anything special; what cannot be built is left to the transaction's end.
+    pub(crate) fn respond_plain(cx: &mut Context<'_>, key: ServerKey, request: &Request, status: StatusCode) {
+        if let Ok(response) = request.reply(status, None).build() {
+            Self::respond(cx, key, response);
+        }
+    }
+
+    pub(crate) fn tell(cx: &mut Context<'_>, event: CallEvent) {
+        cx.outputs.push_back(DialogOutput::Event(cx.key, event));
+    }
+
+    /// Tells of the session where it is not what was told before.
+    pub(crate) fn tell_change(&mut self, cx: &mut Context<'_>) {
+        let Some(session) = self.session.as_ref().and_then(Session::of) else { return };
+        self.holds = session.held_by_us;
+        if self.told.as_ref() != Some(&session) {
+            self.told = Some(session.clone());
+            Self::tell(cx, CallEvent::Changed(session));
+        }
+    }
+
+    /// Ends the call for the application. What is still to be said to the peer must be said before or after by
+    /// the one who ends it.
+    pub(crate) fn end(
+        &mut self,
+        cx: &mut Context<'_>,
+        by: EndedBy,
+        status: Option<StatusCode>,
+        reason: &str,
+    ) {
+        if self.stage == Stage::Over {
+            return;
+        }
+        self.stage = Stage::Over;
+        self.drop_theirs(cx);
+        for timer in [Timer::Glare, Timer::StillRinging] {
+            cx.timers.cancel((cx.key, timer));
+        }
+        let reason = reason.to_owned();
+        Self::tell(cx, CallEvent::Ended(Ending { by, status, reason }));
+    }
+
+    /// Ends the call and tells the peer by BYE.
+    pub(crate) fn break_off(
+        &mut self,
+        cx: &mut Context<'_>,
+        by: EndedBy,
+        status: Option<StatusCode>,
+        reason: &str,
+    ) {
+        if let Some(dialog) = self.dialogs.first().cloned() {
+            self.bye(cx, &dialog);
+        }
+        self.end(cx, by, status, reason);
+    }
+
+    /// Forgets the peer's INVITE: it is acknowledged, or nobody cares any more.
+    pub(crate) fn drop_theirs(&mut self, cx: &mut Context<'_>) {
+        if let Some(theirs) = self.theirs.take() {
+            cx.servers.remove(&theirs.key);
+        }
+        cx.timers.cancel((cx.key, Timer::Repeat));
+        cx.timers.cancel((cx.key, Timer::GiveUp));
+    }
+
+    /// Whether nothing more can come for it.
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage == Stage::Over && self.sends.is_empty()
+    }
+
+    /// When to repeat something first, and when to give it up.
+    pub(crate) fn schedule(cx: &mut Context<'_>, timer: Timer, after: Duration) {
+        let at: Instant = cx.now + after;
+        cx.timers.set((cx.key, timer), at);
+    }
+}

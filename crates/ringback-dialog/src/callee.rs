@@ -1,0 +1,380 @@
+//! What the peer asks for: its INVITE and how we answer it (RFC 3261 §13.3), and requests inside of a call (§12.2.2).
+
+use crate::body::{SDP, description};
+use crate::call::{Accepted, Call, Stage, Theirs};
+use crate::calls::{Context, Timer};
+use crate::dialog::{cseq, from_tag};
+use crate::refusal::Refusal;
+use crate::{CallError, CallEvent, DialogOutput, EndedBy, LocalAudio, Session};
+use ringback_message::header::Reason;
+use ringback_message::{HeaderId, Method, Request, ResponseBuilder, StatusCode, UriBuf};
+use ringback_sdp::SessionDescription;
+use ringback_transaction::ServerKey;
+use std::time::Duration;
+
+/// RFC 3261 §13.3.1.1: proxies forget a call that shows no sign of life for three minutes.
+const STILL_RINGING: Duration = Duration::from_secs(60);
+
+impl Call {
+    pub(crate) fn ring(&mut self, cx: &mut Context<'_>) -> Result<(), CallError> {
+        let theirs = self.waiting()?;
+        let ringing = self.reply(theirs, StatusCode::RINGING).build()?;
+        Self::respond(cx, theirs.key, ringing);
+        Self::schedule(cx, Timer::StillRinging, STILL_RINGING);
+        Ok(())
+    }
+
+    pub(crate) fn answer(&mut self, cx: &mut Context<'_>, audio: LocalAudio) -> Result<(), CallError> {
+        let theirs = self.waiting()?;
+        let mut session = audio.negotiate(cx.entropy);
+        let offer = description(&theirs.request).ok().flatten();
+        let described = match &offer {
+            Some(offer) => {
+                if let Err(error) = session.receive_offer(offer) {
+                    let refusal = Refusal::of_offer(error, &session, 0);
+                    let tag = Some(self.ends.local_tag.as_str());
+                    if let Some(response) = refusal.response(&theirs.request, tag, &theirs.contact) {
+                        Self::respond(cx, theirs.key, response);
+                    }
+                    self.end(cx, EndedBy::Us, Some(refusal.status), &error.to_string());
+                    return Ok(());
+                }
+                session.make_answer()?
+            }
+            None => session.make_offer()?,
+        };
+        let ok = self.reply(theirs, StatusCode::OK).body(SDP, described.to_bytes()).build()?;
+        let told = Session::of(&session);
+        cx.timers.cancel((cx.key, Timer::StillRinging));
+        self.session = Some(session);
+        self.stage = Stage::Up;
+        self.accept(cx, ok, offer.is_none());
+        if let Some(session) = told {
+            self.told = Some(session.clone());
+            Self::tell(cx, CallEvent::Answered(session));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn reject(&mut self, cx: &mut Context<'_>, status: StatusCode) -> Result<(), CallError> {
+        let theirs = self.waiting()?;
+        if status.class() < 3 {
+            return Err(CallError::WrongState);
+        }
+        let refusal = theirs.request.reply(status, Some(&self.ends.local_tag)).build()?;
+        Self::respond(cx, theirs.key, refusal);
+        self.end(cx, EndedBy::Us, Some(status), status.reason());
+        Ok(())
+    }
+
+    pub(crate) fn hangup(&mut self, cx: &mut Context<'_>) -> Result<(), CallError> {
+        match self.stage {
+            Stage::Inviting => {
+                if let (false, Some(ours)) = (self.hanging_up, &self.ours) {
+                    self.hanging_up = true;
+                    cx.outputs.push_back(DialogOutput::Cancel(ours.tag));
+                }
+                Ok(())
+            }
+            Stage::Ringing => self.reject(cx, StatusCode::DECLINE),
+            // §15: who is called may not say BYE before the ACK to its 2xx.
+            Stage::Up if self.theirs.as_ref().is_some_and(|theirs| theirs.is_first) => {
+                self.hanging_up = true;
+                Ok(())
+            }
+            Stage::Up => {
+                self.break_off(cx, EndedBy::Us, None, "hung up");
+                Ok(())
+            }
+            Stage::Over => Err(CallError::Gone),
+        }
+    }
+
+    /// The peer's INVITE, while it waits for its answer.
+    fn waiting(&self) -> Result<&Theirs, CallError> {
+        match &self.theirs {
+            Some(theirs) if self.stage == Stage::Ringing => Ok(theirs),
+            _ => Err(CallError::WrongState),
+        }
+    }
+
+    /// Starts a response that creates or refreshes the dialog (§12.1.1).
+    fn reply(&self, theirs: &Theirs, status: StatusCode) -> ResponseBuilder {
+        let reply = theirs.request.reply(status, Some(&self.ends.local_tag));
+        reply
+            .copy(&theirs.request, HeaderId::RECORD_ROUTE)
+            .header(HeaderId::CONTACT, format_args!("<{}>", theirs.contact))
+    }
+
+    /// Sends our 2xx, and again until it is acknowledged (rule 26).
+    fn accept(&mut self, cx: &mut Context<'_>, response: ringback_message::Response, offers: bool) {
+        let Some(theirs) = &mut self.theirs else { return };
+        cx.servers.remove(&theirs.key);
+        Self::respond(cx, theirs.key, response.clone());
+        theirs.accepted = Some(Accepted { response, gap: cx.timings.t1, offers });
+        Self::schedule(cx, Timer::Repeat, cx.timings.t1);
+        Self::schedule(cx, Timer::GiveUp, cx.timings.timeout());
+    }
+
+    pub(crate) fn repeat_answer(&mut self, cx: &mut Context<'_>) {
+        let Some(theirs) = &mut self.theirs else { return };
+        let Some(accepted) = &mut theirs.accepted else { return };
+        accepted.gap = accepted.gap.saturating_mul(2).min(cx.timings.t2);
+        Self::respond(cx, theirs.key, accepted.response.clone());
+        let gap = accepted.gap;
+        Self::schedule(cx, Timer::Repeat, gap);
+    }
+
+    pub(crate) fn give_up_on_ack(&mut self, cx: &mut Context<'_>) {
+        self.drop_theirs(cx);
+        self.break_off(cx, EndedBy::Network, None, "no ACK came");
+    }
+
+    pub(crate) fn on_ack(&mut self, cx: &mut Context<'_>, ack: &Request) {
+        let is_theirs =
+            self.dialogs.first().is_some_and(|dialog| dialog.remote_tag.as_deref() == from_tag(ack));
+        let number = cseq(ack);
+        let offers = match &self.theirs {
+            Some(Theirs { number: of, accepted: Some(accepted), .. }) if is_theirs && number == Some(*of) => {
+                accepted.offers
+            }
+            _ => return,
+        };
+        self.drop_theirs(cx);
+        if offers && let Err(reason) = self.take_late_answer(cx, ack) {
+            // Rule 46.
+            self.break_off(cx, EndedBy::Us, None, &reason);
+        } else if self.hanging_up {
+            self.break_off(cx, EndedBy::Us, None, "hung up");
+        } else {
+            self.settle(cx);
+        }
+    }
+
+    fn take_late_answer(&mut self, cx: &mut Context<'_>, ack: &Request) -> Result<(), String> {
+        let answer = description(ack).map_err(|error| error.to_string())?;
+        let answer = answer.ok_or("the ACK carries no answer")?;
+        let session = self.session.as_mut().ok_or("there is no session")?;
+        session.receive_answer(&answer).map_err(|error| error.to_string())?;
+        match (&self.told, Session::of(session)) {
+            (None, Some(session)) => {
+                self.told = Some(session.clone());
+                Self::tell(cx, CallEvent::Answered(session));
+            }
+            _ => self.tell_change(cx),
+        }
+        Ok(())
+    }
+
+    /// Rule 14: the INVITE is taken back; the 487 carries the tag of the answer to the CANCEL.
+    pub(crate) fn on_cancelled(&mut self, cx: &mut Context<'_>, tag: Option<&str>) {
+        let Ok(theirs) = self.waiting() else { return };
+        let tag = tag.unwrap_or(&self.ends.local_tag);
+        if let Ok(response) = theirs.request.reply(StatusCode::REQUEST_TERMINATED, Some(tag)).build() {
+            Self::respond(cx, theirs.key, response);
+        }
+        self.end(cx, EndedBy::Peer, Some(StatusCode::REQUEST_TERMINATED), "cancelled");
+    }
+
+    /// The transaction of the peer's INVITE is over before we answered.
+    pub(crate) fn on_caller_lost(&mut self, cx: &mut Context<'_>) {
+        self.end(cx, EndedBy::Network, None, "the caller cannot be reached");
+    }
+
+    /// A request with our tag in To.
+    pub(crate) fn on_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: ServerKey,
+        contact: UriBuf,
+        request: Request,
+    ) {
+        let from = from_tag(&request);
+        let at = self.dialogs.iter().position(|dialog| dialog.remote_tag.as_deref() == from);
+        let is_bye = *request.method() == Method::BYE;
+        // Calls that are over, and forks that were turned away, know BYE only.
+        let is_current = self.stage != Stage::Over && (self.stage != Stage::Up || at == Some(0));
+        let Some(at) = at.filter(|_| is_current || is_bye) else {
+            return Self::respond_plain(cx, key, &request, StatusCode::CALL_DOES_NOT_EXIST);
+        };
+        if !cseq(&request).is_some_and(|number| self.dialogs[at].accepts(number)) {
+            return Self::respond_plain(cx, key, &request, StatusCode::SERVER_INTERNAL_ERROR);
+        }
+        match *request.method() {
+            Method::BYE => self.on_bye(cx, key, &request, is_current),
+            Method::INVITE => self.on_reinvite(cx, key, contact, request),
+            Method::UPDATE => self.on_update(cx, key, at, &contact, &request),
+            Method::INFO => Self::on_info(cx, key, &request),
+            _ => cx.outputs.push_back(DialogOutput::Unhandled(key, cx.key, request)),
+        }
+    }
+
+    fn on_bye(&mut self, cx: &mut Context<'_>, key: ServerKey, bye: &Request, is_current: bool) {
+        Self::respond_plain(cx, key, bye, StatusCode::OK);
+        if !is_current {
+            return;
+        }
+        match (self.stage, &self.theirs, &self.ours) {
+            // Rule 33: what waits for an answer gets one.
+            (Stage::Ringing, Some(theirs), _) => {
+                let tag = Some(self.ends.local_tag.as_str());
+                if let Ok(response) = theirs.request.reply(StatusCode::REQUEST_TERMINATED, tag).build() {
+                    Self::respond(cx, theirs.key, response);
+                }
+            }
+            (Stage::Inviting, _, Some(ours)) => cx.outputs.push_back(DialogOutput::Cancel(ours.tag)),
+            _ => {}
+        }
+        let told = bye.first::<Reason<'_>>().and_then(Result::ok);
+        let reason = told.and_then(|reason| reason.text().map(std::borrow::Cow::into_owned));
+        self.end(cx, EndedBy::Peer, None, reason.as_deref().unwrap_or("hung up"));
+    }
+
+    fn on_reinvite(&mut self, cx: &mut Context<'_>, key: ServerKey, contact: UriBuf, request: Request) {
+        if let Err(refusal) = self.try_reinvite(cx, key, &contact, &request) {
+            if let Some(response) = refusal.response(&request, None, &contact) {
+                Self::respond(cx, key, response);
+            }
+        }
+    }
+
+    fn try_reinvite(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: ServerKey,
+        contact: &UriBuf,
+        request: &Request,
+    ) -> Result<(), Refusal> {
+        self.make_way(cx)?;
+        let offer = read_offer(request)?;
+        let described = match &offer {
+            Some(offer) => self.answer_offer(cx, offer)?,
+            // Rule 46: a full offer, whatever was agreed before.
+            None => {
+                self.apply_hold();
+                let session = self.session.as_mut().ok_or_else(unready)?;
+                session.make_offer().map_err(|error| Refusal::of_offer(error, session, 0))?
+            }
+        };
+        let number = cseq(request).unwrap_or_default();
+        let theirs = Theirs {
+            key,
+            number,
+            request: request.clone(),
+            contact: contact.clone(),
+            is_first: false,
+            accepted: None,
+        };
+        let ok = self.reply(&theirs, StatusCode::OK).body(SDP, described.to_bytes()).build();
+        let ok = ok.map_err(|_| unready())?;
+        if let Some(dialog) = self.dialogs.first_mut() {
+            dialog.refresh(request);
+        }
+        self.theirs = Some(theirs);
+        self.accept(cx, ok, offer.is_none());
+        if offer.is_some() {
+            self.tell_change(cx);
+        }
+        Ok(())
+    }
+
+    /// Rule 34: whether a re-INVITE may begin now.
+    fn make_way(&mut self, cx: &mut Context<'_>) -> Result<(), Refusal> {
+        match &self.theirs {
+            Some(Theirs { accepted: None, .. }) => {
+                return Err(Refusal::later(cx.entropy.below(11) as u32));
+            }
+            Some(Theirs { accepted: Some(Accepted { offers: true, .. }), .. }) => {
+                return Err(Refusal::plain(StatusCode::REQUEST_PENDING));
+            }
+            // RFC 5407 §3.1.4: the peer is further than its ACK, which is late or lost.
+            Some(Theirs { accepted: Some(_), .. }) => self.drop_theirs(cx),
+            None => {}
+        }
+        if self.hanging_up {
+            self.break_off(cx, EndedBy::Us, None, "hung up");
+            return Err(Refusal::plain(StatusCode::CALL_DOES_NOT_EXIST));
+        }
+        match self.ours {
+            Some(_) => Err(Refusal::plain(StatusCode::REQUEST_PENDING)),
+            None => Ok(()),
+        }
+    }
+
+    fn on_update(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: ServerKey,
+        at: usize,
+        contact: &UriBuf,
+        request: &Request,
+    ) {
+        let result = read_offer(request).and_then(|offer| match offer {
+            Some(_) if self.ours.is_some() => Err(Refusal::plain(StatusCode::REQUEST_PENDING)),
+            Some(offer) => self.answer_offer(cx, &offer).map(Some),
+            None => Ok(None),
+        });
+        let response = match &result {
+            Ok(answer) => {
+                let ok = request
+                    .reply(StatusCode::OK, None)
+                    .header(HeaderId::CONTACT, format_args!("<{contact}>"));
+                match answer {
+                    Some(answer) => ok.body(SDP, answer.to_bytes()).build().ok(),
+                    None => ok.build().ok(),
+                }
+            }
+            Err(refusal) => refusal.response(request, None, contact),
+        };
+        if result.is_ok() {
+            self.dialogs[at].refresh(request);
+        }
+        if let Some(response) = response {
+            Self::respond(cx, key, response);
+        }
+        if result.is_ok_and(|answer| answer.is_some()) {
+            self.tell_change(cx);
+        }
+    }
+
+    fn answer_offer(
+        &mut self,
+        cx: &mut Context<'_>,
+        offer: &SessionDescription,
+    ) -> Result<SessionDescription, Refusal> {
+        let seconds = cx.entropy.below(11) as u32;
+        self.apply_hold();
+        // Rule 45: without a session the first offer still waits for its answer.
+        let session = self.session.as_mut().ok_or_else(|| Refusal::later(seconds))?;
+        let answered = session.receive_offer(offer).and_then(|()| session.make_answer());
+        answered.map_err(|error| {
+            if !matches!(error, ringback_sdp::NegotiationError::Glare) {
+                session.rollback();
+            }
+            Refusal::of_offer(error, session, seconds)
+        })
+    }
+
+    /// RFC 6086 §4.2.2: we have no packages; outside of packages only an empty INFO is understood.
+    fn on_info(cx: &mut Context<'_>, key: ServerKey, request: &Request) {
+        let response = match (request.has(HeaderId::INFO_PACKAGE), request.body().is_empty()) {
+            (true, _) => request.reply(StatusCode::BAD_INFO_PACKAGE, None).other("Recv-Info", ""),
+            (false, true) => request.reply(StatusCode::OK, None),
+            (false, false) => {
+                request.reply(StatusCode::UNSUPPORTED_MEDIA_TYPE, None).header(HeaderId::ACCEPT, "")
+            }
+        };
+        if let Ok(response) = response.build() {
+            Self::respond(cx, key, response);
+        }
+    }
+}
+
+/// The offer in a request; 400 when it cannot be read.
+fn read_offer(request: &Request) -> Result<Option<SessionDescription>, Refusal> {
+    description(request).map_err(|error| Refusal::because(StatusCode::BAD_REQUEST, &error.to_string()))
+}
+
+fn unready() -> Refusal {
+    Refusal::plain(StatusCode::SERVER_INTERNAL_ERROR)
+}

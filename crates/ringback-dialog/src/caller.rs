@@ -1,0 +1,190 @@
+//! The side that calls: what becomes of our INVITE (RFC 3261 §13.2.2), and of other requests of ours.
+
+use crate::body::description;
+use crate::call::{Call, MOST_DIALOGS, Purpose, Stage};
+use crate::calls::Context;
+use crate::dialog::{Dialog, cseq, to_tag};
+use crate::{CallEvent, DialogOutput, EndedBy, SendEnd, SendTag, Session};
+use ringback_message::{Response, StatusCode};
+use ringback_sdp::SessionDescription;
+
+impl Call {
+    pub(crate) fn on_response(&mut self, cx: &mut Context<'_>, tag: SendTag, response: &Response) {
+        let Some((_, purpose)) = self.sends.iter().find(|(of, _)| *of == tag) else { return };
+        match purpose {
+            Purpose::Invite if response.status().is_provisional() => self.on_progress(cx, response),
+            Purpose::Invite if response.status().is_success() => self.on_success(cx, response),
+            Purpose::Invite => self.on_failure(cx, response.status(), &reason(response)),
+            Purpose::Reinvite => self.on_change_response(cx, response),
+            // Rule 32: no answer to BYE is needed to be done with the call.
+            Purpose::Bye => {}
+        }
+    }
+
+    /// A 2xx after its transaction: a copy of one that was acknowledged, or one from another fork.
+    pub(crate) fn on_late_success(&mut self, cx: &mut Context<'_>, response: &Response) {
+        if !self.repeat_ack(cx, response) && self.stage != Stage::Inviting && self.target.is_some() {
+            self.turn_away(cx, response);
+        }
+    }
+
+    pub(crate) fn on_ended(&mut self, cx: &mut Context<'_>, tag: SendTag, end: SendEnd) {
+        let Some(at) = self.sends.iter().position(|(of, _)| *of == tag) else { return };
+        let (_, purpose) = self.sends.remove(at);
+        let waits = self.ours.as_ref().is_some_and(|ours| ours.tag == tag);
+        let status = match end {
+            _ if !waits => return,
+            SendEnd::Completed => return,
+            SendEnd::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            SendEnd::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        match purpose {
+            Purpose::Invite => {
+                self.ours = None;
+                self.dialogs.clear();
+                let by = if self.hanging_up { EndedBy::Us } else { EndedBy::Network };
+                let reason =
+                    if status == StatusCode::REQUEST_TIMEOUT { "no answer" } else { "cannot be reached" };
+                self.end(cx, by, Some(status), reason);
+            }
+            Purpose::Reinvite => self.on_change_lost(cx, status),
+            Purpose::Bye => {}
+        }
+    }
+
+    fn on_progress(&mut self, cx: &mut Context<'_>, response: &Response) {
+        if self.stage != Stage::Inviting || self.hanging_up {
+            return;
+        }
+        if response.status() == StatusCode::TRYING {
+            if !self.trying {
+                self.trying = true;
+                Self::tell(cx, CallEvent::Trying);
+            }
+            return;
+        }
+        Self::tell(cx, CallEvent::Ringing(response.status()));
+        let Some(tag) = to_tag(response) else { return };
+        let known = self.dialogs.iter().position(|dialog| dialog.remote_tag.as_deref() == Some(tag));
+        let at = match known {
+            Some(at) => at,
+            None if self.dialogs.len() < MOST_DIALOGS => {
+                // Rule 28: no Contact, no dialog; the call goes on all the same.
+                let Some(dialog) = Dialog::of_response(response) else { return };
+                self.dialogs.push(dialog);
+                self.dialogs.len() - 1
+            }
+            None => return,
+        };
+        // Rule 44: what an unreliable 1xx describes is only a preview of the answer.
+        let offers = self.ours.as_ref().is_some_and(|ours| ours.offers);
+        if let (true, Ok(Some(answer)), Some(session)) = (offers, description(response), &self.session) {
+            let mut preview = session.clone();
+            if preview.receive_answer(&answer).is_ok() {
+                let before = self.dialogs[at].preview.as_ref().and_then(Session::of);
+                let after = Session::of(&preview);
+                self.dialogs[at].preview = Some(preview);
+                if let Some(session) = after.filter(|after| before.as_ref() != Some(after)) {
+                    Self::tell(cx, CallEvent::EarlyMedia(session));
+                }
+            }
+        }
+    }
+
+    fn on_success(&mut self, cx: &mut Context<'_>, response: &Response) {
+        if self.repeat_ack(cx, response) {
+            return;
+        }
+        if self.stage != Stage::Inviting || self.hanging_up {
+            self.ours = None;
+            self.turn_away(cx, response);
+            // Rule 15: the 2xx crossed our CANCEL.
+            self.end(cx, EndedBy::Us, Some(StatusCode::REQUEST_TERMINATED), "cancelled");
+            return;
+        }
+        let offers = self.ours.take().is_some_and(|ours| ours.offers);
+        let Some(mut dialog) = Dialog::of_response(response) else {
+            self.turn_away(cx, response);
+            self.end(cx, EndedBy::Us, None, "the answer has no Contact");
+            return;
+        };
+        let early = self.dialogs.iter_mut().find(|early| early.remote_tag == dialog.remote_tag);
+        let preview = early.and_then(|early| early.preview.take());
+        let agreed = match (description(response), &mut self.session) {
+            (Ok(Some(answer)), Some(session)) if offers => {
+                session.receive_answer(&answer).map(|()| None).map_err(|error| error.to_string())
+            }
+            (Ok(Some(offer)), Some(session)) => session
+                .receive_offer(&offer)
+                .and_then(|()| session.make_answer())
+                .map(Some)
+                .map_err(|error| error.to_string()),
+            // The answer was in a 1xx, where it does not count; but nothing else can be meant.
+            (Ok(None), session) if offers && preview.is_some() => {
+                *session = preview;
+                Ok(None)
+            }
+            (Ok(_), _) => Err("the answer describes no session".to_owned()),
+            (Err(error), _) => Err(error.to_string()),
+        };
+        let number = cseq(response).unwrap_or(self.cseq);
+        let answer: Option<&SessionDescription> = agreed.as_ref().ok().and_then(Option::as_ref);
+        self.acknowledge(cx, &mut dialog, number, answer);
+        // The other forks are proxies' business now; a 2xx of theirs is turned away when it comes.
+        self.dialogs = vec![dialog];
+        let session = self.session.as_ref().and_then(Session::of);
+        match (agreed, session) {
+            (Ok(_), Some(session)) => {
+                self.stage = Stage::Up;
+                self.told = Some(session.clone());
+                Self::tell(cx, CallEvent::Answered(session));
+            }
+            (Err(reason), _) => self.break_off(cx, EndedBy::Us, None, &reason),
+            (Ok(_), None) => self.break_off(cx, EndedBy::Us, None, "the answer has no media"),
+        }
+    }
+
+    fn on_failure(&mut self, cx: &mut Context<'_>, status: StatusCode, reason: &str) {
+        self.ours = None;
+        self.dialogs.clear();
+        match self.hanging_up {
+            true => self.end(cx, EndedBy::Us, Some(status), "cancelled"),
+            false => self.end(cx, EndedBy::Peer, Some(status), reason),
+        }
+    }
+
+    /// Sends the ACK again when its 2xx comes again.
+    pub(crate) fn repeat_ack(&self, cx: &mut Context<'_>, response: &Response) -> bool {
+        let (tag, number) = (to_tag(response), cseq(response).unwrap_or_default());
+        let of = self.dialogs.iter().find(|dialog| dialog.remote_tag.as_deref() == tag);
+        let Some((hop, request)) = of.and_then(|dialog| dialog.ack(number)) else { return false };
+        cx.outputs.push_back(DialogOutput::Ack { call: cx.key, hop, request });
+        true
+    }
+
+    /// Rule 27: ACK and BYE to a 2xx that nobody wants any more.
+    fn turn_away(&mut self, cx: &mut Context<'_>, response: &Response) {
+        let Some(mut dialog) =
+            Dialog::of_response(response).or_else(|| Some(Dialog::towards(self.target.clone()?, response)))
+        else {
+            return;
+        };
+        let number = cseq(response).unwrap_or(self.cseq);
+        self.acknowledge(cx, &mut dialog, number, None);
+        self.bye(cx, &dialog);
+        if self.stage != Stage::Up {
+            self.dialogs.retain(|other| other.remote_tag != dialog.remote_tag);
+        }
+        if self.dialogs.len() < MOST_DIALOGS {
+            self.dialogs.push(dialog);
+        }
+    }
+}
+
+/// The reason phrase, or that of the RFC where there is none.
+pub(crate) fn reason(response: &Response) -> String {
+    match String::from_utf8_lossy(response.reason()) {
+        text if text.is_empty() => response.status().reason().to_owned(),
+        text => text.into_owned(),
+    }
+}

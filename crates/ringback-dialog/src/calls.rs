@@ -1,0 +1,491 @@
+//! All calls of one user agent: the table, the commands, and who is meant by a message.
+
+use crate::audio::LocalAudio;
+use crate::body::{SDP, description};
+use crate::call::{Call, Ours, Purpose, Side, Stage, Theirs};
+use crate::dialog::{Dialog, Ends, cseq, from_tag, to_tag};
+use crate::{CallError, CallKey, DialogInput, DialogOutput, Invited, SendEnd, SendTag, Session, refusal};
+use ringback_message::header::{CSeq, CallId, From, To};
+use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
+use ringback_sansio::{Entropy, Machine, Map, Slab, TimerQueue};
+use ringback_sdp::Codec;
+use ringback_transaction::{ServerKey, Timings};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// How calls are set up.
+#[derive(Clone, Debug)]
+pub struct CallsConfig {
+    /// Timer values, the same as those of the transaction layer.
+    pub timings: Timings,
+    /// At most so many calls; a further INVITE is answered 486.
+    pub max_calls: usize,
+    /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
+    pub codecs: Vec<Codec>,
+}
+
+impl Default for CallsConfig {
+    fn default() -> Self {
+        Self {
+            timings: Timings::default(),
+            max_calls: 10_000,
+            codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+        }
+    }
+}
+
+/// A call to be made.
+#[derive(Clone, Debug)]
+pub struct Invitation {
+    /// Whom to call: the Request-URI. Its headers are not used (rule 83).
+    pub target: UriBuf,
+    /// The value of From, without tag.
+    pub from: String,
+    /// The value of To.
+    pub to: String,
+    /// The proxies to visit: the rows of Route, topmost first.
+    pub routes: Vec<String>,
+    /// Our audio.
+    pub audio: LocalAudio,
+    /// Whether the INVITE carries the offer; else the peer makes it and the ACK answers.
+    pub offers: bool,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// To send our 2xx once more (rule 26).
+    Repeat,
+    /// To give up on an ACK.
+    GiveUp,
+    /// To try a change of the session again (rule 34).
+    Glare,
+    /// To show proxies on the way that the call is still alive (RFC 3261 §13.3.1.1).
+    StillRinging,
+}
+
+impl Timer {
+    const ALL: [Self; 4] = [Self::Repeat, Self::GiveUp, Self::Glare, Self::StillRinging];
+}
+
+/// What a call needs from the table that it is in.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) key: CallKey,
+    pub(crate) timings: &'a Timings,
+    pub(crate) entropy: &'a mut dyn Entropy,
+    pub(crate) outputs: &'a mut VecDeque<DialogOutput>,
+    pub(crate) timers: &'a mut TimerQueue<(CallKey, Timer)>,
+    pub(crate) senders: &'a mut Map<SendTag, CallKey>,
+    pub(crate) servers: &'a mut Map<ServerKey, CallKey>,
+    pub(crate) serial: &'a mut u64,
+}
+
+/// All calls of one user agent. See the [crate documentation](crate).
+pub struct Calls<E> {
+    config: CallsConfig,
+    entropy: E,
+    calls: Slab<Call>,
+    /// How many of them are not over.
+    live: usize,
+    /// By our own tag, which is random: a peer can neither guess nor choose it.
+    by_tag: Map<String, CallKey>,
+    senders: Map<SendTag, CallKey>,
+    /// INVITEs of peers that have no final response yet.
+    servers: Map<ServerKey, CallKey>,
+    timers: TimerQueue<(CallKey, Timer)>,
+    outputs: VecDeque<DialogOutput>,
+    serial: u64,
+    now: Option<Instant>,
+}
+
+impl<E: Entropy> Calls<E> {
+    /// No calls yet.
+    pub fn new(config: CallsConfig, entropy: E) -> Self {
+        Self {
+            config,
+            entropy,
+            calls: Slab::new(),
+            live: 0,
+            by_tag: Map::default(),
+            senders: Map::default(),
+            servers: Map::default(),
+            timers: TimerQueue::new(),
+            outputs: VecDeque::new(),
+            serial: 0,
+            now: None,
+        }
+    }
+
+    /// Makes a call.
+    ///
+    /// # Errors
+    /// [`CallError::TooManyCalls`], or when the media or an address cannot be written.
+    pub fn call(&mut self, now: Instant, invitation: Invitation) -> Result<CallKey, CallError> {
+        let now = self.clamp(now);
+        if self.live >= self.config.max_calls {
+            return Err(CallError::TooManyCalls);
+        }
+        let Invitation { target, from, to, routes, audio, offers } = invitation;
+        let mut session = audio.negotiate(&mut self.entropy);
+        let offer = if offers { Some(session.make_offer()?) } else { None };
+        let call_id = format!("{:016x}{:016x}", self.entropy.next_u64(), self.entropy.next_u64());
+        let ends = Ends { call_id, local: from, local_tag: self.tag(), remote: to };
+        // §8.1.1.5: arbitrary and below 2^31.
+        let number = self.entropy.below(1 << 30) as u32 + 1;
+        let uri = target.as_sip().map_or(target.as_str(), |sip| sip.without_headers()).to_owned();
+        let mut invite = Request::builder(Method::INVITE, &uri).header(HeaderId::MAX_FORWARDS, 70u8);
+        for route in &routes {
+            invite = invite.header(HeaderId::ROUTE, route);
+        }
+        let mut invite = invite
+            .header(HeaderId::FROM, format_args!("{};tag={}", ends.local, ends.local_tag))
+            .header(HeaderId::TO, &ends.remote)
+            .header(HeaderId::CALL_ID, &ends.call_id)
+            .header(HeaderId::CSEQ, CSeq { number, method: Method::INVITE });
+        if let Some(offer) = &offer {
+            invite = invite.body(SDP, offer.to_bytes());
+        }
+        let invite = invite.build()?;
+        let mut call = Call::new(Side::Caller, ends, Stage::Inviting, number);
+        call.target = UriBuf::new(&uri).ok();
+        call.session = Some(session);
+        let key = self.insert(call);
+        self.with(now, key, |call, cx| {
+            let tag = call.send(cx, Purpose::Invite, None, invite);
+            call.ours = Some(Ours { tag, offers });
+        });
+        Ok(key)
+    }
+
+    /// Takes an INVITE without To tag, which passed the inspection of RFC 3261 §8.2. `contact` is how we are
+    /// reached over the flow that it came by. `None` when it was refused: an offer that cannot be read (400) or
+    /// used (488), no Contact (400), too many calls (486).
+    pub fn invited(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        contact: UriBuf,
+        request: Request,
+    ) -> Option<Invited> {
+        let now = self.clamp(now);
+        let tag = self.tag();
+        match self.admit(&request) {
+            Ok((dialog, ends, offered)) => {
+                let ends = Ends { local_tag: tag, ..ends };
+                // §8.1.1.5: arbitrary and below 2^31.
+                let first = self.entropy.below(1 << 30) as u32;
+                let number = dialog.remote_cseq.unwrap_or_default();
+                let mut call = Call::new(Side::Callee, ends, Stage::Ringing, first);
+                call.dialogs.push(dialog);
+                call.theirs = Some(Theirs { key, number, request, contact, is_first: true, accepted: None });
+                let call = self.insert(call);
+                self.servers.insert(key, call);
+                self.with(now, call, |_, _| ());
+                Some(Invited { call, offered })
+            }
+            Err(refusal) => {
+                if let Some(response) = refusal.response(&request, Some(&tag), &contact) {
+                    self.outputs.push_back(DialogOutput::Respond(key, response));
+                }
+                None
+            }
+        }
+    }
+
+    fn admit(&self, request: &Request) -> Result<(Dialog, Ends, Vec<Codec>), refusal::Refusal> {
+        use refusal::Refusal;
+        if self.live >= self.config.max_calls {
+            return Err(Refusal::plain(StatusCode::BUSY_HERE));
+        }
+        let malformed = |what| Refusal::because(StatusCode::BAD_REQUEST, what);
+        let from = request.require::<From<'_>>().map_err(|_| malformed("Bad From"))?;
+        let to = request.require::<To<'_>>().map_err(|_| malformed("Bad To"))?;
+        let call_id = request.require::<CallId<'_>>().map_err(|_| malformed("Bad Call-ID"))?.0.to_owned();
+        let dialog = Dialog::of_request(request).ok_or(malformed("Bad Contact"))?;
+        let offered = match description(request) {
+            Ok(Some(offer)) => refusal::shared(&self.config.codecs, &offer)?,
+            Ok(None) => Vec::new(),
+            Err(error) => return Err(Refusal::because(StatusCode::BAD_REQUEST, &error.to_string())),
+        };
+        let (local, remote) = (to.address(), from.address());
+        Ok((dialog, Ends { call_id, local, local_tag: String::new(), remote }, offered))
+    }
+
+    /// Tells the caller that it rings here: 180.
+    ///
+    /// # Errors
+    /// [`CallError::WrongState`] unless the peer's INVITE waits for its answer.
+    pub fn ring(&mut self, now: Instant, key: CallKey) -> Result<(), CallError> {
+        self.command(now, key, Call::ring)
+    }
+
+    /// Accepts a call: 2xx with our answer, or with our offer where the INVITE had none. When nothing in the
+    /// offer fits `audio` the call is refused with 488 and ends.
+    ///
+    /// # Errors
+    /// [`CallError::WrongState`] unless the peer's INVITE waits for its answer, or when `audio` cannot be described.
+    pub fn answer(&mut self, now: Instant, key: CallKey, audio: LocalAudio) -> Result<(), CallError> {
+        self.command(now, key, |call, cx| call.answer(cx, audio))
+    }
+
+    /// Refuses a call with a status of 300 or above.
+    ///
+    /// # Errors
+    /// [`CallError::WrongState`] unless the peer's INVITE waits for its answer and the status is 300 or above.
+    pub fn reject(&mut self, now: Instant, key: CallKey, status: StatusCode) -> Result<(), CallError> {
+        self.command(now, key, |call, cx| call.reject(cx, status))
+    }
+
+    /// Ends a call as its state asks: CANCEL before an answer came, BYE after, 603 before we answered.
+    ///
+    /// The end is told when it is certain: at once, except that a CANCEL waits for the final response to its INVITE,
+    /// and that who answered may not say BYE before the ACK (RFC 3261 §15).
+    ///
+    /// # Errors
+    /// [`CallError::Gone`].
+    pub fn hangup(&mut self, now: Instant, key: CallKey) -> Result<(), CallError> {
+        self.command(now, key, Call::hangup)
+    }
+
+    /// Holds the peer. [`CallEvent::Changed`](crate::CallEvent::Changed) or
+    /// [`ChangeRefused`](crate::CallEvent::ChangeRefused) follows, unless it is held already.
+    ///
+    /// # Errors
+    /// [`CallError::WrongState`] unless the call is up.
+    pub fn hold(&mut self, now: Instant, key: CallKey) -> Result<(), CallError> {
+        self.command(now, key, |call, cx| call.change(cx, true))
+    }
+
+    /// Ends our hold, as [`hold`](Self::hold) begins it.
+    ///
+    /// # Errors
+    /// [`CallError::WrongState`] unless the call is up.
+    pub fn resume(&mut self, now: Instant, key: CallKey) -> Result<(), CallError> {
+        self.command(now, key, |call, cx| call.change(cx, false))
+    }
+
+    /// Gives a request that is sent again with credentials the next number of its call (rule 24).
+    pub fn renumber(&mut self, tag: SendTag, request: &mut Request) {
+        let Some(key) = self.senders.get(&tag) else { return };
+        if let Some(call) = self.calls.get_mut(key.0) {
+            let cseq = CSeq { number: call.next_cseq(), method: request.method().clone() };
+            // A number of at most ten digits has taken the place of another before.
+            let _ = request.set(HeaderId::CSEQ, cseq);
+        }
+    }
+
+    /// Tells what was really sent for a tag: the credentials of an INVITE go into its ACK too (rule 16).
+    pub fn sent(&mut self, tag: SendTag, request: &Request) {
+        let Some(key) = self.senders.get(&tag) else { return };
+        if let Some(call) = self.calls.get_mut(key.0)
+            && *request.method() == Method::INVITE
+        {
+            call.credentials = [HeaderId::AUTHORIZATION, HeaderId::PROXY_AUTHORIZATION]
+                .into_iter()
+                .flat_map(|id| request.values(id).map(move |value| (id, value.to_vec())))
+                .collect();
+        }
+    }
+
+    /// The Call-ID of a call that is not over.
+    pub fn call_id(&self, key: CallKey) -> Option<&str> {
+        let call = self.calls.get(key.0).filter(|call| call.stage != Stage::Over)?;
+        Some(&call.ends.call_id)
+    }
+
+    /// What is agreed in a call that is up.
+    pub fn session(&self, key: CallKey) -> Option<Session> {
+        let call = self.calls.get(key.0).filter(|call| call.stage == Stage::Up)?;
+        call.told.clone()
+    }
+
+    /// Whether a call is known, be it over and only its last messages still on their way.
+    pub fn contains(&self, key: CallKey) -> bool {
+        self.calls.contains(key.0)
+    }
+
+    /// How many calls are not over.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether nothing is left of any call.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+            && self.by_tag.is_empty()
+            && self.senders.is_empty()
+            && self.servers.is_empty()
+            && self.timers.is_empty()
+    }
+
+    fn tag(&mut self) -> String {
+        format!("{:016x}", self.entropy.next_u64())
+    }
+
+    fn insert(&mut self, call: Call) -> CallKey {
+        let tag = call.ends.local_tag.clone();
+        let key = CallKey(self.calls.insert(call));
+        self.by_tag.insert(tag, key);
+        self.live += 1;
+        key
+    }
+
+    fn command(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        act: impl FnOnce(&mut Call, &mut Context<'_>) -> Result<(), CallError>,
+    ) -> Result<(), CallError> {
+        let now = self.clamp(now);
+        let is_live = self.calls.get(key.0).is_some_and(|call| call.stage != Stage::Over);
+        if !is_live {
+            return Err(CallError::Gone);
+        }
+        self.with(now, key, act).unwrap_or(Err(CallError::Gone))
+    }
+
+    /// Lets a call act, and removes it when nothing is left to do.
+    fn with<R>(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        act: impl FnOnce(&mut Call, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let call = self.calls.get_mut(key.0)?;
+        let was_live = call.stage != Stage::Over;
+        let mut cx = Context {
+            now,
+            key,
+            timings: &self.config.timings,
+            entropy: &mut self.entropy,
+            outputs: &mut self.outputs,
+            timers: &mut self.timers,
+            senders: &mut self.senders,
+            servers: &mut self.servers,
+            serial: &mut self.serial,
+        };
+        let result = act(call, &mut cx);
+        let is_done = call.is_done();
+        self.live -= usize::from(was_live && call.stage == Stage::Over);
+        if is_done && let Some(call) = self.calls.remove(key.0) {
+            self.by_tag.remove(&call.ends.local_tag);
+            for timer in Timer::ALL {
+                self.timers.cancel((key, timer));
+            }
+        }
+        Some(result)
+    }
+
+    /// The call whose tag of ours this is, if the Call-ID is right too.
+    fn find(&self, tag: Option<&str>, call_id: Option<&str>) -> Option<CallKey> {
+        let key = self.by_tag.get(tag?)?;
+        let call = self.calls.get(key.0)?;
+        (Some(call.ends.call_id.as_str()) == call_id).then_some(*key)
+    }
+
+    fn on_request(&mut self, now: Instant, key: ServerKey, contact: UriBuf, request: Request) {
+        let call_id = request.first::<CallId<'_>>().and_then(Result::ok).map(|id| id.0);
+        match self.find(to_tag(&request), call_id) {
+            Some(call) => {
+                self.with(now, call, |call, cx| call.on_request(cx, key, contact, request));
+            }
+            // Rule 23.
+            None => {
+                if let Ok(response) = request.reply(StatusCode::CALL_DOES_NOT_EXIST, None).build() {
+                    self.outputs.push_back(DialogOutput::Respond(key, response));
+                }
+            }
+        }
+    }
+
+    fn on_ack(&mut self, now: Instant, ack: &Request) {
+        let call_id = ack.first::<CallId<'_>>().and_then(Result::ok).map(|id| id.0);
+        if let Some(call) = self.find(to_tag(ack), call_id) {
+            self.with(now, call, |call, cx| call.on_ack(cx, ack));
+        }
+    }
+
+    fn on_response(&mut self, now: Instant, tag: SendTag, response: &Response) {
+        if let Some(call) = self.senders.get(&tag).copied() {
+            self.with(now, call, |call, cx| call.on_response(cx, tag, response));
+        }
+    }
+
+    fn on_stray(&mut self, now: Instant, response: &Response) {
+        let is_invite =
+            response.first::<CSeq>().is_some_and(|cseq| cseq.is_ok_and(|it| it.method == Method::INVITE));
+        if !is_invite || !response.status().is_success() || cseq(response).is_none() {
+            return;
+        }
+        let call_id = response.first::<CallId<'_>>().and_then(Result::ok).map(|id| id.0);
+        if let Some(call) = self.find(from_tag(response), call_id) {
+            self.with(now, call, |call, cx| call.on_late_success(cx, response));
+        }
+    }
+
+    fn on_ended(&mut self, now: Instant, tag: SendTag, end: SendEnd) {
+        if let Some(call) = self.senders.remove(&tag) {
+            self.with(now, call, |call, cx| call.on_ended(cx, tag, end));
+        }
+    }
+
+    /// An earlier `now` than one already seen is treated as that one.
+    fn clamp(&mut self, now: Instant) -> Instant {
+        let now = self.now.map_or(now, |seen| seen.max(now));
+        self.now = Some(now);
+        now
+    }
+}
+
+impl<E: Entropy> Machine for Calls<E> {
+    type Input = DialogInput;
+    type Output = DialogOutput;
+
+    fn handle(&mut self, now: Instant, input: DialogInput) {
+        let now = self.clamp(now);
+        match input {
+            DialogInput::Request { key, contact, request } => self.on_request(now, key, contact, request),
+            DialogInput::Cancelled(key, tag) => {
+                if let Some(call) = self.servers.get(&key).copied() {
+                    self.with(now, call, |call, cx| call.on_cancelled(cx, tag.as_deref()));
+                }
+            }
+            DialogInput::Ack(ack) => self.on_ack(now, &ack),
+            DialogInput::Response(tag, response) => self.on_response(now, tag, &response),
+            DialogInput::Stray(response) => self.on_stray(now, &response),
+            DialogInput::Ended(tag, end) => self.on_ended(now, tag, end),
+            DialogInput::Over(key) => {
+                if let Some(call) = self.servers.get(&key).copied() {
+                    self.with(now, call, Call::on_caller_lost);
+                }
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let now = self.clamp(now);
+        while let Some((key, timer)) = self.timers.pop_expired(now) {
+            self.with(now, key, |call, cx| match timer {
+                Timer::Repeat => call.repeat_answer(cx),
+                Timer::GiveUp => call.give_up_on_ack(cx),
+                Timer::Glare => call.settle(cx),
+                Timer::StillRinging => drop(call.ring(cx)),
+            });
+        }
+    }
+
+    fn poll(&mut self) -> Option<DialogOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+}
+
+impl<E> std::fmt::Debug for Calls<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Calls {{ live: {}, all: {} }}", self.live, self.calls.len())
+    }
+}

@@ -1,0 +1,174 @@
+//! Hold and resume: our re-INVITE inside of a call (RFC 3261 §14.1, RFC 3264 §8.4, RFC 6141).
+
+use crate::body::{SDP, description};
+use crate::call::{Call, Ours, Purpose, Side, Stage};
+use crate::caller::reason;
+use crate::calls::{Context, Timer};
+use crate::dialog::{cseq, to_tag};
+use crate::{CallError, CallEvent, EndedBy};
+use ringback_message::header::RetryAfter;
+use ringback_message::{Method, Response, StatusCode};
+use std::time::Duration;
+
+/// How often a change is tried again before it is given up.
+const MOST_TRIES: u32 = 10;
+/// The longest Retry-After that is waited for instead of giving a change up, in seconds.
+const MOST_PATIENCE: u32 = 10;
+
+impl Call {
+    pub(crate) fn change(&mut self, cx: &mut Context<'_>, hold: bool) -> Result<(), CallError> {
+        if self.stage != Stage::Up || self.hanging_up {
+            return Err(CallError::WrongState);
+        }
+        self.wants_hold = hold;
+        self.tries = 0;
+        self.settle(cx);
+        Ok(())
+    }
+
+    /// Sends a re-INVITE when the session is not as it should be and nothing stands in the way. Called whenever
+    /// something has come to an end.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        // Rule 34: the retry is dropped when the need for it is gone.
+        let is_needed = self.stage == Stage::Up && !self.hanging_up && self.wants_hold != self.holds;
+        let is_free = self.ours.is_none() && self.theirs.is_none();
+        if !is_needed || !is_free || cx.timers.deadline((cx.key, Timer::Glare)).is_some() {
+            return;
+        }
+        self.apply_hold();
+        let Some(offer) = self.session.as_mut().map(|session| session.make_offer()) else { return };
+        let number = self.next_cseq();
+        let request = offer.map_err(CallError::from).and_then(|offer| {
+            let dialog = self.dialogs.first().ok_or(CallError::WrongState)?;
+            let (hop, invite) = dialog.request(&self.ends, Method::INVITE, number);
+            Ok((hop, invite.body(SDP, offer.to_bytes()).build()?))
+        });
+        match request {
+            Ok((hop, invite)) => {
+                let tag = self.send(cx, Purpose::Reinvite, Some(hop), invite);
+                self.ours = Some(Ours { tag, offers: true });
+            }
+            Err(error) => self.refuse_change(cx, StatusCode::NOT_ACCEPTABLE_HERE, &error.to_string()),
+        }
+    }
+
+    /// Lets the next description say what the application wants.
+    pub(crate) fn apply_hold(&mut self) {
+        match (&mut self.session, self.wants_hold) {
+            (Some(session), true) => session.hold(),
+            (Some(session), false) => session.resume(),
+            (None, _) => {}
+        }
+    }
+
+    pub(crate) fn on_change_response(&mut self, cx: &mut Context<'_>, response: &Response) {
+        let status = response.status();
+        if status.is_provisional() || (status.is_success() && self.repeat_ack(cx, response)) {
+            return;
+        }
+        self.ours = None;
+        if status.is_success() {
+            self.on_changed(cx, response);
+            return;
+        }
+        if self.stage == Stage::Over {
+            return;
+        }
+        self.roll_back();
+        let retry_after = response.first::<RetryAfter>().and_then(Result::ok).map(|after| after.0);
+        match (status, retry_after) {
+            (StatusCode::REQUEST_PENDING, _) if self.tries < MOST_TRIES => {
+                let wait = self.glare_wait(cx);
+                self.try_again(cx, wait);
+            }
+            (StatusCode::SERVER_INTERNAL_ERROR, Some(seconds))
+                if self.tries < MOST_TRIES && seconds <= MOST_PATIENCE =>
+            {
+                self.try_again(cx, Duration::from_secs(seconds.into()));
+            }
+            // Rules 32 and 35: these say that the peer knows nothing of the call.
+            (StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT, _) => {
+                self.break_off(cx, EndedBy::Peer, Some(status), &reason(response));
+            }
+            _ => self.refuse_change(cx, status, &reason(response)),
+        }
+    }
+
+    /// No final response came to our re-INVITE.
+    pub(crate) fn on_change_lost(&mut self, cx: &mut Context<'_>, status: StatusCode) {
+        self.ours = None;
+        if self.stage == Stage::Over {
+            return;
+        }
+        self.roll_back();
+        match status {
+            StatusCode::REQUEST_TIMEOUT => {
+                self.break_off(cx, EndedBy::Network, Some(status), "no answer within the call");
+            }
+            _ => self.refuse_change(cx, status, "cannot be reached"),
+        }
+    }
+
+    fn on_changed(&mut self, cx: &mut Context<'_>, response: &Response) {
+        let tag = to_tag(response);
+        let Some(at) = self.dialogs.iter().position(|dialog| dialog.remote_tag.as_deref() == tag) else {
+            self.roll_back();
+            return;
+        };
+        let mut dialog = self.dialogs.remove(at);
+        dialog.refresh(response);
+        let number = cseq(response).unwrap_or(self.cseq);
+        self.acknowledge(cx, &mut dialog, number, None);
+        self.dialogs.insert(at, dialog);
+        if self.stage == Stage::Over {
+            return;
+        }
+        let answered = match (description(response), &mut self.session) {
+            (Ok(Some(answer)), Some(session)) => {
+                session.receive_answer(&answer).map_err(|error| error.to_string())
+            }
+            (Ok(_), _) => Err("the answer describes no session".to_owned()),
+            (Err(error), _) => Err(error.to_string()),
+        };
+        match answered {
+            Ok(()) => {
+                self.tell_change(cx);
+                self.settle(cx);
+            }
+            Err(reason) => {
+                self.roll_back();
+                self.refuse_change(cx, StatusCode::NOT_ACCEPTABLE_HERE, &reason);
+            }
+        }
+    }
+
+    /// Rule 35: the offer is taken back, and all is as before.
+    fn roll_back(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.rollback();
+            match self.holds {
+                true => session.hold(),
+                false => session.resume(),
+            }
+        }
+    }
+
+    fn refuse_change(&mut self, cx: &mut Context<'_>, status: StatusCode, reason: &str) {
+        self.wants_hold = self.holds;
+        Self::tell(cx, CallEvent::ChangeRefused(status, reason.to_owned()));
+    }
+
+    fn try_again(&mut self, cx: &mut Context<'_>, wait: Duration) {
+        self.tries += 1;
+        Self::schedule(cx, Timer::Glare, wait);
+    }
+
+    /// Rule 34: who owns the Call-ID waits 2.1 to 4 seconds, the other side 0 to 2, in steps of 10 ms.
+    fn glare_wait(&self, cx: &mut Context<'_>) -> Duration {
+        let steps = match self.side {
+            Side::Caller => 210 + cx.entropy.below(191),
+            Side::Callee => cx.entropy.below(201),
+        };
+        Duration::from_millis(10 * steps)
+    }
+}

@@ -1,0 +1,188 @@
+//! What goes in and what comes out.
+
+use crate::{CallKey, SendTag, Session};
+use ringback_message::{InvalidValue, Request, Response, StatusCode, UriBuf};
+use ringback_sdp::{Codec, NegotiationError};
+use ringback_transaction::ServerKey;
+use std::fmt;
+
+/// What the layer below tells the calls.
+#[derive(Clone, Debug)]
+pub enum DialogInput {
+    /// A request with a To tag came: one inside of a dialog. `contact` is how we are reached over the flow that
+    /// it came by.
+    Request {
+        /// Its server transaction.
+        key: ServerKey,
+        /// Our Contact towards the peer.
+        contact: UriBuf,
+        /// The request.
+        request: Request,
+    },
+    /// The peer cancelled an INVITE that has no final response. The tag is the one in the answer to the CANCEL
+    /// (see [`Transactions::to_tag`](ringback_transaction::Transactions::to_tag)).
+    Cancelled(ServerKey, Option<String>),
+    /// An ACK that no transaction wanted.
+    Ack(Request),
+    /// A response to what [`DialogOutput::Send`] asked for. Not those that the layer above deals with itself,
+    /// such as a challenge that it can answer.
+    Response(SendTag, Response),
+    /// A 2xx to INVITE that no transaction wanted, because it is late.
+    Stray(Response),
+    /// Nothing more will come for this tag. Exactly once for each.
+    Ended(SendTag, SendEnd),
+    /// A server transaction that was handed in is over.
+    Over(ServerKey),
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendEnd {
+    /// With a final response, which was handed in before.
+    Completed,
+    /// Without a final response in time.
+    TimedOut,
+    /// It could not be sent to any target.
+    Unreachable,
+}
+
+/// What the calls ask for and report, in causal order.
+#[derive(Clone, Debug)]
+pub enum DialogOutput {
+    /// Send a request in a transaction. It lacks Via and Contact, which depend on the way that it takes.
+    Send {
+        /// Names it in [`DialogInput`].
+        tag: SendTag,
+        /// The call that it belongs to.
+        call: CallKey,
+        /// The URI of the next hop: the first Route, else the Request-URI. `None` for the first request of a call,
+        /// whose way the caller chose (see [`Invitation`](crate::Invitation)).
+        hop: Option<UriBuf>,
+        /// The request.
+        request: Request,
+    },
+    /// Take back the INVITE of this tag, if it has no final response yet.
+    Cancel(SendTag),
+    /// Send an ACK to a 2xx. It belongs to no transaction, and lacks Via.
+    Ack {
+        /// The call that it belongs to.
+        call: CallKey,
+        /// The URI of the next hop.
+        hop: UriBuf,
+        /// The ACK.
+        request: Request,
+    },
+    /// Respond in a server transaction. When it is over already, there is nobody to answer any more.
+    Respond(ServerKey, Response),
+    /// A request inside of a dialog that is no matter of the call: MESSAGE, OPTIONS and unknown ones. It needs an
+    /// answer.
+    Unhandled(ServerKey, CallKey, Request),
+    /// Something happened to a call.
+    Event(CallKey, CallEvent),
+}
+
+/// What happens to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallEvent {
+    /// The next hop has our INVITE.
+    Trying,
+    /// The call makes progress elsewhere, mostly by ringing (180).
+    Ringing(StatusCode),
+    /// The peer describes its media before it answers: ringing tones and announcements.
+    EarlyMedia(Session),
+    /// The call is up.
+    Answered(Session),
+    /// The session was changed, by us or by the peer.
+    Changed(Session),
+    /// Our change of the session was refused; all is as before.
+    ChangeRefused(StatusCode, String),
+    /// The call is over. Exactly once for each.
+    Ended(Ending),
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Who ended it.
+    pub by: EndedBy,
+    /// The status that ended it, where one did.
+    pub status: Option<StatusCode>,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndedBy {
+    /// We did, by a command or because the peer broke the rules.
+    Us,
+    /// The peer did, or somebody on the way to it.
+    Peer,
+    /// Nobody: messages got lost.
+    Network,
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.by {
+            EndedBy::Us => "by us: ",
+            EndedBy::Peer => "by the peer: ",
+            EndedBy::Network => "by the network: ",
+        })?;
+        if let Some(status) = self.status {
+            write!(f, "{status} ")?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+/// What came with an INVITE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invited {
+    /// The call.
+    pub call: CallKey,
+    /// The formats that both sides have; empty when the peer leaves the offer to us.
+    pub offered: Vec<Codec>,
+}
+
+/// Why a command was not carried out.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The call is over.
+    Gone,
+    /// The call is not in a state for this.
+    WrongState,
+    /// There are as many calls as allowed.
+    TooManyCalls,
+    /// Our own media cannot be described.
+    Negotiation(NegotiationError),
+    /// A value cannot stand in a message.
+    Invalid(InvalidValue),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("the call is over"),
+            Self::WrongState => f.write_str("the call is not in a state for this"),
+            Self::TooManyCalls => f.write_str("there are as many calls as allowed"),
+            Self::Negotiation(error) => write!(f, "our media cannot be described: {error}"),
+            Self::Invalid(error) => write!(f, "this cannot stand in a message: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<InvalidValue> for CallError {
+    fn from(error: InvalidValue) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl From<NegotiationError> for CallError {
+    fn from(error: NegotiationError) -> Self {
+        Self::Negotiation(error)
+    }
+}

@@ -1,0 +1,416 @@
+//! The user agent: what it holds, and what the application tells it to do.
+
+use crate::account::{Ids, Known};
+use crate::entropy::Shared;
+use crate::outgoing::{Lookup, Outgoing, Purpose};
+use crate::registration::Registration;
+use crate::{
+    Account, AccountKey, CallKey, CommandError, InboundAuthentication, LocalAudio, Outbound, RequestKey,
+    Session, UaConfig, UaInput, UaOutput,
+};
+use bytes::Bytes;
+use ringback_dialog::{CallError, Calls, CallsConfig, Invitation, SendTag};
+use ringback_message::{HeaderId, Method, Request, StatusCode, UriBuf};
+use ringback_sansio::{Entropy, Hasher, Key, Machine, Map, Slab, TimerQueue};
+use ringback_transaction::{ClientKey, Locals, ServerKey, TransactionInput, Transactions};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// A user agent with its accounts, registrations, calls and transactions. See the [crate documentation](crate).
+pub struct UserAgent<E> {
+    pub(crate) user_agent: String,
+    pub(crate) max_calls: usize,
+    pub(crate) answers_anyone: bool,
+    pub(crate) authentication: Option<InboundAuthentication>,
+    pub(crate) entropy: Shared<E>,
+    pub(crate) transactions: Transactions<Shared<E>>,
+    pub(crate) calls: Calls<Shared<E>>,
+    pub(crate) accounts: Slab<Known>,
+    /// The account of each call.
+    pub(crate) callers: Map<CallKey, AccountKey>,
+    pub(crate) outgoing: Slab<Outgoing>,
+    pub(crate) by_client: Map<ClientKey, Key<Outgoing>>,
+    pub(crate) by_tag: Map<SendTag, Key<Outgoing>>,
+    pub(crate) lookups: Slab<Lookup>,
+    /// Requests that are being served, to tell copies that came another way (rule 22).
+    pub(crate) served: Map<(String, String, u32, Method), ServerKey>,
+    pub(crate) serving: Map<ServerKey, (String, String, u32, Method)>,
+    /// When registrations are to be refreshed or tried again.
+    pub(crate) timers: TimerQueue<AccountKey>,
+    pub(crate) outputs: VecDeque<UaOutput>,
+    now: Option<Instant>,
+}
+
+impl<E: Entropy> UserAgent<E> {
+    /// A user agent without accounts.
+    pub fn new(config: UaConfig, entropy: E) -> Self {
+        let mut entropy = Shared::new(entropy);
+        let UaConfig { user_agent, transactions, max_calls, codecs, answers_anyone, authentication } = config;
+        let calls = CallsConfig { timings: transactions.timings, max_calls, codecs };
+        // Peers choose what these are looked up by.
+        let hasher = Hasher::keyed(entropy.next_u64());
+        Self {
+            user_agent,
+            max_calls,
+            answers_anyone,
+            authentication,
+            transactions: Transactions::new(transactions, entropy.clone()),
+            calls: Calls::new(calls, entropy.clone()),
+            entropy,
+            accounts: Slab::new(),
+            callers: Map::default(),
+            outgoing: Slab::new(),
+            by_client: Map::default(),
+            by_tag: Map::default(),
+            lookups: Slab::new(),
+            served: Map::with_hasher(hasher),
+            serving: Map::default(),
+            timers: TimerQueue::new(),
+            outputs: VecDeque::new(),
+            now: None,
+        }
+    }
+
+    /// Adds an account. It can make and take calls at once; [`register`](Self::register) is for being found.
+    pub fn add_account(&mut self, account: Account) -> AccountKey {
+        let registration = Registration::new(&account, &mut self.entropy);
+        AccountKey(self.accounts.insert(Known::new(account, registration)))
+    }
+
+    /// Forgets an account. Its registration runs out by itself, unless it was taken back before; its calls go on,
+    /// but cannot answer challenges any more.
+    pub fn remove_account(&mut self, key: AccountKey) -> Option<Account> {
+        self.timers.cancel(key);
+        self.accounts.remove(key.0).map(|known| known.account)
+    }
+
+    /// An account.
+    pub fn account(&self, key: AccountKey) -> Option<&Account> {
+        self.accounts.get(key.0).map(|known| &known.account)
+    }
+
+    /// Registers, and stays registered until [`unregister`](Self::unregister): before the time is over it registers
+    /// again, and after a failure that may pass it tries again, at growing intervals (RFC 5626 §4.5).
+    ///
+    /// # Errors
+    /// [`CommandError::Gone`]; [`CommandError::NotSip`] when there is no registrar for such an address.
+    pub fn register(&mut self, now: Instant, account: AccountKey) -> Result<(), CommandError> {
+        let now = self.clamp(now);
+        let result = self.begin_registration(now, account);
+        self.pump(now);
+        result
+    }
+
+    /// Takes the registration back.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register).
+    pub fn unregister(&mut self, now: Instant, account: AccountKey) -> Result<(), CommandError> {
+        let now = self.clamp(now);
+        let result = self.end_registration(now, account);
+        self.pump(now);
+        result
+    }
+
+    /// Calls somebody.
+    ///
+    /// # Errors
+    /// When the account is gone, there are too many calls, or target or media cannot be written.
+    pub fn call(
+        &mut self,
+        now: Instant,
+        account: AccountKey,
+        target: &UriBuf,
+        audio: LocalAudio,
+    ) -> Result<CallKey, CommandError> {
+        self.invite(now, account, target, audio, true)
+    }
+
+    /// Calls somebody and leaves the offer to the peer; our answer goes with the ACK (RFC 3261 §13.2.1).
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    pub fn call_without_offer(
+        &mut self,
+        now: Instant,
+        account: AccountKey,
+        target: &UriBuf,
+        audio: LocalAudio,
+    ) -> Result<CallKey, CommandError> {
+        self.invite(now, account, target, audio, false)
+    }
+
+    fn invite(
+        &mut self,
+        now: Instant,
+        account: AccountKey,
+        target: &UriBuf,
+        audio: LocalAudio,
+        offers: bool,
+    ) -> Result<CallKey, CommandError> {
+        let now = self.clamp(now);
+        let known = self.accounts.get(account.0).ok_or(CommandError::Gone)?;
+        if target.as_sip().is_none() && known.account.outbound.is_none() {
+            return Err(CommandError::NotSip);
+        }
+        let invitation = Invitation {
+            target: target.clone(),
+            from: known.account.from(),
+            to: format!("<{}>", bare(target)),
+            routes: known.account.routes(),
+            audio,
+            offers,
+        };
+        let call = self.calls.call(now, invitation)?;
+        self.callers.insert(call, account);
+        self.pump(now);
+        Ok(call)
+    }
+
+    /// Tells the caller that it rings here.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call waits to be answered.
+    pub fn ring(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.ring(now, call))
+    }
+
+    /// Accepts a call. When `audio` does not fit the offer the call is refused with 488 and ends.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call waits to be answered.
+    pub fn answer(&mut self, now: Instant, call: CallKey, audio: LocalAudio) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.answer(now, call, audio))
+    }
+
+    /// Refuses a call with a status of 300 or above.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call waits to be answered and the status is 300 or above.
+    pub fn reject(&mut self, now: Instant, call: CallKey, status: StatusCode) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.reject(now, call, status))
+    }
+
+    /// Ends a call as its state asks: CANCEL, BYE, or 603. [`UaEvent::Ended`](crate::UaEvent::Ended) tells when that
+    /// is certain.
+    ///
+    /// # Errors
+    /// [`CommandError::Gone`] when it is over already.
+    pub fn hangup(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.hangup(now, call))
+    }
+
+    /// Holds the peer. [`SessionChanged`](crate::UaEvent::SessionChanged) or
+    /// [`ChangeRefused`](crate::UaEvent::ChangeRefused) follows, unless it is held already.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call is up.
+    pub fn hold(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.hold(now, call))
+    }
+
+    /// Ends our hold.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call is up.
+    pub fn resume(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.resume(now, call))
+    }
+
+    /// Sends an instant message (RFC 3428). One [`Reply`](crate::UaEvent::Reply) follows.
+    ///
+    /// # Errors
+    /// When the account is gone or a value cannot stand in a message.
+    pub fn message(
+        &mut self,
+        now: Instant,
+        account: AccountKey,
+        target: &UriBuf,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<RequestKey, CommandError> {
+        self.single(now, account, target, Method::MESSAGE, Some((content_type, body.into())))
+    }
+
+    /// Asks what a peer can do (RFC 3261 §11). One [`Reply`](crate::UaEvent::Reply) follows.
+    ///
+    /// # Errors
+    /// When the account is gone or a value cannot stand in a message.
+    pub fn options(
+        &mut self,
+        now: Instant,
+        account: AccountKey,
+        target: &UriBuf,
+    ) -> Result<RequestKey, CommandError> {
+        self.single(now, account, target, Method::OPTIONS, None)
+    }
+
+    fn single(
+        &mut self,
+        now: Instant,
+        account: AccountKey,
+        target: &UriBuf,
+        method: Method,
+        body: Option<(&str, Bytes)>,
+    ) -> Result<RequestKey, CommandError> {
+        let now = self.clamp(now);
+        let known = self.accounts.get(account.0).ok_or(CommandError::Gone)?;
+        if target.as_sip().is_none() && known.account.outbound.is_none() {
+            return Err(CommandError::NotSip);
+        }
+        let (tag, call_id) = (token(&mut self.entropy), token(&mut self.entropy) + &token(&mut self.entropy));
+        // RFC 3261 §8.1.1.5: arbitrary and below 2^31.
+        let number = self.entropy.below(1 << 30) as u32 + 1;
+        let uri = target.as_sip().map_or(target.as_str(), |sip| sip.without_headers());
+        let to = format!("<{}>", bare(target));
+        let ids = Ids { to: &to, tag: &tag, call_id: &call_id, number };
+        let mut request = known.account.request(method.clone(), uri, &ids);
+        if method == Method::OPTIONS {
+            request = request.header(HeaderId::ACCEPT, "application/sdp");
+        }
+        if let Some((content_type, body)) = body {
+            request = request.body(content_type, body);
+        }
+        let request = request.build()?;
+        let hop = self.first_hop(account, &request);
+        let key = self.dispatch(now, Purpose::Single, Some(account), hop, request);
+        self.pump(now);
+        Ok(RequestKey(key))
+    }
+
+    /// The Call-ID of a call that is not over.
+    pub fn call_id(&self, call: CallKey) -> Option<&str> {
+        self.calls.call_id(call)
+    }
+
+    /// What is agreed in a call that is up.
+    pub fn session(&self, call: CallKey) -> Option<Session> {
+        self.calls.session(call)
+    }
+
+    /// The addresses that peers reach us at, to be changed when listeners come and go.
+    pub fn locals_mut(&mut self) -> &mut Locals {
+        self.transactions.locals_mut()
+    }
+
+    /// How many calls are not over.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether nothing is going on: no transaction, call, question or timer. An account that is registered has a
+    /// timer.
+    pub fn is_empty(&self) -> bool {
+        self.transactions.is_empty()
+            && self.calls.is_empty()
+            && self.callers.is_empty()
+            && self.outgoing.is_empty()
+            && self.by_client.is_empty()
+            && self.by_tag.is_empty()
+            && self.lookups.is_empty()
+            && self.served.is_empty()
+            && self.serving.is_empty()
+            && self.timers.is_empty()
+    }
+
+    fn command(
+        &mut self,
+        now: Instant,
+        act: impl FnOnce(&mut Calls<Shared<E>>, Instant) -> Result<(), CallError>,
+    ) -> Result<(), CommandError> {
+        let now = self.clamp(now);
+        let result = act(&mut self.calls, now);
+        self.pump(now);
+        result.map_err(CommandError::from)
+    }
+
+    /// Where a request goes that belongs to no dialog.
+    pub(crate) fn first_hop(&self, account: AccountKey, request: &Request) -> Hop {
+        let known = self.accounts.get(account.0).map(|known| &known.account);
+        let transport = known.and_then(|known| known.transport);
+        match known.and_then(|known| known.outbound.clone()) {
+            Some(Outbound::Target(target)) => Hop::Target(target),
+            Some(Outbound::Uri(uri)) => Hop::Uri(uri, transport),
+            None => match request.uri() {
+                Ok(uri) => Hop::Uri(uri.to_owned(), transport),
+                Err(_) => Hop::Nowhere,
+            },
+        }
+    }
+
+    /// An earlier `now` than one already seen is treated as that one.
+    fn clamp(&mut self, now: Instant) -> Instant {
+        let now = self.now.map_or(now, |seen| seen.max(now));
+        self.now = Some(now);
+        now
+    }
+}
+
+/// Where a request is to go.
+#[derive(Clone, Debug)]
+pub(crate) enum Hop {
+    /// To where a URI leads, by this transport where the URI names none.
+    Uri(UriBuf, Option<crate::Protocol>),
+    Target(crate::Target),
+    Nowhere,
+}
+
+/// A URI as it stands in To: without what is only for the way there (RFC 3261 §19.1.1, Table 1).
+fn bare(uri: &UriBuf) -> UriBuf {
+    uri.without_params()
+}
+
+/// A random word: a tag, half of a Call-ID.
+pub(crate) fn token(entropy: &mut dyn Entropy) -> String {
+    format!("{:016x}", entropy.next_u64())
+}
+
+impl<E: Entropy> Machine for UserAgent<E> {
+    type Input = UaInput;
+    type Output = UaOutput;
+
+    fn handle(&mut self, now: Instant, input: UaInput) {
+        let now = self.clamp(now);
+        match input {
+            UaInput::Message(flow, message) => {
+                self.transactions.handle(now, TransactionInput::Message(flow, message));
+            }
+            UaInput::Failed(key, reason) => {
+                self.transactions.handle(now, TransactionInput::Failed(key, reason));
+            }
+            UaInput::Resolved(token, targets) => self.on_resolved(now, token, targets),
+        }
+        self.pump(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let now = self.clamp(now);
+        self.transactions.handle_timeout(now);
+        self.pump(now);
+        self.calls.handle_timeout(now);
+        self.pump(now);
+        while let Some(account) = self.timers.pop_expired(now) {
+            self.renew_registration(now, account);
+            self.pump(now);
+        }
+    }
+
+    fn poll(&mut self) -> Option<UaOutput> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let deadlines = [self.transactions.poll_timeout(), self.calls.poll_timeout(), self.timers.next()];
+        deadlines.into_iter().flatten().min()
+    }
+}
+
+impl<E> std::fmt::Debug for UserAgent<E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UserAgent")
+            .field("accounts", &self.accounts.len())
+            .field("calls", &self.calls)
+            .field("transactions", &self.transactions)
+            .finish_non_exhaustive()
+    }
+}

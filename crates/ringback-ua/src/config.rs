@@ -1,0 +1,56 @@
+//! How a user agent is set up.
+
+use ringback_auth::{Authenticator, Credentials};
+use ringback_sansio::Epoch;
+use ringback_sdp::Codec;
+use ringback_transaction::TransactionConfig;
+use std::fmt;
+
+/// How a user agent is set up.
+#[derive(Debug)]
+pub struct UaConfig {
+    /// What User-Agent and Server say.
+    pub user_agent: String,
+    /// Timings, limits, and the addresses that peers reach us at.
+    pub transactions: TransactionConfig,
+    /// At most so many calls; a further INVITE is answered 486.
+    pub max_calls: usize,
+    /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
+    pub codecs: Vec<Codec>,
+    /// Whether requests are taken for whatever user they name, by the account that was added first. Else a user that
+    /// is no account's is answered 404.
+    pub answers_anyone: bool,
+    /// Who must prove a password before a request outside of calls is taken; `None` is nobody.
+    pub authentication: Option<InboundAuthentication>,
+}
+
+impl Default for UaConfig {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("Ringback/", env!("CARGO_PKG_VERSION")).to_owned(),
+            transactions: TransactionConfig::default(),
+            max_calls: 10_000,
+            codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            answers_anyone: false,
+            authentication: None,
+        }
+    }
+}
+
+/// How requests of peers are challenged (RFC 3261 §22.2).
+pub struct InboundAuthentication {
+    /// Makes the challenges and judges what comes back.
+    pub authenticator: Authenticator,
+    /// Where passwords are found.
+    pub credentials: Box<dyn Credentials + Send>,
+    /// What time it is, for the age of nonces.
+    pub epoch: Epoch,
+}
+
+impl fmt::Debug for InboundAuthentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InboundAuthentication")
+            .field("authenticator", &self.authenticator)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,228 @@
+//! What goes in and what comes out.
+
+use crate::{AccountKey, CallKey, Ending, Session};
+use bytes::Bytes;
+use ringback_dialog::CallError;
+use ringback_message::{InvalidValue, Message, Response, StatusCode};
+use ringback_sansio::{CloseReason, Flow, Target};
+use ringback_sdp::{Codec, NegotiationError};
+use ringback_transaction::Key;
+use ringback_transport::locate::NextHop;
+use std::fmt;
+use std::time::Duration;
+
+/// What the transport and the resolver tell the user agent.
+#[derive(Clone, Debug)]
+pub enum UaInput {
+    /// A valid message came. Its topmost Via, when it is a request, says where from (`received`, `rport`).
+    Message(Flow, Message),
+    /// What [`UaOutput::Transmit`] asked for under this key could not be done.
+    Failed(Key, CloseReason),
+    /// The answer to [`UaOutput::Resolve`], exactly one for each: targets, best first; none when there is no such
+    /// name.
+    Resolved(Token, Vec<Target>),
+}
+
+/// What the user agent asks for and reports, in causal order.
+#[derive(Clone, Debug)]
+pub enum UaOutput {
+    /// Send these bytes.
+    Transmit {
+        /// Whom to tell when it fails ([`UaInput::Failed`]); `None` is nobody.
+        key: Option<Key>,
+        /// Where to.
+        to: Target,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// Find the addresses of a name. It is always [`NextHop::Name`].
+    Resolve(Token, NextHop),
+    /// Something happened that the application wants to know.
+    Event(UaEvent),
+}
+
+/// Names one question to the resolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub(crate) u64);
+
+/// Names one request outside of calls, which gets exactly one [`UaEvent::Reply`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestKey(pub(crate) ringback_sansio::Key<crate::outgoing::Outgoing>);
+
+impl fmt::Debug for RequestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "request {:?}", self.0)
+    }
+}
+
+/// What an application is told.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum UaEvent {
+    /// The account is registered, for the first time or again.
+    Registered {
+        /// Whose.
+        account: AccountKey,
+        /// For how long, if it were not refreshed before.
+        expires: Duration,
+    },
+    /// A registration, or taking it back, was refused or not answered.
+    RegistrationFailed {
+        /// Whose.
+        account: AccountKey,
+        /// The status; 408 when no answer came, 503 when the registrar cannot be reached.
+        status: StatusCode,
+        /// Why, for people.
+        reason: String,
+        /// When it is tried again; `None` when there is no use in that.
+        retry_in: Option<Duration>,
+    },
+    /// The registration was taken back.
+    Unregistered {
+        /// Whose.
+        account: AccountKey,
+    },
+    /// Somebody calls: ring, answer or reject.
+    Incoming(Incoming),
+    /// The next hop has our INVITE.
+    Trying {
+        /// Which call.
+        call: CallKey,
+    },
+    /// The call makes progress elsewhere: 180 is ringing.
+    Ringing {
+        /// Which call.
+        call: CallKey,
+        /// The status, 101 to 199.
+        status: StatusCode,
+    },
+    /// The peer sends media before it answers.
+    EarlyMedia {
+        /// Which call.
+        call: CallKey,
+        /// What was described.
+        session: Session,
+    },
+    /// The call is up.
+    Answered {
+        /// Which call.
+        call: CallKey,
+        /// What was agreed.
+        session: Session,
+    },
+    /// Something else was agreed: hold, resume, another address or codec.
+    SessionChanged {
+        /// Which call.
+        call: CallKey,
+        /// What is agreed now.
+        session: Session,
+    },
+    /// Hold or resume was refused; all is as before.
+    ChangeRefused {
+        /// Which call.
+        call: CallKey,
+        /// The status.
+        status: StatusCode,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The call is over. Exactly once for each.
+    Ended {
+        /// Which call.
+        call: CallKey,
+        /// By whom and why.
+        ending: Ending,
+    },
+    /// Somebody sent a message (RFC 3428).
+    MessageReceived {
+        /// For whom: the account that was meant, or the one of the call.
+        account: AccountKey,
+        /// What From says, without tag.
+        from: String,
+        /// What the body is.
+        content_type: String,
+        /// The body.
+        body: Bytes,
+        /// The call that it came in.
+        call: Option<CallKey>,
+    },
+    /// What became of a request outside of calls.
+    Reply {
+        /// Which request.
+        request: RequestKey,
+        /// The final status; 408 when none came, 503 when the request could not be sent.
+        status: StatusCode,
+        /// Why, for people.
+        reason: String,
+        /// The response, when there was one.
+        response: Option<Response>,
+    },
+}
+
+/// A call that somebody makes to us.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The call.
+    pub call: CallKey,
+    /// Who is called.
+    pub account: AccountKey,
+    /// What From says, without tag.
+    pub from: String,
+    /// What To says.
+    pub to: String,
+    /// Call-ID.
+    pub call_id: String,
+    /// The formats that both sides have; empty when the peer leaves the offer to us.
+    pub offered: Vec<Codec>,
+}
+
+/// Why a command was not carried out.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// The call is over, or the account was removed.
+    Gone,
+    /// The call is not in a state for this.
+    WrongState,
+    /// There are as many calls as allowed.
+    TooManyCalls,
+    /// Our own media cannot be described.
+    Negotiation(NegotiationError),
+    /// A value cannot stand in a message.
+    Invalid(InvalidValue),
+    /// The address is no `sip` or `sips` URI.
+    NotSip,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("there is no such call or account any more"),
+            Self::WrongState => f.write_str("the call is not in a state for this"),
+            Self::TooManyCalls => f.write_str("there are as many calls as allowed"),
+            Self::Negotiation(error) => write!(f, "our media cannot be described: {error}"),
+            Self::Invalid(error) => write!(f, "this cannot stand in a message: {error}"),
+            Self::NotSip => f.write_str("the address is no sip or sips URI"),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+impl From<CallError> for CommandError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::WrongState => Self::WrongState,
+            CallError::TooManyCalls => Self::TooManyCalls,
+            CallError::Negotiation(error) => Self::Negotiation(error),
+            CallError::Invalid(error) => Self::Invalid(error),
+            _ => Self::Gone,
+        }
+    }
+}
+
+impl From<InvalidValue> for CommandError {
+    fn from(error: InvalidValue) -> Self {
+        Self::Invalid(error)
+    }
+}

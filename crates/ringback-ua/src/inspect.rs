@@ -1,0 +1,260 @@
+//! What a user agent server looks at before it does anything (RFC 3261 §8.2, rule 22), and the requests that it
+//! answers by itself.
+
+use crate::account::Known;
+use crate::agent::{UserAgent, token};
+use crate::{AccountKey, CallKey, Incoming, UaEvent};
+use bytes::Bytes;
+use ringback_auth::{Place, Verdict};
+use ringback_dialog::{DialogInput, Invited};
+use ringback_message::header::{Allow, CallId, ContentEncoding, ContentType, From, Require, To};
+use ringback_message::{HeaderId, Method, Request, Response, ResponseBuilder, StatusCode, UriBuf};
+use ringback_sansio::{Entropy, Flow, Machine, Target};
+use ringback_transaction::ServerKey;
+use std::time::Instant;
+
+/// What a peer may ask of us.
+const ALLOWED: [Method; 8] = [
+    Method::INVITE,
+    Method::ACK,
+    Method::CANCEL,
+    Method::BYE,
+    Method::OPTIONS,
+    Method::MESSAGE,
+    Method::INFO,
+    Method::UPDATE,
+];
+
+/// The value of Allow.
+pub(crate) fn allow() -> Bytes {
+    Allow::list(&ALLOWED)
+}
+
+/// A refusal, or any other answer that needs no call.
+type Answer = ResponseBuilder;
+
+impl<E: Entropy> UserAgent<E> {
+    pub(crate) fn on_request(&mut self, now: Instant, key: ServerKey, flow: &Flow, request: Request) {
+        let tag = token(&mut self.entropy);
+        let is_copy = self.is_merged(key, &request);
+        let account = match self.inspect(now, &request, &tag, is_copy) {
+            Ok(account) => account,
+            Err(refusal) => return self.finish_answer(now, key, refusal.build()),
+        };
+        let contact = self.contact(account, &Target::Flow(*flow));
+        let contact = contact.or_else(|| UriBuf::new(&format!("sip:{}", flow.local)).ok());
+        let Some(contact) = contact else { return };
+        match (account, request.method()) {
+            (None, _) => self.calls.handle(now, DialogInput::Request { key, contact, request }),
+            (Some(account), &Method::INVITE) => self.on_invite(now, key, contact, account, request),
+            (Some(account), &Method::MESSAGE) => self.on_message(now, key, &request, &tag, account, None),
+            (Some(_), &Method::OPTIONS) => self.on_options(now, key, &request, &tag),
+            // The rest has a meaning inside of calls only (rule 23); a CANCEL that comes here matches nothing
+            // (rule 14).
+            (Some(_), _) => {
+                let reply = request.reply(StatusCode::CALL_DOES_NOT_EXIST, Some(&tag));
+                self.finish_answer(now, key, reply.build());
+            }
+        }
+    }
+
+    /// Looks at a request in the order of §8.2. The account that is meant; `None` for requests inside of dialogs.
+    fn inspect(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        tag: &str,
+        is_copy: bool,
+    ) -> Result<Option<AccountKey>, Answer> {
+        let refuse = |status| request.reply(status, Some(tag));
+        let method = request.method();
+        let is_inside = request.first::<To<'_>>().is_some_and(|to| to.is_ok_and(|to| to.tag().is_some()));
+        if !is_inside && *method != Method::CANCEL {
+            self.authenticate(now, request)?;
+        }
+        if !ALLOWED.contains(method) {
+            // §8.2.1 for methods that are known, §21.5.2 for others.
+            let status = match method.is_known() {
+                true => StatusCode::METHOD_NOT_ALLOWED,
+                false => StatusCode::NOT_IMPLEMENTED,
+            };
+            return Err(refuse(status).header(HeaderId::ALLOW, allow()));
+        }
+        if *method == Method::CANCEL {
+            return Err(refuse(StatusCode::CALL_DOES_NOT_EXIST));
+        }
+        let account = match is_inside {
+            true => None,
+            false => {
+                let uri = request.uri().map_err(|error| refuse(error.status))?;
+                let sip = *uri.sip().map_err(|error| refuse(error.status))?;
+                let account = self.addressee(&sip).ok_or_else(|| refuse(StatusCode::NOT_FOUND))?;
+                if is_copy {
+                    return Err(refuse(StatusCode::LOOP_DETECTED));
+                }
+                Some(account)
+            }
+        };
+        // No extension is understood, so each that is required is too much.
+        let mut required =
+            request.all::<Require<'_>>().flatten().map(|require| require.0).filter(|it| !it.is_empty());
+        if let Some(first) = required.next() {
+            let all = required.fold(first.to_owned(), |all, next| all + ", " + next);
+            return Err(refuse(StatusCode::BAD_EXTENSION).header(HeaderId::UNSUPPORTED, all));
+        }
+        inspect_body(request).map_err(|(status, header, value)| refuse(status).header(header, value))?;
+        Ok(account)
+    }
+
+    fn authenticate(&mut self, now: Instant, request: &Request) -> Result<(), Answer> {
+        let Some(inbound) = &mut self.authentication else { return Ok(()) };
+        let unix = inbound.epoch.unix(now);
+        let verdict = inbound.authenticator.authenticate(unix, request, Place::Server, &*inbound.credentials);
+        let stale = match verdict {
+            Verdict::Accepted { .. } => return Ok(()),
+            Verdict::Stale => true,
+            _ => false,
+        };
+        Err(inbound.authenticator.demand(unix, request, Place::Server, stale, &mut self.entropy))
+    }
+
+    fn addressee(&self, uri: &ringback_message::SipUri<'_>) -> Option<AccountKey> {
+        let is_meant = |(_, known): &(_, &Known)| known.is_meant(uri);
+        let meant = self.accounts.iter().find(is_meant);
+        let anyone = || self.accounts.iter().next().filter(|_| self.answers_anyone);
+        meant.or_else(anyone).map(|(key, _)| AccountKey(key))
+    }
+
+    /// Rule 22: whether the same request is being served that came another way (§8.2.2.2); else it is from now on.
+    fn is_merged(&mut self, key: ServerKey, request: &Request) -> bool {
+        let Ok(routing) = request.routing() else { return false };
+        if routing.to_tag.is_some() {
+            return false;
+        }
+        let from_tag = routing.from_tag.unwrap_or_default().to_owned();
+        let identity = (routing.call_id.to_owned(), from_tag, routing.cseq.number, request.method().clone());
+        if self.served.contains_key(&identity) {
+            return true;
+        }
+        self.served.insert(identity.clone(), key);
+        self.serving.insert(key, identity);
+        false
+    }
+
+    pub(crate) fn forget_served(&mut self, key: ServerKey) {
+        if let Some(identity) = self.serving.remove(&key) {
+            self.served.remove(&identity);
+        }
+    }
+
+    fn on_invite(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        contact: UriBuf,
+        account: AccountKey,
+        request: Request,
+    ) {
+        let (from, to) = (from_address(&request), to_address(&request));
+        let call_id = request.require::<CallId<'_>>().map(|id| id.0.to_owned()).unwrap_or_default();
+        if let Some(Invited { call, offered }) = self.calls.invited(now, key, contact, request) {
+            self.callers.insert(call, account);
+            self.tell(UaEvent::Incoming(Incoming { call, account, from, to, call_id, offered }));
+        }
+    }
+
+    fn on_message(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        request: &Request,
+        tag: &str,
+        account: AccountKey,
+        call: Option<CallKey>,
+    ) {
+        let from = from_address(request);
+        let content_type = request.values(HeaderId::CONTENT_TYPE).next();
+        let content_type = content_type.map_or("text/plain".into(), String::from_utf8_lossy).into_owned();
+        let body = request.body().clone();
+        self.finish_answer(now, key, request.reply(StatusCode::OK, Some(tag)).build());
+        self.tell(UaEvent::MessageReceived { account, from, content_type, body, call });
+    }
+
+    /// §11.2: what an INVITE would be answered with, and what we can do.
+    fn on_options(&mut self, now: Instant, key: ServerKey, request: &Request, tag: &str) {
+        let status = if self.calls.len() < self.max_calls { StatusCode::OK } else { StatusCode::BUSY_HERE };
+        let reply = request
+            .reply(status, Some(tag))
+            .header(HeaderId::ALLOW, allow())
+            .header(HeaderId::ACCEPT, "application/sdp")
+            .header(HeaderId::ACCEPT_ENCODING, "identity")
+            .header(HeaderId::ACCEPT_LANGUAGE, "en")
+            .header(HeaderId::SUPPORTED, "");
+        self.finish_answer(now, key, reply.build());
+    }
+
+    /// A request inside of a call that the call itself knows nothing about.
+    pub(crate) fn on_unhandled(&mut self, now: Instant, key: ServerKey, call: CallKey, request: &Request) {
+        let tag = token(&mut self.entropy);
+        match (request.method(), self.callers.get(&call).copied()) {
+            (&Method::MESSAGE, Some(account)) => {
+                self.on_message(now, key, request, &tag, account, Some(call))
+            }
+            (&Method::OPTIONS, _) => self.on_options(now, key, request, &tag),
+            _ => {
+                let reply = request.reply(StatusCode::METHOD_NOT_ALLOWED, Some(&tag));
+                self.finish_answer(now, key, reply.header(HeaderId::ALLOW, allow()).build());
+            }
+        }
+    }
+
+    fn finish_answer(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        response: Result<Response, ringback_message::InvalidValue>,
+    ) {
+        // What copies only what was read can be written, unless it is as long as a message may be; then the peer
+        // is left without an answer.
+        if let Ok(response) = response {
+            self.respond(now, key, response);
+        }
+    }
+}
+
+/// §8.2.3: whether the body is one that we can read; else the status and the header that says what is.
+fn inspect_body(request: &Request) -> Result<(), (StatusCode, HeaderId, &'static str)> {
+    if request.body().is_empty() {
+        return Ok(());
+    }
+    let optional = request.values(HeaderId::CONTENT_DISPOSITION).any(|value| {
+        let value: Vec<u8> = value.iter().filter(|byte| **byte != b' ').map(u8::to_ascii_lowercase).collect();
+        value.windows(b"handling=optional".len()).any(|part| part == b"handling=optional")
+    });
+    if optional {
+        return Ok(());
+    }
+    let mut encodings = request.all::<ContentEncoding<'_>>();
+    if encodings
+        .any(|encoding| encoding.is_ok_and(|it| !it.0.is_empty() && !it.0.eq_ignore_ascii_case("identity")))
+    {
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderId::ACCEPT_ENCODING, "identity"));
+    }
+    let describes_session = matches!(*request.method(), Method::INVITE | Method::UPDATE);
+    let is_sdp = match request.first::<ContentType<'_>>() {
+        Some(kind) => kind.is_ok_and(|kind| kind.is("application", "sdp")),
+        None => request.body().starts_with(b"v="),
+    };
+    match describes_session && !is_sdp {
+        true => Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderId::ACCEPT, "application/sdp")),
+        false => Ok(()),
+    }
+}
+
+fn from_address(request: &Request) -> String {
+    request.require::<From<'_>>().map(|from| from.address()).unwrap_or_default()
+}
+
+fn to_address(request: &Request) -> String {
+    request.require::<To<'_>>().map(|to| to.address()).unwrap_or_default()
+}

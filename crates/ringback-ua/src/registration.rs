@@ -1,0 +1,248 @@
+//! Registration: being found under an address of record (RFC 3261 §10.2, rule 43).
+
+use crate::account::Ids;
+use crate::agent::{UserAgent, token};
+use crate::outgoing::{Purpose, reason};
+use crate::{Account, AccountKey, CommandError, UaEvent};
+use ringback_message::header::{Contact, Expires, MinExpires, RetryAfter};
+use ringback_message::{HeaderId, Method, Response, StatusCode, UriBuf};
+use ringback_sansio::Entropy;
+use std::time::{Duration, Instant};
+
+/// RFC 5626 §4.5: the first interval after a failure, and the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(1800);
+/// How often a registrar may ask for a longer registration before it is taken to be mad.
+const MOST_RAISES: u32 = 3;
+
+/// What is known about the registration of one account.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    /// The same for all REGISTERs (§10.2): call-ids and numbers order them at the registrar.
+    call_id: String,
+    cseq: u32,
+    /// Whether the application wants to be registered.
+    wanted: bool,
+    /// How many seconds to ask for.
+    seconds: u32,
+    in_flight: bool,
+    /// The REGISTER in flight takes the binding back.
+    leaving: bool,
+    /// There may be a binding at the registrar.
+    bound: bool,
+    /// In a row.
+    failures: u32,
+    raises: u32,
+    /// The Contact that was sent last.
+    pub(crate) contact: Option<UriBuf>,
+}
+
+impl Registration {
+    pub(crate) fn new(account: &Account, entropy: &mut dyn Entropy) -> Self {
+        Self {
+            call_id: token(entropy) + &token(entropy),
+            cseq: entropy.below(1 << 30) as u32,
+            wanted: false,
+            seconds: u32::try_from(account.expires.as_secs()).unwrap_or(u32::MAX).max(1),
+            in_flight: false,
+            leaving: false,
+            bound: false,
+            failures: 0,
+            raises: 0,
+            contact: None,
+        }
+    }
+
+    pub(crate) fn next_cseq(&mut self) -> u32 {
+        // Below 2^31 (§8.1.1.5).
+        self.cseq = (self.cseq + 1) & (u32::MAX >> 1);
+        self.cseq
+    }
+}
+
+impl<E: Entropy> UserAgent<E> {
+    pub(crate) fn begin_registration(&mut self, now: Instant, key: AccountKey) -> Result<(), CommandError> {
+        let known = self.accounts.get_mut(key.0).ok_or(CommandError::Gone)?;
+        known.registration.wanted = true;
+        known.registration.failures = 0;
+        known.registration.raises = 0;
+        if known.registration.in_flight {
+            return Ok(());
+        }
+        self.send_register(now, key)
+    }
+
+    pub(crate) fn end_registration(&mut self, now: Instant, key: AccountKey) -> Result<(), CommandError> {
+        let known = self.accounts.get_mut(key.0).ok_or(CommandError::Gone)?;
+        known.registration.wanted = false;
+        self.timers.cancel(key);
+        match (known.registration.in_flight, known.registration.bound) {
+            // It is taken back when it is answered.
+            (true, _) => Ok(()),
+            (false, true) => self.send_register(now, key),
+            (false, false) => {
+                self.tell(UaEvent::Unregistered { account: key });
+                Ok(())
+            }
+        }
+    }
+
+    /// The timer of an account fired.
+    pub(crate) fn renew_registration(&mut self, now: Instant, key: AccountKey) {
+        let is_wanted = self.accounts.get(key.0).is_some_and(|known| known.registration.wanted);
+        if is_wanted {
+            // It could be written before, so it can be now.
+            let _ = self.send_register(now, key);
+        }
+    }
+
+    /// How many seconds the REGISTER of an account asks for now.
+    pub(crate) fn asked_seconds(&self, account: Option<AccountKey>) -> u32 {
+        let known = account.and_then(|account| self.accounts.get(account.0));
+        known.map_or(0, |known| if known.registration.leaving { 0 } else { known.registration.seconds })
+    }
+
+    fn send_register(&mut self, now: Instant, key: AccountKey) -> Result<(), CommandError> {
+        let tag = token(&mut self.entropy);
+        let known = self.accounts.get_mut(key.0).ok_or(CommandError::Gone)?;
+        let uri = known.account.registrar_uri().ok_or(CommandError::NotSip)?;
+        let registration = &mut known.registration;
+        registration.leaving = !registration.wanted;
+        let seconds = if registration.leaving { 0 } else { registration.seconds };
+        let number = registration.next_cseq();
+        let to = known.account.from();
+        let ids = Ids { to: &to, tag: &tag, call_id: &known.registration.call_id, number };
+        let request = known.account.request(Method::REGISTER, uri.as_str(), &ids);
+        let request = request.header(HeaderId::EXPIRES, seconds).build()?;
+        known.registration.in_flight = true;
+        known.registration.bound = true;
+        self.timers.cancel(key);
+        let hop = self.first_hop(key, &request);
+        self.dispatch(now, Purpose::Registration(key), Some(key), hop, request);
+        Ok(())
+    }
+
+    pub(crate) fn on_register_response(&mut self, now: Instant, key: AccountKey, response: &Response) {
+        let Some(known) = self.accounts.get_mut(key.0) else { return };
+        let registration = &mut known.registration;
+        let status = response.status();
+        if status.is_success() {
+            registration.in_flight = false;
+            registration.failures = 0;
+            let was_leaving = std::mem::replace(&mut registration.leaving, false);
+            if was_leaving {
+                registration.bound = false;
+                self.tell(UaEvent::Unregistered { account: key });
+            } else {
+                let seconds = granted(response, registration.contact.as_ref(), registration.seconds);
+                let expires = Duration::from_secs(seconds.into());
+                self.timers.set(key, now + refresh_after(expires));
+                self.tell(UaEvent::Registered { account: key, expires });
+            }
+            self.catch_up(now, key, was_leaving);
+            return;
+        }
+        let least = response.first::<MinExpires>().and_then(Result::ok).map(|least| least.0);
+        if let (StatusCode::INTERVAL_TOO_BRIEF, Some(least), false) = (status, least, registration.leaving)
+            && least > registration.seconds
+            && registration.raises < MOST_RAISES
+        {
+            registration.seconds = least;
+            registration.raises += 1;
+            registration.in_flight = false;
+            if self.send_register(now, key).is_ok() {
+                return;
+            }
+        }
+        let retry_after = response.first::<RetryAfter>().and_then(Result::ok).map(|after| after.0);
+        self.on_register_failed(now, key, status, &reason(response), retry_after);
+    }
+
+    pub(crate) fn on_register_failed(
+        &mut self,
+        now: Instant,
+        key: AccountKey,
+        status: StatusCode,
+        reason: &str,
+        retry_after: Option<u32>,
+    ) {
+        let jitter = self.entropy.below(501) as u32;
+        let Some(known) = self.accounts.get_mut(key.0) else { return };
+        let registration = &mut known.registration;
+        registration.in_flight = false;
+        let was_leaving = std::mem::replace(&mut registration.leaving, false);
+        if was_leaving {
+            registration.bound = false;
+        }
+        let retry_in = match is_lasting(status) || was_leaving || !registration.wanted {
+            true => None,
+            false => {
+                let longest = FIRST_WAIT.saturating_mul(1 << registration.failures.min(6)).min(LONGEST_WAIT);
+                registration.failures = registration.failures.saturating_add(1);
+                // RFC 5626 §4.5: between half of it and all of it.
+                let wait = longest.saturating_mul(500 + jitter) / 1000;
+                let asked = Duration::from_secs(retry_after.unwrap_or(0).into());
+                Some(wait.max(asked.min(LONGEST_WAIT)))
+            }
+        };
+        match retry_in {
+            Some(wait) => self.timers.set(key, now + wait),
+            None if !was_leaving => registration.wanted = false,
+            None => {}
+        }
+        self.tell(UaEvent::RegistrationFailed { account: key, status, reason: reason.to_owned(), retry_in });
+        if retry_in.is_none() {
+            self.catch_up(now, key, was_leaving);
+        }
+    }
+
+    /// Does what the application has asked for while a REGISTER was in flight.
+    fn catch_up(&mut self, now: Instant, key: AccountKey, was_leaving: bool) {
+        let Some(known) = self.accounts.get(key.0) else { return };
+        let (wanted, bound) = (known.registration.wanted, known.registration.bound);
+        let is_behind = if was_leaving { wanted } else { !wanted && bound };
+        if is_behind {
+            // It could be written before, so it can be now.
+            let _ = self.send_register(now, key);
+        }
+    }
+}
+
+/// How long our binding lives: what our Contact says, else Expires, else what was asked for.
+fn granted(response: &Response, ours: Option<&UriBuf>, asked: u32) -> u32 {
+    let is_ours = |contact: &Contact<'_>| {
+        let theirs = contact.address().map(|address| address.uri);
+        ours.zip(theirs).is_some_and(|(ours, theirs)| ours.as_uri().equivalent(&theirs))
+    };
+    let own = response.all::<Contact<'_>>().flatten().find(is_ours);
+    own.and_then(|contact| contact.address()?.expires())
+        .or_else(|| response.first::<Expires>().and_then(Result::ok).map(|expires| expires.0))
+        .unwrap_or(asked)
+}
+
+/// When to register again: early enough for a REGISTER that is lost for as long as a transaction lives.
+fn refresh_after(expires: Duration) -> Duration {
+    let lead = (expires / 2).min(Duration::from_secs(120));
+    (expires - lead).max(Duration::from_secs(1))
+}
+
+/// Whether trying again would end the same way: the request or the account is wrong.
+fn is_lasting(status: StatusCode) -> bool {
+    match status {
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TEMPORARILY_UNAVAILABLE | StatusCode::REQUEST_PENDING => {
+            false
+        }
+        status => matches!(status.class(), 4 | 6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registrations_are_refreshed_while_a_lost_one_can_be_repeated() {
+        let after = |seconds| refresh_after(Duration::from_secs(seconds)).as_secs();
+        assert_eq!([after(3600), after(120), after(60), after(1), after(0)], [3480, 60, 30, 1, 1]);
+    }
+}
