@@ -12,6 +12,7 @@ mod demo;
 mod doc;
 mod failure;
 mod fuzz;
+mod interop;
 mod json;
 mod process;
 mod sim;
@@ -79,6 +80,12 @@ const COMMANDS: &[Command] = &[
         arguments: "",
         about: "report: rules with a test, RFC 4475 verdicts, messages met in the wild",
         run: conform::run,
+    },
+    Command {
+        name: "interop",
+        arguments: "[PEER] [--binary PATH] [--calls N]",
+        about: "calls with SIPp, baresip and sipsak through the real program",
+        run: interop::run,
     },
     Command {
         name: "bench",

@@ -1,0 +1,203 @@
+//! baresip: a phone with ears. Calls go both ways, and what was heard is compared with what was said.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::child::Running;
+use super::server::{DOMAIN, Server, free_port, password};
+use super::{Case, Lab, audio};
+use crate::failure::{Failure, Outcome};
+
+pub(crate) const CASES: &[Case] =
+    &[("calls answer through serve", calls_us), ("is called through serve", is_called)];
+
+/// How long a call lasts: longer than either sound, so that the ends of the call cut off silence only.
+const CALL_SECONDS: &str = "6";
+/// How long a call may take to come and go.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// baresip registers as alice and calls bob, who is `ringback answer`.
+fn calls_us(lab: &Lab) -> Outcome<String> {
+    let server = Server::start(&lab.binary, &lab.folder)?;
+    let (ours, heard) = (speech(lab, "bob.wav"), lab.folder.join("answer.wav"));
+    let mut answer = Running::start(
+        &lab.folder,
+        "answer",
+        phone(&mut lab.ringback(), "answer", &[], "bob", &server)
+            .args(["--calls", "1"])
+            .args(playing(&ours, &heard)),
+    )?;
+    answer.line(Duration::from_secs(10), |line| (line == "ready").then_some(()))?;
+    let mut baresip = Baresip::start(lab, &server, "alice", &speech(lab, "alice.wav"))?;
+    baresip.command("dial", &format!("sip:bob@{DOMAIN}"))?;
+    answer.succeed(PATIENCE)?;
+    baresip.quit()?;
+    server.stop()?;
+    compare(lab, "alice.wav", &heard, "bob.wav")
+}
+
+/// baresip registers as alice and answers bob, who is `ringback call`.
+fn is_called(lab: &Lab) -> Outcome<String> {
+    let server = Server::start(&lab.binary, &lab.folder)?;
+    let (ours, heard) = (speech(lab, "bob.wav"), lab.folder.join("call.wav"));
+    let mut baresip = Baresip::start(lab, &server, "alice", &speech(lab, "alice.wav"))?;
+    let target = format!("sip:alice@{DOMAIN}");
+    let mut call = Running::start(
+        &lab.folder,
+        "call",
+        phone(&mut lab.ringback(), "call", &[&target], "bob", &server).args(playing(&ours, &heard)),
+    )?;
+    call.succeed(PATIENCE)?;
+    baresip.quit()?;
+    server.stop()?;
+    compare(lab, "alice.wav", &heard, "bob.wav")
+}
+
+/// What both sides heard against what the other played.
+fn compare(lab: &Lab, theirs: &str, our_record: &Path, ours: &str) -> Outcome<String> {
+    let towards_us = audio::check("what baresip said", &speech(lab, theirs), our_record)?;
+    let towards_them = audio::check("what ringback said", &speech(lab, ours), &decoded(&lab.folder)?)?;
+    Ok(format!(
+        "we heard {} of {} pieces (likeness {:.3}), baresip heard {} of {} ({:.3})",
+        towards_us.heard,
+        towards_us.spoken,
+        towards_us.likeness,
+        towards_them.heard,
+        towards_them.spoken,
+        towards_them.likeness
+    ))
+}
+
+/// The arguments that all our phones share.
+fn phone<'a>(
+    ringback: &'a mut Command,
+    verb: &str,
+    target: &[&str],
+    user: &str,
+    server: &Server,
+) -> &'a mut Command {
+    ringback
+        .arg(verb)
+        .args(target)
+        .args(["--from", &format!("sip:{user}@{DOMAIN}"), "--server", &server.udp.to_string()])
+        .args(["--password-env", "RINGBACK_INTEROP_PASSWORD"])
+        .env("RINGBACK_INTEROP_PASSWORD", password(user))
+}
+
+fn playing(ours: &Path, heard: &Path) -> Vec<String> {
+    let words =
+        ["--play", &ours.display().to_string(), "--record", &heard.display().to_string()].map(str::to_owned);
+    words.into_iter().chain(["--duration".to_owned(), CALL_SECONDS.to_owned()]).collect()
+}
+
+/// The sounds that the demo plays.
+fn speech(lab: &Lab, name: &str) -> PathBuf {
+    lab.root.join("crates/ringback/assets").join(name)
+}
+
+/// The recording that baresip's sndfile module makes of what it decodes; its name holds the time of day.
+fn decoded(folder: &Path) -> Outcome<PathBuf> {
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.to_string_lossy().ends_with("-dec.wav"))
+        .ok_or_else(|| Failure::Failed(format!("baresip recorded nothing in {}", folder.display())))
+}
+
+/// A running baresip that has registered.
+struct Baresip {
+    running: Running,
+    control: TcpStream,
+}
+
+impl Baresip {
+    /// Writes a configuration of its own, starts, waits until the registration is accepted.
+    fn start(lab: &Lab, server: &Server, user: &str, plays: &Path) -> Outcome<Self> {
+        let home = lab.folder.join("baresip");
+        let port = free_port()?;
+        let source = padded(plays, &lab.folder)?;
+        let write = |name: &str, text: String| {
+            let file = home.join(name);
+            std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))
+        };
+        std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+        write("config", config(&lab.folder, &source, port))?;
+        write("contacts", String::new())?;
+        write(
+            "accounts",
+            format!(
+                "<sip:{user}@{DOMAIN}>;auth_pass={};outbound=\"sip:{}\";regint=60;answermode=auto;audio_codecs=pcmu\n",
+                password(user),
+                server.udp
+            ),
+        )?;
+        // Lines must come when they are said, not when a buffer is full.
+        let mut command = Command::new("stdbuf");
+        command.args(["-oL", "baresip", "-4", "-f"]).arg(&home);
+        let mut running = Running::start(&lab.folder, "baresip", &mut command)?;
+        running.line(Duration::from_secs(20), |line| line.contains("[1 binding]").then_some(()))?;
+        let control = TcpStream::connect(("127.0.0.1", port))
+            .map_err(|error| format!("baresip does not take commands on port {port}: {error}"))?;
+        Ok(Self { running, control })
+    }
+
+    /// Sends a command to the module ctrl_tcp: JSON in a netstring.
+    fn command(&mut self, command: &str, params: &str) -> Outcome {
+        let json = format!(r#"{{"command":"{command}","params":"{params}"}}"#);
+        let netstring = format!("{}:{json},", json.len());
+        self.control
+            .write_all(netstring.as_bytes())
+            .map_err(|error| Failure::Failed(format!("baresip takes no command: {error}")))
+    }
+
+    /// Ends it in its own way, so that its recordings are complete.
+    fn quit(&mut self) -> Outcome {
+        self.command("quit", "")?;
+        self.running.wait(Duration::from_secs(20)).map(drop)
+    }
+}
+
+/// Speech, then silence for the rest of the call: at the end of its file baresip would hang up.
+fn padded(sound: &Path, folder: &Path) -> Outcome<PathBuf> {
+    let mut samples = audio::read(sound)?;
+    samples.resize(samples.len() + 8 * 8_000, 0);
+    let file = folder.join("baresip-plays.wav");
+    std::fs::write(&file, audio::wav(&samples)).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(file)
+}
+
+/// A phone without sound hardware: it plays a file, and what it hears goes to another (module sndfile).
+fn config(recordings: &Path, source: &Path, control: u16) -> String {
+    format!(
+        "poll_method epoll\n\
+         sip_listen 127.0.0.1:0\n\
+         net_interface 127.0.0.1\n\
+         audio_source aufile,{}\n\
+         audio_player aubridge,sink\n\
+         audio_alert aubridge,alert\n\
+         ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
+         module_path {}\n\
+         module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
+         snd_path {}\n\
+         module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
+         ctrl_tcp_listen 127.0.0.1:{control}\n",
+        source.display(),
+        modules().display(),
+        recordings.display(),
+    )
+}
+
+/// Debian keeps the modules of baresip here; others keep them below the architecture or /usr/local.
+fn modules() -> PathBuf {
+    let places = [
+        "/usr/lib/baresip/modules",
+        "/usr/lib/x86_64-linux-gnu/baresip/modules",
+        "/usr/local/lib/baresip/modules",
+    ];
+    places.iter().map(PathBuf::from).find(|place| place.is_dir()).unwrap_or_else(|| places[0].into())
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask interop [PEER]`: the program with others that speak SIP.
+//!
+//! Everything runs on 127.0.0.1, on ports that the system picks, and ends with the test. What all of them said is kept
+//! under `target/interop/`, a folder for each case.
+
+mod audio;
+mod baresip;
+mod child;
+mod packages;
+mod server;
+mod sipp;
+mod sipsak;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::{Failure, Outcome, take_number, take_value};
+use crate::process::Steps;
+use packages::{BARESIP, Need, SIPP, SIPSAK};
+
+/// One thing that must work with one peer; what it hands back is a line for the sum.
+type Case = (&'static str, fn(&Lab) -> Outcome<String>);
+
+/// A foreign program: its name on the command line, what it needs, and what is done with it.
+const PEERS: &[(&str, Need, &[Case])] =
+    &[("sipp", SIPP, sipp::CASES), ("baresip", BARESIP, baresip::CASES), ("sipsak", SIPSAK, sipsak::CASES)];
+
+/// Calls in each case that makes many, unless told.
+const CALLS: u64 = 1_000;
+
+/// What a case works with.
+pub(crate) struct Lab {
+    /// The program under test.
+    binary: PathBuf,
+    /// Where this case keeps its files.
+    folder: PathBuf,
+    /// The workspace.
+    root: PathBuf,
+    /// How many calls make many.
+    calls: u64,
+}
+
+impl Lab {
+    /// The program under test, to be given its arguments.
+    fn ringback(&self) -> Command {
+        Command::new(&self.binary)
+    }
+
+    /// A file that belongs to these tests.
+    fn file(&self, name: &str) -> PathBuf {
+        self.root.join("xtask/interop").join(name)
+    }
+}
+
+/// Runs the cases of one peer or of all.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let mut arguments = arguments.to_vec();
+    let given = take_value(&mut arguments, "--binary")?;
+    let calls = take_number(&mut arguments, "--calls")?.unwrap_or(CALLS);
+    let names = PEERS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+    let wanted: Vec<_> = match arguments.as_slice() {
+        [] => PEERS.iter().collect(),
+        [peer] => PEERS.iter().filter(|(name, ..)| name == peer).collect(),
+        _ => return Err(Failure::Usage(format!("usage: cargo xtask interop [PEER]; peers: {names}"))),
+    };
+    if wanted.is_empty() {
+        return Err(Failure::Usage(format!("there is no peer `{}`; known: {names}", arguments.join(" "))));
+    }
+    packages::ensure(&wanted.iter().map(|(_, need, _)| *need).collect::<Vec<_>>())?;
+    let binary = server::binary(given)?;
+    let root = std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
+    let mut steps = Steps::default();
+    for (peer, _, cases) in wanted {
+        for (name, case) in *cases {
+            let name = format!("{peer} {name}");
+            steps.step(&name, || {
+                let folder = fresh(&root.join("target/interop").join(name.replace([' ', ',', ':'], "-")))?;
+                let lab = Lab { binary: binary.clone(), folder, root: root.clone(), calls };
+                println!("{name}: {}", case(&lab)?);
+                Ok(())
+            });
+        }
+    }
+    steps.finish()
+}
+
+fn fresh(folder: &Path) -> Outcome<PathBuf> {
+    let _ = std::fs::remove_dir_all(folder);
+    std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    Ok(folder.to_path_buf())
+}

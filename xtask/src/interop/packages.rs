@@ -1,0 +1,38 @@
+//! The foreign programs, and the Debian packages that hold them.
+
+use std::process::Command;
+
+use crate::failure::{Failure, Outcome};
+use crate::process::{installed, output, run as show};
+
+/// A program and the package that brings it.
+pub(crate) type Need = (&'static str, &'static str);
+
+/// All programs that the cases use.
+pub(crate) const SIPP: Need = ("sipp", "sip-tester");
+pub(crate) const SIPSAK: Need = ("sipsak", "sipsak");
+pub(crate) const BARESIP: Need = ("baresip", "baresip-core");
+
+/// Makes sure that the programs are there: root installs what is missing, others are told what to install.
+pub(crate) fn ensure(needs: &[Need]) -> Outcome {
+    let missing: Vec<&str> =
+        needs.iter().filter(|(program, _)| !installed(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.join(" ");
+    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !root || !installed("apt-get") {
+        return Err(Failure::Failed(format!("missing: {list}; install with `sudo apt-get install {list}`")));
+    }
+    eprintln!("Installing {list} (this runs as root, so it can).");
+    let quiet = ["-qq", "-y", "--no-install-recommends"];
+    show(Command::new("apt-get").args(["update", "-qq"]))?;
+    show(
+        Command::new("apt-get")
+            .arg("install")
+            .args(quiet)
+            .args(&missing)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}

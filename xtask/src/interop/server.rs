@@ -1,0 +1,134 @@
+//! A `ringback serve` of our own, on ports that the system picks.
+
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::child::Running;
+use crate::failure::{Failure, Outcome};
+
+/// The domain that the server is responsible for, beside its address.
+pub(crate) const DOMAIN: &str = "127.0.0.1";
+
+/// Users that each server knows. The passwords are as good as any for a server on loopback.
+pub(crate) const USERS: &[(&str, &str)] = &[("alice", "wonderland"), ("bob", "builder"), ("carol", "singer")];
+
+/// How long a program may take to start.
+const START: Duration = Duration::from_secs(10);
+
+/// A running server.
+pub(crate) struct Server {
+    running: Running,
+    pub(crate) udp: SocketAddr,
+    pub(crate) tcp: SocketAddr,
+}
+
+impl Server {
+    /// Starts the server and waits until it is ready.
+    pub(crate) fn start(binary: &Path, folder: &Path) -> Outcome<Self> {
+        let users: String = USERS.iter().map(|(name, password)| format!("{name}:{password}\n")).collect();
+        let file = folder.join("users");
+        std::fs::write(&file, users).map_err(|error| format!("{}: {error}", file.display()))?;
+        let mut running = Running::start(
+            folder,
+            "serve",
+            Command::new(binary)
+                .args(["serve", "--ephemeral", "--domain", DOMAIN])
+                .args(["--listen", "udp:127.0.0.1:0", "--listen", "tcp:127.0.0.1:0", "--users"])
+                .arg(&file),
+        )?;
+        let (mut udp, mut tcp) = (None, None);
+        running.line(START, |line| {
+            match listener(line) {
+                Some(("udp", address)) => udp = Some(address),
+                Some(("tcp", address)) => tcp = Some(address),
+                _ => {}
+            }
+            (line == "ready").then_some(())
+        })?;
+        let (Some(udp), Some(tcp)) = (udp, tcp) else {
+            return Err(running.failed("was ready without naming a listener for udp and one for tcp"));
+        };
+        Ok(Self { running, udp, tcp })
+    }
+
+    /// Where the server listens for `udp` or `tcp`.
+    pub(crate) fn address(&self, transport: &str) -> SocketAddr {
+        if transport == "tcp" { self.tcp } else { self.udp }
+    }
+
+    /// Ends the server, which must go in an orderly way.
+    pub(crate) fn stop(mut self) -> Outcome {
+        if !self.running.is_alive() {
+            return Err(self.running.failed("ended before the test did"));
+        }
+        let status = self.running.terminate(Duration::from_secs(10))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(self.running.failed(&format!("ended on SIGTERM with {status}")))
+        }
+    }
+}
+
+/// The password of a user.
+pub(crate) fn password(user: &str) -> &'static str {
+    USERS.iter().find(|(name, _)| *name == user).map_or("", |(_, password)| password)
+}
+
+/// Reads `listening udp:127.0.0.1:40123`.
+fn listener(line: &str) -> Option<(&str, SocketAddr)> {
+    let (transport, address) = line.strip_prefix("listening ")?.split_once(':')?;
+    Some((transport, address.parse().ok()?))
+}
+
+/// A port that was free for UDP and TCP a moment ago, for programs that cannot say which one they got.
+pub(crate) fn free_port() -> Outcome<u16> {
+    for _ in 0..64 {
+        let socket = UdpSocket::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
+        let port = socket.local_addr().map_err(|error| format!("no free port: {error}"))?.port();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(Failure::Failed("no port is free for both UDP and TCP".into()))
+}
+
+/// The program under test: given by hand, or built in the dev profile that the tests use too.
+pub(crate) fn binary(given: Option<String>) -> Outcome<PathBuf> {
+    if let Some(path) = given {
+        let path = PathBuf::from(path);
+        let here = std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
+        let path = here.join(path);
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(Failure::Usage(format!("{} is no file", path.display())))
+        };
+    }
+    crate::process::run(&mut crate::process::cargo(["build", "--package", "ringback-cli"]))?;
+    let metadata = crate::process::output(&mut crate::process::cargo([
+        "metadata",
+        "--format-version",
+        "1",
+        "--no-deps",
+        "--offline",
+    ]))?;
+    let metadata = crate::json::Json::parse(&metadata)?;
+    let target = metadata.get("target_directory").text().ok_or("cargo names no target directory")?;
+    Ok(Path::new(target).join("debug/ringback"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_listener_is_read() {
+        let address = "127.0.0.1:40123".parse().unwrap();
+        assert_eq!(listener("listening udp:127.0.0.1:40123"), Some(("udp", address)));
+        assert_eq!(listener("listening tcp:[::1]:5060"), Some(("tcp", "[::1]:5060".parse().unwrap())));
+        assert_eq!(listener("ready"), None);
+    }
+}

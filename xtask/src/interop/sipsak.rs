@@ -1,0 +1,36 @@
+//! sipsak: short questions of another author's hand.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::child::Running;
+use super::server::{Server, free_port, password};
+use super::{Case, Lab};
+use crate::failure::Outcome;
+
+pub(crate) const CASES: &[Case] =
+    &[("asks serve for OPTIONS", options), ("registers and finds itself", user_location)];
+
+/// sipsak gives up by itself before this.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// OPTIONS to the server itself; sipsak ends with 0 only on a 200.
+fn options(lab: &Lab) -> Outcome<String> {
+    let server = Server::start(&lab.binary, &lab.folder)?;
+    let to = format!("sip:{}", server.udp);
+    Running::start(&lab.folder, "sipsak", Command::new("sipsak").args(["-vv", "-s", &to]))?
+        .succeed(PATIENCE)?;
+    server.stop()?;
+    Ok("answered 200".into())
+}
+
+/// Registers with a password, then sends a MESSAGE to itself through the server and answers it.
+fn user_location(lab: &Lab) -> Outcome<String> {
+    let server = Server::start(&lab.binary, &lab.folder)?;
+    let (to, port) = (format!("sip:carol@{}", server.udp), free_port()?.to_string());
+    let mut sipsak = Command::new("sipsak");
+    sipsak.args(["-vv", "-U", "-M", "-x", "60", "-l", &port, "-a", password("carol"), "-s", &to]);
+    Running::start(&lab.folder, "sipsak", &mut sipsak)?.succeed(PATIENCE)?;
+    server.stop()?;
+    Ok("registered, and its MESSAGE came back to it".into())
+}
