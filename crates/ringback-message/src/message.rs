@@ -29,6 +29,7 @@ use std::ops::Deref;
 /// let to = message.first::<To>().expect("there is one")?;
 /// assert_eq!(&*to.display(), b"Bob");
 /// assert_eq!(&message.render()[..], text.as_bytes());
+/// assert_eq!(message.as_received(), text);
 /// # Ok::<(), ringback_message::ParseError>(())
 /// ```
 #[derive(Clone)]
@@ -277,6 +278,12 @@ impl Message {
     /// The body; empty when there is none.
     pub fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// The bytes as they were received or built, whatever was changed since: for those who keep a record of what was
+    /// on the wire. Bytes of a datagram behind the body are among them.
+    pub fn as_received(&self) -> &Bytes {
+        &self.received
     }
 
     /// A copy that shares no bytes with the buffer it was read from, for keeping a small message that pins a

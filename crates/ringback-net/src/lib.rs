@@ -80,5 +80,5 @@ pub use net::Net;
 pub use outbox::Outbox;
 pub use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
 pub use ringback_transport::locate::NextHop;
-pub use sockets::{Sockets, local_ip_towards};
+pub use sockets::{Sockets, local_addresses, local_ip_towards};
 pub use tap::{Direction, Seen, Tap};

@@ -10,7 +10,7 @@ use futures::FutureExt as _;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -24,7 +24,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct Net<C: Core> {
     shared: Arc<Shared<C>>,
     stop: watch::Sender<bool>,
-    ended: Vec<oneshot::Receiver<()>>,
+    ended: Mutex<Vec<oneshot::Receiver<()>>>,
 }
 
 impl<C: Core> Net<C> {
@@ -72,7 +72,7 @@ impl<C: Core> Net<C> {
                 shared.runtimes[index].spawn(keep(task, "accepting connections"));
             }
         }
-        Ok(Self { shared, stop, ended })
+        Ok(Self { shared, stop, ended: Mutex::new(ended) })
     }
 
     /// What it drives.
@@ -101,8 +101,9 @@ impl<C: Core> Net<C> {
         self.shared.streams().open_streams()
     }
 
-    /// Ends the driver: connections write what waits, for a second at most, then the threads end.
-    pub async fn shutdown(mut self) {
+    /// Ends the driver: connections write what waits, for a second at most, then the threads end. What is sent
+    /// afterwards goes nowhere; ports are free again when this is dropped.
+    pub async fn shutdown(&self) {
         self.shared.streams().close_all();
         let shared = self.shared.clone();
         let written = async {
@@ -112,7 +113,8 @@ impl<C: Core> Net<C> {
         };
         let _ = tokio::time::timeout(LAST_WORDS, written).await;
         self.stop.send_replace(true);
-        for ended in self.ended.drain(..) {
+        let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
+        for ended in ended {
             let _ = ended.await;
         }
     }

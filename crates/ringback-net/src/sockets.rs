@@ -1,7 +1,9 @@
 //! Sockets that are bound and not read yet.
 
+use crate::batch::socket_addr;
 use crate::net::Net;
 use crate::{BindError, Core, Listen, NetConfig};
+use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{setsockopt, sockopt};
 use ringback_sansio::{FlowId, Protocol};
 use socket2::{Domain, Socket, Type};
@@ -83,6 +85,20 @@ pub fn local_ip_towards(peer: SocketAddr) -> io::Result<IpAddr> {
     let socket = Socket::new(Domain::for_address(peer), Type::DGRAM, None)?;
     socket.connect(&peer.into())?;
     address_of(&socket).map(|address| address.ip())
+}
+
+/// The addresses of this machine, for whoever listens on all of them and has to know them by name. Without those of
+/// one link only, which mean nothing to a peer that is told them.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
+    let addresses = getifaddrs()?.filter_map(|interface| socket_addr(interface.address.as_ref()?));
+    let mut addresses: Vec<IpAddr> = addresses.map(|address| address.ip()).collect();
+    addresses.retain(|ip| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local()));
+    addresses.sort_unstable();
+    addresses.dedup();
+    Ok(addresses)
 }
 
 fn bind_all(listen: Listen, config: &NetConfig) -> io::Result<(SocketAddr, Vec<Socket>)> {

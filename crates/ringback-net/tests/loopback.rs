@@ -5,7 +5,7 @@ use ringback_message::header::{Header as _, Via};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
 use ringback_net::{
     CloseReason, Core, Direction, Flow, MediaKind, MediaSocket, Net, NetConfig, NextHop, Outbox, Protocol,
-    Seen, Sockets, Tap, Target, Worker, local_ip_towards,
+    Seen, Sockets, Tap, Target, Worker, local_addresses, local_ip_towards,
 };
 use ringback_transport::via::response_target;
 use std::io::{Read as _, Write as _};
@@ -365,6 +365,7 @@ async fn shutdown_writes_what_waits_and_frees_the_ports() {
     net.shutdown().await;
     assert_eq!(client.read(&mut [0]).unwrap(), 0);
     assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Closed(own)));
+    drop(net);
     assert!(Sockets::bind(NetConfig::new(listeners)).is_ok());
 }
 
@@ -403,4 +404,5 @@ async fn media_has_an_even_port_and_the_next_one() {
         assert_eq!((got, &buffer[..len]), (kind, &b"packet"[..]));
     }
     assert_eq!(local_ip_towards(there.rtp_address()).unwrap(), localhost);
+    assert!(local_addresses().unwrap().contains(&localhost));
 }
