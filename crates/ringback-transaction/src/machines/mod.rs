@@ -8,6 +8,8 @@ mod invite_client;
 mod invite_server;
 mod non_invite_client;
 mod non_invite_server;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use effects::{Effects, Pace, Send, Timer, TimerSet};
 pub(crate) use invite_client::InviteClient;
