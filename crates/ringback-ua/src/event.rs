@@ -45,6 +45,18 @@ pub enum UaOutput {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(pub(crate) u64);
 
+impl Token {
+    /// The token as one number, for resolvers that carry numbers.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The token back from [`to_bits`](Self::to_bits).
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
 /// Names one request outside of calls, which gets exactly one [`UaEvent::Reply`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestKey(pub(crate) ringback_sansio::Key<crate::outgoing::Outgoing>);

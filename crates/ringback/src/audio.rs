@@ -1,0 +1,141 @@
+//! What a call plays and records.
+
+use ringback_media::{AudioFileError, AudioSource, WavWriter, read_wav};
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The sampling rate of a call: that of G.711.
+pub(crate) const RATE: u32 = 8_000;
+
+/// Sees each media packet as it was received and may change it or, by returning false, drop it: for tests of
+/// what loss and damage do.
+pub type MediaHook = Arc<dyn Fn(&mut Vec<u8>) -> bool + Send + Sync>;
+
+/// What a call plays to the other side and where it records it.
+///
+/// ```
+/// use ringback::Audio;
+/// let audio = Audio::file("greeting.wav").record("caller.wav");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Audio {
+    play: Play,
+    record: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Play {
+    #[default]
+    Silence,
+    File(PathBuf),
+    Samples(Arc<[i16]>),
+    Echo,
+}
+
+impl Audio {
+    /// Plays nothing.
+    pub fn silence() -> Self {
+        Self::default()
+    }
+
+    /// Plays a WAV file once (8, 16 or 48 kHz PCM), then silence.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { play: Play::File(path.into()), record: None }
+    }
+
+    /// Plays samples at 8 kHz once, then silence.
+    pub fn samples(samples: impl Into<Arc<[i16]>>) -> Self {
+        Self { play: Play::Samples(samples.into()), record: None }
+    }
+
+    /// Plays back what is heard.
+    pub fn echo() -> Self {
+        Self { play: Play::Echo, record: None }
+    }
+
+    /// Records what is received into a WAV file: each packet as it was decoded, placed by its RTP timestamp,
+    /// without the changes that play-out makes to hide a bad network. Written when the call ends; an hour at most.
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
+        self.record = Some(path.into());
+        self
+    }
+
+    /// Opens the files, so that what is wrong with them is known before anything is sent.
+    pub(crate) fn open(self) -> Result<OpenAudio, AudioError> {
+        let (source, echo) = match self.play {
+            Play::Silence => (AudioSource::silence(), false),
+            Play::Echo => (AudioSource::silence(), true),
+            Play::Samples(samples) => (AudioSource::once(samples), false),
+            Play::File(path) => {
+                let file = File::open(&path).map_err(|error| AudioError::open(&path, error))?;
+                let samples =
+                    read_wav(BufReader::new(file), RATE).map_err(|error| AudioError::Read(path, error))?;
+                (AudioSource::once(samples.into()), false)
+            }
+        };
+        let record = match self.record {
+            Some(path) => {
+                let file = File::create(&path).map_err(|error| AudioError::create(&path, error))?;
+                Some((path, file))
+            }
+            None => None,
+        };
+        Ok(OpenAudio { source, echo, record })
+    }
+}
+
+/// Audio whose files are open.
+pub(crate) struct OpenAudio {
+    pub(crate) source: AudioSource,
+    pub(crate) echo: bool,
+    pub(crate) record: Option<(PathBuf, File)>,
+}
+
+/// Writes a recording.
+pub(crate) fn write(path: &Path, file: File, samples: &[i16]) -> Result<(), AudioError> {
+    let failed = |error| AudioError::Write(path.to_owned(), error);
+    let mut wav = WavWriter::new(BufWriter::new(file), RATE).map_err(failed)?;
+    wav.write(samples).map_err(failed)?;
+    wav.finish().map_err(failed)
+}
+
+/// Why a file cannot be played or recorded.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum AudioError {
+    /// It cannot be opened for reading.
+    Open(PathBuf, io::Error),
+    /// It cannot be created.
+    Create(PathBuf, io::Error),
+    /// It is no WAV file that can be played.
+    Read(PathBuf, AudioFileError),
+    /// The recording could not be written.
+    Write(PathBuf, AudioFileError),
+}
+
+impl AudioError {
+    fn open(path: &Path, error: io::Error) -> Self {
+        Self::Open(path.to_owned(), error)
+    }
+
+    fn create(path: &Path, error: io::Error) -> Self {
+        Self::Create(path.to_owned(), error)
+    }
+}
+
+impl fmt::Display for AudioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(path, error) => write!(f, "cannot open {}: {error}", path.display()),
+            Self::Create(path, error) => write!(f, "cannot create {}: {error}", path.display()),
+            Self::Read(path, error) => write!(f, "cannot play {}: {error}", path.display()),
+            Self::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for AudioError {}

@@ -1,0 +1,218 @@
+//! Calls, as the application holds them.
+
+use crate::CallError;
+use crate::audio::{Audio, AudioError};
+use crate::endpoint::Endpoint;
+use crate::session::{self, Command, Side};
+use ringback_media::LegStats;
+use ringback_message::{StatusCode, UriBuf};
+use ringback_net::MediaSocket;
+use ringback_ua::{AccountKey, CallKey, CommandError, Ending, LocalAudio, Session};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// What happens in a call.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum CallEvent {
+    /// Somebody on the way has the request (100).
+    Trying,
+    /// It rings, or is forwarded, or waits in a queue: 101 to 199.
+    Ringing(StatusCode),
+    /// The other side plays something before it answers.
+    EarlyMedia(MediaInfo),
+    /// It was answered; audio flows.
+    Answered(MediaInfo),
+    /// It was held or resumed by either side, or the audio goes elsewhere now.
+    Changed(MediaInfo),
+    /// Hold or resume did not happen; the call is as before.
+    ChangeRefused(StatusCode, String),
+    /// A digit was pressed at the other side.
+    Digit(char),
+    /// All digits were sent.
+    DigitsSent,
+    /// What was to be played is played.
+    Played,
+    /// It is over, recordings are written. Nothing comes after this.
+    Ended(Box<Summary>),
+}
+
+/// The audio of a call as it was agreed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaInfo {
+    /// The codec that we send: `PCMU`.
+    pub codec: String,
+    /// Where our audio goes; `None` when there is nowhere to send it.
+    pub remote: Option<SocketAddr>,
+    /// Whether we hold the other side.
+    pub held_by_us: bool,
+    /// Whether the other side holds us.
+    pub held_by_them: bool,
+}
+
+impl MediaInfo {
+    pub(crate) fn new(session: &Session) -> Self {
+        Self {
+            codec: session.codec().map_or_else(|| "no audio".to_owned(), |codec| codec.name().to_owned()),
+            remote: session.remote_rtp(),
+            held_by_us: session.held_by_us,
+            held_by_them: session.held_by_them,
+        }
+    }
+}
+
+/// How a call was.
+#[derive(Debug)]
+pub struct Summary {
+    /// Who ended it, and why.
+    pub ending: Ending,
+    /// From the request to the answer; `None` when nobody answered.
+    pub setup: Option<Duration>,
+    /// From the answer to the end.
+    pub talk: Option<Duration>,
+    /// What the audio was like; `None` when there was none.
+    pub media: Option<LegStats>,
+    /// How long the recording is, where one was asked for.
+    pub recorded: Option<Duration>,
+    /// Why the recording could not be written.
+    pub fault: Option<AudioError>,
+}
+
+/// Describes a call before it is made.
+pub struct CallBuilder {
+    endpoint: Endpoint,
+    account: AccountKey,
+    target: String,
+    audio: Audio,
+}
+
+impl CallBuilder {
+    pub(crate) fn new(endpoint: Endpoint, account: AccountKey, target: String) -> Self {
+        Self { endpoint, account, target, audio: Audio::silence() }
+    }
+
+    /// What to play and where to record.
+    #[must_use]
+    pub fn audio(mut self, audio: Audio) -> Self {
+        self.audio = audio;
+        self
+    }
+
+    /// Plays a WAV file once. Replaces what [`audio`](Self::audio) said.
+    #[must_use]
+    pub fn play(mut self, path: impl Into<PathBuf>) -> Self {
+        self.audio = Audio::file(path);
+        self
+    }
+
+    /// Records the other side into a WAV file.
+    #[must_use]
+    pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
+        self.audio = self.audio.record(path);
+        self
+    }
+
+    /// Calls.
+    ///
+    /// # Errors
+    /// When the target is no SIP URI, a file cannot be used, or no socket is to be had. What the other side says comes
+    /// as [`CallEvent`]s.
+    pub async fn start(self) -> Result<Call, CallError> {
+        let target = UriBuf::new(&self.target).map_err(CallError::Target)?;
+        let audio = self.audio.open()?;
+        let socket = MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket)?;
+        let local = LocalAudio::new(socket.rtp_address());
+        let (account, begun) = (self.account, Instant::now());
+        let (call, call_id, events) = self.endpoint.inner.command(|state, now| {
+            let call = state.ua.call(now, account, &target, local)?;
+            let call_id = state.ua.call_id(call).unwrap_or_default().to_owned();
+            Ok::<_, CommandError>((call, call_id, state.follow(call)))
+        })?;
+        let side = Side { call, call_id, begun };
+        Ok(session::spawn(self.endpoint, side, events, socket, audio))
+    }
+}
+
+/// A call. Dropping it hangs up.
+pub struct Call {
+    endpoint: Endpoint,
+    key: CallKey,
+    call_id: String,
+    events: mpsc::Receiver<CallEvent>,
+    commands: mpsc::Sender<Command>,
+    over: bool,
+}
+
+impl Call {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        side: &Side,
+        events: mpsc::Receiver<CallEvent>,
+        commands: mpsc::Sender<Command>,
+    ) -> Self {
+        Self { endpoint, key: side.call, call_id: side.call_id.clone(), events, commands, over: false }
+    }
+
+    /// The Call-ID.
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// The next event; `None` after [`CallEvent::Ended`]. Cancel safe.
+    pub async fn next(&mut self) -> Option<CallEvent> {
+        let event = self.events.recv().await;
+        self.over |= matches!(event, None | Some(CallEvent::Ended(_)));
+        event
+    }
+
+    /// Holds the other side. [`CallEvent::Changed`] follows, or [`CallEvent::ChangeRefused`].
+    ///
+    /// # Errors
+    /// When the call is not up, or is being changed already.
+    pub fn hold(&self) -> Result<(), CommandError> {
+        let key = self.key;
+        self.endpoint.inner.command(|state, now| state.ua.hold(now, key))
+    }
+
+    /// Resumes the other side.
+    ///
+    /// # Errors
+    /// As [`hold`](Self::hold).
+    pub fn resume(&self) -> Result<(), CommandError> {
+        let key = self.key;
+        self.endpoint.inner.command(|state, now| state.ua.resume(now, key))
+    }
+
+    /// Ends the call in the way that its state asks for. [`CallEvent::Ended`] follows.
+    ///
+    /// # Errors
+    /// When it is over.
+    pub fn hangup(&self) -> Result<(), CommandError> {
+        let key = self.key;
+        self.endpoint.inner.command(|state, now| state.ua.hangup(now, key))
+    }
+
+    /// Sends digits as telephone events (RFC 4733), one after the other. [`CallEvent::DigitsSent`] follows.
+    ///
+    /// # Errors
+    /// When one is no digit, or the call is over.
+    pub async fn send_digits(&self, digits: &str) -> Result<(), CallError> {
+        if let Some(digit) = digits.chars().find(|digit| !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D'))
+        {
+            return Err(CallError::Digit(digit));
+        }
+        let sent = self.commands.send(Command::Digits(digits.to_owned())).await;
+        sent.map_err(|_| CallError::Command(CommandError::Gone))
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.over {
+            // Gone means that it ended by itself.
+            let _ = self.hangup();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The endpoint: sockets, a user agent, and the accounts that live on them.
+
+use crate::StartError;
+use crate::account::AccountBuilder;
+use crate::audio::MediaHook;
+use crate::incoming::{Arrival, IncomingCall, ReceivedMessage};
+use crate::node::{Node, State};
+use ringback_net::{Listen, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, local_ip_towards};
+use ringback_ua::{UaConfig, UserAgent};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{Mutex, mpsc};
+
+/// How many calls and messages may wait for the application to look at them.
+const WAITING: usize = 64;
+
+/// A SIP user agent on the network. Clones are the same endpoint.
+#[derive(Clone)]
+pub struct Endpoint {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) net: Net<Node>,
+    /// Where peers send us audio.
+    pub(crate) media_ip: IpAddr,
+    pub(crate) media_hook: Option<MediaHook>,
+    pub(crate) tap: Option<Arc<dyn Tap>>,
+    arrivals: Mutex<mpsc::Receiver<Arrival>>,
+    messages: Mutex<mpsc::Receiver<ReceivedMessage>>,
+}
+
+impl Inner {
+    /// Commands the user agent and sends what follows from it.
+    pub(crate) fn command<R>(&self, command: impl FnOnce(&mut State, Instant) -> R) -> R {
+        let now = Instant::now();
+        let mut out = Outbox::new();
+        let result = self.net.core().with(now, &mut out, |state| command(state, now));
+        self.net.send(out);
+        result
+    }
+}
+
+/// Sets an endpoint up.
+#[derive(Default)]
+pub struct EndpointBuilder {
+    listen: Vec<String>,
+    user_agent: Option<String>,
+    answers_anyone: bool,
+    tap: Option<Arc<dyn Tap>>,
+    media_hook: Option<MediaHook>,
+}
+
+impl EndpointBuilder {
+    /// Listens on `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`; port 0 lets the system choose. Without any, on UDP and
+    /// TCP at free ports of the address that leads outside.
+    #[must_use]
+    pub fn listen(mut self, listen: impl Into<String>) -> Self {
+        self.listen.push(listen.into());
+        self
+    }
+
+    /// What User-Agent and Server say.
+    #[must_use]
+    pub fn user_agent(mut self, text: impl Into<String>) -> Self {
+        self.user_agent = Some(text.into());
+        self
+    }
+
+    /// Takes calls whatever user they are for, not only those for an account.
+    #[must_use]
+    pub fn answers_anyone(mut self) -> Self {
+        self.answers_anyone = true;
+        self
+    }
+
+    /// Shows every message and media packet to `tap`.
+    #[must_use]
+    pub fn tap(mut self, tap: Arc<dyn Tap>) -> Self {
+        self.tap = Some(tap);
+        self
+    }
+
+    /// Lets `hook` see, change and drop the media packets that are received.
+    #[must_use]
+    pub fn media_hook(mut self, hook: MediaHook) -> Self {
+        self.media_hook = Some(hook);
+        self
+    }
+
+    /// Binds the sockets and starts the network thread. Calls run on the tokio runtime that polls this.
+    ///
+    /// # Errors
+    /// When a listener is malformed or its address cannot be bound.
+    pub async fn start(self) -> Result<Endpoint, StartError> {
+        let mut listen = Vec::new();
+        for text in &self.listen {
+            listen.push(text.parse::<Listen>().map_err(StartError::Listen)?);
+        }
+        if listen.is_empty() {
+            let ip = outside();
+            for protocol in [Protocol::Udp, Protocol::Tcp] {
+                listen.push(Listen { protocol, address: SocketAddr::new(ip, 0) });
+            }
+        }
+        let mut net = NetConfig::new(listen);
+        net.tap.clone_from(&self.tap);
+        let sockets = Sockets::bind(net).map_err(StartError::Bind)?;
+
+        let mut config = UaConfig { answers_anyone: self.answers_anyone, ..UaConfig::default() };
+        if let Some(user_agent) = self.user_agent {
+            config.user_agent = user_agent;
+        }
+        let mut media_ip = None;
+        for listener in sockets.listeners() {
+            let reachable = reachable(listener.address);
+            config.transactions.locals.set(listener.protocol, reachable);
+            media_ip.get_or_insert(reachable.ip());
+        }
+        let (arrivals, arrived) = mpsc::channel(WAITING);
+        let (messages, received) = mpsc::channel(WAITING);
+        let node = Node::new(UserAgent::new(config, OsEntropy::new()), arrivals, messages);
+        let net = sockets.start(Arc::new(node)).map_err(StartError::Thread)?;
+        let inner = Inner {
+            net,
+            media_ip: media_ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            media_hook: self.media_hook,
+            tap: self.tap,
+            arrivals: Mutex::new(arrived),
+            messages: Mutex::new(received),
+        };
+        Ok(Endpoint { inner: Arc::new(inner) })
+    }
+}
+
+impl Endpoint {
+    /// Sets an endpoint up.
+    pub fn builder() -> EndpointBuilder {
+        EndpointBuilder::default()
+    }
+
+    /// Where we listen: the real ports.
+    pub fn listeners(&self) -> &[Listen] {
+        self.inner.net.listeners()
+    }
+
+    /// An account for one of our addresses: `sip:alice@example.com`.
+    pub fn account(&self, address: impl Into<String>) -> AccountBuilder {
+        AccountBuilder::new(self.clone(), address.into())
+    }
+
+    /// The next call for us. `None` when the endpoint is shut down. Cancel safe.
+    pub async fn incoming(&self) -> Option<IncomingCall> {
+        let arrival = self.inner.arrivals.lock().await.recv().await?;
+        Some(IncomingCall::new(self.clone(), arrival))
+    }
+
+    /// The next instant message for us. `None` when the endpoint is shut down. Cancel safe.
+    pub async fn message(&self) -> Option<ReceivedMessage> {
+        self.inner.messages.lock().await.recv().await
+    }
+
+    /// How many calls are not over.
+    pub fn calls(&self) -> usize {
+        self.inner.net.core().lock().ua.calls()
+    }
+
+    /// Ends the network thread after what is to be sent was sent. Calls that are up are not ended, so hang up before.
+    /// Other clones keep the endpoint alive.
+    pub async fn shutdown(self) {
+        if let Ok(inner) = Arc::try_unwrap(self.inner) {
+            inner.net.shutdown().await;
+        }
+    }
+}
+
+/// The address that peers reach a socket at: its own, unless it is bound to all.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let probe: SocketAddr = if address.is_ipv4() {
+        SocketAddr::from(([192, 0, 2, 1], 9))
+    } else {
+        SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 9))
+    };
+    let loopback = if address.is_ipv4() {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    } else {
+        IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])
+    };
+    let ip = local_ip_towards(probe).unwrap_or(loopback);
+    SocketAddr::new(ip, address.port())
+}
+
+/// The address of ours that leads outside; loopback on a machine without network.
+fn outside() -> IpAddr {
+    reachable(SocketAddr::from(([0, 0, 0, 0], 0))).ip()
+}

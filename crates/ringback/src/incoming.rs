@@ -1,0 +1,122 @@
+//! What comes in: calls and messages.
+
+use crate::CallError;
+use crate::audio::Audio;
+use crate::call::Call;
+use crate::endpoint::Endpoint;
+use crate::session::{self, Side};
+use bytes::Bytes;
+use ringback_message::StatusCode;
+use ringback_net::MediaSocket;
+use ringback_ua::{CommandError, Ending, Incoming, LocalAudio, UaEvent};
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// A call that waits for the application.
+pub(crate) struct Arrival {
+    pub(crate) incoming: Incoming,
+    pub(crate) events: mpsc::Receiver<UaEvent>,
+}
+
+/// An instant message that somebody sent us.
+#[derive(Clone, Debug)]
+pub struct ReceivedMessage {
+    /// Who sent it, as the From field says.
+    pub from: String,
+    /// What the body is, such as `text/plain`.
+    pub content_type: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A call for us that nobody has answered yet. Dropping it declines the call.
+pub struct IncomingCall {
+    endpoint: Endpoint,
+    /// `None` once it was answered or declined.
+    arrival: Option<Arrival>,
+}
+
+impl IncomingCall {
+    pub(crate) fn new(endpoint: Endpoint, arrival: Arrival) -> Self {
+        Self { endpoint, arrival: Some(arrival) }
+    }
+
+    fn incoming(&self) -> &Incoming {
+        &self.arrival.as_ref().expect("it is taken only by methods that consume the call").incoming
+    }
+
+    /// Who calls, as the From field says.
+    pub fn from(&self) -> &str {
+        &self.incoming().from
+    }
+
+    /// Whom they call, as the To field says.
+    pub fn to(&self) -> &str {
+        &self.incoming().to
+    }
+
+    /// The Call-ID.
+    pub fn call_id(&self) -> &str {
+        &self.incoming().call_id
+    }
+
+    /// Lets it ring at the caller.
+    ///
+    /// # Errors
+    /// When the caller has given up.
+    pub fn ring(&self) -> Result<(), CommandError> {
+        let call = self.incoming().call;
+        self.endpoint.inner.command(|state, now| state.ua.ring(now, call))
+    }
+
+    /// Waits until the caller gives up. Cancel safe.
+    pub async fn cancelled(&mut self) -> Ending {
+        let arrival = self.arrival.as_mut().expect("it is taken only by methods that consume the call");
+        loop {
+            match arrival.events.recv().await {
+                Some(UaEvent::Ended { ending, .. }) => return ending,
+                Some(_) => {}
+                // The endpoint is gone.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Answers.
+    ///
+    /// # Errors
+    /// When the caller has given up, a file of `audio` cannot be used or no socket is to be had. The call is declined
+    /// then.
+    pub async fn answer(mut self, audio: Audio) -> Result<Call, CallError> {
+        let call = self.incoming().call;
+        let audio = audio.open()?;
+        let socket = MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket)?;
+        let local = LocalAudio::new(socket.rtp_address());
+        self.endpoint.inner.command(|state, now| state.ua.answer(now, call, local))?;
+        let arrival = self.arrival.take().expect("it is taken only by methods that consume the call");
+        let side = Side { call, call_id: arrival.incoming.call_id, begun: Instant::now() };
+        Ok(session::spawn(self.endpoint.clone(), side, arrival.events, socket, audio))
+    }
+
+    /// Declines with a status of 300 to 699.
+    ///
+    /// # Errors
+    /// When the caller has given up.
+    pub fn reject(mut self, status: StatusCode) -> Result<(), CommandError> {
+        let arrival = self.arrival.take().expect("it is taken only by methods that consume the call");
+        self.endpoint.inner.command(|state, now| state.ua.reject(now, arrival.incoming.call, status))
+    }
+}
+
+impl Drop for IncomingCall {
+    fn drop(&mut self) {
+        if let Some(arrival) = self.arrival.take() {
+            let call = arrival.incoming.call;
+            // Gone means that the caller was faster.
+            let _ = self
+                .endpoint
+                .inner
+                .command(|state, now| state.ua.reject(now, call, StatusCode::TEMPORARILY_UNAVAILABLE));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The SIP stack that applications add first: endpoints, accounts, calls and audio.
+//!
+//! ```no_run
+//! use ringback::{CallEvent, Endpoint};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = Endpoint::builder().listen("udp:0.0.0.0:0").start().await?;
+//! let alice = endpoint.account("sip:alice@example.com").password("secret").register().await?;
+//!
+//! let mut call = alice.call("sip:bob@example.com").play("hello.wav").record("answer.wav").start().await?;
+//! while let Some(event) = call.next().await {
+//!     match event {
+//!         CallEvent::Ringing(_) => println!("ringing…"),
+//!         CallEvent::Answered(media) => println!("talking {}", media.codec),
+//!         CallEvent::Ended(summary) => println!("ended {}", summary.ending),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! And the other side:
+//!
+//! ```no_run
+//! use ringback::{Audio, Endpoint};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = Endpoint::builder().listen("udp:192.0.2.1:5060").start().await?;
+//! let bob = endpoint.account("sip:bob@example.com").password("secret").register().await?;
+//! while let Some(incoming) = endpoint.incoming().await {
+//!     println!("{} calls {}", incoming.from(), bob.address());
+//!     let mut call = incoming.answer(Audio::echo()).await?;
+//!     tokio::spawn(async move { while call.next().await.is_some() {} });
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything runs on state machines without I/O (`ringback-ua` and below); this crate adds sockets, time, the RTP of
+//! each call and files. One endpoint has one network thread; each call has one task on the tokio runtime that
+//! started the endpoint.
+//!
+//! **Cancel safety.** Dropping any future of this crate leaves the endpoint consistent: what was commanded goes on,
+//! nobody waits for its outcome. Dropping a [`Call`] hangs up, dropping an [`IncomingCall`] declines it, and
+//! [`Call::next`] loses no event when it is dropped before it is ready.
+//!
+//! Not here: servers (see `ringback-server`), sound cards, video.
+
+mod account;
+mod audio;
+mod call;
+mod endpoint;
+mod error;
+mod incoming;
+mod node;
+mod session;
+
+pub use account::{Account, AccountBuilder, Registration};
+pub use audio::{Audio, AudioError, MediaHook};
+pub use call::{Call, CallBuilder, CallEvent, MediaInfo, Summary};
+pub use endpoint::{Endpoint, EndpointBuilder};
+pub use error::{CallError, RegisterError, RequestFailed, StartError};
+pub use incoming::{IncomingCall, ReceivedMessage};
+pub use ringback_media::LegStats;
+pub use ringback_message::StatusCode;
+pub use ringback_net::{Direction, Listen, Protocol, Seen, Tap, local_ip_towards};
+pub use ringback_ua::{EndedBy, Ending};

@@ -1,0 +1,172 @@
+//! The user agent behind its lock, and who waits for its events.
+
+use crate::account::Registration;
+use crate::incoming::{Arrival, ReceivedMessage};
+use ringback_message::{Message, StatusCode};
+use ringback_net::{CloseReason, Core, Flow, OsEntropy, Outbox, Target, Worker};
+use ringback_sansio::{Machine as _, Map};
+use ringback_transaction::Key;
+use ringback_ua::{AccountKey, CallKey, RequestKey, Token, UaEvent, UaInput, UaOutput, UserAgent};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// How many events of one call may wait for its task, which does little between them.
+const EVENTS: usize = 64;
+
+/// What came back for a single request.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: String,
+    pub(crate) response: Option<ringback_message::Response>,
+}
+
+/// One user agent, driven by the network and commanded by the application.
+pub(crate) struct Node {
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) ua: UserAgent<OsEntropy>,
+    pub(crate) calls: Map<CallKey, mpsc::Sender<UaEvent>>,
+    pub(crate) requests: Map<RequestKey, oneshot::Sender<Reply>>,
+    pub(crate) accounts: Map<AccountKey, watch::Sender<Registration>>,
+    pub(crate) arrivals: mpsc::Sender<Arrival>,
+    pub(crate) messages: mpsc::Sender<ReceivedMessage>,
+}
+
+impl Node {
+    pub(crate) fn new(
+        ua: UserAgent<OsEntropy>,
+        arrivals: mpsc::Sender<Arrival>,
+        messages: mpsc::Sender<ReceivedMessage>,
+    ) -> Self {
+        let state = State {
+            ua,
+            calls: Map::default(),
+            requests: Map::default(),
+            accounts: Map::default(),
+            arrivals,
+            messages,
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Runs one command and collects what it wants sent.
+    pub(crate) fn with<R>(
+        &self,
+        now: Instant,
+        out: &mut Outbox<Key>,
+        command: impl FnOnce(&mut State) -> R,
+    ) -> R {
+        let mut state = self.lock();
+        let result = command(&mut state);
+        state.drain(now, out);
+        result
+    }
+
+    /// A thread that panicked in here has left a state that is still whole between two inputs.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A channel for the events of a call.
+    pub(crate) fn follow(&mut self, call: CallKey) -> mpsc::Receiver<UaEvent> {
+        let (sender, receiver) = mpsc::channel(EVENTS);
+        self.calls.insert(call, sender);
+        receiver
+    }
+
+    fn drain(&mut self, now: Instant, out: &mut Outbox<Key>) {
+        while let Some(output) = self.ua.poll() {
+            match output {
+                UaOutput::Transmit { key, to, bytes } => out.send(key, to, bytes),
+                UaOutput::Resolve(token, hop) => out.resolve(token.to_bits(), hop),
+                UaOutput::Event(event) => self.event(now, event),
+            }
+        }
+    }
+
+    fn event(&mut self, now: Instant, event: UaEvent) {
+        match event {
+            UaEvent::Registered { account, expires } => {
+                self.registration(account, Registration::Active { expires });
+            }
+            UaEvent::RegistrationFailed { account, status, reason, retry_in } => {
+                self.registration(account, Registration::Failed { status, reason, retry_in });
+            }
+            UaEvent::Unregistered { account } => self.registration(account, Registration::Removed),
+            UaEvent::Incoming(incoming) => {
+                let call = incoming.call;
+                let events = self.follow(call);
+                if self.arrivals.try_send(Arrival { incoming, events }).is_err() {
+                    // Nobody takes calls, or not fast enough.
+                    self.calls.remove(&call);
+                    let _ = self.ua.reject(now, call, StatusCode::TEMPORARILY_UNAVAILABLE);
+                }
+            }
+            UaEvent::Trying { call }
+            | UaEvent::Ringing { call, .. }
+            | UaEvent::EarlyMedia { call, .. }
+            | UaEvent::Answered { call, .. }
+            | UaEvent::SessionChanged { call, .. }
+            | UaEvent::ChangeRefused { call, .. } => {
+                if let Some(sender) = self.calls.get(&call)
+                    && sender.try_send(event).is_err()
+                {
+                    // Its task is gone, or a peer changes the session faster than anybody can follow.
+                    self.calls.remove(&call);
+                    let _ = self.ua.hangup(now, call);
+                }
+            }
+            UaEvent::Ended { call, .. } => {
+                if let Some(sender) = self.calls.remove(&call) {
+                    let _ = sender.try_send(event);
+                }
+            }
+            UaEvent::MessageReceived { from, content_type, body, .. } => {
+                // An application that does not read its messages loses the newest.
+                let _ = self.messages.try_send(ReceivedMessage { from, content_type, body });
+            }
+            UaEvent::Reply { request, status, reason, response } => {
+                if let Some(sender) = self.requests.remove(&request) {
+                    let _ = sender.send(Reply { status, reason, response });
+                }
+            }
+            other => tracing::debug!(?other, "an event that nobody here knows"),
+        }
+    }
+
+    fn registration(&mut self, account: AccountKey, state: Registration) {
+        if let Some(sender) = self.accounts.get(&account) {
+            sender.send_replace(state);
+        }
+    }
+}
+
+impl Core for Node {
+    type Tag = Key;
+
+    fn received(&self, now: Instant, flow: Flow, message: Message, out: &mut Outbox<Key>) {
+        self.with(now, out, |state| state.ua.handle(now, UaInput::Message(flow, message)));
+    }
+
+    fn failed(&self, now: Instant, tag: Key, reason: CloseReason, out: &mut Outbox<Key>) {
+        self.with(now, out, |state| state.ua.handle(now, UaInput::Failed(tag, reason)));
+    }
+
+    fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Outbox<Key>) {
+        let input = UaInput::Resolved(Token::from_bits(token), targets.to_vec());
+        self.with(now, out, |state| state.ua.handle(now, input));
+    }
+
+    fn handle_timeout(&self, now: Instant, _: Worker, out: &mut Outbox<Key>) {
+        self.with(now, out, |state| state.ua.handle_timeout(now));
+    }
+
+    fn poll_timeout(&self, _: Worker) -> Option<Instant> {
+        self.lock().ua.poll_timeout()
+    }
+}

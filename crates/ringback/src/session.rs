@@ -1,0 +1,367 @@
+//! The task of one call: events of the user agent on one side, RTP and files on the other.
+
+use crate::audio::{self, OpenAudio, RATE};
+use crate::call::{Call, CallEvent, MediaInfo, Summary};
+use crate::endpoint::{Endpoint, Inner};
+use bytes::Bytes;
+use ringback_media::{
+    AudioFormat, AudioLeg, Incoming, LegConfig, LegEvent, PeerAddress, RecorderLimits, Sent,
+    TimestampRecorder,
+};
+use ringback_net::{Direction, MediaKind, MediaSocket, OsEntropy, Protocol, Seen, epoch};
+use ringback_ua::{CallKey, Ending, Session, UaEvent};
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+
+/// How many events may wait for the application.
+const EVENTS: usize = 64;
+/// How long a digit sounds.
+const DIGIT: Duration = Duration::from_millis(100);
+/// No RTP packet of a telephone call is longer than a datagram on Ethernet.
+const LONGEST: usize = 2_048;
+
+/// What the task of a call is told by its handle.
+pub(crate) enum Command {
+    Digits(String),
+}
+
+/// Which call it is.
+pub(crate) struct Side {
+    pub(crate) call: CallKey,
+    pub(crate) call_id: String,
+    pub(crate) begun: Instant,
+}
+
+/// Starts the task of a call and gives its handle.
+pub(crate) fn spawn(
+    endpoint: Endpoint,
+    side: Side,
+    ua_events: mpsc::Receiver<UaEvent>,
+    socket: MediaSocket,
+    audio: OpenAudio,
+) -> Call {
+    let (events, receiver) = mpsc::channel(EVENTS);
+    let (commands, commanded) = mpsc::channel(8);
+    // The task must not keep alive what it waits for.
+    let inner = Arc::downgrade(&endpoint.inner);
+    let call = Call::new(endpoint, &side, receiver, commands);
+    let recorder = audio.record.is_some().then(|| TimestampRecorder::new(RecorderLimits::default()));
+    let task = Task {
+        media: Media {
+            inner,
+            socket,
+            audio,
+            recorder,
+            leg: None,
+            frame: Vec::new(),
+            play_out: Vec::new(),
+            packet: Vec::new(),
+            digits: Digits::None,
+            played: false,
+        },
+        cname: format!("{:x}", scramble(&side.call_id)),
+        begun: side.begun,
+        answered: None,
+        events,
+    };
+    tokio::spawn(task.run(ua_events, commanded));
+    call
+}
+
+/// A name for RTCP that says nothing about us (RFC 7022) and stays the same for the call.
+fn scramble(call_id: &str) -> u64 {
+    use std::hash::BuildHasher as _;
+    ringback_sansio::Hasher::keyed(std::process::id().into()).hash_one(call_id)
+}
+
+struct Task {
+    media: Media,
+    cname: String,
+    begun: Instant,
+    answered: Option<Instant>,
+    events: mpsc::Sender<CallEvent>,
+}
+
+/// Whether digits are on their way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Digits {
+    None,
+    Queued,
+    Sounding,
+}
+
+struct Media {
+    inner: Weak<Inner>,
+    socket: MediaSocket,
+    audio: OpenAudio,
+    recorder: Option<TimestampRecorder>,
+    leg: Option<AudioLeg>,
+    /// The frame to send next; empty when it has to be taken from the source first.
+    frame: Vec<i16>,
+    play_out: Vec<i16>,
+    packet: Vec<u8>,
+    digits: Digits,
+    played: bool,
+}
+
+impl Task {
+    async fn run(mut self, mut ua_events: mpsc::Receiver<UaEvent>, mut commands: mpsc::Receiver<Command>) {
+        let mut ticker: Option<Interval> = None;
+        let mut buffer = vec![0; LONGEST];
+        let mut is_held = true;
+        let ending = loop {
+            tokio::select! {
+                event = ua_events.recv() => match event {
+                    Some(UaEvent::Ended { ending, .. }) => break Some(ending),
+                    Some(event) => {
+                        self.on_event(event);
+                        if let (None, Some(leg)) = (&ticker, &self.media.leg) {
+                            ticker = Some(pace(leg));
+                        }
+                    }
+                    // The endpoint is shut down.
+                    None => break None,
+                },
+                command = commands.recv(), if is_held => match command {
+                    Some(Command::Digits(digits)) => self.media.send_digits(&digits),
+                    None => is_held = false,
+                },
+                () = tick(&mut ticker) => self.media.on_tick(&self.events).await,
+                received = self.media.socket.receive(&mut buffer), if self.media.leg.is_some() => {
+                    // An ICMP error of an earlier send; the next packets tell.
+                    if let Ok((kind, length, from)) = received {
+                        self.media.on_packet(kind, from, &buffer[..length], &self.events);
+                    }
+                }
+            }
+        };
+        self.finish(ending).await;
+    }
+
+    fn on_event(&mut self, event: UaEvent) {
+        let told = match event {
+            UaEvent::Trying { .. } => CallEvent::Trying,
+            UaEvent::Ringing { status, .. } => CallEvent::Ringing(status),
+            UaEvent::EarlyMedia { session, .. } => CallEvent::EarlyMedia(self.agree(&session)),
+            UaEvent::Answered { session, .. } => {
+                self.answered.get_or_insert_with(Instant::now);
+                CallEvent::Answered(self.agree(&session))
+            }
+            UaEvent::SessionChanged { session, .. } => CallEvent::Changed(self.agree(&session)),
+            UaEvent::ChangeRefused { status, reason, .. } => CallEvent::ChangeRefused(status, reason),
+            _ => return,
+        };
+        tell(&self.events, told);
+    }
+
+    /// Starts the audio, or changes it to what was agreed now.
+    fn agree(&mut self, session: &Session) -> MediaInfo {
+        let now = Instant::now();
+        let direction = session.direction();
+        if let Some(format) = AudioFormat::negotiated(&session.audio) {
+            let peer = PeerAddress::negotiated(&session.audio);
+            match &mut self.media.leg {
+                Some(leg) => leg.renegotiate(now, format, direction, peer),
+                None => {
+                    let config =
+                        LegConfig { format, direction, peer, cname: self.cname.clone(), epoch: epoch() };
+                    self.media.leg = Some(AudioLeg::new(now, config, &mut OsEntropy::new()));
+                }
+            }
+        }
+        MediaInfo::new(session)
+    }
+
+    async fn finish(mut self, ending: Option<Ending>) {
+        let now = Instant::now();
+        if let Some(leg) = &mut self.media.leg {
+            self.media.packet.clear();
+            let rtcp = leg.close(now, "the call is over", &mut self.media.packet);
+            if rtcp {
+                self.media.send_rtcp().await;
+            }
+        }
+        let media = self.media.leg.as_ref().map(AudioLeg::stats);
+        let samples = self.media.recorder.take().map(|recorder| recorder.samples().collect::<Vec<_>>());
+        let recorded =
+            samples.as_ref().map(|samples| Duration::from_secs_f64(samples.len() as f64 / f64::from(RATE)));
+        let mut fault = None;
+        if let (Some((path, file)), Some(samples)) = (self.media.audio.record.take(), samples) {
+            // A disk may be slow; other calls of this runtime are not to hear it.
+            let written = tokio::task::spawn_blocking(move || audio::write(&path, file, &samples)).await;
+            fault = written.ok().and_then(Result::err);
+        }
+        if let Some(ending) = ending {
+            let setup = self.answered.map(|answered| answered.duration_since(self.begun));
+            let talk = self.answered.map(|answered| now.duration_since(answered));
+            let summary = Summary { ending, setup, talk, media, recorded, fault };
+            // This one must arrive; when nobody holds the call any more there is nobody to tell.
+            let _ = self.events.send(CallEvent::Ended(Box::new(summary))).await;
+        }
+    }
+}
+
+/// One tick for each packet. A tick that comes late is made up for, so that the media clock keeps the pace.
+fn pace(leg: &AudioLeg) -> Interval {
+    let length = Duration::from_secs_f64(leg.frame_len() as f64 / f64::from(RATE));
+    let mut interval = interval_at(tokio::time::Instant::now(), length);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    interval
+}
+
+async fn tick(ticker: &mut Option<Interval>) {
+    match ticker {
+        Some(ticker) => {
+            ticker.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// An application that does not listen misses what it could have heard, but never the end.
+fn tell(events: &mpsc::Sender<CallEvent>, event: CallEvent) {
+    if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(event) {
+        tracing::debug!(?event, "the application does not read the events of its call");
+    }
+}
+
+impl Media {
+    fn send_digits(&mut self, digits: &str) {
+        let Some(leg) = &mut self.leg else { return };
+        for digit in digits.chars() {
+            if leg.send_digit(digit, DIGIT).is_err() {
+                tracing::warn!(%digit, "the other side takes no telephone events, or too many wait");
+                return;
+            }
+            self.digits = Digits::Queued;
+        }
+    }
+
+    async fn on_tick(&mut self, events: &mpsc::Sender<CallEvent>) {
+        let now = Instant::now();
+        let Some(leg) = &mut self.leg else { return };
+        let length = leg.frame_len();
+        self.play_out.resize(length, 0);
+        leg.next_frame(now, &mut self.play_out);
+        if self.frame.len() != length {
+            self.frame.resize(length, 0);
+            self.audio.source.fill(&mut self.frame);
+        }
+        if self.audio.echo {
+            self.frame.copy_from_slice(&self.play_out);
+        }
+        self.packet.clear();
+        let sent = leg.send_frame(now, &self.frame, &mut self.packet);
+        let to = leg.rtp_destination();
+        match sent {
+            Sent::Audio => {
+                // A frame that did not go out, for a digit or a hold took its place, is sent later.
+                self.frame.clear();
+                if self.digits == Digits::Sounding {
+                    self.digits = Digits::None;
+                    tell(events, CallEvent::DigitsSent);
+                }
+                if !self.played && !self.audio.echo && self.audio.source.is_finished() {
+                    self.played = true;
+                    tell(events, CallEvent::Played);
+                }
+            }
+            Sent::Digit(_) => self.digits = Digits::Sounding,
+            Sent::Nothing => {}
+        }
+        if let (false, Some(to)) = (self.packet.is_empty(), to) {
+            self.send(MediaKind::Rtp, to).await;
+        }
+        self.run_rtcp(now).await;
+        while let Some(event) = self.leg.as_mut().and_then(AudioLeg::poll_event) {
+            match event {
+                LegEvent::DigitEnded(digit, _) => tell(events, CallEvent::Digit(digit)),
+                LegEvent::DigitStarted(_) | LegEvent::PeerLeft => {}
+                other => tracing::debug!(event = ?other, "media"),
+            }
+        }
+    }
+
+    async fn run_rtcp(&mut self, now: Instant) {
+        let Some(leg) = &mut self.leg else { return };
+        if leg.poll_timeout().is_some_and(|at| at <= now) {
+            leg.handle_timeout(now);
+        }
+        loop {
+            self.packet.clear();
+            let Some(leg) = &mut self.leg else { return };
+            if !leg.poll_rtcp(now, &mut self.packet) {
+                return;
+            }
+            self.send_rtcp().await;
+        }
+    }
+
+    async fn send_rtcp(&mut self) {
+        let Some(leg) = &self.leg else { return };
+        let (rtp, rtcp) = (leg.rtp_destination(), leg.rtcp_destination());
+        if let Some(to) = rtcp {
+            // RFC 5761: where both share a port, both come from one as well.
+            let kind = if rtp == rtcp { MediaKind::Rtp } else { MediaKind::Rtcp };
+            self.send(kind, to).await;
+        }
+    }
+
+    async fn send(&mut self, kind: MediaKind, to: SocketAddr) {
+        // A packet that the network does not take now is lost, as it would be further on.
+        if self.socket.send(kind, &self.packet, to).await.is_ok() {
+            self.show(Direction::Out, kind, to, &self.packet);
+        }
+    }
+
+    fn on_packet(
+        &mut self,
+        kind: MediaKind,
+        from: SocketAddr,
+        packet: &[u8],
+        events: &mpsc::Sender<CallEvent>,
+    ) {
+        self.show(Direction::In, kind, from, packet);
+        let hook = self.inner.upgrade().and_then(|inner| inner.media_hook.clone());
+        let mut changed = Vec::new();
+        let packet = match hook {
+            Some(hook) => {
+                changed.extend_from_slice(packet);
+                if !hook(&mut changed) {
+                    return;
+                }
+                &changed[..]
+            }
+            None => packet,
+        };
+        let Some(leg) = &mut self.leg else { return };
+        match leg.receive(Instant::now(), from, packet) {
+            Ok(Incoming::Audio { law, packet }) => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.write(law, &packet);
+                }
+            }
+            Ok(Incoming::Event | Incoming::Rtcp) => {}
+            Err(refused) => tracing::debug!(%from, ?refused, "a media packet was refused"),
+        }
+        while let Some(event) = self.leg.as_mut().and_then(AudioLeg::poll_event) {
+            if let LegEvent::DigitEnded(digit, _) = event {
+                tell(events, CallEvent::Digit(digit));
+            }
+        }
+    }
+
+    fn show(&self, direction: Direction, kind: MediaKind, peer: SocketAddr, packet: &[u8]) {
+        let Some(tap) = self.inner.upgrade().and_then(|inner| inner.tap.clone()) else { return };
+        let local = match kind {
+            MediaKind::Rtp => self.socket.rtp_address(),
+            MediaKind::Rtcp => self.socket.rtcp_address(),
+        };
+        let bytes = Bytes::copy_from_slice(packet);
+        let at = epoch().unix;
+        tap.saw(Seen { at, direction, protocol: Protocol::Udp, local, peer, bytes: &bytes });
+    }
+}
