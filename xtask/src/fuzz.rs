@@ -46,8 +46,11 @@ pub(crate) fn replay() -> Outcome {
 
 fn fuzz(target: &str, seconds: u64) -> Outcome {
     let limit = format!("-max_total_time={seconds}");
+    // New inputs go to a folder that git does not see; only what is worth keeping is moved by hand.
+    let (found, committed) = (format!("fuzz/found/{target}"), format!("fuzz/corpus/{target}"));
+    std::fs::create_dir_all(&found).map_err(|error| format!("{found}: {error}"))?;
     // The sanitizers are unstable flags of a stable compiler; this is how cargo-fuzz gets at them without a nightly.
-    show(cargo(["fuzz", "run", target, "--", &limit]).env("RUSTC_BOOTSTRAP", "1")).map_err(|failure| {
+    show(cargo(["fuzz", "run", target, &found, &committed, "--", &limit]).env("RUSTC_BOOTSTRAP", "1")).map_err(|failure| {
         Failure::Failed(format!(
             "{failure}\nThe input that did it is under fuzz/artifacts/{target}/. Copy it to fuzz/corpus/{target}/ \
              under a telling name, see `cargo xtask ci` fail, then mend the crate."

@@ -15,7 +15,10 @@ pub(super) fn message(input: &[u8]) {
     let Ok(message) = Message::parse(Bytes::copy_from_slice(input)) else { return };
     let rendered = message.render();
     assert_eq!(rendered.len(), message.rendered_len());
-    assert_eq!(rendered[..], input[..rendered.len()], "rendering what was read gives the same bytes");
+    // Where the empty line is missing it is written; a datagram may be longer than its message.
+    let common = rendered.len().min(input.len());
+    assert_eq!(rendered[..common], input[..common], "rendering what was read gives the same bytes");
+    assert!(b"\r\n".starts_with(&rendered[common..]), "and nothing else");
     read_all(&message);
     let valid = message.validate().is_ok();
 
