@@ -96,10 +96,12 @@ impl Call {
             return;
         }
         if self.stage != Stage::Inviting || self.hanging_up {
-            self.ours = None;
             self.turn_away(cx, response);
-            // Rule 15: the 2xx crossed our CANCEL.
-            self.end(cx, EndedBy::Us, Some(StatusCode::REQUEST_TERMINATED), "cancelled");
+            if self.stage == Stage::Inviting {
+                // Rule 15: the 2xx crossed our CANCEL.
+                self.ours = None;
+                self.end(cx, EndedBy::Us, Some(StatusCode::REQUEST_TERMINATED), "cancelled");
+            }
             return;
         }
         let offers = self.ours.take().is_some_and(|ours| ours.offers);

@@ -174,7 +174,9 @@ impl<E: Entropy> UserAgent<E> {
         if was_leaving {
             registration.bound = false;
         }
-        let retry_in = match is_lasting(status) || was_leaving || !registration.wanted {
+        // The application may have changed its mind meanwhile.
+        let was_wanted = registration.wanted && !was_leaving;
+        let retry_in = match is_lasting(status) || !was_wanted {
             true => None,
             false => {
                 let longest = FIRST_WAIT.saturating_mul(1 << registration.failures.min(6)).min(LONGEST_WAIT);
@@ -185,13 +187,14 @@ impl<E: Entropy> UserAgent<E> {
                 Some(wait.max(asked.min(LONGEST_WAIT)))
             }
         };
-        match retry_in {
-            Some(wait) => self.timers.set(key, now + wait),
-            None if !was_leaving => registration.wanted = false,
-            None => {}
+        if was_wanted {
+            registration.wanted = retry_in.is_some();
+        }
+        if let Some(wait) = retry_in {
+            self.timers.set(key, now + wait);
         }
         self.tell(UaEvent::RegistrationFailed { account: key, status, reason: reason.to_owned(), retry_in });
-        if retry_in.is_none() {
+        if !was_wanted {
             self.catch_up(now, key, was_leaving);
         }
     }

@@ -1,0 +1,286 @@
+//! Registering with a registrar that is led by hand: digest, refresh, limits, failures (rule 43).
+
+mod world;
+
+use ringback_auth::{Algorithm, Authenticator, Credentials, Ha1, Place, Verdict};
+use ringback_message::header::{CSeq, Contact, Expires};
+use ringback_message::{HeaderId, Method, Request, StatusCode};
+use ringback_sansio::SeededEntropy;
+use ringback_ua::{Account, AccountKey, Outbound, Protocol, Target, UaEvent};
+use std::time::Duration;
+use world::{Fate, PEER, World, branch};
+
+fn register(world: &mut World) -> Request {
+    let account = world.agents[0].account;
+    world.act(0, |ua, now| ua.register(now, account));
+    world.run(10);
+    world.expect_newest(Method::REGISTER)
+}
+
+fn number(request: &Request) -> u32 {
+    request.require::<CSeq>().unwrap().number
+}
+
+fn contact_expires(request: &Request) -> Option<u32> {
+    request.require::<Contact<'_>>().unwrap().address().unwrap().expires()
+}
+
+fn accept(world: &mut World, request: &Request, seconds: u32) {
+    let contact = request.values(HeaderId::CONTACT).next().unwrap().to_vec();
+    let contact = String::from_utf8(contact).unwrap();
+    let uri = contact.split('>').next().unwrap();
+    // Somebody else is registered for longer; what counts is our own Contact.
+    let ok = request
+        .reply(StatusCode::OK, Some("r"))
+        .header(HeaderId::CONTACT, "<sip:user0@192.0.2.77>;expires=9999")
+        .header(HeaderId::CONTACT, format_args!("{uri}>;expires={seconds}"));
+    world.peer_sends(0, ok.build().unwrap());
+}
+
+fn refuse(world: &mut World, request: &Request, status: u16) {
+    let status = StatusCode::new(status).unwrap();
+    world.peer_sends(0, request.reply(status, Some("r")).build().unwrap());
+}
+
+fn registered(world: &mut World) -> u64 {
+    match world.event(0) {
+        UaEvent::Registered { expires, .. } => expires.as_secs(),
+        event => panic!("{event:?}"),
+    }
+}
+
+fn failed(world: &mut World) -> (u16, Option<Duration>) {
+    match world.event(0) {
+        UaEvent::RegistrationFailed { status, retry_in, .. } => (status.as_u16(), retry_in),
+        event => panic!("{event:?}"),
+    }
+}
+
+fn unregister(world: &mut World) {
+    let account = world.agents[0].account;
+    world.act(0, |ua, now| ua.unregister(now, account));
+    world.run(10);
+    let request = world.expect_newest(Method::REGISTER);
+    assert_eq!(contact_expires(&request), Some(0));
+    refuse(world, &request, 200);
+    assert!(matches!(world.event(0), UaEvent::Unregistered { .. }));
+    world.finish();
+}
+
+#[test]
+fn rule_43_a_registration_keeps_its_call_id_and_refreshes_itself() {
+    let mut world = World::new(1);
+    let first = register(&mut world);
+    assert_eq!(first.uri_bytes(), b"sip:example.com");
+    assert_eq!(contact_expires(&first), Some(3600));
+    accept(&mut world, &first, 600);
+    assert_eq!(registered(&mut world), 600);
+    world.run(470_000);
+    assert!(world.mail.is_empty());
+    world.run(20_000);
+    let second = world.expect_newest(Method::REGISTER);
+    assert_eq!(number(&second), number(&first) + 1);
+    assert!(second.values(HeaderId::CALL_ID).eq(first.values(HeaderId::CALL_ID)));
+    accept(&mut world, &second, 600);
+    assert_eq!(registered(&mut world), 600);
+    unregister(&mut world);
+}
+
+#[test]
+fn rule_43_too_brief_an_interval_is_raised_at_once() {
+    let mut world = World::new(1);
+    let first = register(&mut world);
+    let status = StatusCode::INTERVAL_TOO_BRIEF;
+    let refusal = first.reply(status, Some("r")).header(HeaderId::MIN_EXPIRES, 7200u32).build().unwrap();
+    world.peer_sends(0, refusal);
+    world.run(10);
+    let second = world.expect_newest(Method::REGISTER);
+    assert_eq!((contact_expires(&second), second.require::<Expires>().unwrap().0), (Some(7200), 7200));
+    assert_eq!(number(&second), number(&first) + 1);
+    accept(&mut world, &second, 7200);
+    assert_eq!(registered(&mut world), 7200);
+    unregister(&mut world);
+}
+
+#[test]
+fn a_registrar_that_is_never_content_is_given_up() {
+    let mut world = World::new(1);
+    let mut request = register(&mut world);
+    for least in [4000u32, 5000, 6000, 7000] {
+        let refusal = request.reply(StatusCode::INTERVAL_TOO_BRIEF, Some("r"));
+        world.peer_sends(0, refusal.header(HeaderId::MIN_EXPIRES, least).build().unwrap());
+        world.run(10);
+        if least < 7000 {
+            request = world.expect_newest(Method::REGISTER);
+        }
+    }
+    assert_eq!(failed(&mut world), (423, None));
+    world.finish();
+}
+
+struct Passwords;
+
+impl Credentials for Passwords {
+    fn ha1(&self, user: &str, realm: &str, algorithm: Algorithm) -> Option<Ha1> {
+        (user == "user0").then(|| Ha1::new(user, realm, "secret", algorithm))
+    }
+}
+
+/// A registrar with digest: judges the next REGISTER, and challenges or accepts.
+fn judge(world: &mut World, registrar: &mut Authenticator, unix: u64) -> (Request, Verdict) {
+    let request = world.expect_newest(Method::REGISTER);
+    let unix = Duration::from_secs(unix);
+    let verdict = registrar.authenticate(unix, &request, Place::Server, &Passwords);
+    match &verdict {
+        Verdict::Accepted { .. } => accept(world, &request, 600),
+        verdict => {
+            let stale = *verdict == Verdict::Stale;
+            let mut entropy = SeededEntropy::new(unix.as_secs());
+            let refusal = registrar.demand(unix, &request, Place::Server, stale, &mut entropy);
+            world.peer_sends(0, refusal.build().unwrap());
+        }
+    }
+    world.run(10);
+    (request, verdict)
+}
+
+#[test]
+fn rule_24_a_challenge_is_answered_and_its_nonce_used_again() {
+    for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
+        for qop in [ringback_auth::Qop::Auth, ringback_auth::Qop::AuthInt] {
+            let mut world = World::new(1);
+            let mut registrar = Authenticator::new("example.com", [7; 32]);
+            registrar.algorithms(&[algorithm]).qop(&[qop]);
+            let account = world.agents[0].account;
+            world.act(0, |ua, now| ua.register(now, account));
+            world.run(10);
+            let (first, verdict) = judge(&mut world, &mut registrar, 1_000);
+            assert_eq!(verdict, Verdict::Missing);
+            let (second, verdict) = judge(&mut world, &mut registrar, 1_000);
+            assert!(matches!(verdict, Verdict::Accepted { .. }), "{verdict:?}");
+            assert_eq!(number(&second), number(&first) + 1);
+            assert_ne!(branch(&second), branch(&first));
+            assert!(second.values(HeaderId::FROM).eq(first.values(HeaderId::FROM)));
+            registered(&mut world);
+            // The refresh needs no challenge.
+            world.run(500_000);
+            let (_, verdict) = judge(&mut world, &mut registrar, 1_100);
+            assert!(matches!(verdict, Verdict::Accepted { .. }), "{verdict:?}");
+            registered(&mut world);
+            // A nonce that has grown old is replaced without asking anybody.
+            world.run(500_000);
+            let (_, verdict) = judge(&mut world, &mut registrar, 2_000);
+            assert_eq!(verdict, Verdict::Stale);
+            let (_, verdict) = judge(&mut world, &mut registrar, 2_000);
+            assert!(matches!(verdict, Verdict::Accepted { .. }), "{verdict:?}");
+            registered(&mut world);
+            unregister(&mut world);
+        }
+    }
+}
+
+#[test]
+fn rule_24_a_wrong_password_is_tried_once() {
+    let mut world = World::new(1);
+    let agent = &mut world.agents[0];
+    agent.ua.remove_account(agent.account);
+    let outbound = Outbound::Target(Target::Address(Protocol::Udp, PEER.parse().unwrap()));
+    let account = Account::new("sip:user0@example.com".parse().unwrap()).credentials("user0", "wrong");
+    agent.account = agent.ua.add_account(account.outbound(outbound));
+    let mut registrar = Authenticator::new("example.com", [7; 32]);
+    let account: AccountKey = world.agents[0].account;
+    world.act(0, |ua, now| ua.register(now, account));
+    world.run(10);
+    for _ in 0..2 {
+        judge(&mut world, &mut registrar, 1_000);
+    }
+    assert_eq!(failed(&mut world), (401, None));
+    assert_eq!(world.sent("REGISTER"), 2);
+    world.finish();
+}
+
+#[test]
+fn rule_43_failures_that_may_pass_are_tried_again_at_growing_intervals() {
+    let mut world = World::new(1);
+    let mut request = register(&mut world);
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        refuse(&mut world, &request, 500);
+        let (status, wait) = failed(&mut world);
+        assert_eq!(status, 500);
+        let wait = wait.unwrap();
+        waits.push(wait);
+        world.run(wait.as_millis() as u64 + 50);
+        request = world.expect_newest(Method::REGISTER);
+    }
+    for (index, wait) in waits.into_iter().enumerate() {
+        let longest = Duration::from_secs(30 << index);
+        assert!(wait >= longest / 2 && wait <= longest, "{index}: {wait:?}");
+    }
+    accept(&mut world, &request, 600);
+    registered(&mut world);
+    unregister(&mut world);
+}
+
+#[test]
+fn rule_43_retry_after_is_heeded() {
+    let mut world = World::new(1);
+    let request = register(&mut world);
+    let refusal =
+        request.reply(StatusCode::SERVICE_UNAVAILABLE, Some("r")).header(HeaderId::RETRY_AFTER, 300u32);
+    world.peer_sends(0, refusal.build().unwrap());
+    assert_eq!(failed(&mut world), (503, Some(Duration::from_secs(300))));
+    let account = world.agents[0].account;
+    world.act(0, |ua, now| ua.unregister(now, account));
+    world.run(10);
+    let request = world.expect_newest(Method::REGISTER);
+    assert_eq!(contact_expires(&request), Some(0));
+    refuse(&mut world, &request, 200);
+    world.finish();
+}
+
+#[test]
+fn a_registrar_that_does_not_answer_is_tried_again() {
+    let mut world = World::new(1);
+    world.fate = Box::new(|_| Fate::IsLost);
+    let account = world.agents[0].account;
+    world.act(0, |ua, now| ua.register(now, account));
+    world.run(33_000);
+    let (status, wait) = failed(&mut world);
+    assert_eq!(status, 408);
+    assert!(wait.is_some());
+    world.fate = Box::new(|_| Fate::Arrives);
+    world.run(30_000);
+    let request = world.expect_newest(Method::REGISTER);
+    accept(&mut world, &request, 600);
+    registered(&mut world);
+    unregister(&mut world);
+}
+
+#[test]
+fn unregistering_while_a_registration_is_in_flight_waits_for_it() {
+    let mut world = World::new(1);
+    let account = world.agents[0].account;
+    let first = register(&mut world);
+    world.act(0, |ua, now| ua.unregister(now, account));
+    world.run(10);
+    assert!(world.mail.is_empty());
+    accept(&mut world, &first, 600);
+    world.run(10);
+    registered(&mut world);
+    let second = world.expect_newest(Method::REGISTER);
+    assert_eq!(contact_expires(&second), Some(0));
+    refuse(&mut world, &second, 200);
+    assert!(matches!(world.event(0), UaEvent::Unregistered { .. }));
+    world.finish();
+}
+
+#[test]
+fn an_account_that_was_never_registered_is_unregistered_at_once() {
+    let mut world = World::new(1);
+    let account = world.agents[0].account;
+    world.act(0, |ua, now| ua.unregister(now, account));
+    assert!(matches!(world.event(0), UaEvent::Unregistered { .. }));
+    world.finish();
+    assert!(world.log.is_empty());
+}
