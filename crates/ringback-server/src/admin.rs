@@ -1,0 +1,204 @@
+//! Asking a running server: one JSON object a line over a local socket.
+//!
+//! `{"why":"CALL-ID"}` is answered `{"messages":[…]}`, `{"stats":true}` is answered `{"stats":{…}}`, and anything else
+//! `{"error":"…"}`. The socket is the server's user's own: whoever can open it may know everything.
+
+use crate::core::ServerCore;
+use crate::{Recorded, Stats};
+use ringback_net::{Direction, Net};
+use ringback_sansio::Protocol;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How long the other side may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest question.
+const LONGEST: u64 = 64 << 10;
+
+/// What is asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Question {
+    /// What was said in a call.
+    Why(String),
+    /// The counters.
+    Stats(bool),
+}
+
+/// What is answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Reply {
+    Messages(Vec<Line>),
+    Stats(Stats),
+    Error(String),
+}
+
+/// A message, as JSON can hold it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Line {
+    /// Microseconds since 1970.
+    at_us: u64,
+    direction: String,
+    protocol: String,
+    local: SocketAddr,
+    peer: SocketAddr,
+    text: String,
+}
+
+impl From<Recorded> for Line {
+    fn from(recorded: Recorded) -> Self {
+        Self {
+            at_us: u64::try_from(recorded.at.as_micros()).unwrap_or(u64::MAX),
+            direction: if recorded.direction == Direction::In { "in" } else { "out" }.into(),
+            protocol: recorded.protocol.as_param().into(),
+            local: recorded.local,
+            peer: recorded.peer,
+            text: String::from_utf8_lossy(&recorded.bytes).into_owned(),
+        }
+    }
+}
+
+impl From<Line> for Recorded {
+    fn from(line: Line) -> Self {
+        Self {
+            at: Duration::from_micros(line.at_us),
+            direction: if line.direction == "in" { Direction::In } else { Direction::Out },
+            protocol: Protocol::from_token(&line.protocol).unwrap_or(Protocol::Udp),
+            local: line.local,
+            peer: line.peer,
+            bytes: line.text.into(),
+        }
+    }
+}
+
+/// Asks the server behind `socket` what was said in a call lately, in order of time. Nothing when it does not
+/// remember the call.
+///
+/// # Errors
+/// When there is no server, or it does not answer.
+pub fn why(socket: &Path, call_id: &str) -> io::Result<Vec<Recorded>> {
+    match ask(socket, &Question::Why(call_id.to_owned()))? {
+        Reply::Messages(lines) => Ok(lines.into_iter().map(Recorded::from).collect()),
+        Reply::Error(problem) => Err(io::Error::other(problem)),
+        Reply::Stats(_) => Err(unexpected()),
+    }
+}
+
+/// Asks the server behind `socket` for its counters.
+///
+/// # Errors
+/// When there is no server, or it does not answer.
+pub fn stats(socket: &Path) -> io::Result<Stats> {
+    match ask(socket, &Question::Stats(true))? {
+        Reply::Stats(stats) => Ok(stats),
+        Reply::Error(problem) => Err(io::Error::other(problem)),
+        Reply::Messages(_) => Err(unexpected()),
+    }
+}
+
+fn unexpected() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the server answered another question")
+}
+
+fn ask(socket: &Path, question: &Question) -> io::Result<Reply> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(format!("{}\n", serde_json::to_string(question)?).as_bytes())?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// The thread that answers.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    path: PathBuf,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Takes the place of a socket that nobody listens on any more.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let is_socket = fs::metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket {
+        if UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server uses it"));
+        }
+        fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+impl Admin {
+    pub(crate) fn start(
+        path: &Path,
+        listener: UnixListener,
+        core: Arc<ServerCore>,
+        net: Arc<Net<ServerCore>>,
+    ) -> io::Result<Self> {
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = over.clone();
+        let run = move || {
+            for stream in listener.incoming() {
+                if is_over.load(Ordering::SeqCst) {
+                    return;
+                }
+                match stream {
+                    // One after the other: a question is rare, and answered in milliseconds.
+                    Ok(stream) => drop(serve(stream, &core, &net)),
+                    Err(error) => {
+                        tracing::warn!(%error, "the admin socket");
+                        thread::sleep(Duration::from_millis(100));
+                    }
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("admin".into()).spawn(run)?;
+        Ok(Self { path: path.to_owned(), over, thread: Some(thread) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::SeqCst);
+        // Wakes the thread, which waits for somebody to come.
+        let woken = UnixStream::connect(&self.path).is_ok();
+        if let (Some(thread), true) = (self.thread.take(), woken) {
+            let _ = thread.join();
+        }
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn serve(stream: UnixStream, core: &ServerCore, net: &Net<ServerCore>) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut reader = BufReader::new((&stream).take(LONGEST));
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 0 {
+        let reply = match serde_json::from_str(&line) {
+            Ok(Question::Why(call)) => Reply::Messages(core.why(&call).into_iter().map(Line::from).collect()),
+            Ok(Question::Stats(_)) => Reply::Stats(Stats { connections: net.open_streams(), ..core.stats() }),
+            Err(error) => Reply::Error(format!("ask {{\"why\":\"CALL-ID\"}} or {{\"stats\":true}}: {error}")),
+        };
+        (&stream).write_all(format!("{}\n", serde_json::to_string(&reply)?).as_bytes())?;
+        line.clear();
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! Requests for the server itself: REGISTER and OPTIONS.
+
+use crate::authority::Proof;
+use crate::core::ServerCore;
+use crate::shard::Node;
+use crate::writer::{Answer, Job};
+use ringback_auth::Place;
+use ringback_message::header::{Allow, Require, Token as _};
+use ringback_message::{HeaderId, Method, Request, Response, ResponseBuilder, StatusCode};
+use ringback_sansio::Flow;
+use ringback_transaction::ServerKey;
+use std::time::Instant;
+
+/// What can be sent to us or through us.
+const METHODS: [Method; 14] = [
+    Method::INVITE,
+    Method::ACK,
+    Method::CANCEL,
+    Method::BYE,
+    Method::OPTIONS,
+    Method::REGISTER,
+    Method::MESSAGE,
+    Method::INFO,
+    Method::UPDATE,
+    Method::PRACK,
+    Method::SUBSCRIBE,
+    Method::NOTIFY,
+    Method::REFER,
+    Method::PUBLISH,
+];
+
+impl ServerCore {
+    /// Answers a request for the server itself, at once or when the store has written what it changes.
+    pub(crate) fn answer(
+        &self,
+        now: Instant,
+        shard: usize,
+        node: &mut Node,
+        key: ServerKey,
+        flow: &Flow,
+        request: &Request,
+    ) {
+        let response = match request.method() {
+            method if *method == Method::REGISTER => self.register(now, shard, node, key, flow, request),
+            method if *method == Method::OPTIONS => Some(options(request, &node.tag())),
+            _ => Some(allowed(request.reply(StatusCode::METHOD_NOT_ALLOWED, Some(&node.tag())))),
+        };
+        if let Some(response) = response {
+            respond(now, node, key, response.build());
+        }
+    }
+
+    fn register(
+        &self,
+        now: Instant,
+        shard: usize,
+        node: &mut Node,
+        key: ServerKey,
+        flow: &Flow,
+        request: &Request,
+    ) -> Option<ResponseBuilder> {
+        let user = match self.authority.prove(now, request, Place::Server) {
+            Proof::Of(user) => user,
+            Proof::Missing(challenges) => {
+                let reply = request.reply(Place::Server.status(), Some(&node.tag()));
+                return Some(
+                    challenges.into_iter().fold(reply, |reply, (id, value)| reply.header(id, value)),
+                );
+            }
+            Proof::Wrong => return Some(request.reply(StatusCode::FORBIDDEN, Some(&node.tag()))),
+        };
+        let busy = request
+            .reply(StatusCode::SERVICE_UNAVAILABLE, Some(&node.tag()))
+            .header(HeaderId::RETRY_AFTER, 10u32);
+        let Some(jobs) = &self.jobs else {
+            return Some(
+                self.locations.register(now, request, flow, user.as_deref(), |outcome| outcome.response),
+            );
+        };
+        // Fault 40: with a disk that does not keep up, registrations wait outside.
+        if jobs.is_full() {
+            return Some(busy);
+        }
+        self.locations.register(now, request, flow, user.as_deref(), |outcome| {
+            if outcome.changes.is_empty() {
+                return Some(outcome.response);
+            }
+            let (Ok(kept), Ok(lost)) = (outcome.response.build(), busy.build()) else { return None };
+            let answer = Answer { shard, key, kept, lost };
+            jobs.push(Job { changes: outcome.changes, answer });
+            None
+        })
+    }
+}
+
+/// Sends a response, unless it cannot be built or nobody waits for it any more.
+pub(crate) fn respond<E>(now: Instant, node: &mut Node, key: ServerKey, response: Result<Response, E>) {
+    if let Ok(response) = response {
+        let _ = node.transactions.respond(now, key, response);
+    }
+}
+
+fn options(request: &Request, tag: &str) -> ResponseBuilder {
+    let required = request.all::<Require<'_>>().flatten();
+    let unknown: Vec<&str> =
+        required.map(|tag| tag.token()).filter(|tag| !tag.is_empty() && *tag != "path").collect();
+    if !unknown.is_empty() {
+        let reply = request.reply(StatusCode::BAD_EXTENSION, Some(tag));
+        return reply.header(HeaderId::UNSUPPORTED, unknown.join(", "));
+    }
+    allowed(request.reply(StatusCode::OK, Some(tag)))
+        .header(HeaderId::ACCEPT, "application/sdp")
+        .header(HeaderId::SUPPORTED, "path")
+}
+
+fn allowed(reply: ResponseBuilder) -> ResponseBuilder {
+    reply.header(HeaderId::ALLOW, Allow::list(&METHODS))
+}

@@ -1,0 +1,84 @@
+//! Who is asked for a password, and whether it was right.
+
+use crate::users::Users;
+use ringback_auth::{Authenticator, Place, Rejection, Verdict};
+use ringback_message::header::Credentials;
+use ringback_message::{HeaderId, Request};
+use ringback_net::OsEntropy;
+use ringback_sansio::{Entropy as _, Epoch};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// The one judge of passwords. Shared by all shards: a nonce that was used in one call must not work in another.
+pub(crate) struct Authority {
+    /// Whether nobody is asked.
+    pub(crate) open: bool,
+    pub(crate) users: Users,
+    realm: String,
+    epoch: Epoch,
+    inner: Mutex<(Authenticator, OsEntropy)>,
+}
+
+/// What a request proved.
+pub(crate) enum Proof {
+    /// To come from this user; nothing where nobody is asked.
+    Of(Option<String>),
+    /// Nothing. These header fields ask for it.
+    Missing(Vec<(HeaderId, String)>),
+    /// That its sender does not know the password, or that there is no such user: it is not told which.
+    Wrong,
+}
+
+impl Authority {
+    pub(crate) fn new(realm: &str, open: bool, users: Users, epoch: Epoch) -> Self {
+        let mut entropy = OsEntropy::new();
+        let mut secret = [0; 32];
+        entropy.fill(&mut secret);
+        let inner = Mutex::new((Authenticator::new(realm, secret), entropy));
+        Self { open, users, realm: realm.to_owned(), epoch, inner }
+    }
+
+    /// Judges the credentials of a request.
+    pub(crate) fn prove(&self, now: Instant, request: &Request, place: Place) -> Proof {
+        if self.open {
+            return Proof::Of(None);
+        }
+        let unix = self.epoch.unix(now);
+        let (authenticator, entropy) = &mut *self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let stale = match authenticator.authenticate(unix, request, place, &self.users) {
+            Verdict::Accepted { user } => return Proof::Of(Some(user)),
+            Verdict::Rejected(Rejection::Password | Rejection::Uri) => return Proof::Wrong,
+            Verdict::Stale => true,
+            // Nothing that can be judged is as good as nothing.
+            _ => false,
+        };
+        let challenges = authenticator.challenges(unix, stale, entropy);
+        Proof::Missing(
+            challenges.iter().map(|challenge| (place.challenge_field(), challenge.to_string())).collect(),
+        )
+    }
+
+    /// Takes the credentials that were meant for us out of a request: they are nobody else's business (RFC 3261
+    /// §22.3).
+    pub(crate) fn strip(&self, request: &mut Request) {
+        let is_ours = |value: &[u8]| {
+            let value = <ringback_message::header::ProxyAuthorization<'_> as ringback_message::header::Header<'_>>::parse(value);
+            value.is_ok_and(|value| realm_of(&value.0).is_some_and(|realm| *realm == self.realm))
+        };
+        let field = HeaderId::PROXY_AUTHORIZATION;
+        if !request.values(field).any(is_ours) {
+            return;
+        }
+        let others: Vec<Vec<u8>> =
+            request.values(field).filter(|value| !is_ours(value)).map(<[u8]>::to_vec).collect();
+        request.remove(field);
+        for other in others {
+            // It was a value of this message a moment ago.
+            let _ = request.push(field, &other[..]);
+        }
+    }
+}
+
+fn realm_of<'a>(value: &Credentials<'a>) -> Option<std::borrow::Cow<'a, str>> {
+    value.digest()?.value("realm")
+}

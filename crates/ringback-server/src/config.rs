@@ -1,0 +1,336 @@
+//! What a deployment decides: one typed TOML file, all of it optional.
+
+use ringback_net::{Listen, Tap};
+use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How a server is set up. The default listens on UDP and TCP 127.0.0.1:5060, keeps users and bindings in
+/// `./ringback-data`, and asks everybody for a password.
+///
+/// ```
+/// let config = ringback_server::ServerConfig::from_toml(
+///     "listen = ['udp:0.0.0.0:5060']\ndomains = ['example.com']\n[registrations]\nmin_expires = 120",
+/// )?;
+/// assert_eq!(config.realm(), "example.com");
+/// let error = ringback_server::ServerConfig::from_toml("listen = ['sctp:0.0.0.0:5060']").unwrap_err();
+/// assert!(error.to_string().starts_with("line 1: `sctp:0.0.0.0:5060`: the transport is neither udp nor tcp"));
+/// # Ok::<(), ringback_server::ConfigError>(())
+/// ```
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Where to listen; without any UDP and TCP on 127.0.0.1:5060.
+    #[serde(deserialize_with = "listen")]
+    pub listen: Vec<Listen>,
+    /// The domains that are ours, names or addresses; without any the listeners' addresses and `localhost`.
+    pub domains: Vec<String>,
+    /// The protection space that passwords are for; without one the first of `domains`, else `localhost`.
+    pub realm: Option<String>,
+    /// Whether nobody is asked for a password. Then only callers on this machine reach other domains.
+    pub no_auth: bool,
+    /// Names and passwords for this run, beside those of the file and the store.
+    pub users: BTreeMap<String, String>,
+    /// A file with `name:password` a line.
+    pub users_file: Option<PathBuf>,
+    /// Where users and bindings are kept.
+    #[serde(rename = "data", deserialize_with = "storage")]
+    pub storage: Storage,
+    /// The socket on which a running server answers `ringback why`; without one `admin.sock` in the data directory,
+    /// and none when nothing is kept.
+    pub admin: Option<PathBuf>,
+    /// How many threads handle messages; without a number one for each processor.
+    pub workers: Option<usize>,
+    /// How much is held at once.
+    pub limits: Limits,
+    /// How long registrations last.
+    pub registrations: Registrations,
+    /// How much of the past is remembered.
+    pub history: HistoryLimits,
+    /// Who sees all traffic.
+    #[serde(skip)]
+    pub tap: Option<Arc<dyn Tap>>,
+}
+
+/// Where users and bindings are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In SQLite, in this directory, which is made where it is missing.
+    Directory(PathBuf),
+    /// In memory only. In TOML: `data = false`.
+    Ephemeral,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self::Directory("ringback-data".into())
+    }
+}
+
+/// How much is held at once. Beyond it new work is refused with 503; what is alive is never evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Transactions of each side.
+    pub transactions: usize,
+    /// Bindings of all users.
+    pub bindings: usize,
+    /// Bindings of one user.
+    pub contacts_per_user: usize,
+    /// Connections.
+    pub streams: usize,
+    /// Connections from one address.
+    pub streams_per_source: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            transactions: 400_000,
+            bindings: 1_000_000,
+            contacts_per_user: 10,
+            streams: 20_000,
+            streams_per_source: 2_000,
+        }
+    }
+}
+
+/// How long registrations last, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Registrations {
+    /// The shortest; shorter ones are answered 423. At most 3600.
+    pub min_expires: u32,
+    /// Where the phone names no length.
+    pub default_expires: u32,
+    /// The longest; longer ones are cut.
+    pub max_expires: u32,
+}
+
+impl Default for Registrations {
+    fn default() -> Self {
+        Self { min_expires: 60, default_expires: 3_600, max_expires: 86_400 }
+    }
+}
+
+/// How much of the past is remembered, for `ringback why`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HistoryLimits {
+    /// Messages; 0 remembers nothing.
+    pub messages: usize,
+    /// Bytes of messages.
+    pub bytes: usize,
+}
+
+impl Default for HistoryLimits {
+    fn default() -> Self {
+        Self { messages: 65_536, bytes: 32 << 20 }
+    }
+}
+
+/// A configuration that cannot be used: what is wrong, where, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    file: Option<PathBuf>,
+    line: Option<usize>,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(problem: impl Into<String>) -> Self {
+        Self { file: None, line: None, problem: problem.into() }
+    }
+
+    pub(crate) fn in_file(self, file: &Path) -> Self {
+        Self { file: Some(file.to_owned()), ..self }
+    }
+
+    pub(crate) fn at_line(self, line: usize) -> Self {
+        Self { line: Some(line), ..self }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = &self.file {
+            write!(f, "{}: ", file.display())?;
+        }
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl ServerConfig {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or says what cannot be.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let read = std::fs::read_to_string(file).map_err(|error| ConfigError::new(error.to_string()));
+        read.and_then(|text| Self::from_toml(&text)).map_err(|error| error.in_file(file))
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// When it says what cannot be.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            // The message proper; the picture of the place that follows would be more than a line.
+            let problem = error.message().lines().next().unwrap_or_default();
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let error = ConfigError::new(problem);
+            match before {
+                Some(before) => error.at_line(before.matches('\n').count() + 1),
+                None => error,
+            }
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Says whether everything fits together; [`Server::start`](crate::Server::start) asks as well.
+    ///
+    /// # Errors
+    /// Names the first thing that does not.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let fail = |problem: String| Err(ConfigError::new(problem));
+        for domain in &self.domains {
+            let bare = domain.strip_prefix('[').and_then(|domain| domain.strip_suffix(']')).unwrap_or(domain);
+            if ringback_message::Host::parse(bare).is_err() {
+                return fail(format!(
+                    "domain `{domain}` is neither a name nor an address; write for example example.com"
+                ));
+            }
+        }
+        if self.realm().contains(['"', '\\', '\r', '\n']) {
+            return fail(
+                "realm holds a quote, a backslash or a line end; write for example example.com".into(),
+            );
+        }
+        if let Some(name) = self.users.keys().find(|name| !is_user_name(name)) {
+            return fail(format!("user `{name}` is no user name; write for example alice"));
+        }
+        let Registrations { min_expires, default_expires, max_expires } = self.registrations;
+        if !(min_expires <= default_expires && default_expires <= max_expires) || min_expires > 3_600 {
+            return fail(format!(
+                "registrations: min_expires {min_expires}, default_expires {default_expires} and max_expires \
+                 {max_expires} must rise in this order, and min_expires is at most 3600"
+            ));
+        }
+        if self.workers.is_some_and(|workers| workers == 0 || workers > 256) {
+            return fail("workers must be from 1 to 256".into());
+        }
+        if self.limits.transactions == 0 || self.limits.bindings == 0 || self.limits.contacts_per_user == 0 {
+            return fail("limits of 0 would refuse everything; leave a limit out for its default".into());
+        }
+        Ok(())
+    }
+
+    /// The protection space of the passwords.
+    pub fn realm(&self) -> String {
+        self.realm.clone().or_else(|| self.domains.first().cloned()).unwrap_or_else(|| "localhost".into())
+    }
+
+    pub(crate) fn listen(&self) -> Vec<Listen> {
+        if !self.listen.is_empty() {
+            return self.listen.clone();
+        }
+        ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
+            .map(|listen| listen.parse().expect("an address as documented"))
+            .into()
+    }
+
+    pub(crate) fn admin(&self) -> Option<PathBuf> {
+        match (&self.admin, &self.storage) {
+            (Some(path), _) => Some(path.clone()),
+            (None, Storage::Directory(directory)) => Some(directory.join("admin.sock")),
+            (None, Storage::Ephemeral) => None,
+        }
+    }
+}
+
+/// Whether a name can stand before the colon of a users file and in a digest.
+pub(crate) fn is_user_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 256
+        && !name.contains(|letter: char| letter.is_control() || "\":\\".contains(letter))
+}
+
+impl fmt::Debug for ServerConfig {
+    /// Without passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("listen", &self.listen)
+            .field("domains", &self.domains)
+            .field("storage", &self.storage)
+            .field("no_auth", &self.no_auth)
+            .finish_non_exhaustive()
+    }
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+fn storage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Storage, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "data must be a directory in quotes, or false to keep nothing")]
+    enum Data {
+        Directory(PathBuf),
+        Kept(bool),
+    }
+    match Data::deserialize(deserializer)? {
+        Data::Directory(directory) => Ok(Storage::Directory(directory)),
+        Data::Kept(true) => Ok(Storage::default()),
+        Data::Kept(false) => Ok(Storage::Ephemeral),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_optional_and_everything_can_be_said() {
+        let config = ServerConfig::from_toml("").unwrap();
+        assert_eq!(config.listen().len(), 2);
+        assert_eq!((config.realm().as_str(), config.storage.clone()), ("localhost", Storage::default()));
+        let config = ServerConfig::from_toml(
+            "listen = ['udp:[::1]:0']\ndomains = ['192.0.2.1', '[2001:db8::1]']\nrealm = 'r'\nno_auth = true\n\
+             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\n[users]\nalice = 'x'\n\
+             [limits]\nbindings = 5\n[registrations]\nmax_expires = 7200\n[history]\nmessages = 0",
+        )
+        .unwrap();
+        assert_eq!(config.storage, Storage::Ephemeral);
+        assert_eq!((config.limits.bindings, config.registrations.max_expires), (5, 7_200));
+        assert!(!format!("{config:?}").contains('x'), "passwords do not show");
+    }
+
+    #[test]
+    fn errors_say_what_and_where_and_what_would_be_right() {
+        for (text, said) in [
+            ("x = 1", "line 1: unknown field `x`, expected one of `listen`"),
+            ("\ndata = 5", "line 2: data must be a directory in quotes"),
+            ("listen = ['tls:1.2.3.4:5061']", "not supported yet; write for example udp:127.0.0.1:5060"),
+            ("domains = ['a b']", "domain `a b` is neither a name nor an address"),
+            ("[registrations]\nmin_expires = 4000", "must rise in this order"),
+            ("workers = 0", "workers must be from 1"),
+            ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),
+            ("[limits]\nbindings = -1", "line 2: "),
+        ] {
+            let error = ServerConfig::from_toml(text).unwrap_err().to_string();
+            assert!(error.contains(said) && !error.contains('\n'), "{text}: {error}");
+        }
+        let missing = ServerConfig::read(Path::new("no/such.toml")).unwrap_err().to_string();
+        assert!(missing.starts_with("no/such.toml: "), "{missing}");
+    }
+}

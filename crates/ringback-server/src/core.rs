@@ -1,0 +1,223 @@
+//! The server as the driver sees it: messages and time in, sends out.
+
+use crate::authority::Authority;
+use crate::config::ServerConfig;
+use crate::history::{Entry, Recorded, Ring};
+use crate::locations::{Locations, PARTS};
+use crate::metrics::Stats;
+use crate::policy::Policy;
+use crate::reach::Reach;
+use crate::shard::{Node, SHARDS, Shard, call_id};
+use crate::writer::Jobs;
+use ringback_message::{Message, ParseError};
+use ringback_net::{CloseReason, Core, Direction, Flow, OsEntropy, Outbox, Protocol, Target, Worker};
+use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput};
+use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
+use ringback_transaction::{Key, TransactionConfig, TransactionInput};
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Whose send it was: the shard, and the transaction in it.
+pub(crate) type Tag = (u16, Key);
+type Out = Outbox<Tag>;
+
+/// Everything that handles messages.
+pub(crate) struct ServerCore {
+    hasher: Hasher,
+    shards: Vec<Shard>,
+    pub(crate) locations: Locations,
+    pub(crate) authority: Authority,
+    pub(crate) ownership: Ownership,
+    /// Where changes of bindings are written; nowhere when nothing is kept.
+    pub(crate) jobs: Option<Jobs>,
+    pub(crate) epoch: Epoch,
+    reach: Reach,
+    malformed: AtomicU64,
+}
+
+impl ServerCore {
+    pub(crate) fn new(
+        config: &ServerConfig,
+        epoch: Epoch,
+        reach: Reach,
+        authority: Authority,
+        locations: Locations,
+        jobs: Option<Jobs>,
+    ) -> Self {
+        let ownership = reach.ownership();
+        // A shard may hold more than its share, for shares are never even.
+        let share = |limit: usize| limit.div_ceil(SHARDS).saturating_mul(2).min(limit);
+        let most = share(config.limits.transactions);
+        let transactions = TransactionConfig {
+            max_client: most,
+            max_server: most,
+            // RFC 3261 §16.2: a proxy answers at once, so that INVITE is not repeated to it.
+            trying_at_once: true,
+            locals: reach.locals(),
+            ..TransactionConfig::default()
+        };
+        let mut proxy = ProxyConfig::new(ownership.clone());
+        proxy.max_contexts = most;
+        proxy.large_by_tcp = reach.speaks(Protocol::Tcp);
+        let (messages, bytes) =
+            (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
+        let shard = |_| Shard::new(epoch.at, transactions.clone(), proxy.clone(), Ring::new(messages, bytes));
+        Self {
+            hasher: Hasher::keyed(OsEntropy::new().next_u64()),
+            shards: (0..SHARDS).map(shard).collect(),
+            locations,
+            authority,
+            ownership,
+            jobs,
+            epoch,
+            reach,
+            malformed: AtomicU64::new(0),
+        }
+    }
+
+    fn index(&self, call_id: &[u8]) -> usize {
+        self.hasher.hash_one(call_id) as usize % SHARDS
+    }
+
+    /// Does something with the state of a shard, and then all that comes of it.
+    pub(crate) fn with_shard(&self, now: Instant, index: usize, out: &mut Out, act: impl FnOnce(&mut Node)) {
+        let shard = &self.shards[index];
+        let mut node = shard.lock();
+        act(&mut node);
+        self.drain(now, index, &mut node, out);
+        shard.due.set(node.poll_timeout());
+    }
+
+    /// Carries outputs from layer to layer until there are none.
+    fn drain(&self, now: Instant, index: usize, node: &mut Node, out: &mut Out) {
+        loop {
+            while let Some(output) = node.transactions.poll() {
+                node.proxy.handle(now, &mut node.transactions, &mut Policy(self), output);
+            }
+            let Some(output) = node.proxy.poll() else { return };
+            match output {
+                ProxyOutput::Transmit { key, to, bytes } => {
+                    node.stats.count_sent(&bytes);
+                    node.record(|| Entry {
+                        at: now,
+                        direction: Direction::Out,
+                        way: to,
+                        bytes: bytes.clone(),
+                    });
+                    out.send(key.map(|key| (index as u16, key)), to, bytes);
+                }
+                ProxyOutput::Local(key, flow, request) => self.answer(now, index, node, key, &flow, &request),
+                ProxyOutput::Resolve(token, hop) => {
+                    node.asked += 1;
+                    node.questions.insert(node.asked, token);
+                    out.resolve((index as u64) << 48 | node.asked, hop);
+                }
+            }
+        }
+    }
+
+    /// What was said in a call lately, in order of time.
+    pub(crate) fn why(&self, call: &str) -> Vec<Recorded> {
+        let entries = self.shards[self.index(call.as_bytes())].lock().ring.entries();
+        let of_call = entries.into_iter().filter(|entry| entry.is_of(call));
+        of_call
+            .map(|Entry { at, direction, way, bytes }| Recorded {
+                at: self.epoch.unix(at),
+                direction,
+                protocol: way.protocol(),
+                local: self.reach.local(&way),
+                peer: way.peer(),
+                bytes,
+            })
+            .collect()
+    }
+
+    /// The counters, without those of the driver.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats { malformed: self.malformed.load(Ordering::Relaxed), ..Stats::default() };
+        for shard in &self.shards {
+            let node = shard.lock();
+            stats.add(&node.stats);
+            stats.transactions += node.transactions.len();
+            stats.contexts += node.proxy.len();
+        }
+        stats.bindings = self.locations.len();
+        stats
+    }
+}
+
+impl Core for ServerCore {
+    type Tag = Tag;
+
+    fn received(&self, now: Instant, flow: Flow, message: Message, out: &mut Out) {
+        let index = self.index(call_id(&message));
+        self.with_shard(now, index, out, |node| {
+            if message.is_request() {
+                node.stats.requests_received += 1;
+            } else {
+                node.stats.responses_received += 1;
+            }
+            node.record(|| Entry {
+                at: now,
+                direction: Direction::In,
+                way: Target::Flow(flow),
+                bytes: message.as_received().clone(),
+            });
+            node.transactions.handle(now, TransactionInput::Message(flow, message));
+        });
+    }
+
+    fn malformed(&self, _now: Instant, flow: Flow, error: ParseError) {
+        let count = self.malformed.fetch_add(1, Ordering::Relaxed) + 1;
+        // Fault 47: the rule is a word of ours, and nothing that the peer wrote gets into the log. A flood of rubbish
+        // must not become a flood of lines: powers of two tell as much.
+        if count <= 100 || count.is_power_of_two() {
+            tracing::warn!(peer = %flow.peer, protocol = %flow.protocol, count, "malformed message: bad {}", error.rule);
+        }
+    }
+
+    fn failed(&self, now: Instant, (index, key): Tag, reason: CloseReason, out: &mut Out) {
+        self.with_shard(now, index.into(), out, |node| {
+            node.stats.failed_sends += 1;
+            node.transactions.handle(now, TransactionInput::Failed(key, reason));
+        });
+    }
+
+    fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Out) {
+        let (index, asked) = (token >> 48, token & ((1 << 48) - 1));
+        // Fault 12: names must not lead to where nobody may be sent.
+        let answerable = |target: &&Target| ringback_transport::via::is_answerable(target.peer().ip());
+        let targets: Vec<Target> = targets.iter().filter(answerable).copied().collect();
+        self.with_shard(now, index as usize, out, |node| {
+            if let Some(token) = node.questions.remove(&asked) {
+                node.proxy.resolved(now, &mut node.transactions, token, &targets);
+            }
+        });
+    }
+
+    fn closed(&self, _now: Instant, flow: Flow, _out: &mut Out) {
+        self.locations.closed(&flow);
+    }
+
+    fn handle_timeout(&self, now: Instant, worker: Worker, out: &mut Out) {
+        for index in (0..SHARDS).filter(|index| worker.is_home_of(*index)) {
+            if self.shards[index].due.is_due(now) {
+                self.with_shard(now, index, out, |node| {
+                    node.transactions.handle_timeout(now);
+                    node.proxy.handle_timeout(now, &mut node.transactions);
+                });
+            }
+        }
+        for part in (0..PARTS).filter(|part| worker.is_home_of(*part)) {
+            self.locations.expire(now, part);
+        }
+    }
+
+    fn poll_timeout(&self, worker: Worker) -> Option<Instant> {
+        let home = |shard: &usize| worker.is_home_of(*shard);
+        let shards = (0..SHARDS).filter(home).filter_map(|index| self.shards[index].due.get());
+        let parts = (0..PARTS).filter(home).filter_map(|part| self.locations.due(part));
+        shards.chain(parts).min()
+    }
+}

@@ -1,0 +1,54 @@
+//! The assembled SIP server: registrar and proxy on real sockets, with storage and a memory of recent calls.
+//!
+//! [`Server`] wires the layers below into one program; `ringback serve` is little more than a command line around it:
+//!
+//! ```no_run
+//! use ringback_server::{Server, ServerConfig, Storage};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = ServerConfig::default();
+//! config.listen = vec!["udp:127.0.0.1:0".parse()?, "tcp:127.0.0.1:0".parse()?];
+//! config.users.insert("alice".into(), "secret".into());
+//! config.storage = Storage::Ephemeral;
+//!
+//! let server = Server::start(config)?;
+//! for listener in server.listeners() {
+//!     println!("{listener}");
+//! }
+//! server.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! How it is built: calls are split by Call-ID into [shards](shard), each a lock around the transactions and the proxy
+//! of its calls; whoever receives a message takes that lock for the microseconds that it needs. Bindings are split
+//! by address of record in the same way. Both live in memory. With a data directory, users and bindings are also
+//! in SQLite: a REGISTER is answered 200 only when its bindings are on disk, so that nothing that was promised is lost
+//! when the process is killed.
+//!
+//! What it lets through is decided in one place, the [`policy`].
+//!
+//! Not here: the command line, TLS, call features, media.
+
+pub mod admin;
+mod answer;
+mod authority;
+mod config;
+mod core;
+mod due;
+mod history;
+mod locations;
+mod metrics;
+mod policy;
+mod reach;
+mod server;
+mod shard;
+mod store;
+mod users;
+mod writer;
+
+pub use config::{ConfigError, HistoryLimits, Limits, Registrations, ServerConfig, Storage};
+pub use history::Recorded;
+pub use metrics::Stats;
+pub use server::{Server, StartError};
+pub use store::{StoreError, UserStore};

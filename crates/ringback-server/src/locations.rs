@@ -1,0 +1,172 @@
+//! Where users are: the registrar, split by address of record.
+
+use crate::due::Due;
+use ringback_message::header::To;
+use ringback_message::{Host, Request, SipUri, UriBuf};
+use ringback_net::OsEntropy;
+use ringback_proxy::Branch;
+use ringback_registrar::{Aor, Binding, Change, CommitError, LocationStore as _, MemoryLocations, Outcome};
+use ringback_registrar::{Registrar, RegistrarConfig};
+use ringback_sansio::{Entropy as _, Flow, FlowId, Hasher, Protocol, Set};
+use smallvec::SmallVec;
+use std::hash::BuildHasher as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// How many parts there are. Many more than processors, so that two seldom want the same one.
+pub(crate) const PARTS: usize = 64;
+
+/// All bindings.
+pub(crate) struct Locations {
+    hasher: Hasher,
+    parts: Vec<Part>,
+    /// The domains under which a user may be found, the one that was asked for aside.
+    domains: Vec<String>,
+    /// Connections over which somebody registered and that are still open.
+    open: Mutex<Set<FlowId>>,
+}
+
+struct Part {
+    registrar: Mutex<Registrar<MemoryLocations, OsEntropy>>,
+    due: Due,
+}
+
+impl Locations {
+    pub(crate) fn new(now: Instant, config: &RegistrarConfig, domains: Vec<String>, capacity: usize) -> Self {
+        let mut entropy = OsEntropy::new();
+        let hasher = Hasher::keyed(entropy.next_u64());
+        // A part may hold more than its share, for shares are never even.
+        let capacity = capacity.div_ceil(PARTS).saturating_mul(2).min(capacity);
+        let part = |_| {
+            let locations = MemoryLocations::with_hasher(capacity, hasher);
+            Part {
+                registrar: Mutex::new(Registrar::new(config.clone(), locations, OsEntropy::new())),
+                due: Due::never(now),
+            }
+        };
+        Self { hasher, parts: (0..PARTS).map(part).collect(), domains, open: Mutex::default() }
+    }
+
+    fn part(&self, aor: &Aor) -> &Part {
+        &self.parts[self.hasher.hash_one(aor) as usize % PARTS]
+    }
+
+    /// Answers a REGISTER. `then` is called with the outcome before anybody else can change the same bindings, so
+    /// that changes are written in the order in which they were made.
+    pub(crate) fn register<R>(
+        &self,
+        now: Instant,
+        request: &Request,
+        flow: &Flow,
+        user: Option<&str>,
+        then: impl FnOnce(Outcome) -> R,
+    ) -> R {
+        let aor = request.first::<To<'_>>().and_then(Result::ok).and_then(|to| Aor::of(to.uri.as_sip()?));
+        // Without an address of record it will be refused, wherever.
+        let part = aor.as_ref().map_or(&self.parts[0], |aor| self.part(aor));
+        let mut registrar = part.lock();
+        let outcome = registrar.register(now, request, flow, user);
+        if flow.protocol.is_reliable()
+            && outcome.changes.iter().any(|change| matches!(change, Change::Put(..)))
+        {
+            self.open().insert(flow.id);
+        }
+        part.due.set(registrar.locations().next_expiry());
+        then(outcome)
+    }
+
+    /// Brings back what was kept on disk.
+    pub(crate) fn restore(&self, now: Instant, aor: Aor, binding: Binding) -> Result<(), CommitError> {
+        let part = self.part(&aor);
+        let mut registrar = part.lock();
+        registrar.locations_mut().commit(now, &[Change::Put(aor.clone(), binding)])?;
+        part.due.set(registrar.locations().next_expiry());
+        Ok(())
+    }
+
+    /// Where the user of a URI of ours can be reached.
+    pub(crate) fn targets(&self, now: Instant, uri: &SipUri<'_>) -> SmallVec<[Branch; 2]> {
+        let Some(aor) = Aor::of(uri) else { return SmallVec::new() };
+        let found = self.targets_of(now, &aor);
+        if !found.is_empty() {
+            return found;
+        }
+        // Our users have no domain of their own: who registered under one of ours is found under all of them.
+        let elsewhere = self.domains.iter().filter(|domain| !domain.eq_ignore_ascii_case(aor.domain()));
+        let elsewhere = elsewhere.filter_map(|domain| Aor::parse(&format!("sip:{}@{domain}", aor.user())));
+        elsewhere.map(|aor| self.targets_of(now, &aor)).find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    fn targets_of(&self, now: Instant, aor: &Aor) -> SmallVec<[Branch; 2]> {
+        let registrar = self.part(aor).lock();
+        registrar.locations().lookup(now, aor).into_iter().map(|binding| self.branch(binding)).collect()
+    }
+
+    fn branch(&self, binding: &Binding) -> Branch {
+        // Rule 83: headers in a contact do not get into a request.
+        let uri = binding.contact.as_sip().and_then(|uri| UriBuf::new(uri.without_headers()).ok());
+        Branch {
+            uri: uri.unwrap_or_else(|| binding.contact.clone()),
+            route: binding.path.iter().map(|hop| hop.clone().into()).collect(),
+            flow: self.flow(binding),
+            q: binding.preference(),
+        }
+    }
+
+    /// The way back to a phone that its contact does not tell: through the NAT, or over its connection.
+    fn flow(&self, binding: &Binding) -> Option<Flow> {
+        let contact = binding.contact.as_sip()?;
+        let is_direct = contact.host() == Host::Ip(binding.received.ip()) && contact.param("ob").is_none();
+        if is_direct || !binding.path.is_empty() {
+            return None;
+        }
+        match binding.flow {
+            Some(flow) if flow.protocol.is_reliable() => self.open().contains(&flow.id).then_some(flow),
+            Some(flow) => Some(flow),
+            // After a restart any socket of ours will do.
+            None if binding.protocol == Protocol::Udp => Some(Flow {
+                id: FlowId(u64::MAX),
+                protocol: Protocol::Udp,
+                local: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
+                peer: binding.received,
+            }),
+            None => None,
+        }
+    }
+
+    /// A connection ended.
+    pub(crate) fn closed(&self, flow: &Flow) {
+        self.open().remove(&flow.id);
+    }
+
+    fn open(&self) -> MutexGuard<'_, Set<FlowId>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many bindings there are.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.lock().locations().len()).sum()
+    }
+
+    /// When a part has to be looked at.
+    pub(crate) fn due(&self, part: usize) -> Option<Instant> {
+        self.parts[part].due.get()
+    }
+
+    /// Takes out what has ended. The disk forgets it by itself.
+    pub(crate) fn expire(&self, now: Instant, part: usize) {
+        let part = &self.parts[part];
+        if part.due.is_due(now) {
+            let mut registrar = part.lock();
+            registrar.locations_mut().expire(now).for_each(drop);
+            part.due.set(registrar.locations().next_expiry());
+        }
+    }
+}
+
+impl Part {
+    fn lock(&self) -> MutexGuard<'_, Registrar<MemoryLocations, OsEntropy>> {
+        self.registrar.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,105 @@
+//! What is let through, and where it goes. All of it is decided here.
+//!
+//! | request | from our user | from a stranger |
+//! |---|---|---|
+//! | along a Route of ours, inside a dialog | goes on | goes on |
+//! | to a user of ours | after the password (407) | goes on |
+//! | to the server itself | REGISTER after the password (401), OPTIONS answered, else 405 | the same |
+//! | to elsewhere | after the password (407) | 403 |
+//!
+//! "Our user" is whoever names one of our domains in From; a password then also proves that name. ACK, CANCEL and
+//! requests inside a dialog are never asked: a dialog is known by its two ends, who refuse what does not belong to it.
+//!
+//! Where nobody is asked for a password, only a caller on this machine reaches elsewhere: an open relay is used by
+//! strangers within hours.
+
+use crate::authority::Proof;
+use crate::core::ServerCore;
+use ringback_auth::Place;
+use ringback_message::header::{From, To};
+use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode};
+use ringback_proxy::{Decision, Hop, RoutePolicy};
+use ringback_registrar::Aor;
+use std::time::Instant;
+
+/// The policy of one server, asked by the proxy of each shard.
+pub(crate) struct Policy<'a>(pub(crate) &'a ServerCore);
+
+/// Who sends a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    /// A user of ours, proved where that is asked for.
+    Ours,
+    /// Somebody of another domain.
+    Stranger,
+}
+
+impl RoutePolicy for Policy<'_> {
+    fn route(&mut self, now: Instant, request: &mut Request, hop: Hop<'_>) -> Decision {
+        // Fault 21: nobody out there is trusted to assert an identity.
+        request.remove(HeaderId::P_ASSERTED_IDENTITY);
+        let is_in_dialog = matches!(request.first::<To<'_>>(), Some(Ok(to)) if to.tag().is_some());
+        if hop.own_route && is_in_dialog {
+            return Decision::Relay;
+        }
+        let is_asked = *request.method() != Method::ACK && !is_in_dialog;
+        let decision = match request.uri().ok().as_ref().and_then(|uri| uri.as_sip()) {
+            Some(uri) if hop.own_uri && (uri.user().is_none() || *request.method() == Method::REGISTER) => {
+                Decision::Local
+            }
+            Some(uri) if hop.own_uri => self.inward(now, request, uri, is_asked),
+            Some(_) => self.outward(now, request, &hop),
+            // A telephone number, and no gateway to send it to.
+            None => Decision::reject(StatusCode::NOT_FOUND),
+        };
+        if matches!(decision, Decision::Forward(_) | Decision::Relay) {
+            self.0.authority.strip(request);
+        }
+        decision
+    }
+}
+
+impl Policy<'_> {
+    /// To a user of ours.
+    fn inward(&self, now: Instant, request: &Request, uri: &SipUri<'_>, is_asked: bool) -> Decision {
+        let sender = match self.sender(now, request) {
+            _ if !is_asked => Sender::Stranger,
+            Ok(sender) => sender,
+            Err(refusal) => return refusal,
+        };
+        let targets = self.0.locations.targets(now, uri);
+        if !targets.is_empty() {
+            return Decision::Forward(targets);
+        }
+        let user = uri.user().unwrap_or_default();
+        let is_known = self.0.authority.open || self.0.authority.users.knows(user, &uri.host().to_string());
+        // Fault 15: strangers are not told which users there are.
+        if is_known || sender == Sender::Stranger {
+            Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE)
+        } else {
+            Decision::reject(StatusCode::NOT_FOUND)
+        }
+    }
+
+    /// To another domain, or to an address.
+    fn outward(&self, now: Instant, request: &Request, hop: &Hop<'_>) -> Decision {
+        match self.sender(now, request) {
+            Ok(Sender::Ours) if !self.0.authority.open || hop.flow.peer.ip().is_loopback() => Decision::Relay,
+            Ok(_) => Decision::reject(StatusCode::FORBIDDEN),
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// Who sends it; a refusal when it says that it is from a user of ours and does not prove it.
+    fn sender(&self, now: Instant, request: &Request) -> Result<Sender, Decision> {
+        let from = request.first::<From<'_>>().and_then(Result::ok);
+        let from = from.as_ref().and_then(|from| from.uri.as_sip()).filter(|uri| self.0.ownership.is_me(uri));
+        let Some(from) = from else { return Ok(Sender::Stranger) };
+        match self.0.authority.prove(now, request, Place::Proxy) {
+            Proof::Of(None) => Ok(Sender::Ours),
+            Proof::Of(Some(user)) if Aor::of(from).is_some_and(|aor| aor.is_of(&user)) => Ok(Sender::Ours),
+            Proof::Missing(challenges) => Err(Decision::Reject(Place::Proxy.status(), challenges)),
+            Proof::Of(Some(_)) | Proof::Wrong => Err(Decision::reject(StatusCode::FORBIDDEN)),
+        }
+    }
+}

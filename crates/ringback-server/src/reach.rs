@@ -1,0 +1,140 @@
+//! Under which addresses and names we are reached.
+
+use crate::ServerConfig;
+use ringback_net::{Listen, local_addresses, local_ip_towards};
+use ringback_proxy::Ownership;
+use ringback_sansio::{Protocol, Target};
+use ringback_transaction::Locals;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+/// Our addresses, none of them unspecified, those to be written into messages first.
+#[derive(Debug)]
+pub(crate) struct Reach {
+    addresses: Vec<(Protocol, SocketAddr)>,
+    /// As the host of a URI.
+    pub(crate) domains: Vec<String>,
+}
+
+impl Reach {
+    /// Finds out what listening on all addresses means here.
+    pub(crate) fn new(listeners: &[Listen], config: &ServerConfig) -> io::Result<Self> {
+        let mut addresses = Vec::new();
+        for listen in listeners {
+            let (ip, port) = (listen.address.ip(), listen.address.port());
+            let ips = if ip.is_unspecified() { everywhere(ip)? } else { vec![ip] };
+            addresses.extend(ips.into_iter().map(|ip| (listen.protocol, SocketAddr::new(ip, port))));
+        }
+        let mut domains = config.domains.clone();
+        if domains.is_empty() {
+            for ip in addresses.iter().map(|(_, address)| address.ip()) {
+                let name = host(ip);
+                if !domains.contains(&name) {
+                    domains.push(name);
+                }
+            }
+            domains.push("localhost".into());
+        }
+        Ok(Self { addresses, domains })
+    }
+
+    pub(crate) fn ownership(&self) -> Ownership {
+        Ownership::new(self.addresses.iter().map(|(_, address)| *address), self.domains.clone())
+    }
+
+    pub(crate) fn locals(&self) -> Locals {
+        let mut locals = Locals::default();
+        // The one set last is preferred.
+        for (protocol, address) in self.addresses.iter().rev() {
+            locals.set(*protocol, *address);
+        }
+        locals
+    }
+
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.addresses.iter().map(|(_, address)| *address)
+    }
+
+    /// What a phone may write behind the `@`: our domains, and our addresses.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let addresses = self.addresses().map(|address| host(address.ip()));
+        let mut hosts: Vec<String> = self.domains.iter().cloned().chain(addresses).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    pub(crate) fn speaks(&self, protocol: Protocol) -> bool {
+        self.addresses.iter().any(|(own, _)| *own == protocol)
+    }
+
+    /// Our end of the way to `to`, as far as it is known beforehand.
+    pub(crate) fn local(&self, to: &Target) -> SocketAddr {
+        let peer = match to {
+            Target::Flow(flow) => return flow.local,
+            Target::Address(_, peer) => peer,
+        };
+        let fits = |(protocol, own): &&(Protocol, SocketAddr)| {
+            *protocol == to.protocol() && own.is_ipv4() == peer.is_ipv4()
+        };
+        let nowhere = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let found = self.addresses.iter().find(fits).map(|(_, own)| *own);
+        found.unwrap_or_else(|| nowhere.parse().expect("an address"))
+    }
+}
+
+fn host(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// All addresses of a family, the one that strangers see us under first.
+fn everywhere(any: IpAddr) -> io::Result<Vec<IpAddr>> {
+    // Documentation addresses: no packet is sent, only the routing table is asked.
+    let stranger = if any.is_ipv4() { "192.0.2.1:5060" } else { "[2001:db8::1]:5060" };
+    let outward = local_ip_towards(stranger.parse().expect("an address")).ok();
+    let mut all = local_addresses()?;
+    all.retain(|ip| ip.is_ipv4() == any.is_ipv4());
+    all.sort_by_key(|ip| (Some(*ip) != outward, ip.is_loopback()));
+    if all.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            "this machine has no address of that family",
+        ));
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(listen: &str, domains: &[&str]) -> Reach {
+        let config = ServerConfig {
+            domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
+            ..ServerConfig::default()
+        };
+        Reach::new(&[listen.parse().unwrap()], &config).unwrap()
+    }
+
+    #[test]
+    fn without_domains_the_addresses_and_localhost_are_ours() {
+        assert_eq!(reach("udp:[::1]:5070", &[]).domains, ["[::1]", "localhost"]);
+        let named = reach("udp:127.0.0.1:5070", &["example.com"]);
+        assert_eq!(named.domains, ["example.com"]);
+        assert_eq!(named.hosts(), ["127.0.0.1", "example.com"]);
+    }
+
+    #[test]
+    fn all_addresses_are_named_one_by_one() {
+        let reach = reach("tcp:0.0.0.0:5070", &[]);
+        let loopback = "127.0.0.1:5070".parse().unwrap();
+        assert!(reach.addresses().any(|address| address == loopback));
+        assert!(reach.addresses().all(|address| !address.ip().is_unspecified()));
+        assert!(reach.speaks(Protocol::Tcp) && !reach.speaks(Protocol::Udp));
+        let to = Target::Address(Protocol::Tcp, "192.0.2.7:5060".parse().unwrap());
+        assert_eq!(reach.local(&to).to_string(), reach.locals().sent_by(&to).unwrap());
+    }
+}

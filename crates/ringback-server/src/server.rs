@@ -1,0 +1,250 @@
+//! Putting it together, and taking it apart again.
+
+use crate::admin::{self, Admin};
+use crate::authority::Authority;
+use crate::config::{ConfigError, ServerConfig, Storage};
+use crate::core::ServerCore;
+use crate::history::Recorded;
+use crate::locations::Locations;
+use crate::metrics::Stats;
+use crate::reach::Reach;
+use crate::store::{Store, StoreError};
+use crate::users::{self, Users};
+use crate::writer::{self, Jobs};
+use ringback_net::{BindError, Listen, Net, NetConfig, Sockets, epoch};
+use ringback_registrar::{NotOurselves, RegistrarConfig};
+use ringback_sansio::{Epoch, Map};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+/// A running server. Dropping it ends it; [`shutdown`](Self::shutdown) also lets connections write what waits.
+pub struct Server {
+    net: Arc<Net<ServerCore>>,
+    core: Arc<ServerCore>,
+    realm: String,
+    domains: Vec<String>,
+    admin: Option<Admin>,
+    jobs: Option<Jobs>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Why a server does not start.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum StartError {
+    /// The configuration, or a file that it names, cannot be used.
+    Config(ConfigError),
+    /// A place cannot be listened on.
+    Bind(BindError),
+    /// The data directory cannot be used.
+    Store(StoreError),
+    /// The admin socket cannot be made.
+    Admin(PathBuf, io::Error),
+    /// The system gives no threads, addresses or file descriptors.
+    System(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::Bind(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Admin(path, error) => {
+                write!(f, "{}: the admin socket cannot be made: {error}", path.display())
+            }
+            Self::System(error) => write!(f, "the system refused: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<BindError> for StartError {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
+    }
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl Server {
+    /// Starts a server on threads of its own.
+    ///
+    /// # Errors
+    /// When something of what it is asked for cannot be had; then nothing stays behind.
+    pub fn start(config: ServerConfig) -> Result<Self, StartError> {
+        config.check()?;
+        let epoch = epoch();
+        let realm = config.realm();
+        let users = Users::new(fixed_users(&config, &realm)?);
+        let store = match &config.storage {
+            Storage::Directory(directory) => Some(Store::open(directory)?),
+            Storage::Ephemeral => None,
+        };
+        if let Some(store) = &store {
+            users.replace_stored(store.users(&realm)?);
+            let elsewhere = store.users_elsewhere(&realm);
+            if elsewhere > 0 {
+                tracing::warn!(
+                    elsewhere,
+                    realm,
+                    "the store holds users of other realms, who cannot log in here"
+                );
+            }
+        }
+        let path = config.admin();
+        let socket = match &path {
+            Some(path) => Some(admin::bind(path).map_err(|error| StartError::Admin(path.clone(), error))?),
+            None => None,
+        };
+        let sockets = Sockets::bind(net_config(&config))?;
+        let reach = Reach::new(sockets.listeners(), &config)?;
+        let domains = reach.domains.clone();
+        let locations = locations(&config, &reach, epoch);
+        if let Some(store) = &store {
+            restore(store, &locations, epoch)?;
+        }
+        let authority = Authority::new(&realm, config.no_auth, users, epoch);
+        let (jobs, waiting) = store.as_ref().map(|_| writer::queue()).unzip();
+        let core = Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone()));
+        let net = Arc::new(sockets.start(core.clone())?);
+        let mut server = Self { net, core, realm, domains, admin: None, jobs, writer: None };
+        if let (Some(store), Some(waiting)) = (store, waiting) {
+            let (core, net) = (server.core.clone(), server.net.clone());
+            server.writer = Some(writer::start(store, waiting, core, net, server.realm.clone())?);
+        }
+        if let (Some(path), Some(socket)) = (path, socket) {
+            server.admin = Some(Admin::start(&path, socket, server.core.clone(), server.net.clone())?);
+        }
+        Ok(server)
+    }
+
+    /// Where it listens, in the order asked for, with the ports that the system picked.
+    pub fn listeners(&self) -> &[Listen] {
+        self.net.listeners()
+    }
+
+    /// The domains that are ours.
+    pub fn domains(&self) -> &[String] {
+        &self.domains
+    }
+
+    /// The protection space of the passwords.
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// How many users there are who could log in.
+    pub fn user_count(&self) -> usize {
+        self.core.authority.users.len()
+    }
+
+    /// The socket on which [`admin`] questions are answered.
+    pub fn admin(&self) -> Option<&Path> {
+        self.admin.as_ref().map(Admin::path)
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> Stats {
+        Stats { connections: self.net.open_streams(), ..self.core.stats() }
+    }
+
+    /// What was said in a call lately, in order of time.
+    pub fn why(&self, call_id: &str) -> Vec<Recorded> {
+        self.core.why(call_id)
+    }
+
+    /// Ends the server: what waits is written, to disk and to connections, for a second at most.
+    pub async fn shutdown(mut self) {
+        self.net.shutdown().await;
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.admin = None;
+        if let Some(jobs) = &self.jobs {
+            jobs.end();
+        }
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has written what it could.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server {{ listeners: {:?}, domains: {:?} }}", self.listeners(), self.domains)
+    }
+}
+
+fn fixed_users(config: &ServerConfig, realm: &str) -> Result<Map<String, users::Hashes>, ConfigError> {
+    let file = config.users_file.as_ref().map(|file| users::read_file(file, realm)).transpose()?;
+    let own =
+        config.users.iter().map(|(name, password)| (name.clone(), users::hashes(name, realm, password)));
+    Ok(file.into_iter().flatten().chain(own).collect())
+}
+
+fn net_config(config: &ServerConfig) -> NetConfig {
+    let mut net = NetConfig::new(config.listen());
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    net.workers = config.workers.unwrap_or(processors);
+    net.transport.max_streams = config.limits.streams;
+    net.transport.max_streams_per_source = config.limits.streams_per_source;
+    net.tap.clone_from(&config.tap);
+    net
+}
+
+fn locations(config: &ServerConfig, reach: &Reach, epoch: Epoch) -> Locations {
+    let registrar = RegistrarConfig {
+        domains: reach.hosts(),
+        min_expires: config.registrations.min_expires,
+        default_expires: config.registrations.default_expires,
+        max_expires: config.registrations.max_expires,
+        max_contacts: config.limits.contacts_per_user,
+        contacts: Arc::new(NotOurselves { addresses: reach.addresses().collect() }),
+        ..RegistrarConfig::default()
+    };
+    Locations::new(epoch.at, &registrar, reach.hosts(), config.limits.bindings)
+}
+
+fn restore(store: &Store, locations: &Locations, epoch: Epoch) -> Result<(), StoreError> {
+    let (mut restored, mut refused) = (0usize, 0usize);
+    for (aor, binding) in store.bindings(epoch.at, &epoch)? {
+        match locations.restore(epoch.at, aor, binding) {
+            Ok(()) => restored += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    if refused > 0 {
+        tracing::warn!(refused, "there is no room for all bindings of the store; raise limits.bindings");
+    }
+    tracing::info!(restored, "bindings are back");
+    Ok(())
+}

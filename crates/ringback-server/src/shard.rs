@@ -1,0 +1,80 @@
+//! One part of the calls: those whose Call-IDs have the same hash.
+
+use crate::due::Due;
+use crate::history::{Entry, Ring};
+use crate::metrics::Stats;
+use ringback_message::HeaderId;
+use ringback_net::OsEntropy;
+use ringback_proxy::{Proxy, ProxyConfig, Token};
+use ringback_sansio::{Entropy as _, Machine as _, Map};
+use ringback_transaction::{TransactionConfig, Transactions};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// How many shards there are. Many more than processors, so that two seldom want the same one.
+pub(crate) const SHARDS: usize = 64;
+
+/// A shard: its state, and when it has to be looked at.
+pub(crate) struct Shard {
+    node: Mutex<Node>,
+    pub(crate) due: Due,
+}
+
+/// The state of a shard.
+pub(crate) struct Node {
+    pub(crate) transactions: Transactions<OsEntropy>,
+    pub(crate) proxy: Proxy,
+    pub(crate) ring: Ring,
+    pub(crate) stats: Stats,
+    /// Questions to the resolver, by the number under which they were asked.
+    pub(crate) questions: Map<u64, Token>,
+    pub(crate) asked: u64,
+    entropy: OsEntropy,
+}
+
+impl Shard {
+    pub(crate) fn new(now: Instant, transactions: TransactionConfig, proxy: ProxyConfig, ring: Ring) -> Self {
+        let mut entropy = OsEntropy::new();
+        let node = Node {
+            transactions: Transactions::new(transactions, OsEntropy::new()),
+            proxy: Proxy::new(proxy, &mut entropy),
+            ring,
+            stats: Stats::default(),
+            questions: Map::default(),
+            asked: 0,
+            entropy,
+        };
+        Self { node: Mutex::new(node), due: Due::never(now) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Node> {
+        // Machines are consistent between calls, whatever happened in one.
+        self.node.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Node {
+    /// A new tag for To.
+    pub(crate) fn tag(&mut self) -> String {
+        format!("{:016x}", self.entropy.next_u64())
+    }
+
+    /// When a timer of the shard fires next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        match (self.transactions.poll_timeout(), self.proxy.poll_timeout()) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    pub(crate) fn record(&mut self, entry: impl FnOnce() -> Entry) {
+        if self.ring.is_on() {
+            self.ring.push(entry());
+        }
+    }
+}
+
+/// The Call-ID as it stands in a message, which was validated and so has one.
+pub(crate) fn call_id(message: &ringback_message::Message) -> &[u8] {
+    message.values(HeaderId::CALL_ID).next().unwrap_or_default()
+}
