@@ -18,3 +18,9 @@ fn the_table_of_pairs_holds_both_ways() {
     }
     assert!(pairs > 25, "{pairs} pairs");
 }
+
+#[test]
+fn a_uri_whose_parameter_stands_twice_is_still_equal_to_itself() {
+    let uri = Uri::parse(b"sip:example.com;day=monday;day=tuesday").unwrap();
+    assert!(uri.equivalent(&uri));
+}

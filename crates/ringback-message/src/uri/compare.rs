@@ -25,15 +25,19 @@ fn same_component(a: Option<&str>, b: Option<&str>) -> bool {
     }
 }
 
-/// Each parameter of `a` agrees with `b`: equal where both have it, not decisive where only `a` does.
+/// Each parameter of `a` agrees with `b`: equal where both have it, not decisive where only `a` does. One that stands
+/// twice, which the grammar forbids, agrees with either.
 fn params_agree(a: &SipUri<'_>, b: &SipUri<'_>) -> bool {
-    a.params().all(|param| match b.param(param.name) {
-        Some(other) => match (param.value, other.value) {
+    a.params().all(|param| {
+        let mut namesakes = b.params().filter(|other| same_ignoring_case(param.name, other.name)).peekable();
+        if namesakes.peek().is_none() {
+            return !DECISIVE.iter().any(|name| same_ignoring_case(name, param.name));
+        }
+        namesakes.any(|other| match (param.value, other.value) {
             (Some(x), Some(y)) => same_ignoring_case(x, y),
             (None, None) => true,
             _ => false,
-        },
-        None => !DECISIVE.iter().any(|name| same_ignoring_case(name, param.name)),
+        })
     })
 }
 
