@@ -95,7 +95,7 @@ fn playing(ours: &Path, heard: &Path) -> Vec<String> {
 
 /// The sounds that the demo plays.
 fn speech(lab: &Lab, name: &str) -> PathBuf {
-    lab.root.join("crates/ringback/assets").join(name)
+    lab.root.join("crates/ringback-cli/assets").join(name)
 }
 
 /// The recording that baresip's sndfile module makes of what it decodes; its name holds the time of day.
