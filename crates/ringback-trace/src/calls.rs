@@ -272,6 +272,18 @@ impl Call {
         }
     }
 
+    /// It in one line, for a list: who, whom, how it went, how much was seen.
+    pub fn summary(&self, names: &Names) -> String {
+        let ends = self.entries.first().map(|it| names.of(it.packet.source)).unwrap_or_default();
+        let seen = match self.rtp_count() {
+            0 => format!("{} messages", self.entries.len()),
+            rtp => format!("{} messages, {rtp} RTP packets", self.entries.len()),
+        };
+        let Self { method, from, to, .. } = self;
+        let who = if from == to { format!("{method} {from}") } else { format!("{method} {from} → {to}") };
+        format!("{who} by {ends}: {} ({seen})", self.outcome())
+    }
+
     /// Its diagram.
     pub fn ladder(&self, names: &Names) -> Ladder {
         ladder::of_call(self, names)

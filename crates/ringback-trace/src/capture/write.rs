@@ -62,6 +62,14 @@ impl<W: Write> CaptureWriter<W> {
         }
     }
 
+    /// Writes out what is buffered, so that the file can be read up to here.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// Writes out what is buffered and gives the file back.
     ///
     /// # Errors

@@ -112,6 +112,11 @@ fn the_story_tells_what_the_diagram_shows() {
     let setup = Duration::from_millis(2_010);
     assert_eq!(outcome, Outcome::Completed { setup, talked: Duration::from_millis(8_001) });
     assert_eq!(outcome.to_string(), "answered after 2.0 s, talked for 8.0 s");
+    assert_eq!(
+        call.summary(&scene.names()),
+        "INVITE sip:alice@example.com → sip:bob@example.com by Alice: answered after 2.0 s, talked for 8.0 s \
+         (29 messages, 495 RTP packets)"
+    );
 }
 
 #[test]
