@@ -84,7 +84,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "interop",
         arguments: "[PEER] [--binary PATH] [--calls N]",
-        about: "calls with SIPp, baresip and sipsak through the real program",
+        about: "the real program with SIPp, baresip, sipsak and tshark",
         run: interop::run,
     },
     Command {

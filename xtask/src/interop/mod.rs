@@ -10,20 +10,25 @@ mod packages;
 mod server;
 mod sipp;
 mod sipsak;
+mod tshark;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::{Failure, Outcome, take_number, take_value};
 use crate::process::Steps;
-use packages::{BARESIP, Need, SIPP, SIPSAK};
+use packages::{BARESIP, Need, SIPP, SIPSAK, TSHARK};
 
 /// One thing that must work with one peer; what it hands back is a line for the sum.
 type Case = (&'static str, fn(&Lab) -> Outcome<String>);
 
 /// A foreign program: its name on the command line, what it needs, and what is done with it.
-const PEERS: &[(&str, Need, &[Case])] =
-    &[("sipp", SIPP, sipp::CASES), ("baresip", BARESIP, baresip::CASES), ("sipsak", SIPSAK, sipsak::CASES)];
+const PEERS: &[(&str, Need, &[Case])] = &[
+    ("sipp", SIPP, sipp::CASES),
+    ("baresip", BARESIP, baresip::CASES),
+    ("sipsak", SIPSAK, sipsak::CASES),
+    ("tshark", TSHARK, tshark::CASES),
+];
 
 /// Calls in each case that makes many, unless told.
 const CALLS: u64 = 1_000;

@@ -8,10 +8,10 @@ use crate::process::{installed, output, run as show};
 /// A program and the package that brings it.
 pub(crate) type Need = (&'static str, &'static str);
 
-/// All programs that the cases use.
 pub(crate) const SIPP: Need = ("sipp", "sip-tester");
 pub(crate) const SIPSAK: Need = ("sipsak", "sipsak");
 pub(crate) const BARESIP: Need = ("baresip", "baresip-core");
+pub(crate) const TSHARK: Need = ("tshark", "tshark");
 
 /// Makes sure that the programs are there: root installs what is missing, others are told what to install.
 pub(crate) fn ensure(needs: &[Need]) -> Outcome {
