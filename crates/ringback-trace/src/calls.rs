@@ -19,6 +19,8 @@ const MAX_CALLS: usize = 50_000;
 const MAX_MESSAGES: usize = 2_000;
 /// How far back the same message is looked for.
 const REPEATED_WITHIN: usize = 64;
+/// The longest line of a message that is shown in full.
+const MAX_LINE: usize = 1_000;
 /// The longest title of a diagram.
 const MAX_TITLE: usize = 120;
 /// Media addresses of one call.
@@ -282,6 +284,19 @@ impl Call {
         let Self { method, from, to, .. } = self;
         let who = if from == to { format!("{method} {from}") } else { format!("{method} {from} → {to}") };
         format!("{who} by {ends}: {} ({seen})", self.outcome())
+    }
+
+    /// Its messages in full, each behind a line with its time and ends, fit to be shown.
+    pub fn messages(&self) -> impl ExactSizeIterator<Item = String> + '_ {
+        self.entries.iter().map(|Entry { packet, again, .. }| {
+            let at = packet.time.saturating_sub(self.begin()).as_secs_f64();
+            let again = if *again { ", again" } else { "" };
+            let Packet { source, destination, protocol, payload, .. } = packet;
+            let head = format!("{at:.3}  {source} → {destination} {}{again}\n", protocol.as_via());
+            payload.split(|it| *it == b'\n').fold(head, |text, line| {
+                text + "  " + &printable(line.strip_suffix(b"\r").unwrap_or(line), MAX_LINE) + "\n"
+            })
+        })
     }
 
     /// Its diagram.

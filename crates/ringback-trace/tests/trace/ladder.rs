@@ -120,6 +120,19 @@ fn the_story_tells_what_the_diagram_shows() {
 }
 
 #[test]
+fn messages_are_shown_in_full() {
+    let scene = Scene::call();
+    let calls = collected(&scene.packets);
+    let call = calls.iter().next().expect("the call");
+    assert_eq!(call.messages().len(), call.message_count());
+    let bye = call.messages().find(|it| it.contains("  BYE ")).expect("a BYE");
+    let expected =
+        "10.011  127.0.0.1:40733 → 127.0.0.1:5060 UDP\n  BYE sip:alice@127.0.0.1:40612 SIP/2.0\n  Via: ";
+    assert!(bye.starts_with(expected), "{bye}");
+    assert!(call.messages().any(|it| it.starts_with("0.505 ") && it.contains("UDP, again\n")));
+}
+
+#[test]
 fn calls_that_fail_say_how() {
     let invite = "INVITE sip:bob@example.com SIP/2.0";
     for (responses, expected) in [
