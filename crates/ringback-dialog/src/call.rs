@@ -215,6 +215,11 @@ impl Call {
         if self.stage == Stage::Over {
             return;
         }
+        if let (Stage::Up, Some(ours)) = (self.stage, &self.ours) {
+            // A peer that has left the call repeats no 2xx: if the first one got lost, a change of ours that was
+            // answered 100 would wait for ever.
+            cx.outputs.push_back(DialogOutput::Cancel(ours.tag));
+        }
         self.stage = Stage::Over;
         self.drop_theirs(cx);
         for timer in [Timer::Glare, Timer::StillRinging] {
