@@ -231,10 +231,9 @@ impl Call {
     }
 
     fn on_reinvite(&mut self, cx: &mut Context<'_>, key: ServerKey, contact: UriBuf, request: Request) {
-        if let Err(refusal) = self.try_reinvite(cx, key, &contact, &request) {
-            if let Some(response) = refusal.response(&request, None, &contact) {
-                Self::respond(cx, key, response);
-            }
+        let result = self.try_reinvite(cx, key, &contact, &request);
+        if let Err(Some(response)) = result.map_err(|refusal| refusal.response(&request, None, &contact)) {
+            Self::respond(cx, key, response);
         }
     }
 

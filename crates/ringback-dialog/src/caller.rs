@@ -42,10 +42,15 @@ impl Call {
             Purpose::Invite => {
                 self.ours = None;
                 self.dialogs.clear();
-                let by = if self.hanging_up { EndedBy::Us } else { EndedBy::Network };
-                let reason =
-                    if status == StatusCode::REQUEST_TIMEOUT { "no answer" } else { "cannot be reached" };
-                self.end(cx, by, Some(status), reason);
+                match (self.hanging_up, status) {
+                    (true, _) => {
+                        self.end(cx, EndedBy::Us, Some(StatusCode::REQUEST_TERMINATED), "cancelled");
+                    }
+                    (false, StatusCode::REQUEST_TIMEOUT) => {
+                        self.end(cx, EndedBy::Network, Some(status), "no answer");
+                    }
+                    (false, _) => self.end(cx, EndedBy::Network, Some(status), "cannot be reached"),
+                }
             }
             Purpose::Reinvite => self.on_change_lost(cx, status),
             Purpose::Bye => {}

@@ -36,7 +36,7 @@ impl Call {
             return;
         }
         self.apply_hold();
-        let Some(offer) = self.session.as_mut().map(|session| session.make_offer()) else { return };
+        let Some(offer) = self.session.as_mut().map(ringback_sdp::OfferAnswer::make_offer) else { return };
         let number = self.next_cseq();
         let request = offer.map_err(CallError::from).and_then(|offer| {
             let dialog = self.dialogs.first().ok_or(CallError::WrongState)?;

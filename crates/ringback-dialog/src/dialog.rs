@@ -174,7 +174,7 @@ fn record_routes(message: &Message) -> Vec<String> {
         .take(MOST_ROUTES)
         .map(|route| {
             let text = route.0.to_string();
-            text.replace(|letter: char| matches!(letter, '\r' | '\n' | '\0'), " ")
+            text.replace(['\r', '\n', '\0'], " ")
         })
         .collect()
 }

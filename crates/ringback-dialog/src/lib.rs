@@ -1,4 +1,55 @@
 //! SIP dialogs and calls, sans-IO: early and confirmed dialogs, offer/answer, re-INVITE, BYE.
+//!
+//! [`Calls`] holds all calls of one user agent. It never touches the transaction layer: it is told what that layer
+//! reports ([`DialogInput`]) and asks for sends ([`DialogOutput`]), so that the layer above can add what depends on
+//! the way that a message takes (Via, Contact, credentials) and try another way.
+//!
+//! A call is made with [`Calls::call`] or comes in through [`Calls::invited`]. Each ends with exactly one
+//! [`CallEvent::Ended`]; afterwards its key finds nothing, while what is still to be said to the peer is said:
+//! an ACK repeated, a late fork turned away, a BYE answered.
+//!
+//! ```
+//! use ringback_dialog::{CallEvent, Calls, CallsConfig, DialogInput, DialogOutput, Invitation, LocalAudio, SendEnd};
+//! use ringback_message::{HeaderId, StatusCode};
+//! use ringback_sansio::{Machine, SeededEntropy};
+//! use std::time::Instant;
+//!
+//! # let now = Instant::now();
+//! let mut calls = Calls::new(CallsConfig::default(), SeededEntropy::new(1));
+//! let call = calls.call(now, Invitation {
+//!     target: "sip:bob@192.0.2.2".parse()?,
+//!     from: "<sip:alice@example.com>".into(),
+//!     to: "<sip:bob@example.com>".into(),
+//!     routes: Vec::new(),
+//!     audio: LocalAudio::new("192.0.2.1:4000".parse()?),
+//!     offers: true,
+//! })?;
+//! let Some(DialogOutput::Send { tag, request: invite, .. }) = calls.poll() else { unreachable!() };
+//!
+//! // The peer answers; its description is ours with another address.
+//! let sdp = String::from_utf8(invite.body().to_vec())?.replace("192.0.2.1", "192.0.2.2");
+//! let answer = invite.reply(StatusCode::OK, Some("b")).header(HeaderId::CONTACT, "<sip:bob@192.0.2.2>");
+//! calls.handle(now, DialogInput::Response(tag, answer.body("application/sdp", sdp).build()?));
+//! let Some(DialogOutput::Ack { hop, request: ack, .. }) = calls.poll() else { unreachable!() };
+//! assert_eq!((hop.as_str(), ack.uri_bytes()), ("sip:bob@192.0.2.2", &b"sip:bob@192.0.2.2"[..]));
+//! let Some(DialogOutput::Event(_, CallEvent::Answered(session))) = calls.poll() else { unreachable!() };
+//! assert_eq!(session.remote_rtp(), Some("192.0.2.2:4000".parse()?));
+//!
+//! calls.hangup(now, call)?;
+//! let Some(DialogOutput::Send { tag: bye, .. }) = calls.poll() else { unreachable!() };
+//! assert!(matches!(calls.poll(), Some(DialogOutput::Event(_, CallEvent::Ended(_)))));
+//! for tag in [tag, bye] {
+//!     calls.handle(now, DialogInput::Ended(tag, SendEnd::Completed));
+//! }
+//! assert!(calls.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Not here: transactions, digest, where requests go, who may call whom (`ringback-ua`); reliable provisional
+//! responses, session timers, subscriptions and REFER.
+//!
+//! Sources: RFC 3261 §12 to §15, RFC 3264 and RFC 6337 (which message carries which description), RFC 3311 (UPDATE),
+//! RFC 5057 (what ends a dialog), RFC 5407 (races), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
 
 mod audio;
 mod body;

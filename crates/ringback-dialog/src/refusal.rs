@@ -11,8 +11,8 @@ pub(crate) struct Refusal {
     reason: Option<String>,
     retry_after: Option<u32>,
     warning: Option<(u16, &'static str)>,
-    /// What would be acceptable.
-    capabilities: Option<SessionDescription>,
+    /// What would be acceptable, described.
+    capabilities: Option<Vec<u8>>,
 }
 
 impl Refusal {
@@ -37,7 +37,7 @@ impl Refusal {
             _ => Self {
                 // RFC 3261 §20.43: 305 is "Incompatible media format".
                 warning: Some((305, "None of the offered media can be had here")),
-                capabilities: ours.capabilities().ok(),
+                capabilities: ours.capabilities().ok().map(|description| description.to_bytes()),
                 ..Self::plain(StatusCode::NOT_ACCEPTABLE_HERE)
             },
         }
@@ -57,7 +57,7 @@ impl Refusal {
             reply = reply.header(HeaderId::WARNING, format_args!("{code} {host} \"{text}\""));
         }
         if let Some(capabilities) = &self.capabilities {
-            reply = reply.body(crate::body::SDP, capabilities.to_bytes());
+            reply = reply.body(crate::body::SDP, capabilities.clone());
         }
         reply.build().ok()
     }

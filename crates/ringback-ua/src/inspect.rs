@@ -41,7 +41,7 @@ impl<E: Entropy> UserAgent<E> {
             Ok(account) => account,
             Err(refusal) => return self.finish_answer(now, key, refusal.build()),
         };
-        let contact = self.contact(account, &Target::Flow(*flow));
+        let contact = self.contact(account, &Target::Flow(*flow), request.uri_bytes());
         let contact = contact.or_else(|| UriBuf::new(&format!("sip:{}", flow.local)).ok());
         let Some(contact) = contact else { return };
         match (account, request.method()) {

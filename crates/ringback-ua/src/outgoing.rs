@@ -108,9 +108,6 @@ impl<E: Entropy> UserAgent<E> {
 
     fn start(&mut self, now: Instant, key: Key<Outgoing>, targets: Vec<Target>) {
         let Some(outgoing) = self.outgoing.get_mut(key) else { return };
-        if outgoing.cancelled {
-            return self.finish(now, key, SendEnd::Unreachable);
-        }
         outgoing.targets = targets.into_iter().take(MOST_TARGETS).collect();
         self.try_next(now, key, SendEnd::Unreachable);
     }
@@ -152,8 +149,9 @@ impl<E: Entropy> UserAgent<E> {
             return (stream, None);
         }
         let is_large = self.outgoing.get(key).is_some_and(|outgoing| {
-            let contact =
-                self.contact(outgoing.account, &target).map_or(0, |contact| contact.as_str().len() + 32);
+            let contact = self
+                .contact(outgoing.account, &target, outgoing.request.uri_bytes())
+                .map_or(0, |contact| contact.as_str().len() + 32);
             outgoing.request.render().len() + contact + VIA > LARGEST_DATAGRAM
         });
         if is_large { (stream, Some(target)) } else { (target, None) }
@@ -163,7 +161,7 @@ impl<E: Entropy> UserAgent<E> {
         let Some(outgoing) = self.outgoing.get(key) else { return Ok(()) };
         let (purpose, account) = (outgoing.purpose, outgoing.account);
         let mut request = outgoing.request.clone();
-        let written = match (request.method(), self.contact(account, &target)) {
+        let written = match (request.method(), self.contact(account, &target, request.uri_bytes())) {
             (&Method::REGISTER, Some(contact)) => {
                 let seconds = self.asked_seconds(account);
                 if let Some(known) = account.and_then(|account| self.accounts.get_mut(account.0)) {
@@ -191,14 +189,18 @@ impl<E: Entropy> UserAgent<E> {
     }
 
     /// How peers reach an account when they are reached over this target.
-    pub(crate) fn contact(&self, account: Option<AccountKey>, target: &Target) -> Option<UriBuf> {
+    /// Under `sips` it is a `sips` URI (rule 36).
+    pub(crate) fn contact(&self, account: Option<AccountKey>, target: &Target, uri: &[u8]) -> Option<UriBuf> {
         let sent_by = self.transactions.locals().sent_by(target)?;
         let known = account.and_then(|account| self.accounts.get(account.0));
         let user = known.and_then(|known| known.account.aor.as_sip()?.user().map(|user| format!("{user}@")));
         let user = user.unwrap_or_default();
-        let uri = match target.protocol() {
-            Protocol::Udp => format!("sip:{user}{sent_by}"),
-            protocol => format!("sip:{user}{sent_by};transport={protocol}"),
+        let is_secure = matches!(Uri::parse(uri), Ok(Uri::Sip(sip)) if sip.is_secure());
+        let uri = match (target.protocol(), is_secure) {
+            (Protocol::Udp, _) => format!("sip:{user}{sent_by}"),
+            (Protocol::Tls, true) => format!("sips:{user}{sent_by}"),
+            (Protocol::Wss, true) => format!("sips:{user}{sent_by};transport=ws"),
+            (protocol, _) => format!("sip:{user}{sent_by};transport={protocol}"),
         };
         UriBuf::new(&uri).ok()
     }
@@ -235,11 +237,14 @@ impl<E: Entropy> UserAgent<E> {
         let Some(key) = self.by_tag.get(&tag).copied() else { return };
         let Some(outgoing) = self.outgoing.get_mut(key) else { return };
         outgoing.cancelled = true;
-        if let Some((client, _)) = outgoing.current {
+        match outgoing.current {
             // Where it has its final response there is nothing to cancel; the call will hear of it.
-            let _ = self.transactions.cancel(now, client, None);
+            Some((client, _)) => {
+                let _ = self.transactions.cancel(now, client, None);
+            }
+            // Its name is still being resolved; what comes of that nobody wants to know any more.
+            None => self.finish(now, key, SendEnd::Unreachable),
         }
-        // Without a transaction its name is still being resolved, and it ends when that has ended.
     }
 
     pub(crate) fn on_response(&mut self, now: Instant, client: ClientKey, response: Response) {

@@ -437,3 +437,43 @@ fn contacts_name_the_way_that_the_message_takes() {
     world.act(0, |ua, now| ua.hangup(now, calling));
     world.finish();
 }
+
+#[test]
+fn a_call_can_be_given_up_while_its_name_is_being_resolved() {
+    let mut world = World::direct(1);
+    world.resolves = false;
+    let account = world.agents[0].account;
+    let call =
+        world.act(0, |ua, now| ua.call(now, account, &"sip:bob@example.com".parse().unwrap(), audio(0)));
+    world.act(0, |ua, now| ua.hangup(now, call));
+    assert_eq!(world.ended_by(0), (EndedBy::Us, Some(487)));
+    world.resolves = true;
+    world.answer_questions();
+    assert!(world.log.is_empty());
+    world.finish();
+}
+
+#[test]
+fn rule_36_under_sips_the_contact_is_sips() {
+    let mut world = World::with(2, |index, config| {
+        let address = format!("192.0.2.{}:5061", index + 1).parse().unwrap();
+        config.transactions.locals.set(ringback_ua::Protocol::Tls, address);
+        config.answers_anyone = true;
+    });
+    let account = ringback_ua::Account::new("sips:user0@example.com".parse().unwrap());
+    let account = world.agents[0].ua.add_account(account);
+    let call = world
+        .act(0, |ua, now| ua.call(now, account, &"sips:user1@192.0.2.2:5060".parse().unwrap(), audio(0)));
+    world.run(50);
+    let called = world.incoming(1);
+    world.act(1, |ua, now| ua.answer(now, called, audio(1)));
+    world.run(10);
+    for name in ["INVITE", "200 INVITE"] {
+        let message = world.last(name);
+        let contact = message.require::<Contact>().unwrap().address().unwrap().uri.to_string();
+        assert!(contact.starts_with("sips:user"), "{contact}");
+    }
+    assert!(world.log.iter().all(|packet| packet.protocol == ringback_ua::Protocol::Tls));
+    world.act(0, |ua, now| ua.hangup(now, call));
+    world.finish();
+}

@@ -600,5 +600,5 @@ fn from_carries_our_tag_and_to_none_in_the_first_invite() {
     );
     world.act(0, |ua, now| ua.hangup(now, call));
     world.finish();
-    assert_eq!(world.ended_by(0), (EndedBy::Us, Some(408)));
+    assert_eq!(world.ended_by(0), (EndedBy::Us, Some(487)));
 }
