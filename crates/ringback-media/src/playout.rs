@@ -85,7 +85,8 @@ impl Playout {
             self.jitter.rest();
         }
         while self.ready.len() < out.len() {
-            let kind = self.pull(now, &law);
+            // What is ready is played before what is pulled.
+            let kind = self.pull(now + span(self.ready.len() as u64), &law);
             self.runs.push_back((kind, self.frame.len()));
             self.ready.extend(&self.frame);
         }
@@ -110,10 +111,10 @@ impl Playout {
         span(self.altered)
     }
 
-    /// Makes the next samples in `self.frame`; never none.
-    fn pull(&mut self, now: Instant, law: impl Fn(ringback_rtp::PayloadType) -> Option<Law>) -> FrameKind {
+    /// Makes the samples that are played at `at` in `self.frame`; never none.
+    fn pull(&mut self, at: Instant, law: impl Fn(ringback_rtp::PayloadType) -> Option<Law>) -> FrameKind {
         self.frame.clear();
-        match self.jitter.pull(now) {
+        match self.jitter.pull(at) {
             Pull::Frame { payload, payload_type, pace, .. } if !payload.is_empty() => {
                 // A number that was agreed on when the packet came may be gone since.
                 match law(payload_type) {

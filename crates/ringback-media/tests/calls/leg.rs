@@ -1,6 +1,7 @@
 //! Two legs and a network: what one party hears, records and is told of what the other one did.
 
 use crate::support::{ALICE, BOB, Call, clean, speech, through};
+use proptest::prelude::*;
 use ringback_media::{FrameKind, Law, LegEvent, PeerAddress, Refused, Sent};
 use ringback_rtp::RtpPacket;
 use ringback_sdp::Direction;
@@ -32,6 +33,22 @@ fn on_a_clean_path_the_recording_and_the_playout_are_the_decoded_speech() {
         let stats = bob.leg.stats();
         assert_eq!((stats.lost, stats.late, stats.foreign, stats.refused), (0, 0, 0, 0));
         assert_eq!((stats.concealed, stats.altered, stats.jitter), Default::default());
+    }
+}
+
+#[test]
+fn packets_of_ten_to_sixty_milliseconds_are_played_alike() {
+    let said = speech(6.0);
+    let expected = through(Law::A, &said);
+    for ptime in [10, 20, 30, 40, 50, 60] {
+        let mut call = Call::new(Law::A, 1, &said);
+        call.set_ptime(Duration::from_millis(ptime));
+        call.run(secs(7), &mut clean);
+        let bob = &call.parties[BOB];
+        assert_eq!(bob.recorder.segments()[0].samples()[..expected.len()], expected, "{ptime} ms");
+        let begin = bob.kinds.iter().position(|it| *it != FrameKind::Silence).expect("audio");
+        let first = bob.played[begin * 160..].iter().zip(&expected).position(|(a, b)| a != b);
+        assert_eq!(first, None, "{ptime} ms: {:?}", bob.leg.stats());
     }
 }
 
@@ -246,4 +263,44 @@ fn fault_24_forged_jumps_are_refused_and_a_new_source_is_heard_after_the_old_one
     assert_eq!(bob.recorder.segments().len(), 2);
     assert!(bob.refused.len() <= 5, "{:?}", bob.refused);
     assert_eq!(bob.kinds.last(), Some(&FrameKind::Audio));
+}
+
+proptest! {
+    #[test]
+    fn no_datagram_breaks_a_leg(
+        steps in prop::collection::vec(
+            (0usize..4, any::<prop::sample::Index>(), any::<u8>(), 0usize..3, 0u64..400, 0usize..400), 1..120
+        )
+    ) {
+        let mut call = Call::new(Law::Mu, 12, &speech(0.5));
+        let mut seen: Vec<Vec<u8>> = Vec::new();
+        call.parties[ALICE].leg.send_digit('7', Duration::from_millis(60)).expect("sent");
+        call.run(Duration::from_millis(600), &mut |n, packet| {
+            seen.push(packet.clone());
+            clean(n, packet)
+        });
+        let mut report = Vec::new();
+        let now = call.begin + call.now;
+        call.parties[ALICE].leg.close(now, "x", &mut report);
+        seen.push(report);
+        let strangers = [call.parties[ALICE].address, "192.0.2.1:4001".parse().expect("an address"), "198.51.100.1:1".parse().expect("an address")];
+        for (changes, at, value, from, millis, length) in steps {
+            let mut datagram = seen[at.index(seen.len())].clone();
+            for change in 0..changes {
+                let place = (usize::from(value) * (change + 1) * 7) % datagram.len();
+                datagram[place] = datagram[place].wrapping_add(value).rotate_left(change as u32);
+            }
+            call.now += Duration::from_millis(millis);
+            call.deliver(BOB, strangers[from], &datagram);
+            let now = call.begin + call.now;
+            let leg = &mut call.parties[BOB].leg;
+            let mut out = vec![0; length];
+            leg.next_frame(now, &mut out);
+            leg.handle_timeout(now);
+            let mut packet = Vec::new();
+            while leg.poll_rtcp(now, &mut packet) {}
+            prop_assert!(leg.poll_timeout().is_none_or(|at| at > now));
+            prop_assert!(call.parties[BOB].recorder.samples().count() <= 8_000 * 3_600);
+        }
+    }
 }

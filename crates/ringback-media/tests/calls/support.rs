@@ -134,6 +134,15 @@ impl Call {
         self.parties[party].tick = Duration::from_nanos(nanos.unsigned_abs());
     }
 
+    /// Alice puts another amount of speech into a packet, and plays as much at a time.
+    pub(crate) fn set_ptime(&mut self, ptime: Duration) {
+        let now = self.begin + self.now;
+        let alice = &mut self.parties[ALICE];
+        alice.tick = ptime;
+        let format = AudioFormat { ptime, ..alice.leg.format().clone() };
+        alice.leg.renegotiate(now, format, Direction::SendRecv, None);
+    }
+
     /// Lets `span` pass with `network` between the parties. RTCP is never harmed.
     pub(crate) fn run(&mut self, span: Duration, network: &mut Network<'_>) {
         let until = self.now + span;
@@ -189,7 +198,7 @@ impl Call {
             self.wire.extend(delays.into_iter().map(|delay| (self.now + delay, 1 - own, packet.clone())));
         }
         let party = &mut self.parties[own];
-        let mut out = [0; 160];
+        let mut out = vec![0; pcm.len()];
         party.kinds.push(party.leg.next_frame(now, &mut out));
         party.played.extend(out);
         party.most_delay = party.most_delay.max(party.leg.stats().delay);

@@ -265,7 +265,8 @@ impl JitterBuffer {
         }
     }
 
-    /// The next frame, or what to play in its place. Call it whenever the player has less than a frame left.
+    /// The next frame, or what to play in its place. Call it whenever the player has less than it needs; `now` is when
+    /// the frame begins to be heard, so later than the present by what the player still has.
     pub fn pull(&mut self, now: Instant) -> Pull<'_> {
         self.drop_skipped();
         let Some(head) = self.waiting.front() else {
