@@ -47,7 +47,8 @@ impl<'a> Host<'a> {
             };
         }
         let name = cursor.take_while(is_host_byte);
-        if name.is_empty() || name.len() > 255 {
+        // The root of all names is the host of nobody.
+        if matches!(name, b"" | b".") || name.len() > 255 {
             return Err(ParseError::new(start, "host"));
         }
         let name = text(name, start, "host")?;
@@ -124,5 +125,6 @@ mod tests {
         assert_ne!(Host::parse("a.com"), Host::parse("b.com"));
         assert_eq!(Host::parse("192.0.2.1").unwrap().ip(), Some("192.0.2.1".parse().unwrap()));
         assert_eq!(Host::parse("1.2.3.4.example").unwrap().ip(), None);
+        assert!(Host::parse(".").is_err() && Host::parse("").is_err());
     }
 }
