@@ -282,9 +282,17 @@ fn table() -> Table {
 }
 
 fn deliver(table: &mut Table, now: Instant, act: &Act<'_>) {
-    let flow = flow(if act.verb == "tcp" { Protocol::Tcp } else { Protocol::Udp }, peer());
-    if let Inbound::Message(message) = receive(&flow, with_line_ends(act.message).into()) {
+    if let Some((flow, message)) = inbound(act) {
         table.handle(now, TransactionInput::Message(flow, message));
+    }
+}
+
+/// The message of an act as it comes from below: valid, and marked with its source.
+pub(super) fn inbound(act: &Act<'_>) -> Option<(Flow, Message)> {
+    let flow = flow(if act.verb == "tcp" { Protocol::Tcp } else { Protocol::Udp }, peer());
+    match receive(&flow, with_line_ends(act.message).into()) {
+        Inbound::Message(message) => Some((flow, message)),
+        Inbound::KeepAlive | Inbound::Malformed(..) => None,
     }
 }
 
@@ -298,12 +306,11 @@ fn send(table: &mut Table, now: Instant, bytes: &[u8], seen: &mut Seen) {
 }
 
 fn request(act: &Act<'_>) -> Option<(Flow, Request)> {
-    let flow = flow(if act.verb == "tcp" { Protocol::Tcp } else { Protocol::Udp }, peer());
-    let Inbound::Message(message) = receive(&flow, with_line_ends(act.message).into()) else { return None };
+    let (flow, message) = inbound(act)?;
     Some((flow, Request::try_from(message).ok()?))
 }
 
-fn answer(request: &Request, status: u64) -> Option<ringback_message::Response> {
+pub(super) fn answer(request: &Request, status: u64) -> Option<ringback_message::Response> {
     let status = StatusCode::new(u16::try_from(status).ok()?)?;
     request.reply(status, Some("fuzz")).build().ok()
 }
@@ -323,7 +330,7 @@ fn with_line_ends(text: &[u8]) -> Vec<u8> {
     out
 }
 
-fn read(bytes: bytes::Bytes) -> Message {
+pub(super) fn read(bytes: bytes::Bytes) -> Message {
     Message::parse(bytes).expect("what is sent can be read")
 }
 
@@ -331,14 +338,14 @@ fn readable(description: &SessionDescription) {
     SessionDescription::parse(&description.to_bytes()).expect("what is sent can be read");
 }
 
-fn flow(protocol: Protocol, peer: SocketAddr) -> Flow {
+pub(super) fn flow(protocol: Protocol, peer: SocketAddr) -> Flow {
     Flow { id: FlowId(1), protocol, local: local(), peer }
 }
 
-fn local() -> SocketAddr {
+pub(super) fn local() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], 5060))
 }
 
-fn peer() -> SocketAddr {
+pub(super) fn peer() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 9], 5060))
 }

@@ -1,10 +1,12 @@
-//! Laws of the media packets.
+//! Laws of the media packets, and of the files that hold them.
 
+use ringback_media::read_wav;
 use ringback_rtp::event::{EventReceiver, EventReport};
 use ringback_rtp::jitter::{JitterBuffer, JitterConfig};
 use ringback_rtp::rtcp::Compound;
 use ringback_rtp::{Datagram, RtpConfig, RtpPacket, RtpSession, RtpTime};
 use ringback_sansio::{Epoch, SeededEntropy};
+use ringback_trace::{Calls, CaptureReader, CaptureWriter, Names, TextStyle};
 use std::time::{Duration, Instant};
 
 /// A packet that was read is written and read again as the same, but for its padding.
@@ -66,6 +68,34 @@ pub(super) fn jitter(input: &[u8]) {
         digits.handle_timeout(at);
     }
     let _: Vec<EventReport> = std::iter::from_fn(|| digits.poll()).collect();
+}
+
+/// A recording is read or refused, and what comes out is no longer than what went in allows.
+pub(super) fn wav(input: &[u8]) {
+    if let Ok(samples) = read_wav(input, 8_000) {
+        // The lowest rate that can be resampled is far above 100 Hz.
+        assert!(samples.len() <= (input.len() + 1) * 80);
+    }
+}
+
+/// A capture is read as far as it goes, drawn, written, and read again with the same packets.
+pub(super) fn capture(input: &[u8]) {
+    let packets: Vec<_> = CaptureReader::new(input).map_while(Result::ok).take(256).collect();
+    let mut calls = Calls::new();
+    for packet in &packets {
+        calls.add(packet);
+    }
+    let names = Names::new();
+    for call in calls.iter() {
+        let ladder = call.ladder(&names);
+        assert!(ladder.svg().starts_with("<svg"));
+        let text = ladder.text(&TextStyle { width: 80, ..TextStyle::default() });
+        assert!(!text.contains('\x1b'), "what a peer wrote does not reach the terminal");
+    }
+    let mut writer = CaptureWriter::new(Vec::new()).expect("memory takes all");
+    let written = packets.iter().filter(|packet| writer.write(packet).is_ok()).count();
+    let bytes = writer.finish().expect("memory takes all");
+    assert!(CaptureReader::new(bytes.as_slice()).take_while(Result::is_ok).count() <= written);
 }
 
 fn config(now: Instant) -> RtpConfig {

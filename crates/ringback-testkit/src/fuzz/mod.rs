@@ -3,6 +3,8 @@
 //! The targets in `fuzz/` are five lines each and call these; `tests/corpus.rs` replays the committed inputs on stable
 //! Rust. A body panics when a law is broken, and otherwise says nothing.
 
+mod agent;
+mod connections;
 mod machines;
 mod media;
 mod script;
@@ -13,6 +15,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    ("capture", media::capture),
     ("digest", syntax::digest),
     ("jitter", media::jitter),
     ("message", syntax::message),
@@ -24,7 +27,10 @@ pub const TARGETS: &[Target] = &[
     ("sdp", syntax::sdp),
     ("stream", syntax::stream),
     ("transactions", machines::transactions),
+    ("transport", connections::transport),
     ("uri", syntax::uri),
+    ("user_agent", agent::user_agent),
+    ("wav", media::wav),
 ];
 
 /// Runs one target on one input.
