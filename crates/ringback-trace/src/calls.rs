@@ -127,6 +127,8 @@ pub struct Call {
     pub(crate) to: String,
     pub(crate) entries: Vec<Entry>,
     pub(crate) media: Media,
+    /// Addresses, such as those of connections, and where their owners say that they listen.
+    aliases: Map<SocketAddr, SocketAddr>,
     /// Which SIP address announced a media address.
     owners: Map<SocketAddr, SocketAddr>,
     /// What a payload type is called at a media address.
@@ -195,6 +197,7 @@ impl Call {
             to: first.to.clone(),
             entries: Vec::new(),
             media: Media::default(),
+            aliases: Map::default(),
             owners: Map::default(),
             codecs: Map::default(),
             omitted: 0,
@@ -207,6 +210,9 @@ impl Call {
                 && it.packet.payload == packet.payload
         };
         let again = self.entries.iter().rev().take(REPEATED_WITHIN).any(same);
+        if let Some(home) = home(packet, &described) {
+            self.aliases.insert(packet.source, home);
+        }
         self.entries.push(Entry { packet: packet.clone(), described, again });
     }
 
@@ -276,7 +282,11 @@ impl Call {
 
     /// It in one line, for a list: who, whom, how it went, how much was seen.
     pub fn summary(&self, names: &Names) -> String {
-        let ends = self.entries.first().map(|it| names.of(it.packet.source)).unwrap_or_default();
+        let ends = self
+            .entries
+            .first()
+            .map(|it| names.of(self.participant(it.packet.source, names)))
+            .unwrap_or_default();
         let seen = match self.rtp_count() {
             0 => format!("{} messages", self.entries.len()),
             rtp => format!("{} messages, {rtp} RTP packets", self.entries.len()),
@@ -309,6 +319,14 @@ impl Call {
         story::tell(self, names)
     }
 
+    /// The address by which a participant is known: its own where that has a name, else where it listens.
+    pub(crate) fn participant(&self, address: SocketAddr, names: &Names) -> SocketAddr {
+        match (names.given(address), self.aliases.get(&address)) {
+            (None, Some(home)) => *home,
+            _ => address,
+        }
+    }
+
     /// The participant behind an address of the media: whoever announced it, else whoever lives at that host.
     pub(crate) fn media_owner(&self, address: SocketAddr) -> SocketAddr {
         let same_host = || {
@@ -318,4 +336,11 @@ impl Call {
         };
         self.owners.get(&address).copied().or_else(same_host).unwrap_or(address)
     }
+}
+
+/// Where the sender of a request listens, if it sent from another port of the same host, as over a connection that
+/// it opened.
+pub(crate) fn home(packet: &Packet, described: &Described) -> Option<SocketAddr> {
+    let away = |it: &SocketAddr| *it != packet.source && *it != packet.destination;
+    described.sent_by.filter(|it| it.ip() == packet.source.ip() && away(it))
 }

@@ -3,6 +3,7 @@
 use crate::text::printable;
 use bytes::Bytes;
 use ringback_message::{HeaderId, Message, Response, header};
+use ringback_sansio::Protocol;
 use ringback_sdp::{Codec, Connection, Direction, Host, SessionDescription};
 use std::net::SocketAddr;
 
@@ -23,6 +24,8 @@ pub(crate) struct Described {
     pub(crate) method: String,
     /// Whether it belongs to a dialog.
     pub(crate) in_dialog: bool,
+    /// Where the sender of a request says that it listens (the sent-by of its Via).
+    pub(crate) sent_by: Option<SocketAddr>,
     pub(crate) from: String,
     pub(crate) to: String,
     /// The Request-URI, or the reason phrase.
@@ -86,6 +89,7 @@ impl Described {
             sequence: cseq.map_or(0, |it| it.number),
             method: printable(method.unwrap_or_default().as_bytes(), MAX_TEXT),
             in_dialog,
+            sent_by: sent_by(&message),
             from: address(&message, HeaderId::FROM).unwrap_or_else(|| text(HeaderId::FROM)),
             to: address(&message, HeaderId::TO).unwrap_or_else(|| text(HeaderId::TO)),
             about: about(&message),
@@ -107,6 +111,12 @@ impl Described {
             }
         }
     }
+}
+
+fn sent_by(message: &Message) -> Option<SocketAddr> {
+    let via = message.first::<header::Via>().filter(|_| message.is_request())?.ok()?;
+    let protocol = Protocol::from_token(via.transport)?;
+    Some(SocketAddr::new(via.host.ip()?, via.port.unwrap_or(protocol.default_port())))
 }
 
 /// The URI of a From or To, without its parameters.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// Each line is a time since the first message, in seconds, and a sentence.
 pub(crate) fn tell(call: &Call, names: &Names) -> Vec<String> {
+    let name = |address| names.of(call.participant(address, names));
     let mut teller = Teller { held: false, answered: false, asked: false };
     let mut told = Vec::new();
     let mut seen = Set::default();
@@ -18,7 +19,7 @@ pub(crate) fn tell(call: &Call, names: &Names) -> Vec<String> {
         // A message that a proxy passes on tells nothing new.
         let it = &entry.described;
         let news = seen.insert((format!("{:?}", it.kind), it.method.clone(), it.sequence));
-        if let Some(text) = teller.sentence(entry, names).filter(|_| news) {
+        if let Some(text) = teller.sentence(entry, name(entry.packet.source)).filter(|_| news) {
             told.push((entry.packet.time, line(entry.packet.time, text)));
         }
     }
@@ -26,8 +27,8 @@ pub(crate) fn tell(call: &Call, names: &Names) -> Vec<String> {
         let (from, to) = (call.media_owner(run.source), call.media_owner(run.destination));
         let text = format!(
             "audio flows from {} to {}: {} packets of {}, {} lost",
-            names.of(from),
-            names.of(to),
+            name(from),
+            name(to),
             run.packets,
             run.codec,
             run.lost()
@@ -35,7 +36,7 @@ pub(crate) fn tell(call: &Call, names: &Names) -> Vec<String> {
         told.push((run.begin, line(run.begin, text)));
     }
     for digit in &call.media.digits {
-        let text = format!("{} dials {}", names.of(call.media_owner(digit.source)), digit.event);
+        let text = format!("{} dials {}", name(call.media_owner(digit.source)), digit.event);
         told.push((digit.time, line(digit.time, text)));
     }
     told.sort_by_key(|(time, _)| *time);
@@ -52,9 +53,8 @@ struct Teller {
 }
 
 impl Teller {
-    fn sentence(&mut self, entry: &Entry, names: &Names) -> Option<String> {
+    fn sentence(&mut self, entry: &Entry, who: String) -> Option<String> {
         let it = &entry.described;
-        let who = names.of(entry.packet.source);
         let direction = it.media.first().map(|line| line.direction);
         Some(match (it.kind, it.method.as_str()) {
             (Kind::Request, "INVITE") if it.in_dialog => match direction {

@@ -2,6 +2,7 @@
 
 use super::canvas::{Canvas, TextStyle};
 use super::{Arrow, Column, Row, RowKind, Tone};
+use crate::calls::home;
 use crate::capture::Packet;
 use crate::message::Described;
 use crate::names::Names;
@@ -58,6 +59,10 @@ impl LadderPrinter {
         let Some(described) = Described::read(payload) else {
             return self.note(*time, &format!("no SIP message from {}", self.names.of(*source)));
         };
+        let home = home(packet, &described).filter(|_| self.names.given(*source).is_none());
+        if let Some(name) = home.and_then(|it| self.names.given(it)).map(str::to_owned) {
+            self.names.add(*source, &name);
+        }
         let again = self.remembered.iter().any(|it| (it.0, it.1, &it.2) == (*source, *destination, payload));
         if !again {
             if self.remembered.len() >= REMEMBERED {

@@ -157,7 +157,7 @@ pub(crate) fn of_calls<'a>(
 fn add_call(call: &Call, begin: Duration, columns: &mut Columns<'_>, rows: &mut Vec<Row>) {
     let mut add = |time: Duration, kind| rows.push(Row { at: time.saturating_sub(begin), kind });
     for Entry { packet, described, again } in &call.entries {
-        let (from, to) = (columns.of(packet.source), columns.of(packet.destination));
+        let (from, to) = (columns.of(call, packet.source), columns.of(call, packet.destination));
         let ends = format!("{} → {}", packet.source, packet.destination);
         let tip = format!("{ends} {}: {}", packet.protocol.as_via(), first_line(&packet.payload));
         add(packet.time, RowKind::Arrow(Arrow::of_message(described, from, to, *again, tip)));
@@ -170,14 +170,14 @@ fn add_call(call: &Call, begin: Duration, columns: &mut Columns<'_>, rows: &mut 
                 && it.begin.abs_diff(run.begin) < TOGETHER
         };
         let back = runs.iter().position(belongs).map(|at| runs.remove(at));
-        let from = columns.of(call.media_owner(run.source));
-        let to = columns.of(call.media_owner(run.destination));
+        let from = columns.of(call, call.media_owner(run.source));
+        let to = columns.of(call, call.media_owner(run.destination));
         add(run.begin, RowKind::Arrow(stream(run, back, from, to)));
     }
     for digit in &call.media.digits {
         let arrow = Arrow {
-            from: columns.of(call.media_owner(digit.source)),
-            to: columns.of(call.media_owner(digit.destination)),
+            from: columns.of(call, call.media_owner(digit.source)),
+            to: columns.of(call, call.media_owner(digit.destination)),
             both: false,
             tone: Tone::Media,
             label: format!("DTMF {}", digit.event),
@@ -236,7 +236,8 @@ struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    fn of(&mut self, address: SocketAddr) -> usize {
+    fn of(&mut self, call: &Call, address: SocketAddr) -> usize {
+        let address = call.participant(address, self.names);
         if let Some(column) = self.addresses.get(&address) {
             return *column;
         }

@@ -1,6 +1,6 @@
 //! Diagrams of a whole call, and of messages that mean harm.
 
-use crate::scene::{EPOCH, Scene, sdp};
+use crate::scene::{EPOCH, Scene, at, sdp};
 use bytes::Bytes;
 use proptest::prelude::*;
 use ringback_sansio::Protocol;
@@ -165,6 +165,31 @@ fn calls_and_registrations_of_a_capture_make_one_diagram() {
     assert_eq!(calls.len(), 2);
     let drawn = calls.ladder("Everything", &scene.names()).text(&TextStyle::default());
     assert_eq!((drawn.matches("REGISTER").count(), drawn.matches(" BYE ").count()), (1, 4));
+}
+
+#[test]
+fn a_connection_belongs_to_whoever_opened_it() {
+    // Alice listens at 5070 and opens a connection from some port; the proxy opens one to Bob.
+    let mut scene = Scene::new(Protocol::Tcp);
+    let (alice, outward) = (at("192.0.2.1:5070"), at("192.0.2.1:49152"));
+    let (proxy, onward, bob) = (at("192.0.2.9:5060"), at("192.0.2.9:49153"), at("192.0.2.2:5060"));
+    let options = |via: &str| {
+        format!(
+            "OPTIONS sip:bob@x SIP/2.0\r\nVia: SIP/2.0/TCP {via};branch=z9hG4bK1\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
+             From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\nContent-Length: 0\r\n\r\n"
+        )
+    };
+    scene.send(0, outward, proxy, &options("192.0.2.1:5070"));
+    scene.send(1, onward, bob, &options("192.0.2.9"));
+    let text = collected(&scene.packets).ladder("x", &Names::new()).text(&TextStyle::default());
+    let heads: Vec<&str> = text.lines().next().unwrap_or_default().split_whitespace().collect();
+    assert_eq!(heads, [alice.to_string(), proxy.to_string(), bob.to_string()]);
+
+    let mut names = Names::new();
+    names.add(alice, "Alice").add(proxy, "proxy").add(bob, "Bob");
+    let mut printer = LadderPrinter::new(&["Alice", "proxy", "Bob"], names, TextStyle::default());
+    let rows: String = scene.packets.iter().map(|it| printer.message(it)).collect();
+    assert_eq!(rows.matches("─ OPTIONS ─").count(), 2, "{rows}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Scene {
             if sequence == 60 && ports.0 == 42_002 {
                 continue;
             }
-            let time = u32::from(sequence) * 160;
+            let time = millis as u32 * 8;
             self.rtp(millis * 1_000, ports, (sequence == first, 8), (sequence, time), &[0xd5; 160]);
         }
     }
@@ -126,7 +126,7 @@ impl Scene {
         for n in 0..7u16 {
             let payload =
                 EventPayload { event: Event(event), end: n >= 4, volume: 10, duration: 160 * (n.min(4) + 1) };
-            let time = u32::from(first) * 160;
+            let time = begin as u32 * 8;
             let micros = (begin + u64::from(n) * 20) * 1_000;
             self.rtp(micros, ports, (n == 0, 101), (first + n, time), &payload.octets());
         }
@@ -190,8 +190,8 @@ impl Scene {
         it.sip(8_005, back, "SIP/2.0 200 OK", "4 INVITE", "", &sdp(42_002, "sendrecv", 3));
         it.sip(8_006, there, "ACK sip:bob@127.0.0.1:40733 SIP/2.0", "4 ACK", "", "");
         it.sip(8_007, onward, "ACK sip:bob@127.0.0.1:40733 SIP/2.0", "4 ACK", "", "");
-        it.speech(8_020, 10_000, (42_000, 42_002), 600);
-        it.speech(8_023, 10_000, (42_002, 42_000), 600);
+        it.speech(8_020, 10_000, (42_000, 42_002), 150);
+        it.speech(8_023, 10_000, (42_002, 42_000), 150);
         it.sip(10_011, answer, "BYE sip:alice@127.0.0.1:40612 SIP/2.0", "1 BYE", "", "");
         it.sip(10_012, back, "BYE sip:alice@127.0.0.1:40612 SIP/2.0", "1 BYE", "", "");
         it.sip(10_013, there, "SIP/2.0 200 OK", "1 BYE", "", "");
