@@ -602,3 +602,19 @@ fn from_carries_our_tag_and_to_none_in_the_first_invite() {
     world.finish();
     assert_eq!(world.ended_by(0), (EndedBy::Us, Some(487)));
 }
+
+#[test]
+fn a_change_in_progress_is_taken_back_when_the_call_ends() {
+    let mut world = World::new(1);
+    let (call, ok) = called(&mut world);
+    world.act(0, |ua, now| ua.hold(now, call));
+    world.run(10);
+    let hold = world.expect(Method::INVITE);
+    world.peer_sends(0, hold.reply(StatusCode::TRYING, None).build().unwrap());
+    let bye = world.peer_within(&ok, "p", Method::BYE, 9).build().unwrap();
+    world.peer_sends(0, bye);
+    world.run(10);
+    assert_eq!(world.ended_by(0), (EndedBy::Peer, None));
+    world.expect(Method::CANCEL);
+    world.finish();
+}
