@@ -16,7 +16,7 @@
 use crate::authority::Proof;
 use crate::core::ServerCore;
 use ringback_auth::Place;
-use ringback_message::header::{From, To};
+use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode};
 use ringback_proxy::{Decision, Hop, RoutePolicy};
 use ringback_registrar::Aor;
@@ -32,6 +32,23 @@ enum Sender {
     Ours,
     /// Somebody of another domain.
     Stranger,
+}
+
+/// Why a sender is not believed.
+enum Refused {
+    /// He is asked for his password by these header fields.
+    Challenged(Vec<(HeaderId, String)>),
+    /// The password is wrong, or another user's.
+    Forbidden,
+}
+
+impl From<Refused> for Decision {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Challenged(challenges) => Self::Reject(Place::Proxy.status(), challenges),
+            Refused::Forbidden => Self::reject(StatusCode::FORBIDDEN),
+        }
+    }
 }
 
 impl RoutePolicy for Policy<'_> {
@@ -65,7 +82,7 @@ impl Policy<'_> {
         let sender = match self.sender(now, request) {
             _ if !is_asked => Sender::Stranger,
             Ok(sender) => sender,
-            Err(refusal) => return refusal,
+            Err(refusal) => return refusal.into(),
         };
         let targets = self.0.locations.targets(now, uri);
         if !targets.is_empty() {
@@ -86,20 +103,20 @@ impl Policy<'_> {
         match self.sender(now, request) {
             Ok(Sender::Ours) if !self.0.authority.open || hop.flow.peer.ip().is_loopback() => Decision::Relay,
             Ok(_) => Decision::reject(StatusCode::FORBIDDEN),
-            Err(refusal) => refusal,
+            Err(refusal) => refusal.into(),
         }
     }
 
     /// Who sends it; a refusal when it says that it is from a user of ours and does not prove it.
-    fn sender(&self, now: Instant, request: &Request) -> Result<Sender, Decision> {
-        let from = request.first::<From<'_>>().and_then(Result::ok);
+    fn sender(&self, now: Instant, request: &Request) -> Result<Sender, Refused> {
+        let from = request.first::<header::From<'_>>().and_then(Result::ok);
         let from = from.as_ref().and_then(|from| from.uri.as_sip()).filter(|uri| self.0.ownership.is_me(uri));
         let Some(from) = from else { return Ok(Sender::Stranger) };
         match self.0.authority.prove(now, request, Place::Proxy) {
             Proof::Of(None) => Ok(Sender::Ours),
             Proof::Of(Some(user)) if Aor::of(from).is_some_and(|aor| aor.is_of(&user)) => Ok(Sender::Ours),
-            Proof::Missing(challenges) => Err(Decision::Reject(Place::Proxy.status(), challenges)),
-            Proof::Of(Some(_)) | Proof::Wrong => Err(Decision::reject(StatusCode::FORBIDDEN)),
+            Proof::Missing(challenges) => Err(Refused::Challenged(challenges)),
+            Proof::Of(Some(_)) | Proof::Wrong => Err(Refused::Forbidden),
         }
     }
 }

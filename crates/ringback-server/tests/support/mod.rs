@@ -18,14 +18,14 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that keeps nothing, for `example.com`, with two users: alice and bob, passwords `a` and `b`.
 pub fn config() -> ServerConfig {
-    let mut config = ServerConfig::default();
-    config.listen = ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"].map(|listen| listen.parse().unwrap()).into();
-    config.domains = vec!["example.com".into()];
-    config.storage = Storage::Ephemeral;
-    config.workers = Some(2);
-    config.users =
-        [("alice", "a"), ("bob", "b")].map(|(name, word)| (name.to_owned(), word.to_owned())).into();
-    config
+    ServerConfig {
+        listen: ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"].map(|listen| listen.parse().unwrap()).into(),
+        domains: vec!["example.com".into()],
+        storage: Storage::Ephemeral,
+        workers: Some(2),
+        users: [("alice", "a"), ("bob", "b")].map(|(name, word)| (name.to_owned(), word.to_owned())).into(),
+        ..ServerConfig::default()
+    }
 }
 
 pub fn start(config: ServerConfig) -> Server {
