@@ -57,8 +57,8 @@ impl std::fmt::Debug for Secret {
 #[derive(Clone, Debug)]
 struct Session {
     place: Place,
-    /// The host that the challenged request was for. Credentials for a server do not go to another host unasked.
-    host: String,
+    /// Whom the challenged request was for, user and host. Credentials do not go to anybody else unasked.
+    target: String,
     challenge: DigestChallenge,
     cnonce: String,
     count: u32,
@@ -164,7 +164,8 @@ impl DigestClient {
     }
 
     /// Puts credentials for the realms of earlier challenges on a new request, which saves the round trip of a
-    /// refusal. Proxies get theirs with every request, servers with requests for the same host.
+    /// refusal. Proxies get theirs with every request, servers with requests for the same user and host: what is
+    /// for a server itself has no user, and what is for its users goes on to strangers.
     ///
     /// Use one client for each account and its servers: whoever sees credentials can try passwords on them.
     /// ACK and CANCEL are left alone: see [`copy_credentials`].
@@ -175,8 +176,8 @@ impl DigestClient {
         if matches!(*request.method(), Method::ACK | Method::CANCEL) {
             return Ok(());
         }
-        let host = host_of(request);
-        self.write(request, |session| session.place == Place::Proxy || session.host == host)
+        let target = target_of(request);
+        self.write(request, |session| session.place == Place::Proxy || session.target == target)
     }
 
     /// Forgets all challenges, for instance when the account moves to another server.
@@ -212,7 +213,7 @@ impl DigestClient {
         }) {
             // The server gave a nonce once more that was used already: its count goes on.
             same.challenge = challenge;
-            same.host = host_of(request);
+            same.target = target_of(request);
             self.sessions.push(same);
             return;
         }
@@ -220,7 +221,7 @@ impl DigestClient {
             self.sessions.remove(0);
         }
         let cnonce = Hex::new(&entropy.next_u64().to_be_bytes()).as_str().to_owned();
-        self.sessions.push(Session { place, host: host_of(request), challenge, cnonce, count: 0 });
+        self.sessions.push(Session { place, target: target_of(request), challenge, cnonce, count: 0 });
     }
 
     /// Writes fresh credentials for every session that `applies`, in place of older ones for its realm.
@@ -367,9 +368,12 @@ fn unfold(value: &[u8]) -> Vec<u8> {
     value.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }).collect()
 }
 
-fn host_of(request: &Request) -> String {
+fn target_of(request: &Request) -> String {
     match request.uri() {
-        Ok(Uri::Sip(uri)) => uri.host().to_string().to_ascii_lowercase(),
+        Ok(Uri::Sip(uri)) => {
+            let host = uri.host().to_string().to_ascii_lowercase();
+            uri.user().map_or_else(|| host.clone(), |user| format!("{user}@{host}"))
+        }
         _ => String::new(),
     }
 }
