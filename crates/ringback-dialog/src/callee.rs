@@ -167,13 +167,14 @@ impl Call {
     }
 
     /// Rule 14: the INVITE is taken back; the 487 carries the tag of the answer to the CANCEL.
-    pub(crate) fn on_cancelled(&mut self, cx: &mut Context<'_>, tag: Option<&str>) {
+    pub(crate) fn on_cancelled(&mut self, cx: &mut Context<'_>, tag: Option<&str>, cancel: &Request) {
         let Ok(theirs) = self.waiting() else { return };
         let tag = tag.unwrap_or(&self.ends.local_tag);
         if let Ok(response) = theirs.request.reply(StatusCode::REQUEST_TERMINATED, Some(tag)).build() {
             Self::respond(cx, theirs.key, response);
         }
-        self.end(cx, EndedBy::Peer, Some(StatusCode::REQUEST_TERMINATED), "cancelled");
+        let reason = told_reason(cancel).unwrap_or_else(|| "cancelled".to_owned());
+        self.end(cx, EndedBy::Peer, Some(StatusCode::REQUEST_TERMINATED), &reason);
     }
 
     /// The transaction of the peer's INVITE is over before we answered.
@@ -225,9 +226,8 @@ impl Call {
             (Stage::Inviting, _, Some(ours)) => cx.outputs.push_back(DialogOutput::Cancel(ours.tag)),
             _ => {}
         }
-        let told = bye.first::<Reason<'_>>().and_then(Result::ok);
-        let reason = told.and_then(|reason| reason.text().map(std::borrow::Cow::into_owned));
-        self.end(cx, EndedBy::Peer, None, reason.as_deref().unwrap_or("hung up"));
+        let reason = told_reason(bye).unwrap_or_else(|| "hung up".to_owned());
+        self.end(cx, EndedBy::Peer, None, &reason);
     }
 
     fn on_reinvite(&mut self, cx: &mut Context<'_>, key: ServerKey, contact: UriBuf, request: Request) {
@@ -372,6 +372,12 @@ impl Call {
 /// The offer in a request; 400 when it cannot be read.
 fn read_offer(request: &Request) -> Result<Option<SessionDescription>, Refusal> {
     description(request).map_err(|error| Refusal::because(StatusCode::BAD_REQUEST, &error.to_string()))
+}
+
+/// Why the peer says that it ends something (RFC 3326).
+fn told_reason(request: &Request) -> Option<String> {
+    let reason = request.first::<Reason<'_>>()?.ok()?;
+    reason.text().map(std::borrow::Cow::into_owned)
 }
 
 fn unready() -> Refusal {

@@ -446,9 +446,9 @@ impl<E: Entropy> Machine for Calls<E> {
         let now = self.clamp(now);
         match input {
             DialogInput::Request { key, contact, request } => self.on_request(now, key, contact, request),
-            DialogInput::Cancelled(key, tag) => {
+            DialogInput::Cancelled { key, tag, cancel } => {
                 if let Some(call) = self.servers.get(&key).copied() {
-                    self.with(now, call, |call, cx| call.on_cancelled(cx, tag.as_deref()));
+                    self.with(now, call, |call, cx| call.on_cancelled(cx, tag.as_deref(), &cancel));
                 }
             }
             DialogInput::Ack(ack) => self.on_ack(now, &ack),

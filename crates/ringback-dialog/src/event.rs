@@ -19,9 +19,16 @@ pub enum DialogInput {
         /// The request.
         request: Request,
     },
-    /// The peer cancelled an INVITE that has no final response. The tag is the one in the answer to the CANCEL
-    /// (see [`Transactions::to_tag`](ringback_transaction::Transactions::to_tag)).
-    Cancelled(ServerKey, Option<String>),
+    /// The peer cancelled an INVITE that has no final response.
+    Cancelled {
+        /// The server transaction of the INVITE.
+        key: ServerKey,
+        /// The tag in the answer to the CANCEL (see
+        /// [`Transactions::to_tag`](ringback_transaction::Transactions::to_tag)).
+        tag: Option<String>,
+        /// The CANCEL, which may say why.
+        cancel: Request,
+    },
     /// An ACK that no transaction wanted.
     Ack(Request),
     /// A response to what [`DialogOutput::Send`] asked for. Not those that the layer above deals with itself,

@@ -212,7 +212,8 @@ impl World {
             }
             Step::Cancelled(which) => {
                 if let Some(key) = self.servers.get(which).copied() {
-                    self.calls.handle(self.now, DialogInput::Cancelled(key, None));
+                    let cancel = Request::builder(Method::CANCEL, "sip:us@192.0.2.1").build().unwrap();
+                    self.calls.handle(self.now, DialogInput::Cancelled { key, tag: None, cancel });
                 }
             }
             Step::CallerLost(which) => {

@@ -31,9 +31,9 @@ impl<E: Entropy> UserAgent<E> {
                 self.outputs.push_back(UaOutput::Transmit { key, to, bytes });
             }
             TransactionOutput::Request(key, flow, request) => self.on_request(now, key, &flow, request),
-            TransactionOutput::Cancelled(key, _cancel) => {
+            TransactionOutput::Cancelled(key, cancel) => {
                 let tag = self.transactions.to_tag(key);
-                self.calls.handle(now, DialogInput::Cancelled(key, tag));
+                self.calls.handle(now, DialogInput::Cancelled { key, tag, cancel });
             }
             TransactionOutput::Response(key, _flow, response) => self.on_response(now, key, response),
             TransactionOutput::Stray(_flow, message) => self.on_stray(now, message),

@@ -126,6 +126,10 @@ impl<E: Entropy> UserAgent<E> {
         let Some(known) = self.accounts.get_mut(key.0) else { return };
         let registration = &mut known.registration;
         let status = response.status();
+        let seconds = granted(response, registration.contact.as_ref(), registration.seconds);
+        if status.is_success() && seconds == 0 && !registration.leaving {
+            return self.on_register_failed(now, key, status, "registered for no time", None);
+        }
         if status.is_success() {
             registration.in_flight = false;
             registration.failures = 0;
@@ -134,7 +138,6 @@ impl<E: Entropy> UserAgent<E> {
                 registration.bound = false;
                 self.tell(UaEvent::Unregistered { account: key });
             } else {
-                let seconds = granted(response, registration.contact.as_ref(), registration.seconds);
                 let expires = Duration::from_secs(seconds.into());
                 self.timers.set(key, now + refresh_after(expires));
                 self.tell(UaEvent::Registered { account: key, expires });
@@ -211,14 +214,20 @@ impl<E: Entropy> UserAgent<E> {
     }
 }
 
-/// How long our binding lives: what our Contact says, else Expires, else what was asked for.
+/// How long our binding lives, in seconds: what our Contact says, else Expires, else what was asked for. A Contact that
+/// stands alone is ours, though a server on the way has given it another address.
 fn granted(response: &Response, ours: Option<&UriBuf>, asked: u32) -> u32 {
     let is_ours = |contact: &Contact<'_>| {
         let theirs = contact.address().map(|address| address.uri);
         ours.zip(theirs).is_some_and(|(ours, theirs)| ours.as_uri().equivalent(&theirs))
     };
     let own = response.all::<Contact<'_>>().flatten().find(is_ours);
-    own.and_then(|contact| contact.address()?.expires())
+    let alone = || {
+        let mut all = response.all::<Contact<'_>>().flatten();
+        all.next().filter(|_| all.next().is_none())
+    };
+    own.or_else(alone)
+        .and_then(|contact| contact.address()?.expires())
         .or_else(|| response.first::<Expires>().and_then(Result::ok).map(|expires| expires.0))
         .unwrap_or(asked)
 }

@@ -618,3 +618,24 @@ fn a_change_in_progress_is_taken_back_when_the_call_ends() {
     world.expect(Method::CANCEL);
     world.finish();
 }
+
+#[test]
+fn a_cancel_that_says_why_is_heard() {
+    let mut world = World::new(1);
+    let invite = world.peer_invite(0).body(SDP, sdp(9000)).build().unwrap();
+    world.peer_sends(0, invite.clone());
+    world.incoming(0);
+    let cancel = Request::builder(Method::CANCEL, invite.uri_bytes())
+        .copy(&invite, HeaderId::VIA)
+        .copy(&invite, HeaderId::FROM)
+        .copy(&invite, HeaderId::TO)
+        .copy(&invite, HeaderId::CALL_ID)
+        .header(HeaderId::CSEQ, CSeq { number: number(&invite), method: Method::CANCEL })
+        .header(HeaderId::REASON, "SIP;cause=200;text=\"Call completed elsewhere\"");
+    world.peer_sends(0, cancel.build().unwrap());
+    let ending = world.ended(0);
+    assert_eq!(ending.to_string(), "by the peer: 487 Call completed elsewhere");
+    // Rule 14: both answers carry the same tag.
+    assert_eq!(tag(&world.last("200 CANCEL")), tag(&world.last("487 INVITE")));
+    world.finish();
+}

@@ -284,3 +284,21 @@ fn an_account_that_was_never_registered_is_unregistered_at_once() {
     world.finish();
     assert!(world.log.is_empty());
 }
+
+#[test]
+fn a_binding_behind_another_address_counts_and_one_for_no_time_does_not() {
+    let mut world = World::new(1);
+    let request = register(&mut world);
+    let ok = request.reply(StatusCode::OK, Some("r"));
+    let ok = ok.header(HeaderId::CONTACT, "<sip:user0@198.51.100.7:1234>;expires=0").build().unwrap();
+    world.peer_sends(0, ok);
+    let (status, wait) = failed(&mut world);
+    assert_eq!(status, 200);
+    world.run(wait.unwrap().as_millis() as u64 + 50);
+    let request = world.expect_newest(Method::REGISTER);
+    let ok = request.reply(StatusCode::OK, Some("r")).header(HeaderId::EXPIRES, 50u32);
+    let ok = ok.header(HeaderId::CONTACT, "<sip:user0@198.51.100.7:1234>;expires=90").build().unwrap();
+    world.peer_sends(0, ok);
+    assert_eq!(registered(&mut world), 90);
+    unregister(&mut world);
+}
