@@ -1,3 +1,6 @@
 //! Test tools of Ringback: virtual network, contract harness, strategies and fuzz bodies.
 
 pub mod fuzz;
+#[cfg(doctest)]
+mod readme;
+pub mod sim;

@@ -1,0 +1,155 @@
+//! What must hold after a simulation.
+
+use super::phone::Seen;
+use super::world::World;
+use ringback_message::StatusCode;
+use ringback_ua::{CallKey, EndedBy};
+use std::time::{Duration, Instant};
+
+/// How far apart the two ends of a call may hear of its end where nothing gets lost.
+const APART: Duration = Duration::from_secs(40);
+/// How long hold and resume may take where nothing gets lost, glare included.
+const SETTLED: Duration = Duration::from_secs(15);
+
+pub(super) fn check(world: &World) -> Result<(), String> {
+    every_call_ended_once(world)?;
+    both_ends_saw_the_same(world)?;
+    nothing_is_left(world)
+}
+
+fn every_call_ended_once(world: &World) -> Result<(), String> {
+    for (number, phone) in world.phones.iter().enumerate() {
+        for (key, seen) in &phone.core.calls {
+            if let Some(fault) = seen.faults.first() {
+                return Err(format!("user{number}, {key:?}: {fault}"));
+            }
+            if seen.ended.is_none() {
+                return Err(format!("user{number}, {key:?}: it never ended"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn nothing_is_left(world: &World) -> Result<(), String> {
+    let phones =
+        world.phones.iter().all(|phone| phone.core.ua.is_empty() && phone.transport.open_streams() == 0);
+    if !phones || !world.server.core.is_empty() || world.server.transport.open_streams() > 0 {
+        return Err(format!("something is left: {}", world.remains()));
+    }
+    let malformed = world.phones.iter().map(|phone| phone.malformed).sum::<usize>() + world.server.malformed;
+    if malformed > 0 {
+        return Err(format!("{malformed} messages could not be read"));
+    }
+    Ok(())
+}
+
+fn both_ends_saw_the_same(world: &World) -> Result<(), String> {
+    let all = || world.phones.iter().flat_map(|phone| phone.core.calls.values());
+    for caller in all().filter(|seen| seen.is_caller) {
+        let mut callees = all().filter(|seen| !seen.is_caller && seen.call_id == caller.call_id);
+        let callee = callees.next();
+        if callees.next().is_some() {
+            return Err(format!("{} came in twice", caller.call_id));
+        }
+        let fault = match (callee, world.plan.is_calm) {
+            (Some(callee), true) => differ(caller, callee).or_else(|| differ_much(caller, callee)),
+            (Some(callee), false) => contradict(caller, callee),
+            // Given up before the server knew who was calling.
+            (None, true) if world.plan.asks_for_passwords && caller.given_up.is_some() => None,
+            (None, true) => Some("it never came in".to_owned()),
+            (None, false) => caller.answered.map(|_| "somebody answered who was never called".to_owned()),
+        };
+        if let Some(fault) = fault {
+            return Err(format!("{}: {fault}\ncaller: {caller:?}\ncallee: {callee:?}", caller.call_id));
+        }
+    }
+    Ok(())
+}
+
+fn end(seen: &Seen) -> (Instant, EndedBy, Option<StatusCode>) {
+    let (at, ending) = seen.ended.as_ref().expect("checked before: it ended");
+    (*at, ending.by, ending.status)
+}
+
+/// Where nothing gets lost: one side ended it, the other was told, with the same words.
+fn differ(caller: &Seen, callee: &Seen) -> Option<String> {
+    let ((_, by_caller, told), (_, by_callee, said)) = (end(caller), end(callee));
+    let crossed = caller.given_up.is_some() && caller.answered.is_none() && said.is_none();
+    let both_gave_up = caller.given_up.is_some() && callee.given_up.is_some();
+    match (by_caller, by_callee) {
+        (EndedBy::Us, EndedBy::Peer) if caller.given_up.is_some() => {}
+        (EndedBy::Peer, EndedBy::Us) if callee.given_up.is_some() => {}
+        (EndedBy::Us, EndedBy::Us) if both_gave_up => {}
+        // The caller gave up while the offer was on its way to it, and had no answer for it (rule 46).
+        (EndedBy::Us, EndedBy::Us) if crossed => {}
+        other => return Some(format!("ended by {other:?}")),
+    }
+    match (caller.answered.is_some(), callee.answered.is_some()) {
+        (true, true) => None,
+        // Rule 15: the answer crossed the CANCEL, and the caller never knew.
+        (false, true) if caller.given_up.is_some() => None,
+        // Without an offer of the caller's the callee is not told before the ACK: so may the end come first.
+        (true, false) if caller.given_up.is_some() || callee.given_up.is_some() => None,
+        // Or the callee was not told yet that it had answered: the offer was its own.
+        (false, false) if crossed => None,
+        (false, false) if by_caller != by_callee && told != said => Some(format!("{told:?} is not {said:?}")),
+        (false, false) => None,
+        other => Some(format!("answered: {other:?}")),
+    }
+}
+
+fn differ_much(caller: &Seen, callee: &Seen) -> Option<String> {
+    let (one, other) = (end(caller).0, end(callee).0);
+    let apart = one.max(other).duration_since(one.min(other));
+    (apart > APART).then(|| format!("ended {apart:?} apart"))
+}
+
+/// Where messages get lost: not all is heard, but nothing is heard that was never said.
+fn contradict(caller: &Seen, callee: &Seen) -> Option<String> {
+    let ((_, by_caller, told), (_, by_callee, _)) = (end(caller), end(callee));
+    if caller.answered.is_some()
+        && callee.answered.is_none()
+        && caller.given_up.is_none()
+        && by_callee == EndedBy::Us
+    {
+        return Some("answered by nobody".to_owned());
+    }
+    // Of its own accord a proxy says that the callee, or nobody, answered in time, or that it could not be reached.
+    let by_proxy = matches!(told.map(StatusCode::as_u16), Some(408 | 480 | 481 | 500 | 502 | 503));
+    match (by_caller, by_callee) {
+        (EndedBy::Peer, EndedBy::Peer) if !by_proxy => Some("each says the other ended it".to_owned()),
+        (EndedBy::Peer, _) if !by_proxy && callee.given_up.is_none() && by_callee == EndedBy::Us => {
+            Some("ended by somebody who did not want to".to_owned())
+        }
+        (EndedBy::Us, _) if caller.given_up.is_none() && told.is_none() && callee.given_up.is_none() => {
+            Some("ended by nobody".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// While a call is up and nothing was changed for a while, both sides know who holds whom.
+pub(super) fn both_sides_agree(world: &World, number: usize, key: CallKey, now: Instant) -> Option<String> {
+    if !world.plan.is_calm {
+        return None;
+    }
+    let ours = world.phones[number].core.calls.get(&key)?;
+    let mut others = world
+        .phones
+        .iter()
+        .flat_map(|phone| phone.core.calls.iter().map(move |(key, seen)| (phone, *key, seen)));
+    let (phone, other, theirs) =
+        others.find(|(_, _, seen)| seen.call_id == ours.call_id && seen.is_caller != ours.is_caller)?;
+    let is_settled = |seen: &Seen| {
+        let last = seen.changed.max(seen.answered);
+        seen.given_up.is_none() && last.is_some_and(|at| now.duration_since(at) > SETTLED)
+    };
+    if !is_settled(ours) || !is_settled(theirs) {
+        return None;
+    }
+    let one = world.phones[number].core.ua.session(key)?;
+    let Some(two) = phone.core.ua.session(other) else { return Some("up on one side only".to_owned()) };
+    let mirrored = (one.held_by_us, one.held_by_them) == (two.held_by_them, two.held_by_us);
+    (!mirrored).then(|| format!("they do not agree who holds whom: {one:?} and {two:?}"))
+}

@@ -1,0 +1,153 @@
+//! What a simulation is about, drawn from its seed: hosts, weather, calls and what is done in them.
+
+use super::network::{Partition, Weather};
+use ringback_message::StatusCode;
+use ringback_sansio::{Entropy, Protocol, SeededEntropy};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// When the last call has begun.
+const LAST_CALL: u64 = 60_000;
+/// How long the users of a call go on with it.
+const LONGEST_CALL: u64 = 40_000;
+
+/// One simulation.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) phones: Vec<Protocol>,
+    pub(crate) asks_for_passwords: bool,
+    pub(crate) weather: Weather,
+    /// Whether nothing gets lost, so that both sides must see the same.
+    pub(crate) is_calm: bool,
+    pub(crate) calls: Vec<Call>,
+    /// When everybody hangs up what is still up.
+    pub(crate) closing: Duration,
+}
+
+/// One call.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) at: Duration,
+    pub(crate) caller: usize,
+    pub(crate) callee: usize,
+    /// Whether the INVITE carries the offer.
+    pub(crate) offers: bool,
+    /// What the callee does, after it was called.
+    pub(crate) rings: Option<Duration>,
+    pub(crate) reply: Reply,
+    /// What is done after the call began: `true` is the caller.
+    pub(crate) acts: Vec<(Duration, bool, Act)>,
+}
+
+/// How a callee replies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reply {
+    Answer(Duration),
+    Reject(Duration, StatusCode),
+    /// Only when the caller gives up.
+    Never,
+}
+
+/// What is done in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Hold,
+    Resume,
+    HangUp,
+}
+
+pub(crate) fn server() -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 5_060))
+}
+
+pub(crate) fn phone(number: usize) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 10 + number as u8), 5_060))
+}
+
+impl Plan {
+    pub(crate) fn draw(start: Instant, entropy: &mut SeededEntropy) -> Self {
+        let count = 2 + entropy.below(3) as usize;
+        let tcp = entropy.below(3);
+        let protocol = |entropy: &mut SeededEntropy| match tcp {
+            0 if entropy.below(2) == 0 => Protocol::Tcp,
+            _ => Protocol::Udp,
+        };
+        let phones: Vec<Protocol> = (0..count).map(|_| protocol(entropy)).collect();
+        let is_calm = entropy.below(2) == 0;
+        let closing = Duration::from_millis(LAST_CALL + LONGEST_CALL + 40_000);
+        let weather = weather(start, start + closing, is_calm, count, entropy);
+        let number = 1 + entropy.below(6);
+        let calls = (0..number).map(|_| Call::draw(count, entropy)).collect();
+        Self { phones, asks_for_passwords: entropy.below(3) == 0, weather, is_calm, calls, closing }
+    }
+}
+
+fn weather(
+    start: Instant,
+    clears: Instant,
+    is_calm: bool,
+    phones: usize,
+    entropy: &mut SeededEntropy,
+) -> Weather {
+    let mut weather = Weather {
+        loss: 0,
+        duplication: entropy.below(200),
+        delay: Duration::from_millis(entropy.below(40)),
+        jitter: Duration::from_millis(entropy.below(120)),
+        partitions: Vec::new(),
+        clears,
+    };
+    if is_calm {
+        return weather;
+    }
+    weather.loss = entropy.below(300);
+    weather.jitter = Duration::from_millis(entropy.below(1_500));
+    if entropy.below(2) == 0 {
+        let from = start + millis(entropy, LAST_CALL);
+        let one = phone(entropy.below(phones as u64) as usize).ip();
+        let until = from + millis(entropy, 50_000);
+        weather.partitions.push(Partition { from, until, one, other: server().ip() });
+    }
+    weather
+}
+
+impl Call {
+    fn draw(phones: usize, entropy: &mut SeededEntropy) -> Self {
+        let caller = entropy.below(phones as u64) as usize;
+        let callee = (caller + 1 + entropy.below(phones as u64 - 1) as usize) % phones;
+        let rings = (entropy.below(3) > 0).then(|| millis(entropy, 500));
+        let replied = millis(entropy, 8_000);
+        let reply = match entropy.below(8) {
+            0 => Reply::Never,
+            1 => Reply::Reject(replied, StatusCode::BUSY_HERE),
+            2 => Reply::Reject(replied, StatusCode::DECLINE),
+            _ => Reply::Answer(replied),
+        };
+        let mut acts = Vec::new();
+        let mut at = replied;
+        for _ in 0..entropy.below(5) {
+            at += millis(entropy, 6_000);
+            let act = if entropy.below(2) == 0 { Act::Hold } else { Act::Resume };
+            acts.push((at, entropy.below(2) == 0, act));
+        }
+        // Early ones cancel, some meet the answer on its way, some come from both sides.
+        let end = match entropy.below(4) {
+            0 => millis(entropy, 9_000),
+            1 => replied + millis(entropy, 300),
+            _ => at + millis(entropy, LONGEST_CALL - 32_000),
+        };
+        let by_caller = entropy.below(2) == 0;
+        acts.push((end, by_caller, Act::HangUp));
+        if entropy.below(4) == 0 {
+            acts.push((end + millis(entropy, 200), !by_caller, Act::HangUp));
+        }
+        // A callee that never answers is not the one to hang up, or the caller would wait for ever.
+        acts.push((Duration::from_millis(LONGEST_CALL), true, Act::HangUp));
+        let at = Duration::from_millis(3_000) + millis(entropy, LAST_CALL - 3_000);
+        Self { at, caller, callee, offers: entropy.below(5) > 0, rings, reply, acts }
+    }
+}
+
+fn millis(entropy: &mut SeededEntropy, below: u64) -> Duration {
+    Duration::from_millis(entropy.below(below))
+}
