@@ -223,7 +223,11 @@ impl Call {
                     Self::respond(cx, theirs.key, response);
                 }
             }
-            (Stage::Inviting, _, Some(ours)) => cx.outputs.push_back(DialogOutput::Cancel(ours.tag)),
+            (Stage::Inviting, _, Some(ours)) => {
+                cx.outputs.push_back(DialogOutput::Cancel(ours.tag));
+                // A 2xx that is on its way all the same is to be turned away.
+                self.dialogs.clear();
+            }
             _ => {}
         }
         let reason = told_reason(bye).unwrap_or_else(|| "hung up".to_owned());

@@ -23,7 +23,8 @@ impl Call {
 
     /// A 2xx after its transaction: a copy of one that was acknowledged, or one from another fork.
     pub(crate) fn on_late_success(&mut self, cx: &mut Context<'_>, response: &Response) {
-        if !self.repeat_ack(cx, response) && self.stage != Stage::Inviting && self.target.is_some() {
+        let is_ours = self.target.is_some() && self.stage != Stage::Inviting;
+        if !self.repeat_ack(cx, response) && is_ours && !self.has_acknowledged(response) {
             self.turn_away(cx, response);
         }
     }
@@ -34,8 +35,8 @@ impl Call {
         let waits = self.ours.as_ref().is_some_and(|ours| ours.tag == tag);
         let status = match end {
             _ if !waits => return,
-            SendEnd::Completed => return,
-            SendEnd::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            // Completed, but by nothing that would count as an answer.
+            SendEnd::TimedOut | SendEnd::Completed => StatusCode::REQUEST_TIMEOUT,
             SendEnd::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
         };
         match purpose {
@@ -97,7 +98,7 @@ impl Call {
     }
 
     fn on_success(&mut self, cx: &mut Context<'_>, response: &Response) {
-        if self.repeat_ack(cx, response) {
+        if self.repeat_ack(cx, response) || self.has_acknowledged(response) {
             return;
         }
         if self.stage != Stage::Inviting || self.hanging_up {
@@ -167,6 +168,12 @@ impl Call {
         let Some((hop, request)) = of.and_then(|dialog| dialog.ack(number)) else { return false };
         cx.outputs.push_back(DialogOutput::Ack { call: cx.key, hop, request });
         true
+    }
+
+    /// Whether a 2xx is of a dialog that has moved on since, so that its ACK is not kept any more.
+    fn has_acknowledged(&self, response: &Response) -> bool {
+        let tag = to_tag(response);
+        self.stage != Stage::Inviting && self.dialogs.iter().any(|dialog| dialog.remote_tag.as_deref() == tag)
     }
 
     /// Rule 27: ACK and BYE to a 2xx that nobody wants any more.

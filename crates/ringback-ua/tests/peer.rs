@@ -639,3 +639,42 @@ fn a_cancel_that_says_why_is_heard() {
     assert_eq!(tag(&world.last("200 CANCEL")), tag(&world.last("487 INVITE")));
     world.finish();
 }
+
+#[test]
+fn a_late_copy_of_the_first_answer_does_no_harm() {
+    let mut world = World::new(1);
+    let (call, invite, _) = calling(&mut world);
+    for round in 0..4u32 {
+        world.act(0, |ua, now| if round % 2 == 0 { ua.hold(now, call) } else { ua.resume(now, call) });
+        world.run(10);
+        let change = world.expect(Method::INVITE);
+        let direction = if round % 2 == 0 { "a=recvonly\r\n" } else { "" };
+        let answer = World::reply(&change, 200, "b").body(SDP, sdp_with(9000, 2 + round, direction));
+        world.peer_sends(0, answer.build().unwrap());
+        world.changed(0);
+    }
+    world.peer_sends(0, World::reply(&invite, 200, "b").body(SDP, sdp(9000)).build().unwrap());
+    world.run(10);
+    world.no_event(0);
+    assert_eq!(world.sent("BYE"), 0);
+    hang_up(&mut world, call);
+}
+
+#[test]
+fn rule_33_bye_of_a_peer_that_may_not_send_it_ends_the_call_all_the_same() {
+    let mut world = World::new(1);
+    world.call_peer(0);
+    let invite = world.expect(Method::INVITE);
+    world.peer_sends(0, World::reply(&invite, 180, "b").build().unwrap());
+    let bye = world.peer_within(&invite, "b", Method::BYE, 1).build().unwrap();
+    world.peer_sends(0, bye);
+    assert_eq!(world.expect_final().status(), StatusCode::OK);
+    world.ended(0);
+    world.run(10);
+    // And if it answers nevertheless, it is told to go.
+    world.peer_sends(0, World::reply(&invite, 200, "b").body(SDP, sdp(9000)).build().unwrap());
+    world.run(10);
+    world.expect(Method::ACK);
+    world.expect(Method::BYE);
+    world.finish();
+}
