@@ -132,9 +132,14 @@ fn bind(protocol: Protocol, address: SocketAddr, shared: bool, buffer: usize) ->
     }
     socket.set_reuse_port(shared)?;
     if protocol == Protocol::Udp {
-        // Less than asked for is what the system allows, and better than not to start.
-        let _ = socket.set_recv_buffer_size(buffer);
-        let _ = socket.set_send_buffer_size(buffer);
+        // A burst has to fit while the worker is not running. Who may, goes over the system's limit; for others less
+        // than asked for is what the system allows, and better than not to start.
+        if setsockopt(&socket, sockopt::RcvBufForce, &buffer).is_err() {
+            let _ = socket.set_recv_buffer_size(buffer);
+        }
+        if setsockopt(&socket, sockopt::SndBufForce, &buffer).is_err() {
+            let _ = socket.set_send_buffer_size(buffer);
+        }
         // Says which datagram it was that could not be delivered (see `icmp`).
         if address.is_ipv4() {
             setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;

@@ -2,7 +2,6 @@
 
 use crate::users::Users;
 use ringback_auth::{Authenticator, Place, Rejection, Verdict};
-use ringback_message::header::Credentials;
 use ringback_message::{HeaderId, Request};
 use ringback_net::OsEntropy;
 use ringback_sansio::{Entropy as _, Epoch};
@@ -14,7 +13,6 @@ pub(crate) struct Authority {
     /// Whether nobody is asked.
     pub(crate) open: bool,
     pub(crate) users: Users,
-    realm: String,
     epoch: Epoch,
     inner: Mutex<(Authenticator, OsEntropy)>,
 }
@@ -35,7 +33,7 @@ impl Authority {
         let mut secret = [0; 32];
         entropy.fill(&mut secret);
         let inner = Mutex::new((Authenticator::new(realm, secret), entropy));
-        Self { open, users, realm: realm.to_owned(), epoch, inner }
+        Self { open, users, epoch, inner }
     }
 
     /// Judges the credentials of a request.
@@ -57,28 +55,4 @@ impl Authority {
             challenges.iter().map(|challenge| (place.challenge_field(), challenge.to_string())).collect(),
         )
     }
-
-    /// Takes the credentials that were meant for us out of a request: they are nobody else's business (RFC 3261
-    /// §22.3).
-    pub(crate) fn strip(&self, request: &mut Request) {
-        let is_ours = |value: &[u8]| {
-            let value = <ringback_message::header::ProxyAuthorization<'_> as ringback_message::header::Header<'_>>::parse(value);
-            value.is_ok_and(|value| realm_of(&value.0).is_some_and(|realm| *realm == self.realm))
-        };
-        let field = HeaderId::PROXY_AUTHORIZATION;
-        if !request.values(field).any(is_ours) {
-            return;
-        }
-        let others: Vec<Vec<u8>> =
-            request.values(field).filter(|value| !is_ours(value)).map(<[u8]>::to_vec).collect();
-        request.remove(field);
-        for other in others {
-            // It was a value of this message a moment ago.
-            let _ = request.push(field, &other[..]);
-        }
-    }
-}
-
-fn realm_of<'a>(value: &Credentials<'a>) -> Option<std::borrow::Cow<'a, str>> {
-    value.digest()?.value("realm")
 }

@@ -2,6 +2,7 @@
 
 use crate::authority::Authority;
 use crate::config::ServerConfig;
+use crate::due::Due;
 use crate::history::{Entry, Recorded, Ring};
 use crate::locations::{Locations, PARTS};
 use crate::metrics::Stats;
@@ -60,6 +61,7 @@ impl ServerCore {
         let mut proxy = ProxyConfig::new(ownership.clone());
         proxy.max_contexts = most;
         proxy.large_by_tcp = reach.speaks(Protocol::Tcp);
+        proxy.realm = Some(config.realm());
         let (messages, bytes) =
             (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
         let shard = |_| Shard::new(epoch.at, transactions.clone(), proxy.clone(), Ring::new(messages, bytes));
@@ -99,12 +101,7 @@ impl ServerCore {
             match output {
                 ProxyOutput::Transmit { key, to, bytes } => {
                     node.stats.count_sent(&bytes);
-                    node.record(|| Entry {
-                        at: now,
-                        direction: Direction::Out,
-                        way: to,
-                        bytes: bytes.clone(),
-                    });
+                    node.ring.push(now, Direction::Out, to, &bytes);
                     out.send(key.map(|key| (index as u16, key)), to, bytes);
                 }
                 ProxyOutput::Local(key, flow, request) => self.answer(now, index, node, key, &flow, &request),
@@ -119,18 +116,16 @@ impl ServerCore {
 
     /// What was said in a call lately, in order of time.
     pub(crate) fn why(&self, call: &str) -> Vec<Recorded> {
-        let entries = self.shards[self.index(call.as_bytes())].lock().ring.entries();
-        let of_call = entries.into_iter().filter(|entry| entry.is_of(call));
-        of_call
-            .map(|Entry { at, direction, way, bytes }| Recorded {
-                at: self.epoch.unix(at),
-                direction,
-                protocol: way.protocol(),
-                local: self.reach.local(&way),
-                peer: way.peer(),
-                bytes,
-            })
-            .collect()
+        let said = self.shards[self.index(call.as_bytes())].lock().ring.of_call(call);
+        let recorded = said.into_iter().map(|(Entry { at, direction, way, .. }, bytes)| Recorded {
+            at: self.epoch.unix(at),
+            direction,
+            protocol: way.protocol(),
+            local: self.reach.local(&way),
+            peer: way.peer(),
+            bytes,
+        });
+        recorded.collect()
     }
 
     /// The counters, without those of the driver.
@@ -158,12 +153,7 @@ impl Core for ServerCore {
             } else {
                 node.stats.responses_received += 1;
             }
-            node.record(|| Entry {
-                at: now,
-                direction: Direction::In,
-                way: Target::Flow(flow),
-                bytes: message.as_received().clone(),
-            });
+            node.ring.push(now, Direction::In, Target::Flow(flow), message.as_received());
             node.transactions.handle(now, TransactionInput::Message(flow, message));
         });
     }
@@ -215,9 +205,9 @@ impl Core for ServerCore {
     }
 
     fn poll_timeout(&self, worker: Worker) -> Option<Instant> {
-        let home = |shard: &usize| worker.is_home_of(*shard);
-        let shards = (0..SHARDS).filter(home).filter_map(|index| self.shards[index].due.get());
-        let parts = (0..PARTS).filter(home).filter_map(|part| self.locations.due(part));
-        shards.chain(parts).min()
+        let home = |index: &usize| worker.is_home_of(*index);
+        let shards = (0..SHARDS).filter(home).map(|index| &self.shards[index].due);
+        let parts = (0..PARTS).filter(home).map(|part| self.locations.due(part));
+        Due::earliest(shards.chain(parts))
     }
 }

@@ -21,14 +21,16 @@ impl Due {
         self.at.store(at.and_then(nanos).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    pub(crate) fn get(&self) -> Option<Instant> {
-        match self.at.load(Ordering::SeqCst) {
-            u64::MAX => None,
-            nanos => self.start.checked_add(Duration::from_nanos(nanos)),
-        }
+    /// The earliest of several. Only reads: this is asked after every batch of messages.
+    pub(crate) fn earliest<'a>(all: impl Iterator<Item = &'a Self>) -> Option<Instant> {
+        let earliest = all.map(|due| (due.at.load(Ordering::SeqCst), due.start)).min_by_key(|(at, _)| *at);
+        earliest
+            .filter(|(at, _)| *at < u64::MAX)
+            .and_then(|(at, start)| start.checked_add(Duration::from_nanos(at)))
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.get().is_some_and(|at| at <= now)
+        let nanos = now.saturating_duration_since(self.start).as_nanos();
+        u128::from(self.at.load(Ordering::SeqCst)) <= nanos
     }
 }

@@ -25,82 +25,115 @@ pub struct Recorded {
     pub bytes: Bytes,
 }
 
-/// One message of the ring. Nothing is read or copied when it is put in.
-#[derive(Clone, Debug)]
+/// One message, without its bytes.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) at: Instant,
     pub(crate) direction: Direction,
     pub(crate) way: Target,
-    pub(crate) bytes: Bytes,
-}
-
-impl Entry {
-    /// Whether it belongs to this call.
-    pub(crate) fn is_of(&self, call_id: &str) -> bool {
-        let message = Message::parse(self.bytes.clone());
-        message
-            .is_ok_and(|message| matches!(message.first::<CallId<'_>>(), Some(Ok(own)) if own.0 == call_id))
-    }
+    len: u32,
 }
 
 /// The last messages, within limits of number and size.
+///
+/// The bytes are copied into one piece of memory, round and round. To keep the received buffers instead would save the
+/// copy, but cost more: memory that is given back at once is used again while it is still in the processor's cache.
 #[derive(Debug)]
 pub(crate) struct Ring {
     entries: VecDeque<Entry>,
-    bytes: usize,
+    bytes: Box<[u8]>,
+    /// Where the next message begins, and how much is in use before it.
+    next: usize,
+    used: usize,
     max_messages: usize,
     max_bytes: usize,
 }
 
 impl Ring {
     pub(crate) fn new(max_messages: usize, max_bytes: usize) -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, max_messages, max_bytes }
+        Self { entries: VecDeque::new(), bytes: Box::default(), next: 0, used: 0, max_messages, max_bytes }
     }
 
-    /// Whether anything is remembered at all.
-    pub(crate) fn is_on(&self) -> bool {
-        self.max_messages > 0
-    }
-
-    pub(crate) fn push(&mut self, entry: Entry) {
-        self.bytes += entry.bytes.len();
-        self.entries.push_back(entry);
-        while self.entries.len() > self.max_messages || self.bytes > self.max_bytes {
-            let Some(oldest) = self.entries.pop_front() else { return };
-            self.bytes -= oldest.bytes.len();
+    pub(crate) fn push(&mut self, at: Instant, direction: Direction, way: Target, bytes: &[u8]) {
+        if self.max_messages == 0 || bytes.len() > self.max_bytes {
+            return;
         }
+        if self.bytes.is_empty() {
+            // Not before there is something to remember: most shards of a small server stay empty.
+            self.bytes = vec![0; self.max_bytes].into();
+        }
+        while self.entries.len() >= self.max_messages || self.used + bytes.len() > self.max_bytes {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.used -= oldest.len as usize;
+        }
+        // The front of the message fills the end of the memory, and the rest begins it anew.
+        let (front, rest) = bytes.split_at(bytes.len().min(self.max_bytes - self.next));
+        self.bytes[self.next..][..front.len()].copy_from_slice(front);
+        self.bytes[..rest.len()].copy_from_slice(rest);
+        self.next = (self.next + bytes.len()) % self.max_bytes;
+        self.used += bytes.len();
+        self.entries.push_back(Entry { at, direction, way, len: bytes.len() as u32 });
     }
 
-    /// All of it, the oldest first. Cheap: the bytes are shared.
-    pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.entries.iter().cloned().collect()
+    /// The messages of a call, the oldest first.
+    pub(crate) fn of_call(&self, call_id: &str) -> Vec<(Entry, Bytes)> {
+        let mut found = Vec::new();
+        let mut start = (self.next + self.max_bytes - self.used).checked_rem(self.max_bytes).unwrap_or(0);
+        for entry in &self.entries {
+            let len = entry.len as usize;
+            let front = &self.bytes[start..self.max_bytes.min(start + len)];
+            let bytes: Bytes = [front, &self.bytes[..len - front.len()]].concat().into();
+            start = (start + len) % self.max_bytes;
+            if is_of(&bytes, call_id) {
+                found.push((*entry, bytes));
+            }
+        }
+        found
     }
+}
+
+/// Whether a message belongs to this call.
+fn is_of(bytes: &Bytes, call_id: &str) -> bool {
+    let message = Message::parse(bytes.clone());
+    message.is_ok_and(|message| matches!(message.first::<CallId<'_>>(), Some(Ok(own)) if own.0 == call_id))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_ring_is_bounded_in_number_and_bytes() {
+    fn message(call: &str, fill: usize) -> String {
+        format!("OPTIONS sip:x SIP/2.0\r\ni: {call}\r\ns: {}\r\n\r\n", "x".repeat(fill))
+    }
+
+    fn push(ring: &mut Ring, text: &str) {
         let way = Target::Address(Protocol::Udp, "192.0.2.1:5060".parse().unwrap());
-        let entry =
-            |len| Entry { at: Instant::now(), direction: Direction::In, way, bytes: vec![b'x'; len].into() };
-        let mut ring = Ring::new(3, 100);
-        for len in [10, 20, 30, 40, 50, 60] {
-            ring.push(entry(len));
-            assert!(ring.entries.len() <= 3 && ring.bytes <= 100);
-        }
-        assert_eq!(ring.entries().iter().map(|entry| entry.bytes.len()).collect::<Vec<_>>(), [60]);
-        ring.push(entry(101));
-        assert!(ring.entries().is_empty(), "what is larger than all there is room for");
+        ring.push(Instant::now(), Direction::In, way, text.as_bytes());
     }
 
     #[test]
-    fn a_message_knows_its_call() {
-        let text = "OPTIONS sip:x SIP/2.0\r\ni: a@b\r\n\r\n";
-        let way = Target::Address(Protocol::Udp, "192.0.2.1:5060".parse().unwrap());
-        let entry = Entry { at: Instant::now(), direction: Direction::In, way, bytes: text.into() };
-        assert!(entry.is_of("a@b") && !entry.is_of("a"));
+    fn the_last_messages_come_back_whole_within_the_limits() {
+        for fill in 0..200 {
+            let mut ring = Ring::new(4, 600);
+            for round in 0..40 {
+                push(&mut ring, &message("a", (fill * 7 + round * 13) % 300));
+                push(&mut ring, &message("b", fill));
+                assert!(ring.entries.len() <= 4 && ring.used <= 600);
+                assert_eq!(ring.of_call("b").last().unwrap().1, message("b", fill));
+                assert_eq!(ring.of_call("a").len() + ring.of_call("b").len(), ring.entries.len());
+            }
+            assert!(ring.of_call("c").is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_all_there_is_room_for_is_passed_over() {
+        let mut ring = Ring::new(4, 100);
+        push(&mut ring, &message("a", 10));
+        push(&mut ring, &message("a", 100));
+        assert_eq!(ring.of_call("a").len(), 1);
+        let mut off = Ring::new(0, 0);
+        push(&mut off, &message("a", 10));
+        assert!(off.of_call("a").is_empty() && off.bytes.is_empty());
     }
 }

@@ -150,8 +150,8 @@ impl Locations {
     }
 
     /// When a part has to be looked at.
-    pub(crate) fn due(&self, part: usize) -> Option<Instant> {
-        self.parts[part].due.get()
+    pub(crate) fn due(&self, part: usize) -> &Due {
+        &self.parts[part].due
     }
 
     /// Takes out what has ended. The disk forgets it by itself.

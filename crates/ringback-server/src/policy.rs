@@ -70,7 +70,6 @@ impl RoutePolicy for Policy<'_> {
             None => Decision::reject(StatusCode::NOT_FOUND),
         };
         if matches!(decision, Decision::Forward(_) | Decision::Relay) {
-            self.0.authority.strip(request);
         }
         decision
     }

@@ -1,7 +1,7 @@
 //! One part of the calls: those whose Call-IDs have the same hash.
 
 use crate::due::Due;
-use crate::history::{Entry, Ring};
+use crate::history::Ring;
 use crate::metrics::Stats;
 use ringback_message::HeaderId;
 use ringback_net::OsEntropy;
@@ -64,12 +64,6 @@ impl Node {
         match (self.transactions.poll_timeout(), self.proxy.poll_timeout()) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
-        }
-    }
-
-    pub(crate) fn record(&mut self, entry: impl FnOnce() -> Entry) {
-        if self.ring.is_on() {
-            self.ring.push(entry());
         }
     }
 }
