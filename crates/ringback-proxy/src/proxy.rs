@@ -57,6 +57,7 @@ pub struct Proxy {
     pub(crate) timer_c: TimerQueue<ClientKey>,
     pub(crate) waiting: Slab<Waiting>,
     pub(crate) outputs: VecDeque<ProxyOutput>,
+    now: Option<Instant>,
 }
 
 impl Proxy {
@@ -73,6 +74,7 @@ impl Proxy {
             timer_c: TimerQueue::new(),
             waiting: Slab::new(),
             outputs: VecDeque::new(),
+            now: None,
         }
     }
 
@@ -108,6 +110,7 @@ impl Proxy {
         policy: &mut dyn RoutePolicy,
         output: TransactionOutput,
     ) {
+        let now = self.clamp(now);
         match output {
             TransactionOutput::Transmit { key, to, bytes } => {
                 self.outputs.push_back(ProxyOutput::Transmit { key, to, bytes });
@@ -135,6 +138,7 @@ impl Proxy {
 
     /// Gives up on what rang too long (rule 17): CANCEL where something was heard, else the branch counts as 408.
     pub fn handle_timeout<E: Entropy>(&mut self, now: Instant, transactions: &mut Transactions<E>) {
+        let now = self.clamp(now);
         while let Some(client) = self.timer_c.pop_expired(now) {
             if transactions.cancel(now, client, None).is_err()
                 && let Some(key) = self.by_client.get(&client).copied()
@@ -227,6 +231,13 @@ impl Proxy {
             }
         }
         self.settle(now, transactions, key);
+    }
+
+    /// An earlier `now` than one already seen is treated as that one.
+    pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
+        let now = self.now.map_or(now, |seen| seen.max(now));
+        self.now = Some(now);
+        now
     }
 
     pub(crate) fn is_own_uri(&self, request: &Request) -> bool {
