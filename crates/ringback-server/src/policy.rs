@@ -60,7 +60,7 @@ impl RoutePolicy for Policy<'_> {
             return Decision::Relay;
         }
         let is_asked = *request.method() != Method::ACK && !is_in_dialog;
-        let decision = match request.uri().ok().as_ref().and_then(|uri| uri.as_sip()) {
+        match request.uri().ok().as_ref().and_then(|uri| uri.as_sip()) {
             Some(uri) if hop.own_uri && (uri.user().is_none() || *request.method() == Method::REGISTER) => {
                 Decision::Local
             }
@@ -68,10 +68,7 @@ impl RoutePolicy for Policy<'_> {
             Some(_) => self.outward(now, request, &hop),
             // A telephone number, and no gateway to send it to.
             None => Decision::reject(StatusCode::NOT_FOUND),
-        };
-        if matches!(decision, Decision::Forward(_) | Decision::Relay) {
         }
-        decision
     }
 }
 
