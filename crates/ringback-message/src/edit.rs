@@ -95,6 +95,15 @@ impl Message {
         before - self.fields.len()
     }
 
+    /// Removes the rows of a field whose value `keep` does not want, and says how many there were.
+    pub fn retain(&mut self, id: HeaderId, mut keep: impl FnMut(&[u8]) -> bool) -> usize {
+        let before = self.fields.len();
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.retain(|field| field.id != id || keep(self.value(field)));
+        self.fields = fields;
+        before - self.fields.len()
+    }
+
     /// Removes every row of a field that the registry does not name.
     pub fn remove_other(&mut self, name: &str) -> usize {
         let before = self.fields.len();

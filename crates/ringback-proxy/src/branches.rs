@@ -51,7 +51,7 @@ impl Proxy {
         let Some(context) = self.contexts.get_mut(key) else { return };
         let index = context.attempts.len();
         context.attempts.push(Attempt::new(AttemptState::Resolving));
-        match forward::prepare(&mut request, branch, share) {
+        match forward::prepare(&mut request, branch, share, self.config.realm.as_deref()) {
             Ok(NextHop::Known(to)) => self.send(now, transactions, key, index, request, to),
             Ok(hop) => {
                 let token = self.wait(Waiting::Attempt(key, index, Box::new(request)));
@@ -119,6 +119,7 @@ impl Proxy {
         token: Token,
         targets: &[Target],
     ) {
+        let now = self.clamp(now);
         match (self.waiting.remove(token.0), targets.first()) {
             (Some(Waiting::Attempt(key, index, request)), target) => {
                 let Some(context) = self.contexts.get_mut(key) else { return };

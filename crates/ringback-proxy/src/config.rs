@@ -72,6 +72,9 @@ pub struct ProxyConfig {
     pub max_branches: usize,
     /// Whether requests over 1,300 bytes leave by TCP where UDP was chosen (RFC 3261 §18.1.1; rule 11).
     pub large_by_tcp: bool,
+    /// The realm whose passwords we check: credentials for it end here and are not shown to those behind us
+    /// (RFC 3261 §22.3).
+    pub realm: Option<String>,
 }
 
 impl ProxyConfig {
@@ -84,6 +87,7 @@ impl ProxyConfig {
             max_contexts: 200_000,
             max_branches: 10,
             large_by_tcp: true,
+            realm: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::checks::breadth;
 use crate::{Branch, ProxyConfig};
-use ringback_message::header::{MaxForwards, Route, To};
+use ringback_message::header::{Header as _, MaxForwards, ProxyAuthorization, Route, To};
 use ringback_message::{HeaderId, InvalidValue, Request, StatusCode, Uri};
 use ringback_sansio::{Flow, Protocol, Target};
 use ringback_transaction::Locals;
@@ -14,12 +14,16 @@ pub(crate) fn status_of(_: InvalidValue) -> StatusCode {
 }
 
 /// Makes a request the one for `branch`, or for where Route and Request-URI lead, and says where it goes. It is then
-/// ready but for Record-Route and our Via. `share` is what the branch gets of Max-Breadth, where several are made.
+/// ready but for Record-Route and our Via. `share` is what the branch gets of Max-Breadth, where several are made; `realm` is ours.
 pub(crate) fn prepare(
     request: &mut Request,
     branch: Option<&Branch>,
     share: Option<u32>,
+    realm: Option<&str>,
 ) -> Result<NextHop, StatusCode> {
+    if let Some(realm) = realm {
+        consume_credentials(request, realm);
+    }
     if let Some(branch) = branch {
         // Rule 83: what stands behind a question mark does not go into a start line.
         match branch.uri.as_sip() {
@@ -44,6 +48,15 @@ pub(crate) fn prepare(
         Some(flow) => Ok(NextHop::Known(Target::Flow(flow))),
         None => find_hop(request),
     }
+}
+
+/// RFC 3261 §22.3: whoever sees credentials can try passwords on them.
+fn consume_credentials(request: &mut Request, realm: &str) {
+    request.retain(HeaderId::PROXY_AUTHORIZATION, |value| {
+        let credentials = ProxyAuthorization::parse(value).ok();
+        let theirs = credentials.as_ref().and_then(|value| value.0.digest()?.value("realm"));
+        theirs.is_none_or(|theirs| theirs != realm)
+    });
 }
 
 /// Rule 19: one less, or 70 where there was none or one that no proxy could have written.

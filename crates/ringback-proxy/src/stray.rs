@@ -70,7 +70,7 @@ impl Proxy {
         target: Option<&Branch>,
         branch: u64,
     ) {
-        match forward::prepare(&mut ack, target, None) {
+        match forward::prepare(&mut ack, target, None, self.config.realm.as_deref()) {
             Ok(NextHop::Known(to)) => self.send_stateless(transactions, ack, to, branch),
             Ok(hop) => {
                 let token = self.wait(Waiting::Stateless(Box::new(ack), branch));

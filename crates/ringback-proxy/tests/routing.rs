@@ -381,3 +381,25 @@ fn an_ack_without_a_route_of_ours_goes_where_the_policy_says() {
     element.expect(&["udp 192.0.2.21:5060 ACK sip:bob@phone.example.net"]);
     element.expect_end();
 }
+
+#[test]
+fn credentials_for_our_realm_end_here() {
+    let mut element = Element::with(|config| config.realm = Some("example.com".to_owned()), |_| {});
+    element.user("bob", &[branch("sip:bob@192.0.2.20")]);
+    let digest = |realm: &str| {
+        format!("Digest username=\"alice\", realm=\"{realm}\", nonce=\"n\", uri=\"sip:x\", response=\"r\"")
+    };
+    let lines = format!(
+        "Proxy-Authorization: {}\nProxy-Authorization: {}",
+        digest("example.com"),
+        digest("example.org")
+    );
+    element.udp(ALICE, &request("MESSAGE", "sip:bob@example.com", "1", &lines));
+    let message = element.expect(&["udp 192.0.2.20:5060 MESSAGE sip:bob@192.0.2.20"]);
+    assert_eq!(message[0].values(HeaderId::PROXY_AUTHORIZATION), [digest("example.org")]);
+
+    let ack = format!("Route: <sip:192.0.2.1:5060;lr>\nTo: <sip:bob@example.com>;tag=b\n{lines}");
+    element.udp(ALICE, &request("ACK", "sip:bob@192.0.2.20", "2", &ack));
+    let ack = element.expect(&["udp 192.0.2.20:5060 ACK sip:bob@192.0.2.20"]);
+    assert_eq!(ack[0].values(HeaderId::PROXY_AUTHORIZATION), [digest("example.org")]);
+}
