@@ -1,5 +1,6 @@
 //! Test tools of Ringback: virtual network, contract harness, strategies and fuzz bodies.
 
+pub mod contract;
 pub mod fuzz;
 #[cfg(doctest)]
 mod readme;
