@@ -66,6 +66,7 @@ impl Audio {
 
     /// Opens the files, so that what is wrong with them is known before anything is sent.
     pub(crate) fn open(self) -> Result<OpenAudio, AudioError> {
+        let plays = matches!(self.play, Play::File(_) | Play::Samples(_));
         let (source, echo) = match self.play {
             Play::Silence => (AudioSource::silence(), false),
             Play::Echo => (AudioSource::silence(), true),
@@ -84,13 +85,15 @@ impl Audio {
             }
             None => None,
         };
-        Ok(OpenAudio { source, echo, record })
+        Ok(OpenAudio { source, plays, echo, record })
     }
 }
 
 /// Audio whose files are open.
 pub(crate) struct OpenAudio {
     pub(crate) source: AudioSource,
+    /// Whether the source has something to play.
+    pub(crate) plays: bool,
     pub(crate) echo: bool,
     pub(crate) record: Option<(PathBuf, File)>,
 }

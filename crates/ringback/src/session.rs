@@ -49,6 +49,7 @@ pub(crate) fn spawn(
     let inner = Arc::downgrade(&endpoint.inner);
     let call = Call::new(endpoint, &side, receiver, commands);
     let recorder = audio.record.is_some().then(|| TimestampRecorder::new(RecorderLimits::default()));
+    let audio_plays = audio.plays;
     let task = Task {
         media: Media {
             inner,
@@ -59,8 +60,8 @@ pub(crate) fn spawn(
             frame: Vec::new(),
             play_out: Vec::new(),
             packet: Vec::new(),
-            digits: Digits::None,
-            played: false,
+            dials: false,
+            plays: audio_plays,
         },
         cname: format!("{:x}", scramble(&side.call_id)),
         begun: side.begun,
@@ -85,14 +86,6 @@ struct Task {
     events: mpsc::Sender<CallEvent>,
 }
 
-/// Whether digits are on their way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Digits {
-    None,
-    Queued,
-    Sounding,
-}
-
 struct Media {
     inner: Weak<Inner>,
     socket: MediaSocket,
@@ -103,8 +96,10 @@ struct Media {
     frame: Vec<i16>,
     play_out: Vec<i16>,
     packet: Vec<u8>,
-    digits: Digits,
-    played: bool,
+    /// Whether digits were asked for whose end the application waits for.
+    dials: bool,
+    /// Whether there is something to play whose end the application waits for.
+    plays: bool,
 }
 
 impl Task {
@@ -236,7 +231,7 @@ impl Media {
                 tracing::warn!(%digit, "the other side takes no telephone events, or too many wait");
                 return;
             }
-            self.digits = Digits::Queued;
+            self.dials = true;
         }
     }
 
@@ -260,22 +255,26 @@ impl Media {
             Sent::Audio => {
                 // A frame that did not go out, for a digit or a hold took its place, is sent later.
                 self.frame.clear();
-                if self.digits == Digits::Sounding {
-                    self.digits = Digits::None;
-                    tell(events, CallEvent::DigitsSent);
-                }
-                if !self.played && !self.audio.echo && self.audio.source.is_finished() {
-                    self.played = true;
+                if self.plays && self.audio.source.is_finished() {
+                    self.plays = false;
                     tell(events, CallEvent::Played);
                 }
             }
-            Sent::Digit(_) => self.digits = Digits::Sounding,
+            Sent::Digit(_) => {}
             Sent::Nothing => {}
+        }
+        if self.dials && !leg.is_sending_digits() {
+            self.dials = false;
+            tell(events, CallEvent::DigitsSent);
         }
         if let (false, Some(to)) = (self.packet.is_empty(), to) {
             self.send(MediaKind::Rtp, to).await;
         }
         self.run_rtcp(now).await;
+        self.tell_events(events);
+    }
+
+    fn tell_events(&mut self, events: &mpsc::Sender<CallEvent>) {
         while let Some(event) = self.leg.as_mut().and_then(AudioLeg::poll_event) {
             match event {
                 LegEvent::DigitEnded(digit, _) => tell(events, CallEvent::Digit(digit)),
@@ -347,11 +346,7 @@ impl Media {
             Ok(Incoming::Event | Incoming::Rtcp) => {}
             Err(refused) => tracing::debug!(%from, ?refused, "a media packet was refused"),
         }
-        while let Some(event) = self.leg.as_mut().and_then(AudioLeg::poll_event) {
-            if let LegEvent::DigitEnded(digit, _) = event {
-                tell(events, CallEvent::Digit(digit));
-            }
-        }
+        self.tell_events(events);
     }
 
     fn show(&self, direction: Direction, kind: MediaKind, peer: SocketAddr, packet: &[u8]) {

@@ -1,0 +1,357 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A SIP server and a phone for the terminal.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ringback",
+    version,
+    about = "A SIP server and a phone for the terminal",
+    after_help = "Start here:\n  ringback demo                     a whole call on this machine, heard, drawn and checked\n  \
+                  ringback serve                    a registrar and proxy on 127.0.0.1:5060\n  \
+                  ringback call sip:bob@127.0.0.1   call through it\n\n\
+                  Exit status: 0 done, 1 refused or failed, 2 nobody answered, 3 not authorised, 64 wrong usage.",
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    /// More log lines on stderr: -v what happens, -vv each message. RINGBACK_LOG takes a filter instead.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a registrar and proxy
+    Serve(Serve),
+    /// Adds, removes and lists the users of a server
+    #[command(subcommand)]
+    User(User),
+    /// Registers and stays registered until interrupted
+    Register(Register),
+    /// Calls somebody
+    Call(Call),
+    /// Waits for calls and answers them
+    Answer(Answer),
+    /// Sends an instant message
+    Message(Message),
+    /// Asks whether somebody is there (OPTIONS)
+    Ping(Ping),
+    /// Shows a whole call on this machine: two phones and a server, drawn, recorded and checked
+    Demo(Demo),
+    /// Draws a recent call of a running server
+    Why(Why),
+    /// Draws the calls of a capture
+    Trace(Trace),
+}
+
+/// Options of `ringback serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Reads settings from a TOML file; options given here win
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listens on udp:ADDRESS:PORT or tcp:ADDRESS:PORT; may be given several times; port 0 lets the system
+    /// choose [default: udp and tcp on 127.0.0.1:5060]
+    #[arg(long, value_name = "PROTO:ADDR:PORT")]
+    pub(crate) listen: Vec<String>,
+    /// Is responsible for this domain, a name or an IP address; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) domain: Vec<String>,
+    /// Knows this user; may be given several times. Other users of this machine can read a command line:
+    /// prefer --users or `ringback user add`
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    pub(crate) user: Vec<String>,
+    /// Knows the users of this file, one name:password a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: Option<PathBuf>,
+    /// Asks nobody for a password
+    #[arg(long)]
+    pub(crate) no_auth: bool,
+    /// Keeps users and bindings in this folder [default: ./ringback-data]
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
+    pub(crate) data: Option<PathBuf>,
+    /// Keeps everything in memory and nothing on disk
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// Where `ringback why` reaches this server [default: admin.sock in the data folder]
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) admin: Option<PathBuf>,
+    /// Prints one JSON object a line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ringback user`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Adds a user, or gives one a new password
+    Add {
+        /// The name: the user part of the address
+        name: String,
+        /// The environment variable that holds the password; without it the password is read from stdin
+        #[arg(long, value_name = "VAR")]
+        password_env: Option<String>,
+        #[command(flatten)]
+        store: UserStore,
+    },
+    /// Removes a user
+    Remove {
+        /// The name
+        name: String,
+        #[command(flatten)]
+        store: UserStore,
+    },
+    /// Lists the users
+    List {
+        #[command(flatten)]
+        store: UserStore,
+    },
+}
+
+/// Which users.
+#[derive(Debug, Args)]
+pub(crate) struct UserStore {
+    /// The folder of the server
+    #[arg(long, value_name = "DIR", default_value = "ringback-data")]
+    pub(crate) data: PathBuf,
+    /// The domain that the user belongs to: the realm of the password
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    pub(crate) domain: String,
+}
+
+/// Who we are and how we get out, in all phone commands.
+#[derive(Debug, Args)]
+pub(crate) struct Phone {
+    /// Our own address, such as sip:alice@example.com [default: sip:anonymous@ our address]
+    #[arg(long = "from", visible_alias = "as", value_name = "URI")]
+    pub(crate) from: Option<String>,
+    /// The server that everything goes through [default: where the addresses lead]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) server: Option<String>,
+    /// How to reach it
+    #[arg(long, value_name = "PROTO", default_value = "udp", value_parser = ["udp", "tcp"])]
+    pub(crate) transport: String,
+    /// The environment variable that holds our password
+    #[arg(long, value_name = "VAR")]
+    pub(crate) password_env: Option<String>,
+    /// The name for the password, where it is not the user part of our address
+    #[arg(long, value_name = "NAME")]
+    pub(crate) auth_user: Option<String>,
+    /// Listens on udp:ADDRESS:PORT or tcp:ADDRESS:PORT [default: a free port on the address that leads to the
+    /// server]
+    #[arg(long, value_name = "PROTO:ADDR:PORT")]
+    pub(crate) listen: Vec<String>,
+    /// Writes every message and packet into this capture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Prints one JSON event a line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What happens during a call.
+#[derive(Debug, Args)]
+pub(crate) struct InCall {
+    /// Plays this WAV file to the other side (8, 16 or 48 kHz PCM)
+    #[arg(long, value_name = "WAV")]
+    pub(crate) play: Option<PathBuf>,
+    /// Records the other side into this WAV file; with several calls, -2, -3 … is added to the name
+    #[arg(long, value_name = "WAV")]
+    pub(crate) record: Option<PathBuf>,
+    /// Sends these digits (0-9 * # A-D) once the call is up
+    #[arg(long, value_name = "DIGITS", value_parser = digits)]
+    pub(crate) dtmf: Option<String>,
+    /// Holds the call so long after it was answered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) hold_after: Option<Duration>,
+    /// Resumes it so long after it was held
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "hold_after")]
+    pub(crate) resume_after: Option<Duration>,
+    /// Hangs up so long after it was answered [default: when the file was played, else when the other side does]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+}
+
+/// Options of `ringback register`.
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    #[command(flatten)]
+    pub(crate) phone: Phone,
+    /// How long the registration is valid before it has to be refreshed
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) expires: u32,
+    /// Ends, with the registration, after so long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+    /// Removes the registrations of this address and contact, and ends
+    #[arg(long, conflicts_with = "duration")]
+    pub(crate) remove: bool,
+}
+
+/// Options of `ringback call`.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// Whom to call: sip:bob@example.com, or bob@example.com, or bob at the server
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) phone: Phone,
+    #[command(flatten)]
+    pub(crate) in_call: InCall,
+    /// Gives up when nobody answers within so long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    pub(crate) timeout: Duration,
+    /// Makes so many calls, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) calls: u32,
+    /// Registers first
+    #[arg(long)]
+    pub(crate) register: bool,
+}
+
+/// Options of `ringback answer`.
+#[derive(Debug, Args)]
+pub(crate) struct Answer {
+    #[command(flatten)]
+    pub(crate) phone: Phone,
+    #[command(flatten)]
+    pub(crate) in_call: InCall,
+    /// Does not register; calls come straight to our listener
+    #[arg(long)]
+    pub(crate) no_register: bool,
+    /// Rings so long before answering
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
+    pub(crate) ring: Duration,
+    /// Ends after so many calls [default: never]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) calls: Option<u32>,
+    /// Refuses calls with this status instead of answering
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(300..700))]
+    pub(crate) reject: Option<u16>,
+    /// Sends back what it hears
+    #[arg(long, conflicts_with = "play")]
+    pub(crate) echo: bool,
+}
+
+/// Options of `ringback message`.
+#[derive(Debug, Args)]
+pub(crate) struct Message {
+    /// Whom to write to
+    pub(crate) target: String,
+    /// What to write
+    pub(crate) text: String,
+    #[command(flatten)]
+    pub(crate) phone: Phone,
+}
+
+/// Options of `ringback ping`.
+#[derive(Debug, Args)]
+pub(crate) struct Ping {
+    /// Whom to ask
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) phone: Phone,
+    /// Asks so many times
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+}
+
+/// Options of `ringback demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where recordings, capture and ladder go
+    #[arg(long, value_name = "DIR", default_value = "target/demo")]
+    pub(crate) out: PathBuf,
+    /// Flips one bit of the audio that Bob receives, which the check at the end must find
+    #[arg(long, hide = true)]
+    pub(crate) flip: bool,
+}
+
+/// Options of `ringback why`.
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// The Call-ID, or the beginning of one; without it the recent calls are listed
+    pub(crate) call_id: Option<String>,
+    /// The folder of the server
+    #[arg(long, value_name = "DIR", default_value = "ringback-data")]
+    pub(crate) data: PathBuf,
+    /// The admin socket of the server, where it is not in its folder
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) admin: Option<PathBuf>,
+    /// Shows the messages in full under the ladder
+    #[arg(long)]
+    pub(crate) messages: bool,
+    /// Writes the ladder as SVG as well
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Prints the events as JSON, one a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `ringback trace`.
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// The capture: pcap or pcapng
+    pub(crate) file: PathBuf,
+    /// Only the calls whose Call-ID holds this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) call: Option<String>,
+    /// Shows the messages in full under each ladder
+    #[arg(long)]
+    pub(crate) messages: bool,
+    /// Writes the ladder as SVG as well; with several calls, -2, -3 … is added to the name
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+}
+
+/// Reads seconds, whole or with a fraction: at most a week.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 =
+        text.parse().map_err(|_| format!("`{text}` is no number of seconds, such as 2 or 0.5"))?;
+    if !(0.0..=604_800.0).contains(&seconds) {
+        return Err(format!("`{text}` is not between 0 and 604800 seconds"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn digits(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_uppercase();
+    match text.chars().find(|c| !matches!(c, '0'..='9' | '*' | '#' | 'A'..='D')) {
+        None if !text.is_empty() && text.len() <= 64 => Ok(text),
+        None => Err("1 to 64 digits are needed".to_owned()),
+        Some(other) => Err(format!("`{other}` is no digit: 0-9, *, # and A-D are")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_take_fractions_and_refuse_the_rest() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["", "-1", "x", "NaN", "inf", "1e9"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_are_those_of_a_telephone() {
+        assert_eq!(digits("12*#a").as_deref(), Ok("12*#A"));
+        assert!(digits("12x").is_err_and(|error| error.contains("`X`")));
+        assert!(digits("").is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! The `ringback` command: a SIP server and a phone for the terminal.
+
+mod args;
+mod demo;
+mod out;
+mod outcome;
+mod phone;
+mod serve;
+mod signals;
+mod trace;
+mod user;
+mod why;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use outcome::Failure;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            // Nothing can be said when nobody listens.
+            let _ = error.print();
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(64) };
+        }
+    };
+    log(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out::complain(format_args!("cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            out::complain(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(args) => serve::serve(args).await,
+        Command::User(command) => user::user(command),
+        Command::Register(args) => phone::register(args).await,
+        Command::Call(args) => phone::call(args).await,
+        Command::Answer(args) => phone::answer(args).await,
+        Command::Message(args) => phone::message(args).await,
+        Command::Ping(args) => phone::ping(args).await,
+        Command::Demo(args) => demo::demo(args).await,
+        Command::Why(args) => why::why(args).await,
+        Command::Trace(args) => trace::trace(&args),
+    }
+}
+
+/// Log lines go to standard error; what peers sent is escaped by the formatter (fault 47).
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("RINGBACK_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,147 @@
+//! `ringback answer`.
+
+use super::{Phone, plan};
+use crate::args;
+use crate::out::{Reporter, plain};
+use crate::outcome::Failure;
+use ringback::{Account, Audio, Endpoint, IncomingCall, Registration, StatusCode};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Waits for calls and answers them, several at a time.
+pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
+    let report = Reporter::new(args.phone.json);
+    let answers_anyone = args.no_register || args.phone.from.is_none();
+    let phone = Phone::open(args.phone, answers_anyone).await?;
+    for listener in phone.endpoint.listeners() {
+        let text = format!("listening {listener}");
+        report.tell("listening", [("listener", listener.to_string().into())], text);
+    }
+    let mut account = phone.account()?.open().await?;
+    let registers = !args.no_register && phone.is_registrable();
+    if registers {
+        let expires = account.register().await?;
+        let text = format!("registered as {} for {} s", plain(phone.address()), expires.as_secs());
+        report.tell("registered", [("expires", expires.as_secs().into())], text);
+    }
+    report.tell("ready", [], "ready");
+
+    let options = Arc::new(Options {
+        in_call: args.in_call,
+        ring: args.ring,
+        reject: args.reject.and_then(|status| StatusCode::new(status)),
+        echo: args.echo,
+    });
+    let mut calls = JoinSet::new();
+    let mut taken = 0;
+    while args.calls.is_none_or(|wanted| taken < wanted) {
+        tokio::select! {
+            incoming = phone.endpoint.incoming() => {
+                let Some(incoming) = incoming else { break };
+                taken += 1;
+                tell_incoming(&report, &incoming);
+                calls.spawn(take(incoming, options.clone(), taken, report));
+            }
+            message = phone.endpoint.message() => if let Some(message) = message {
+                let (from, body) = (plain(&message.from), plain(&String::from_utf8_lossy(&message.body)));
+                let text = format!("message from {from}: {body}");
+                let fields = [("from", from.into()), ("type", plain(&message.content_type).into()), ("body", body.into())];
+                report.tell("message", fields, text);
+            },
+            Some(state) = account.registration_changed(), if registers => tell_registration(&report, &state),
+            Some(ended) = calls.join_next() => complain(ended),
+            () = crate::signals::stop() => break,
+        }
+    }
+    // What has begun is led to its end, unless we are told again.
+    while let Some(ended) = calls.join_next().await {
+        complain(ended);
+    }
+    leave(account, registers, phone.endpoint).await;
+    Ok(())
+}
+
+/// What is the same for each call.
+struct Options {
+    in_call: args::InCall,
+    ring: std::time::Duration,
+    reject: Option<StatusCode>,
+    echo: bool,
+}
+
+async fn take(
+    mut incoming: IncomingCall,
+    options: Arc<Options>,
+    number: u32,
+    report: Reporter,
+) -> Result<(), Failure> {
+    if let Some(status) = options.reject {
+        return incoming.reject(status).map_err(|error| Failure::Failed(error.to_string()));
+    }
+    if !options.ring.is_zero() {
+        // Gone shows in the wait below.
+        let _ = incoming.ring();
+        tokio::select! {
+            ending = incoming.cancelled() => {
+                let ending = plain(&ending.to_string());
+                report.tell("cancelled", [("reason", ending.as_str().into())], format!("given up {ending}"));
+                return Ok(());
+            }
+            () = tokio::time::sleep(options.ring) => {}
+        }
+    }
+    let audio = if options.echo {
+        plan::recorded(Audio::echo(), &options.in_call, number)
+    } else {
+        plan::audio(&options.in_call, number)
+    };
+    let call = incoming.answer(audio).await?;
+    let summary = plan::converse(call, &options.in_call, None, &report).await?;
+    plan::verdict(&summary)
+}
+
+fn tell_incoming(report: &Reporter, incoming: &IncomingCall) {
+    let from = plain(incoming.from());
+    let text = format!("{from} calls");
+    let fields = [
+        ("from", from.into()),
+        ("to", plain(incoming.to()).into()),
+        ("call_id", plain(incoming.call_id()).into()),
+    ];
+    report.tell("incoming", fields, text);
+}
+
+fn tell_registration(report: &Reporter, state: &Registration) {
+    match state {
+        Registration::Active { expires } => {
+            report.tell("registered", [("expires", expires.as_secs().into())], "registration refreshed");
+        }
+        Registration::Failed { status, reason, .. } => {
+            let reason = plain(reason);
+            let text = format!("registration lost: {reason}");
+            report.tell(
+                "registration-failed",
+                [("status", status.as_u16().into()), ("reason", reason.into())],
+                text,
+            );
+        }
+        _ => {}
+    }
+}
+
+fn complain(ended: Result<Result<(), Failure>, tokio::task::JoinError>) {
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => crate::out::complain(failure),
+        Err(error) => crate::out::complain(error),
+    }
+}
+
+async fn leave(mut account: Account, registered: bool, endpoint: Endpoint) {
+    if registered {
+        // The server forgets us by itself when it does not hear this.
+        let _ = account.unregister().await;
+    }
+    drop(account);
+    endpoint.shutdown().await;
+}

@@ -1,0 +1,33 @@
+//! `ringback call`.
+
+use super::{Phone, plan};
+use crate::args;
+use crate::out::{Reporter, plain};
+use crate::outcome::Failure;
+
+/// Calls, so many times as asked for; the first failure of a call ends it.
+pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
+    let report = Reporter::new(args.phone.json);
+    let phone = Phone::open(args.phone, false).await?;
+    let builder = phone.account()?;
+    let mut account = if args.register { builder.register().await? } else { builder.open().await? };
+    let target = phone.target(&args.target);
+    let mut outcome = Ok(());
+    for number in 1..=args.calls {
+        let call = account.call(&target).audio(plan::audio(&args.in_call, number)).start().await?;
+        let text = format!("calling {}", plain(&target));
+        report.tell("calling", [("target", plain(&target).into()), ("call_id", call.call_id().into())], text);
+        let summary = plan::converse(call, &args.in_call, Some(args.timeout), &report).await?;
+        outcome = plan::verdict(&summary);
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if args.register {
+        // The server forgets us by itself when it does not hear this.
+        let _ = account.unregister().await;
+    }
+    drop(account);
+    phone.endpoint.shutdown().await;
+    outcome
+}

@@ -1,0 +1,138 @@
+//! The phone commands.
+
+mod answer;
+mod call;
+mod message;
+mod ping;
+mod plan;
+mod register;
+mod tap;
+
+pub(crate) use answer::answer;
+pub(crate) use call::call;
+pub(crate) use message::message;
+pub(crate) use ping::ping;
+pub(crate) use plan::numbered;
+pub(crate) use register::register;
+pub(crate) use tap::packet;
+
+use crate::args;
+use crate::outcome::Failure;
+use ringback::{AccountBuilder, Endpoint, Protocol};
+use std::net::{IpAddr, SocketAddr};
+
+/// The endpoint and account that a phone command works with.
+pub(crate) struct Phone {
+    pub(crate) endpoint: Endpoint,
+    address: String,
+    protocol: Protocol,
+    args: args::Phone,
+}
+
+impl Phone {
+    /// Opens sockets as the options say. `answers_anyone` takes calls whatever user they are for.
+    pub(crate) async fn open(args: args::Phone, answers_anyone: bool) -> Result<Self, Failure> {
+        let protocol = match args.transport.as_str() {
+            "tcp" => Protocol::Tcp,
+            _ => Protocol::Udp,
+        };
+        let mut builder = Endpoint::builder();
+        if args.listen.is_empty()
+            && let Some(ip) = own_ip(&args).await
+        {
+            for protocol in ["udp", "tcp"] {
+                builder = builder.listen(format!("{protocol}:{}", SocketAddr::new(ip, 0)));
+            }
+        }
+        for listen in &args.listen {
+            builder = builder.listen(listen);
+        }
+        if answers_anyone {
+            builder = builder.answers_anyone();
+        }
+        if let Some(path) = &args.pcap {
+            builder = builder.tap(tap::Capture::create(path)?);
+        }
+        let endpoint = builder.start().await?;
+        let address = match &args.from {
+            Some(from) => with_scheme(from),
+            None => {
+                let own = endpoint.listeners().first().map(|listener| listener.address);
+                let host = own.map_or_else(|| "anonymous.invalid".to_owned(), |own| own.to_string());
+                format!("sip:anonymous@{host}")
+            }
+        };
+        Ok(Self { endpoint, address, protocol, args })
+    }
+
+    /// The account that the options describe.
+    pub(crate) fn account(&self) -> Result<AccountBuilder, Failure> {
+        let mut account = self.endpoint.account(&self.address).transport(self.protocol);
+        if let Some(server) = &self.args.server {
+            account = account.server(server);
+        }
+        if let Some(variable) = &self.args.password_env {
+            account = account.password(password(variable)?);
+        }
+        if let Some(name) = &self.args.auth_user {
+            account = account.username(name);
+        }
+        Ok(account)
+    }
+
+    /// The address of whom `target` names: a URI, `user@host`, or a user of our own domain.
+    pub(crate) fn target(&self, target: &str) -> String {
+        if target.contains(':') || target.contains('@') {
+            return with_scheme(target);
+        }
+        let domain =
+            self.args.from.as_ref().map(|_| self.address.as_str()).and_then(|own| own.split_once('@'));
+        let domain = domain.map(|(_, domain)| domain).or(self.args.server.as_deref()).unwrap_or("localhost");
+        format!("sip:{target}@{domain}")
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whether the account can prove who it is, and so is worth registering.
+    pub(crate) fn is_registrable(&self) -> bool {
+        self.args.from.is_some()
+    }
+}
+
+/// Reads a password from the environment, where other users of the machine do not see it.
+pub(crate) fn password(variable: &str) -> Result<String, Failure> {
+    match std::env::var(variable) {
+        Ok(password) if !password.is_empty() => Ok(password),
+        Ok(_) => Err(Failure::Usage(format!("--password-env: ${variable} is empty"))),
+        Err(_) => Err(Failure::Usage(format!("--password-env: ${variable} is not set; export it before"))),
+    }
+}
+
+fn with_scheme(address: &str) -> String {
+    let has_scheme = address.split_once(':').is_some_and(|(scheme, _)| {
+        ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    });
+    if has_scheme { address.to_owned() } else { format!("sip:{address}") }
+}
+
+/// The address of ours that leads to the server, or to the domain of our own address; `None` where that is not
+/// known, so that the endpoint chooses.
+async fn own_ip(args: &args::Phone) -> Option<IpAddr> {
+    let towards = match (&args.server, &args.from) {
+        (Some(server), _) => server.clone(),
+        (None, Some(from)) => from.rsplit_once('@')?.1.to_owned(),
+        (None, None) => return None,
+    };
+    let host_port = if towards.parse::<SocketAddr>().is_ok()
+        || towards.rsplit_once(':').is_some_and(|(host, _)| !host.contains(':'))
+    {
+        towards
+    } else {
+        format!("{towards}:5060")
+    };
+    let mut found: Vec<SocketAddr> = tokio::net::lookup_host(host_port).await.ok()?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    ringback::local_ip_towards(*found.first()?).ok()
+}

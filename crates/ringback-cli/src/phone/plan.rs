@@ -1,0 +1,263 @@
+//! What happens during a call: play, digits, hold, resume, hang up.
+
+use crate::args::InCall;
+use crate::out::{Reporter, plain};
+use crate::outcome::Failure;
+use ringback::{Audio, Call, CallEvent, EndedBy, LegStats, MediaInfo, Summary};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// The audio for the call of this number, from 1.
+pub(crate) fn audio(in_call: &InCall, number: u32) -> Audio {
+    let audio = in_call.play.as_ref().map_or_else(Audio::silence, Audio::file);
+    recorded(audio, in_call, number)
+}
+
+/// The same audio, recorded where that is asked for.
+pub(crate) fn recorded(audio: Audio, in_call: &InCall, number: u32) -> Audio {
+    match &in_call.record {
+        Some(path) => audio.record(numbered(path, number)),
+        None => audio,
+    }
+}
+
+/// `out.wav`, `out-2.wav`, `out-3.wav` …
+pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number <= 1 {
+        return path.to_owned();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match path.extension() {
+        Some(extension) => format!("{stem}-{number}.{}", extension.to_string_lossy()),
+        None => format!("{stem}-{number}"),
+    };
+    path.with_file_name(name)
+}
+
+/// The moments at which something is to be done.
+#[derive(Default)]
+struct Alarms {
+    hold: Option<Instant>,
+    resume: Option<Instant>,
+    hang_up: Option<Instant>,
+}
+
+impl Alarms {
+    fn next(&self) -> Option<Instant> {
+        [self.hold, self.resume, self.hang_up].into_iter().flatten().min()
+    }
+}
+
+/// Leads one call to its end. `patience` is how long an unanswered call may last.
+pub(crate) async fn converse(
+    mut call: Call,
+    in_call: &InCall,
+    patience: Option<Duration>,
+    report: &Reporter,
+) -> Result<Summary, Failure> {
+    let mut alarms =
+        Alarms { hang_up: patience.map(|patience| Instant::now() + patience), ..Alarms::default() };
+    let mut answered = false;
+    let mut to_play = in_call.play.is_some() && in_call.duration.is_none();
+    let mut to_dial = in_call.dtmf.is_some();
+    let mut interrupts = 0;
+    loop {
+        tokio::select! {
+            event = call.next() => {
+                let Some(event) = event else {
+                    return Err(Failure::Failed("the endpoint is shut down".to_owned()));
+                };
+                match &event {
+                    CallEvent::Answered(_) if !answered => {
+                        answered = true;
+                        let now = Instant::now();
+                        alarms.hang_up = in_call.duration.map(|duration| now + duration);
+                        alarms.hold = in_call.hold_after.map(|after| now + after);
+                        if let Some(digits) = &in_call.dtmf {
+                            call.send_digits(digits).await?;
+                        }
+                    }
+                    CallEvent::Played => to_play = false,
+                    CallEvent::DigitsSent => to_dial = false,
+                    _ => {}
+                }
+                let done = matches!(event, CallEvent::Played | CallEvent::DigitsSent);
+                if let CallEvent::Ended(summary) = event {
+                    tell_end(report, &call, &summary);
+                    return Ok(*summary);
+                }
+                tell(report, &event);
+                let plays = in_call.play.is_some() && in_call.duration.is_none();
+                if done && plays && !to_play && !to_dial && alarms.resume.is_none() && alarms.hold.is_none() {
+                    let _ = call.hangup();
+                }
+            }
+            () = until(alarms.next()) => {
+                let now = Instant::now();
+                if alarms.hang_up.take_if(|at| *at <= now).is_some() {
+                    let _ = call.hangup();
+                } else if alarms.hold.take_if(|at| *at <= now).is_some() {
+                    if call.hold().is_ok() {
+                        alarms.resume = in_call.resume_after.map(|after| now + after);
+                    }
+                } else if alarms.resume.take_if(|at| *at <= now).is_some() {
+                    let _ = call.resume();
+                }
+            }
+            _ = tokio::signal::ctrl_c() => {
+                interrupts += 1;
+                if interrupts > 1 {
+                    return Err(Failure::Failed("interrupted".to_owned()));
+                }
+                let _ = call.hangup();
+            }
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn tell(report: &Reporter, event: &CallEvent) {
+    match event {
+        CallEvent::Trying => report.tell("trying", [], "trying"),
+        CallEvent::Ringing(status) => {
+            report.tell(
+                "ringing",
+                [("status", status.as_u16().into())],
+                format!("{status} {}", status.reason()),
+            );
+        }
+        CallEvent::EarlyMedia(media) => {
+            report.tell("early-media", fields(media), "the other side plays already")
+        }
+        CallEvent::Answered(media) => {
+            let text = match media.remote {
+                Some(remote) => format!("answered, talking {} with {remote}", media.codec),
+                None => format!("answered, talking {}", media.codec),
+            };
+            report.tell("answered", fields(media), text);
+        }
+        CallEvent::Changed(media) => {
+            let text = match (media.held_by_us, media.held_by_them) {
+                (false, false) => "talking again",
+                (true, false) => "held by us",
+                (false, true) => "held by the other side",
+                (true, true) => "held by both sides",
+            };
+            report.tell("changed", fields(media), text);
+        }
+        CallEvent::ChangeRefused(status, reason) => {
+            let reason = plain(reason);
+            let text = format!("not changed: {status} {reason}");
+            report.tell(
+                "change-refused",
+                [("status", status.as_u16().into()), ("reason", reason.into())],
+                text,
+            );
+        }
+        CallEvent::Digit(digit) => {
+            report.tell("digit", [("digit", digit.to_string().into())], format!("digit {digit}"));
+        }
+        CallEvent::DigitsSent => report.tell("digits-sent", [], "digits sent"),
+        CallEvent::Played => report.tell("played", [], "played"),
+        _ => {}
+    }
+}
+
+fn fields(media: &MediaInfo) -> [(&'static str, Value); 4] {
+    [
+        ("codec", media.codec.as_str().into()),
+        ("remote", media.remote.map(|remote| remote.to_string()).into()),
+        ("held_by_us", media.held_by_us.into()),
+        ("held_by_them", media.held_by_them.into()),
+    ]
+}
+
+fn tell_end(report: &Reporter, call: &Call, summary: &Summary) {
+    let by = match summary.ending.by {
+        EndedBy::Us => "us",
+        EndedBy::Peer => "peer",
+        EndedBy::Network => "network",
+    };
+    let milliseconds = |duration: Option<Duration>| duration.map(|duration| duration.as_millis() as u64);
+    let ending = plain(&summary.ending.to_string());
+    let mut text = format!("ended {ending}");
+    if let Some(talk) = summary.talk {
+        text.push_str(&format!(" after {:.1} s", talk.as_secs_f64()));
+    }
+    if let Some(media) = &summary.media {
+        text.push_str(&format!(
+            "; {} packets out, {} in, {} lost, jitter {:.1} ms",
+            media.packets_sent,
+            media.packets_received,
+            media.lost,
+            media.jitter.as_secs_f64() * 1e3
+        ));
+    }
+    report.tell(
+        "ended",
+        [
+            ("by", by.into()),
+            ("status", summary.ending.status.map(|status| status.as_u16()).into()),
+            ("reason", plain(&summary.ending.reason).into()),
+            ("call_id", plain(call.call_id()).into()),
+            ("setup_ms", milliseconds(summary.setup).into()),
+            ("talk_ms", milliseconds(summary.talk).into()),
+            ("recorded_ms", milliseconds(summary.recorded).into()),
+            ("media", summary.media.as_ref().map_or(Value::Null, media_fields)),
+        ],
+        text,
+    );
+    if let Some(fault) = &summary.fault {
+        crate::out::complain(fault);
+    }
+}
+
+fn media_fields(media: &LegStats) -> Value {
+    json!({
+        "packets_sent": media.packets_sent,
+        "packets_received": media.packets_received,
+        "lost": media.lost,
+        "late": media.late,
+        "jitter_ms": media.jitter.as_secs_f64() * 1e3,
+        "concealed_ms": media.concealed.as_millis() as u64,
+    })
+}
+
+/// What a call that is over means for the exit status.
+pub(crate) fn verdict(summary: &Summary) -> Result<(), Failure> {
+    if let Some(fault) = &summary.fault {
+        return Err(Failure::Failed(fault.to_string()));
+    }
+    match (summary.setup, summary.ending.by) {
+        (Some(_), EndedBy::Us | EndedBy::Peer) => Ok(()),
+        (Some(_), EndedBy::Network) => {
+            Err(Failure::Failed(format!("the call broke off: {}", summary.ending)))
+        }
+        (None, EndedBy::Us) => Err(Failure::Unanswered("nobody answered".to_owned())),
+        (None, _) => Err(Failure::of_status(
+            summary.ending.status,
+            plain(&format!("the call did not come about: {}", summary.ending)),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recordings_of_later_calls_get_numbers() {
+        let path = Path::new("out/bob.wav");
+        assert_eq!(numbered(path, 1), path);
+        assert_eq!(numbered(path, 2), Path::new("out/bob-2.wav"));
+        assert_eq!(numbered(Path::new("bob"), 3), Path::new("bob-3"));
+    }
+}

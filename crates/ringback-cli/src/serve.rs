@@ -1,0 +1,74 @@
+//! `ringback serve`.
+
+use crate::args;
+use crate::out::{Reporter, complain};
+use crate::outcome::Failure;
+use ringback_server::{Server, ServerConfig, Storage};
+
+/// Runs a server until it is told to stop.
+pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
+    let report = Reporter::new(args.json);
+    let config = configure(args)?;
+    let asks_for_passwords = !config.no_auth;
+    let data = match &config.storage {
+        Storage::Directory(directory) => Some(directory.display().to_string()),
+        Storage::Ephemeral => None,
+    };
+    let server = Server::start(config).map_err(|error| Failure::Failed(error.to_string()))?;
+    for listener in server.listeners() {
+        let listener = listener.to_string();
+        report.tell("listening", [("listener", listener.as_str().into())], format!("listening {listener}"));
+    }
+    let realm = server.realm().to_owned();
+    report.tell("ready", [("realm", realm.as_str().into()), ("data", data.clone().into())], "ready");
+    if asks_for_passwords && server.user_count() == 0 {
+        complain(match &data {
+            Some(data) => format!(
+                "nobody can register yet: `ringback user add NAME --data {data} --domain {realm}` adds a user, \
+                 --no-auth asks for no password"
+            ),
+            None => "nobody can register: --user NAME:PASSWORD or --users FILE adds users, --no-auth asks for no password".to_owned(),
+        });
+    }
+    crate::signals::stop().await;
+    server.shutdown().await;
+    Ok(())
+}
+
+/// The configuration file, and the options over it.
+fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
+    let mut config = match &args.config {
+        Some(path) => {
+            ServerConfig::read(path).map_err(|error| Failure::Usage(format!("--config: {error}")))?
+        }
+        None => ServerConfig::default(),
+    };
+    if !args.listen.is_empty() {
+        config.listen.clear();
+    }
+    for listen in &args.listen {
+        config.listen.push(listen.parse().map_err(|error| Failure::Usage(format!("--listen: {error}")))?);
+    }
+    if !args.domain.is_empty() {
+        config.domains = args.domain;
+    }
+    for user in &args.user {
+        let Some((name, password)) =
+            user.split_once(':').filter(|(name, password)| !name.is_empty() && !password.is_empty())
+        else {
+            return Err(Failure::Usage("--user: NAME:PASSWORD is needed, such as alice:secret".to_owned()));
+        };
+        config.users.insert(name.to_owned(), password.to_owned());
+    }
+    config.users_file = args.users.or(config.users_file);
+    config.no_auth |= args.no_auth;
+    if args.ephemeral {
+        config.storage = Storage::Ephemeral;
+    }
+    if let Some(data) = args.data {
+        config.storage = Storage::Directory(data);
+    }
+    config.admin = args.admin.or(config.admin);
+    config.check().map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(config)
+}
