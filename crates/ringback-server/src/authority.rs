@@ -1,7 +1,7 @@
 //! Who is asked for a password, and whether it was right.
 
 use crate::users::Users;
-use ringback_auth::{Authenticator, Place, Rejection, Verdict};
+use ringback_auth::{Algorithm, Authenticator, Place, Rejection, Verdict};
 use ringback_message::{HeaderId, Request};
 use ringback_net::OsEntropy;
 use ringback_sansio::{Entropy as _, Epoch};
@@ -28,11 +28,14 @@ pub(crate) enum Proof {
 }
 
 impl Authority {
-    pub(crate) fn new(realm: &str, open: bool, users: Users, epoch: Epoch) -> Self {
+    /// `digest` is what challenges offer, best first.
+    pub(crate) fn new(realm: &str, digest: &[Algorithm], open: bool, users: Users, epoch: Epoch) -> Self {
         let mut entropy = OsEntropy::new();
         let mut secret = [0; 32];
         entropy.fill(&mut secret);
-        let inner = Mutex::new((Authenticator::new(realm, secret), entropy));
+        let mut authenticator = Authenticator::new(realm, secret);
+        authenticator.algorithms(digest);
+        let inner = Mutex::new((authenticator, entropy));
         Self { open, users, epoch, inner }
     }
 

@@ -1,5 +1,7 @@
 //! What a deployment decides: one typed TOML file, all of it optional.
 
+use crate::users::ALGORITHMS;
+use ringback_auth::Algorithm;
 use ringback_net::{Listen, Tap};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -29,6 +31,10 @@ pub struct ServerConfig {
     pub domains: Vec<String>,
     /// The protection space that passwords are for; without one the first of `domains`, else `localhost`.
     pub realm: Option<String>,
+    /// The digest algorithms that challenges offer, of MD5 and SHA-256. Without any MD5 alone, for many phones give up on
+    /// a challenge that they do not know, even beside one that they do.
+    #[serde(deserialize_with = "digest")]
+    pub digest: Vec<Algorithm>,
     /// Whether nobody is asked for a password. Then only callers on this machine reach other domains.
     pub no_auth: bool,
     /// Names and passwords for this run, beside those of the file and the store.
@@ -239,6 +245,10 @@ impl ServerConfig {
         self.realm.clone().or_else(|| self.domains.first().cloned()).unwrap_or_else(|| "localhost".into())
     }
 
+    pub(crate) fn digest(&self) -> Vec<Algorithm> {
+        if self.digest.is_empty() { vec![Algorithm::Md5] } else { self.digest.clone() }
+    }
+
     pub(crate) fn listen(&self) -> Vec<Listen> {
         if !self.listen.is_empty() {
             return self.listen.clone();
@@ -271,6 +281,7 @@ impl fmt::Debug for ServerConfig {
             .field("listen", &self.listen)
             .field("domains", &self.domains)
             .field("storage", &self.storage)
+            .field("digest", &self.digest)
             .field("no_auth", &self.no_auth)
             .finish_non_exhaustive()
     }
@@ -279,6 +290,18 @@ impl fmt::Debug for ServerConfig {
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Algorithm>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let known =
+        |text: &String| Algorithm::from_token(text).filter(|algorithm| ALGORITHMS.contains(algorithm));
+    let unknown = |text: &String| {
+        serde::de::Error::custom(format!(
+            "`{text}` is no digest algorithm for which passwords are kept; write MD5 or SHA-256"
+        ))
+    };
+    texts.iter().map(|text| known(text).ok_or_else(|| unknown(text))).collect()
 }
 
 fn storage<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Storage, D::Error> {
@@ -303,14 +326,17 @@ mod tests {
     fn everything_is_optional_and_everything_can_be_said() {
         let config = ServerConfig::from_toml("").unwrap();
         assert_eq!(config.listen().len(), 2);
+        assert_eq!(config.digest(), [Algorithm::Md5]);
         assert_eq!((config.realm().as_str(), config.storage.clone()), ("localhost", Storage::default()));
         let config = ServerConfig::from_toml(
             "listen = ['udp:[::1]:0']\ndomains = ['192.0.2.1', '[2001:db8::1]']\nrealm = 'r'\nno_auth = true\n\
+             digest = ['SHA-256', 'md5']\n\
              users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\n[users]\nalice = 'x'\n\
              [limits]\nbindings = 5\n[registrations]\nmax_expires = 7200\n[history]\nmessages = 0",
         )
         .unwrap();
         assert_eq!(config.storage, Storage::Ephemeral);
+        assert_eq!(config.digest(), [Algorithm::Sha256, Algorithm::Md5]);
         assert_eq!((config.limits.bindings, config.registrations.max_expires), (5, 7_200));
         assert!(!format!("{config:?}").contains('x'), "passwords do not show");
     }
@@ -319,6 +345,7 @@ mod tests {
     fn errors_say_what_and_where_and_what_would_be_right() {
         for (text, said) in [
             ("x = 1", "line 1: unknown field `x`, expected one of `listen`"),
+            ("digest = ['MD4']", "line 1: `MD4` is no digest algorithm"),
             ("\ndata = 5", "line 2: data must be a directory in quotes"),
             ("listen = ['tls:1.2.3.4:5061']", "not supported yet; write for example udp:127.0.0.1:5060"),
             ("domains = ['a b']", "domain `a b` is neither a name nor an address"),

@@ -124,7 +124,7 @@ impl Server {
         if let Some(store) = &store {
             restore(store, &locations, epoch)?;
         }
-        let authority = Authority::new(&realm, config.no_auth, users, epoch);
+        let authority = Authority::new(&realm, &config.digest(), config.no_auth, users, epoch);
         let (jobs, waiting) = store.as_ref().map(|_| writer::queue()).unzip();
         let core = Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone()));
         let net = Arc::new(sockets.start(core.clone())?);
