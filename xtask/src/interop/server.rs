@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::child::Running;
 use crate::failure::{Failure, Outcome};
@@ -25,8 +25,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts the server and waits until it is ready.
+    /// Starts the server on ports that the system picks and waits until it is ready.
     pub(crate) fn start(binary: &Path, folder: &Path) -> Outcome<Self> {
+        Self::start_on(0, binary, folder)
+    }
+
+    /// Starts the server on this port, for both transports.
+    pub(crate) fn start_on(port: u16, binary: &Path, folder: &Path) -> Outcome<Self> {
         let users: String = USERS.iter().map(|(name, password)| format!("{name}:{password}\n")).collect();
         let file = folder.join("users");
         std::fs::write(&file, users).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -35,7 +40,13 @@ impl Server {
             "serve",
             Command::new(binary)
                 .args(["serve", "--ephemeral", "--domain", DOMAIN])
-                .args(["--listen", "udp:127.0.0.1:0", "--listen", "tcp:127.0.0.1:0", "--users"])
+                .args([
+                    "--listen",
+                    &format!("udp:127.0.0.1:{port}"),
+                    "--listen",
+                    &format!("tcp:127.0.0.1:{port}"),
+                ])
+                .arg("--users")
                 .arg(&file),
         )?;
         let (mut udp, mut tcp) = (None, None);
@@ -95,6 +106,43 @@ pub(crate) fn free_port() -> Outcome<u16> {
     Err(Failure::Failed("no port is free for both UDP and TCP".into()))
 }
 
+/// A free port of four digits.
+pub(crate) fn short_port() -> Outcome<u16> {
+    // Not always the same first one, so that two runs side by side seldom meet.
+    let first = 5_100 + (std::process::id() % 4_000) as u16;
+    (first..=9_999)
+        .chain(5_100..first)
+        .find(|port| is_free("udp", *port) && is_free("tcp", *port))
+        .ok_or_else(|| Failure::Failed("no port of four digits is free".into()))
+}
+
+/// Waits until a program that was started listens on its port.
+pub(crate) fn until_taken(transport: &str, port: u16) -> Outcome {
+    let end = Instant::now() + START;
+    // Asked of the system and not tried by binding, which could take the port away in that moment.
+    let table = format!("/proc/net/{transport}");
+    while !std::fs::read_to_string(&table).is_ok_and(|table| is_bound(&table, port)) {
+        if Instant::now() > end {
+            return Err(Failure::Failed(format!("nobody listens on {transport} port {port}")));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Whether a line of the system's table has this port as its own.
+fn is_bound(table: &str, port: u16) -> bool {
+    let ending = format!(":{port:04X}");
+    table.lines().filter_map(|line| line.split_ascii_whitespace().nth(1)).any(|own| own.ends_with(&ending))
+}
+
+fn is_free(transport: &str, port: u16) -> bool {
+    match transport {
+        "tcp" => TcpListener::bind(("127.0.0.1", port)).is_ok(),
+        _ => UdpSocket::bind(("127.0.0.1", port)).is_ok(),
+    }
+}
+
 /// The program under test: given by hand, or built in the dev profile that the tests use too.
 pub(crate) fn binary(given: Option<String>) -> Outcome<PathBuf> {
     if let Some(path) = given {
@@ -130,5 +178,12 @@ mod tests {
         assert_eq!(listener("listening udp:127.0.0.1:40123"), Some(("udp", address)));
         assert_eq!(listener("listening tcp:[::1]:5060"), Some(("tcp", "[::1]:5060".parse().unwrap())));
         assert_eq!(listener("ready"), None);
+    }
+
+    #[test]
+    fn a_bound_port_is_seen_in_the_table_of_the_system() {
+        let table = "  sl  local_address rem_address\n  0: 0100007F:13C4 00000000:0000 07\n";
+        assert!(is_bound(table, 5_060));
+        assert!(!is_bound(table, 5_061));
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::child::Running;
-use super::server::{Server, free_port, password};
+use super::server::{Server, free_port, password, until_taken};
 use super::{Case, Lab};
 use crate::failure::{Failure, Outcome};
 
@@ -32,6 +32,7 @@ fn through_server(lab: &Lab, transport: &str, scenario: &str) -> Outcome<String>
     let server = Server::start(&lab.binary, &lab.folder)?;
     let port = free_port()?;
     let mut callee = Running::start(&lab.folder, "callee", &mut answering(lab, transport, port, lab.calls))?;
+    until_taken(transport, port)?;
     register(lab, &server, transport, port)?;
     let caller = &mut calling(lab, server.address(transport), transport, scenario, lab.calls)?;
     Running::start(&lab.folder, "caller", caller)?.succeed(PATIENCE)?;
@@ -70,6 +71,7 @@ fn from_call(lab: &Lab, transport: &str) -> Outcome<String> {
     let calls = FEW.min(lab.calls);
     let port = free_port()?;
     let mut callee = Running::start(&lab.folder, "callee", &mut answering(lab, transport, port, calls))?;
+    until_taken(transport, port)?;
     Running::start(
         &lab.folder,
         "call",
