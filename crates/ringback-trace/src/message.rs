@@ -2,7 +2,8 @@
 
 use crate::text::printable;
 use bytes::Bytes;
-use ringback_message::{HeaderId, Message, Response, header};
+use ringback_message::header::NameAddr;
+use ringback_message::{HeaderId, Message, Method, Response, header};
 use ringback_sansio::Protocol;
 use ringback_sdp::{Codec, Connection, Direction, Host, SessionDescription};
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ pub(crate) struct Described {
     pub(crate) to: String,
     /// The Request-URI, or the reason phrase.
     pub(crate) about: String,
-    pub(crate) hint: Option<Hint>,
+    pub(crate) hints: Hints,
     pub(crate) media: Vec<MediaLine>,
 }
 
@@ -40,12 +41,9 @@ pub(crate) enum Kind {
     Response(u16),
 }
 
-/// What is worth knowing beside the label, and the same in a word or two.
-#[derive(Clone, Debug)]
-pub(crate) struct Hint {
-    pub(crate) full: String,
-    pub(crate) brief: String,
-}
+/// What is worth knowing beside the label: all of it, then shorter and shorter, for where there is less room. Empty when
+/// there is nothing.
+pub(crate) type Hints = Vec<String>;
 
 /// An audio line of an offer or answer.
 #[derive(Clone, Debug)]
@@ -93,7 +91,7 @@ impl Described {
             from: address(&message, HeaderId::FROM).unwrap_or_else(|| text(HeaderId::FROM)),
             to: address(&message, HeaderId::TO).unwrap_or_else(|| text(HeaderId::TO)),
             about: about(&message),
-            hint: hint(&message, &media),
+            hints: hints(&message, &media),
             media,
         })
     }
@@ -121,7 +119,7 @@ fn sent_by(message: &Message) -> Option<SocketAddr> {
 
 /// The URI of a From or To, without its parameters.
 fn address(message: &Message, id: HeaderId) -> Option<String> {
-    let address = header::NameAddr::parse(message.values(id).next()?).ok()?;
+    let address = NameAddr::parse(message.values(id).next()?).ok()?;
     let uri = address.uri.as_sip().map_or(address.uri.as_str(), |it| it.bare());
     Some(printable(uri.as_bytes(), MAX_TEXT))
 }
@@ -162,23 +160,40 @@ fn media(message: &Message) -> Vec<MediaLine> {
         .collect()
 }
 
-/// What the SDP says, and whether a request carries credentials.
-fn hint(message: &Message, media: &[MediaLine]) -> Option<Hint> {
-    let is_proof = |id| message.is_request() && message.has(id);
-    let proves = is_proof(HeaderId::AUTHORIZATION) || is_proof(HeaderId::PROXY_AUTHORIZATION);
-    let sdp = match media.first() {
-        Some(line) => Some(line.hint()),
-        None => message.body().starts_with(b"v=0").then(|| Hint { full: "SDP".into(), brief: "SDP".into() }),
+/// What the SDP says, whether a registration ends, and whether a request carries credentials.
+fn hints(message: &Message, media: &[MediaLine]) -> Hints {
+    let mut hints = match media.first() {
+        Some(line) => line.hints(),
+        None if message.body().starts_with(b"v=0") => vec!["SDP".to_owned()],
+        None if removes_bindings(message) => vec!["expires 0".to_owned()],
+        None => Vec::new(),
     };
-    match (sdp, proves) {
-        (Some(sdp), true) => Some(Hint { full: format!("{} · credentials", sdp.full), ..sdp }),
-        (None, true) => Some(Hint { full: "with credentials".into(), brief: "credentials".into() }),
-        (sdp, false) => sdp,
+    // Everybody repeats them in the ACK (RFC 3261 §22.1), where they are no news.
+    let is_new = message.method().is_some_and(|it| *it != Method::ACK);
+    if is_new && (message.has(HeaderId::AUTHORIZATION) || message.has(HeaderId::PROXY_AUTHORIZATION)) {
+        match hints.first().zip(hints.last()) {
+            None => hints.push("credentials".to_owned()),
+            Some((full, brief)) => {
+                let both = [full, brief].map(|it| format!("{it} · credentials"));
+                hints.splice(0..0, both);
+            }
+        }
     }
+    hints
+}
+
+/// Whether a REGISTER takes leave (RFC 3261 §10.2.2).
+fn removes_bindings(message: &Message) -> bool {
+    let is_register = message.method() == Some(&Method::REGISTER);
+    let mut contacts = message.all::<header::Contact<'_>>().filter_map(Result::ok).peekable();
+    let by_header = matches!(message.first::<header::Expires>(), Some(Ok(header::Expires(0))));
+    let by_contact =
+        |it: header::Contact<'_>| it.address().and_then(NameAddr::expires).map_or(by_header, |it| it == 0);
+    is_register && contacts.peek().is_some() && contacts.all(by_contact)
 }
 
 impl MediaLine {
-    fn hint(&self) -> Hint {
+    fn hints(&self) -> Hints {
         let is_speech = |it: &&Codec| !it.is_telephone_event() && !it.is_named("CN");
         let names: Vec<&str> = self.codecs.iter().filter(is_speech).map(Codec::name).collect();
         let mut full = "SDP".to_owned();
@@ -191,10 +206,10 @@ impl MediaLine {
         }
         let news = match self.direction {
             _ if self.codecs.is_empty() => "refused",
-            Direction::SendRecv => return Hint { full, brief: "SDP".into() },
+            Direction::SendRecv => return vec![full, "SDP".to_owned()],
             direction => direction.as_str(),
         };
         // On hold and refused, that is all that matters.
-        Hint { full: format!("SDP {news}"), brief: news.into() }
+        vec![format!("SDP {news}"), news.to_owned()]
     }
 }

@@ -176,8 +176,7 @@ impl Canvas {
         let (Some(from), Some(to)) = (self.lives.get(arrow.from), self.lives.get(arrow.to)) else { return };
         let paint = paint(arrow);
         let label = |room: usize| {
-            let hints = arrow.hint.iter().flat_map(|it| [&it.full, &it.brief]);
-            let mut texts = hints.map(|hint| format!("{} ({hint})", arrow.label));
+            let mut texts = arrow.hints.iter().map(|hint| format!("{} ({hint})", arrow.label));
             let fits = texts.find(|it| width(it) <= room);
             fits.unwrap_or_else(|| fitted(&arrow.label, room))
         };

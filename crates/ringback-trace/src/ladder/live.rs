@@ -4,7 +4,7 @@ use super::canvas::{Canvas, TextStyle};
 use super::{Arrow, Column, Row, RowKind, Tone};
 use crate::calls::home;
 use crate::capture::Packet;
-use crate::message::Described;
+use crate::message::{Described, Hints};
 use crate::names::Names;
 use crate::text::printable;
 use bytes::Bytes;
@@ -89,7 +89,7 @@ impl LadderPrinter {
             both: true,
             tone: Tone::Media,
             label,
-            hint: None,
+            hints: Hints::new(),
             again: false,
             tip: String::new(),
         };

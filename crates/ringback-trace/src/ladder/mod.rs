@@ -9,7 +9,7 @@ pub use live::LadderPrinter;
 
 use crate::calls::{Call, Entry};
 use crate::media::Run;
-use crate::message::{Described, Hint, Kind};
+use crate::message::{Described, Hints, Kind};
 use crate::names::Names;
 use crate::text::{printable, span};
 use canvas::Canvas;
@@ -66,7 +66,7 @@ struct Arrow {
     both: bool,
     tone: Tone,
     label: String,
-    hint: Option<Hint>,
+    hints: Hints,
     /// It was sent before.
     again: bool,
     tip: String,
@@ -121,7 +121,7 @@ impl Arrow {
             both: false,
             tone,
             label: described.label(),
-            hint: described.hint.clone(),
+            hints: described.hints.clone(),
             again,
             tip,
         }
@@ -181,7 +181,7 @@ fn add_call(call: &Call, begin: Duration, columns: &mut Columns<'_>, rows: &mut 
             both: false,
             tone: Tone::Media,
             label: format!("DTMF {}", digit.event),
-            hint: None,
+            hints: Hints::new(),
             again: false,
             tip: format!("{} → {} RTP: telephone-event", digit.source, digit.destination),
         };
@@ -217,7 +217,7 @@ fn stream(run: &Run, back: Option<&Run>, from: usize, to: usize) -> Arrow {
         both: back.is_some(),
         tone: Tone::Media,
         label: format!("RTP {}", printable(there.codec.as_bytes(), 16)),
-        hint: Some(Hint { full: format!("{counts}, {length}"), brief }),
+        hints: vec![format!("{counts}, {length}"), brief],
         again: false,
         tip: format!("{} → {} RTP", there.source, there.destination),
     }

@@ -109,7 +109,7 @@ impl Picture {
         // Every label has room on the arrow that it belongs to.
         let wanted = ladder.rows.iter().filter_map(|row| match &row.kind {
             RowKind::Arrow(arrow) if arrow.from != arrow.to => {
-                let hint = arrow.hint.as_ref().map_or(0, |it| letters(&it.full, HINT_LETTER));
+                let hint = arrow.hints.first().map_or(0, |it| letters(it, HINT_LETTER));
                 Some((letters(&arrow.label, LABEL_LETTER).max(hint) + 36) / arrow.from.abs_diff(arrow.to))
             }
             _ => None,
@@ -150,7 +150,7 @@ impl Picture {
     /// Draws a row whose top is at `y`; gives its bottom.
     fn row(&self, out: &mut String, row: &Row, y: usize) -> usize {
         let (bottom, line) = match &row.kind {
-            RowKind::Arrow(Arrow { hint: Some(_), .. }) => (y + TALL_ROW, y + 23),
+            RowKind::Arrow(arrow) if !arrow.hints.is_empty() => (y + TALL_ROW, y + 23),
             _ => (y + ROW, y + 23),
         };
         self.lives(out, "life", y, bottom);
@@ -212,7 +212,7 @@ impl Picture {
         let (tip_left, tip_right) = (arrow.both || to < from, arrow.both || to > from);
         let (start, end) =
             (if tip_left { left + 8 } else { left }, if tip_right { right - 8 } else { right });
-        if arrow.tone == Tone::Media && arrow.hint.is_some() {
+        if arrow.tone == Tone::Media && !arrow.hints.is_empty() {
             _ = write!(out, "<path class='line media' d='M{start} {y}H{end}'/>");
         }
         _ = write!(out, "<path class='line{again}' d='M{start} {y}H{end}'/>");
@@ -228,8 +228,8 @@ impl Picture {
             _ = write!(out, "<text class='{class}' x='{middle}' y='{y}'>{}</text>", xml(&text));
         };
         text(out, "label", y - 6, LABEL_LETTER, &label);
-        if let Some(hint) = &arrow.hint {
-            text(out, "hint", y + 15, HINT_LETTER, &hint.full);
+        if let Some(hint) = arrow.hints.first() {
+            text(out, "hint", y + 15, HINT_LETTER, hint);
         }
         out.push_str("</g>");
     }

@@ -120,6 +120,34 @@ fn the_story_tells_what_the_diagram_shows() {
 }
 
 #[test]
+fn the_hints_say_what_matters() {
+    let mut scene = Scene::new(Protocol::Udp);
+    let ends = (scene.alice, scene.proxy);
+    let proof = "Authorization: Digest username=\"a\"\r\n";
+    for (start, cseq, extra, body) in [
+        ("REGISTER sip:x SIP/2.0", "1 REGISTER", format!("{proof}Expires: 0\r\n"), String::new()),
+        ("REGISTER sip:x SIP/2.0", "3 REGISTER", format!("{proof}Expires: 60\r\n"), String::new()),
+        ("INVITE sip:x SIP/2.0", "4 INVITE", String::new(), sdp(4_000, "inactive", 1)),
+        ("INVITE sip:x SIP/2.0", "5 INVITE", String::new(), sdp(0, "sendrecv", 1)),
+        ("INVITE sip:x SIP/2.0", "6 INVITE", String::new(), "v=0\r\nnonsense".to_owned()),
+        ("ACK sip:x SIP/2.0", "6 ACK", proof.to_owned(), String::new()),
+    ] {
+        scene.sip(0, ends, start, cseq, &extra, &body);
+    }
+    let text = collected(&scene.packets).ladder("x", &scene.names()).text(&TextStyle::default());
+    for hint in [
+        " REGISTER (expires 0 · credentials) ",
+        " REGISTER (credentials) ",
+        " INVITE (SDP inactive) ",
+        " INVITE (SDP refused) ",
+        " INVITE (SDP) ",
+        "─ ACK ─",
+    ] {
+        assert!(text.contains(hint), "{hint} in\n{text}");
+    }
+}
+
+#[test]
 fn messages_are_shown_in_full() {
     let scene = Scene::call();
     let calls = collected(&scene.packets);
