@@ -261,6 +261,10 @@ fn run_until(
     end: Instant,
     take: &mut dyn FnMut(TransactionOutput),
 ) -> Instant {
+    // What was done before may have ended something at once, with no deadline left.
+    while let Some(output) = table.poll() {
+        take(output);
+    }
     while let Some(at) = table.poll_timeout().filter(|at| *at <= end) {
         now = at.max(now);
         table.handle_timeout(now);
