@@ -3,6 +3,7 @@
 use crate::args;
 use crate::out::{Reporter, complain};
 use crate::outcome::Failure;
+use crate::signals::Stop;
 use ringback_server::{Server, ServerConfig, Storage};
 
 /// Runs a server until it is told to stop.
@@ -14,6 +15,7 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
         Storage::Directory(directory) => Some(directory.display().to_string()),
         Storage::Ephemeral => None,
     };
+    let mut stop = Stop::listen()?;
     let server = Server::start(config).map_err(|error| Failure::Failed(error.to_string()))?;
     for listener in server.listeners() {
         let listener = listener.to_string();
@@ -30,7 +32,7 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
             None => "nobody can register: --user NAME:PASSWORD or --users FILE adds users, --no-auth asks for no password".to_owned(),
         });
     }
-    crate::signals::stop().await;
+    stop.told().await;
     server.shutdown().await;
     Ok(())
 }

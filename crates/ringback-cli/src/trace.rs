@@ -57,7 +57,10 @@ pub(crate) fn draw(call: &Call, names: &Names, messages: bool, svg: Option<&Path
     let ladder = call.ladder(names);
     line(ladder.text(&style()).trim_end());
     if messages {
-        for _m in [0u8; 0] {}
+        for message in call.messages() {
+            line("");
+            line(message.trim_end());
+        }
     }
     if let Some(path) = svg {
         std::fs::write(path, ladder.svg())

@@ -9,7 +9,7 @@ use ringback_server::{Recorded, admin};
 use ringback_trace::{Calls, Names, Packet};
 use serde_json::json;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Asks a running server what it remembers of a call, and draws it.
 pub(crate) async fn why(args: args::Why) -> Result<(), Failure> {
@@ -71,7 +71,7 @@ fn packet(recorded: &Recorded) -> Packet {
     }
 }
 
-fn unreachable(socket: &PathBuf, error: &std::io::Error) -> Failure {
+fn unreachable(socket: &Path, error: &std::io::Error) -> Failure {
     Failure::Unanswered(format!(
         "no server answers at {}: {error}; --data names the folder of the server, --admin its socket",
         socket.display()

@@ -124,7 +124,7 @@ fn wrong_settings_are_named_in_one_line() {
     let busy = UdpSocket::bind("127.0.0.1:0").unwrap();
     let taken = format!("udp:{}", busy.local_addr().unwrap());
     let cases: [(&[&str], i32, &str); 6] = [
-        (&["serve", "--listen", "udp:127.0.0.1"], 64, "udp:127.0.0.1"),
+        (&["serve", "--listen", "udp:127.0.0.1:high"], 64, "udp:127.0.0.1:high"),
         (&["serve", "--listen", "pigeon:127.0.0.1:5060"], 64, "pigeon"),
         (&["serve", "--user", "alice"], 64, "NAME:PASSWORD"),
         (&["serve", "--config", &config], 64, "lisen"),

@@ -57,6 +57,7 @@ pub(crate) fn spawn(
             audio,
             recorder,
             leg: None,
+            holds: false,
             frame: Vec::new(),
             play_out: Vec::new(),
             packet: Vec::new(),
@@ -92,6 +93,8 @@ struct Media {
     audio: OpenAudio,
     recorder: Option<TimestampRecorder>,
     leg: Option<AudioLeg>,
+    /// Whether we hold the other side.
+    holds: bool,
     /// The frame to send next; empty when it has to be taken from the source first.
     frame: Vec<i16>,
     play_out: Vec<i16>,
@@ -156,6 +159,7 @@ impl Task {
     fn agree(&mut self, session: &Session) -> MediaInfo {
         let now = Instant::now();
         let direction = session.direction();
+        self.media.holds = session.held_by_us;
         if let Some(format) = AudioFormat::negotiated(&session.audio) {
             let peer = PeerAddress::negotiated(&session.audio);
             match &mut self.media.leg {
@@ -249,9 +253,16 @@ impl Media {
             self.frame.copy_from_slice(&self.play_out);
         }
         self.packet.clear();
-        let sent = leg.send_frame(now, &self.frame, &mut self.packet);
+        // Who is held hears nothing of us, and the way to them stays open; what there is to play waits.
+        let holds = self.holds;
+        if holds {
+            self.play_out.fill(0);
+        }
+        let frame = if holds { &self.play_out } else { &self.frame };
+        let sent = leg.send_frame(now, frame, &mut self.packet);
         let to = leg.rtp_destination();
         match sent {
+            Sent::Audio if holds => {}
             Sent::Audio => {
                 // A frame that did not go out, for a digit or a hold took its place, is sent later.
                 self.frame.clear();

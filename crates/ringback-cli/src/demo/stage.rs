@@ -2,7 +2,6 @@
 
 use crate::out::line;
 use crate::phone::packet;
-use bytes::Bytes;
 use ringback::{Direction, Seen, Tap};
 use ringback_trace::{Calls, CaptureWriter, LadderPrinter, Names, Packet, TextStyle};
 use std::collections::BTreeMap;
@@ -80,6 +79,7 @@ impl Play {
         self.names.add(packet.source, name);
         self.calls.add(packet);
         let Some(printer) = &mut self.printer else { return };
+        printer.name(packet.source, name);
         if is_message(&packet.payload) {
             line(printer.message(packet).trim_end());
             return;
@@ -96,7 +96,7 @@ impl Play {
 }
 
 /// SIP begins with a letter, RTP and RTCP with version 2 in the first two bits.
-fn is_message(payload: &Bytes) -> bool {
+fn is_message(payload: &[u8]) -> bool {
     payload.first().is_some_and(u8::is_ascii_alphabetic)
 }
 

@@ -4,6 +4,7 @@ use super::{Phone, plan};
 use crate::args;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
+use crate::signals::Stop;
 use ringback::{Account, Audio, Endpoint, IncomingCall, Registration, StatusCode};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 /// Waits for calls and answers them, several at a time.
 pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     let report = Reporter::new(args.phone.json);
+    let mut stop = Stop::listen()?;
     let answers_anyone = args.no_register || args.phone.from.is_none();
     let phone = Phone::open(args.phone, answers_anyone).await?;
     for listener in phone.endpoint.listeners() {
@@ -29,7 +31,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     let options = Arc::new(Options {
         in_call: args.in_call,
         ring: args.ring,
-        reject: args.reject.and_then(|status| StatusCode::new(status)),
+        reject: args.reject.and_then(StatusCode::new),
         echo: args.echo,
     });
     let mut calls = JoinSet::new();
@@ -50,12 +52,18 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
             },
             Some(state) = account.registration_changed(), if registers => tell_registration(&report, &state),
             Some(ended) = calls.join_next() => complain(ended),
-            () = crate::signals::stop() => break,
+            () = stop.told() => break,
         }
     }
     // What has begun is led to its end, unless we are told again.
-    while let Some(ended) = calls.join_next().await {
-        complain(ended);
+    loop {
+        tokio::select! {
+            ended = calls.join_next() => match ended {
+                Some(ended) => complain(ended),
+                None => break,
+            },
+            () = stop.told() => break,
+        }
     }
     leave(account, registers, phone.endpoint).await;
     Ok(())

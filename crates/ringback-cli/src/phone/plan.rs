@@ -3,7 +3,8 @@
 use crate::args::InCall;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
-use ringback::{Audio, Call, CallEvent, EndedBy, LegStats, MediaInfo, Summary};
+use crate::signals::Stop;
+use ringback::{Audio, Call, CallEvent, EndedBy, LegStats, MediaInfo, StatusCode, Summary};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub(crate) async fn converse(
     let mut answered = false;
     let mut to_play = in_call.play.is_some() && in_call.duration.is_none();
     let mut to_dial = in_call.dtmf.is_some();
+    let mut stop = Stop::listen()?;
     let mut interrupts = 0;
     loop {
         tokio::select! {
@@ -106,7 +108,7 @@ pub(crate) async fn converse(
                     let _ = call.resume();
                 }
             }
-            _ = tokio::signal::ctrl_c() => {
+            () = stop.told() => {
                 interrupts += 1;
                 if interrupts > 1 {
                     return Err(Failure::Failed("interrupted".to_owned()));
@@ -205,7 +207,7 @@ fn tell_end(report: &Reporter, call: &Call, summary: &Summary) {
         "ended",
         [
             ("by", by.into()),
-            ("status", summary.ending.status.map(|status| status.as_u16()).into()),
+            ("status", summary.ending.status.map(StatusCode::as_u16).into()),
             ("reason", plain(&summary.ending.reason).into()),
             ("call_id", plain(call.call_id()).into()),
             ("setup_ms", milliseconds(summary.setup).into()),

@@ -4,6 +4,7 @@ use super::Phone;
 use crate::args;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
+use crate::signals::Stop;
 use ringback::Registration;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ pub(crate) async fn register(args: args::Register) -> Result<(), Failure> {
             "register: --from says which address to register, such as sip:alice@example.com".into(),
         ));
     }
+    let mut stop = Stop::listen()?;
     let phone = Phone::open(args.phone, false).await?;
     let builder = phone.account()?.expires(Duration::from_secs(args.expires.into()));
     let mut account = builder.open().await?;
@@ -52,7 +54,7 @@ pub(crate) async fn register(args: args::Register) -> Result<(), Failure> {
                         None => std::future::pending().await,
                     }
                 } => break,
-                () = crate::signals::stop() => break,
+                () = stop.told() => break,
             }
         }
     }
