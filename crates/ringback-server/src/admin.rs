@@ -81,8 +81,8 @@ impl From<Line> for Recorded {
     }
 }
 
-/// Asks the server behind `socket` what was said in a call lately, in order of time. Nothing when it does not
-/// remember the call.
+/// Asks the server behind `socket` what was said in a call lately, in order of time, as
+/// [`Server::why`](crate::Server::why) does. Nothing when it does not remember the call.
 ///
 /// # Errors
 /// When there is no server, or it does not answer.

@@ -114,9 +114,18 @@ impl ServerCore {
         }
     }
 
-    /// What was said in a call lately, in order of time.
+    /// What was said in a call lately, in order of time. Where no call has just this Call-ID: in all calls whose Call-ID
+    /// begins so, of which the latest messages are told.
     pub(crate) fn why(&self, call: &str) -> Vec<Recorded> {
-        let said = self.shards[self.index(call.as_bytes())].lock().ring.of_call(call);
+        /// Enough for a list of calls, and little enough for one line of an answer.
+        const LATEST: usize = 2_000;
+        let mut said = self.shards[self.index(call.as_bytes())].lock().ring.of_calls(|own| own == call);
+        if said.is_empty() {
+            let begins = |own: &str| own.starts_with(call);
+            said = self.shards.iter().flat_map(|shard| shard.lock().ring.of_calls(begins)).collect();
+            said.sort_by_key(|(entry, _)| entry.at);
+            said.drain(..said.len().saturating_sub(LATEST));
+        }
         let recorded = said.into_iter().map(|(Entry { at, direction, way, .. }, bytes)| Recorded {
             at: self.epoch.unix(at),
             direction,

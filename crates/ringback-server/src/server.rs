@@ -169,7 +169,8 @@ impl Server {
         Stats { connections: self.net.open_streams(), ..self.core.stats() }
     }
 
-    /// What was said in a call lately, in order of time.
+    /// What was said in a call lately, in order of time. Where no call has just this Call-ID: in all calls whose Call-ID
+    /// begins so, of which the latest messages are told; an empty one asks for every call.
     pub fn why(&self, call_id: &str) -> Vec<Recorded> {
         self.core.why(call_id)
     }

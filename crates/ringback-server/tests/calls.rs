@@ -42,6 +42,8 @@ fn the_server_remembers_what_was_said_in_a_call_and_counts() {
     assert!(first(Direction::Out).starts_with("SIP/2.0 100"));
     assert!(said.is_sorted_by_key(|message| message.at));
     assert!(server.why("another").is_empty());
+    assert_eq!(server.why(&call_id[..call_id.len() - 1]), said, "the beginning of a Call-ID is enough");
+    assert!(server.why("").len() > said.len(), "and nothing asks for all that is remembered lately");
     let stats = server.stats();
     assert_eq!((stats.bindings, stats.malformed), (1, 0));
     assert!(stats.requests_received >= 7 && stats.responses_sent[3] >= 2, "{stats:?}");
