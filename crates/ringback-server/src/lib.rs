@@ -20,13 +20,13 @@
 //! # }
 //! ```
 //!
-//! How it is built: calls are split by Call-ID into [shards](shard), each a lock around the transactions and the proxy
+//! How it is built: calls are split by Call-ID into shards, each a lock around the transactions and the proxy
 //! of its calls; whoever receives a message takes that lock for the microseconds that it needs. Bindings are split
 //! by address of record in the same way. Both live in memory. With a data directory, users and bindings are also
 //! in SQLite: a REGISTER is answered 200 only when its bindings are on disk, so that nothing that was promised is lost
 //! when the process is killed.
 //!
-//! What it lets through is decided in one place, the [`policy`].
+//! What it lets through is decided in one place, `policy.rs`.
 //!
 //! Not here: the command line, TLS, call features, media.
 
