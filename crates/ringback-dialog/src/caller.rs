@@ -186,8 +186,13 @@ impl Call {
         let number = cseq(response).unwrap_or(self.cseq);
         self.acknowledge(cx, &mut dialog, number, None);
         self.bye(cx, &dialog);
-        if self.stage != Stage::Up {
-            self.dialogs.retain(|other| other.remote_tag != dialog.remote_tag);
+        match self.stage {
+            // No early dialog can be confirmed any more: a 2xx of another fork is to be turned away as well.
+            Stage::Inviting => self.dialogs.clear(),
+            Stage::Ringing | Stage::Over => {
+                self.dialogs.retain(|other| other.remote_tag != dialog.remote_tag);
+            }
+            Stage::Up => {}
         }
         if self.dialogs.len() < MOST_DIALOGS {
             self.dialogs.push(dialog);

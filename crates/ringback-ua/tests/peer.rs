@@ -84,6 +84,29 @@ fn rule_27_each_fork_is_a_dialog_and_the_second_answer_is_turned_away() {
 }
 
 #[test]
+fn rule_27_forks_that_both_answer_a_call_that_was_given_up_are_both_turned_away() {
+    let mut world = World::new(1);
+    let call = world.call_peer(0);
+    let invite = world.expect(Method::INVITE);
+    for fork in ["b1", "b2"] {
+        world.peer_sends(0, World::reply(&invite, 180, fork).build().unwrap());
+    }
+    world.act(0, |ua, now| ua.hangup(now, call));
+    world.run(10);
+    world.expect(Method::CANCEL);
+    for fork in ["b1", "b2"] {
+        world.peer_sends(0, World::reply(&invite, 200, fork).body(SDP, sdp(9000)).build().unwrap());
+        world.run(10);
+        assert_eq!(tag(&world.expect(Method::ACK)).as_deref(), Some(fork));
+        let bye = world.expect(Method::BYE);
+        assert_eq!(tag(&bye).as_deref(), Some(fork));
+        world.peer_sends(0, World::reply(&bye, 200, "x").build().unwrap());
+    }
+    assert_eq!(world.ended_by(0), (EndedBy::Us, Some(487)));
+    world.finish();
+}
+
+#[test]
 fn rule_27_a_fork_that_answers_after_the_call_is_over_is_turned_away_too() {
     let mut world = World::new(1);
     let (call, invite, _) = calling(&mut world);
