@@ -4,6 +4,7 @@ use super::phone::Seen;
 use super::world::World;
 use ringback_message::StatusCode;
 use ringback_ua::{CallKey, EndedBy};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How far apart the two ends of a call may hear of its end where nothing gets lost.
@@ -21,10 +22,10 @@ fn every_call_ended_once(world: &World) -> Result<(), String> {
     for (number, phone) in world.phones.iter().enumerate() {
         for (key, seen) in &phone.core.calls {
             if let Some(fault) = seen.faults.first() {
-                return Err(format!("user{number}, {key:?}: {fault}"));
+                return Err(format!("phone{number}, {key:?}: {fault}"));
             }
             if seen.ended.is_none() {
-                return Err(format!("user{number}, {key:?}: it never ended"));
+                return Err(format!("phone{number}, {key:?}: it never ended"));
             }
         }
     }
@@ -47,24 +48,62 @@ fn nothing_is_left(world: &World) -> Result<(), String> {
 fn both_ends_saw_the_same(world: &World) -> Result<(), String> {
     let all = || world.phones.iter().flat_map(|phone| phone.core.calls.values());
     for caller in all().filter(|seen| seen.is_caller) {
-        let mut callees = all().filter(|seen| !seen.is_caller && seen.call_id == caller.call_id);
-        let callee = callees.next();
-        if callees.next().is_some() {
-            return Err(format!("{} came in twice", caller.call_id));
-        }
-        let fault = match (callee, world.plan.is_calm) {
-            (Some(callee), true) => differ(caller, callee).or_else(|| differ_much(caller, callee)),
-            (Some(callee), false) => contradict(caller, callee),
-            // Given up before the server knew who was calling.
-            (None, true) if world.plan.asks_for_passwords && caller.given_up.is_some() => None,
-            (None, true) => Some("it never came in".to_owned()),
-            (None, false) => caller.answered.map(|_| "somebody answered who was never called".to_owned()),
+        let callees: Vec<&Seen> =
+            all().filter(|seen| !seen.is_caller && seen.call_id == caller.call_id).collect();
+        let fault = match &callees[..] {
+            [] => never_came_in(world, caller),
+            [callee] if !world.plan.is_calm => contradict(caller, callee),
+            _ if !world.plan.is_calm => callees.iter().find_map(|callee| wronged_by_weather(callee)),
+            _ => one_saw_the_same(caller, &callees),
         };
         if let Some(fault) = fault {
-            return Err(format!("{}: {fault}\ncaller: {caller:?}\ncallee: {callee:?}", caller.call_id));
+            return Err(format!("{}: {fault}\ncaller: {caller:?}\ncallees: {callees:?}", caller.call_id));
+        }
+    }
+    for phone in &world.phones {
+        let mut seen = BTreeSet::new();
+        let twice = phone.core.calls.values().find(|call| !seen.insert((&call.call_id, call.is_caller)));
+        if let Some(call) = twice {
+            return Err(format!("{} came in twice", call.call_id));
         }
     }
     Ok(())
+}
+
+/// Where a call rang at several phones, one of them saw what the caller saw, and the others were told to stop.
+fn one_saw_the_same(caller: &Seen, callees: &[&Seen]) -> Option<String> {
+    let fault = |callee: &&Seen| differ(caller, callee).or_else(|| differ_much(caller, callee));
+    match callees.iter().position(|callee| fault(callee).is_none()) {
+        Some(at) => {
+            let others = callees.iter().enumerate().filter(|(other, _)| *other != at);
+            others.filter_map(|(_, other)| wronged(other)).next()
+        }
+        None => callees.iter().find_map(fault),
+    }
+}
+
+fn never_came_in(world: &World, caller: &Seen) -> Option<String> {
+    if !world.plan.is_calm {
+        return caller.answered.map(|_| "somebody answered who was never called".to_owned());
+    }
+    // Given up before the server knew who was calling.
+    let unknown = world.plan.asks_for_passwords && caller.given_up.is_some();
+    (!unknown).then(|| "it never came in".to_owned())
+}
+
+/// A phone that rang beside the one that the caller talked to: it was told to stop, or had refused itself.
+fn wronged(other: &Seen) -> Option<String> {
+    match end(other).1 {
+        EndedBy::Peer => None,
+        EndedBy::Us if other.given_up.is_some() => None,
+        // It answered with an offer, and was turned away without an answer.
+        EndedBy::Us if other.answered.is_none() => None,
+        by => Some(format!("another phone saw it end by {by:?}")),
+    }
+}
+
+fn wronged_by_weather(other: &Seen) -> Option<String> {
+    wronged(other).filter(|_| end(other).1 != EndedBy::Network)
 }
 
 fn end(seen: &Seen) -> (Instant, EndedBy, Option<StatusCode>) {
@@ -139,13 +178,15 @@ pub(super) fn both_sides_agree(world: &World, number: usize, key: CallKey, now: 
         .phones
         .iter()
         .flat_map(|phone| phone.core.calls.iter().map(move |(key, seen)| (phone, *key, seen)));
-    let (phone, other, theirs) =
-        others.find(|(_, _, seen)| seen.call_id == ours.call_id && seen.is_caller != ours.is_caller)?;
+    let is_up = |seen: &Seen| seen.answered.is_some() && seen.ended.is_none();
+    let (phone, other, theirs) = others.find(|(_, _, seen)| {
+        seen.call_id == ours.call_id && seen.is_caller != ours.is_caller && is_up(seen)
+    })?;
     let is_settled = |seen: &Seen| {
         let last = seen.changed.max(seen.answered);
         seen.given_up.is_none() && last.is_some_and(|at| now.duration_since(at) > SETTLED)
     };
-    if !is_settled(ours) || !is_settled(theirs) {
+    if !is_up(ours) || !is_settled(ours) || !is_settled(theirs) {
         return None;
     }
     let one = world.phones[number].core.ua.session(key)?;

@@ -44,7 +44,7 @@ pub(crate) struct Phone {
 impl Phone {
     pub(crate) fn new(
         now: Instant,
-        number: usize,
+        user: usize,
         address: SocketAddr,
         server: SocketAddr,
         protocol: Protocol,
@@ -54,8 +54,8 @@ impl Phone {
         config.transactions.locals.set(Protocol::Udp, address);
         config.transactions.locals.set(Protocol::Tcp, address);
         let mut ua = UserAgent::new(config, SeededEntropy::new(seed));
-        let account = Account::new(address_of_record(number))
-            .credentials(format!("user{number}"), PASSWORD)
+        let account = Account::new(address_of_record(user))
+            .credentials(format!("user{user}"), PASSWORD)
             .transport(protocol)
             .outbound(Outbound::Target(Target::Address(protocol, server)));
         let account = ua.add_account(account);
@@ -188,8 +188,8 @@ impl Core for Phone {
     }
 }
 
-fn address_of_record(number: usize) -> UriBuf {
-    format!("sip:user{number}@{DOMAIN}").parse().expect("a URI")
+fn address_of_record(user: usize) -> UriBuf {
+    format!("sip:user{user}@{DOMAIN}").parse().expect("a URI")
 }
 
 fn in_short(event: &UaEvent) -> String {

@@ -14,7 +14,8 @@ const LONGEST_CALL: u64 = 40_000;
 /// One simulation.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) phones: Vec<Protocol>,
+    /// The phones: whose they are, and how they speak. Somebody may have two.
+    pub(crate) phones: Vec<(usize, Protocol)>,
     pub(crate) asks_for_passwords: bool,
     pub(crate) weather: Weather,
     /// Whether nothing gets lost, so that both sides must see the same.
@@ -28,13 +29,14 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) at: Duration,
+    /// The phone that calls.
     pub(crate) caller: usize,
+    /// The user who is called.
     pub(crate) callee: usize,
     /// Whether the INVITE carries the offer.
     pub(crate) offers: bool,
-    /// What the callee does, after it was called.
-    pub(crate) rings: Option<Duration>,
-    pub(crate) reply: Reply,
+    /// What is done at the phones of the callee, after they were called: when it rings, and how they reply.
+    pub(crate) replies: [(Option<Duration>, Reply); 2],
     /// What is done after the call began: `true` is the caller.
     pub(crate) acts: Vec<(Duration, bool, Act)>,
 }
@@ -72,12 +74,16 @@ impl Plan {
             0 if entropy.below(2) == 0 => Protocol::Tcp,
             _ => Protocol::Udp,
         };
-        let phones: Vec<Protocol> = (0..count).map(|_| protocol(entropy)).collect();
+        let mut phones: Vec<(usize, Protocol)> = (0..count).map(|user| (user, protocol(entropy))).collect();
+        if entropy.below(3) == 0 {
+            // The first user has another phone, at which it rings as well.
+            phones.push((0, protocol(entropy)));
+        }
         let is_calm = entropy.below(2) == 0;
         let closing = Duration::from_millis(LAST_CALL + LONGEST_CALL + 40_000);
-        let weather = weather(start, start + closing, is_calm, count, entropy);
+        let weather = weather(start, start + closing, is_calm, phones.len(), entropy);
         let number = 1 + entropy.below(6);
-        let calls = (0..number).map(|_| Call::draw(count, entropy)).collect();
+        let calls = (0..number).map(|_| Call::draw(count, &phones, entropy)).collect();
         Self { phones, asks_for_passwords: entropy.below(3) == 0, weather, is_calm, calls, closing }
     }
 }
@@ -112,17 +118,22 @@ fn weather(
 }
 
 impl Call {
-    fn draw(phones: usize, entropy: &mut SeededEntropy) -> Self {
-        let caller = entropy.below(phones as u64) as usize;
-        let callee = (caller + 1 + entropy.below(phones as u64 - 1) as usize) % phones;
-        let rings = (entropy.below(3) > 0).then(|| millis(entropy, 500));
+    fn draw(users: usize, phones: &[(usize, Protocol)], entropy: &mut SeededEntropy) -> Self {
+        let caller = entropy.below(phones.len() as u64) as usize;
+        let callee = (phones[caller].0 + 1 + entropy.below(users as u64 - 1) as usize) % users;
         let replied = millis(entropy, 8_000);
-        let reply = match entropy.below(8) {
-            0 => Reply::Never,
-            1 => Reply::Reject(replied, StatusCode::BUSY_HERE),
-            2 => Reply::Reject(replied, StatusCode::DECLINE),
-            _ => Reply::Answer(replied),
+        let mut reply = |replied| {
+            let rings = (entropy.below(3) > 0).then(|| millis(entropy, 500));
+            let reply = match entropy.below(8) {
+                0 => Reply::Never,
+                1 => Reply::Reject(replied, StatusCode::BUSY_HERE),
+                2 => Reply::Reject(replied, StatusCode::DECLINE),
+                _ => Reply::Answer(replied),
+            };
+            (rings, reply)
         };
+        // Now and then both phones are picked up at the same time.
+        let replies = [reply(replied), reply(replied + Duration::from_millis(100))];
         let mut acts = Vec::new();
         let mut at = replied;
         for _ in 0..entropy.below(5) {
@@ -144,7 +155,7 @@ impl Call {
         // A callee that never answers is not the one to hang up, or the caller would wait for ever.
         acts.push((Duration::from_millis(LONGEST_CALL), true, Act::HangUp));
         let at = Duration::from_millis(3_000) + millis(entropy, LAST_CALL - 3_000);
-        Self { at, caller, callee, offers: entropy.below(5) > 0, rings, reply, acts }
+        Self { at, caller, callee, offers: entropy.below(5) > 0, replies, acts }
     }
 }
 

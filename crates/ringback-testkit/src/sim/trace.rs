@@ -52,7 +52,7 @@ impl Trace {
     pub(crate) fn said(&mut self, now: Instant, who: usize, what: &str) {
         let at = now.duration_since(self.start);
         if let Some(lines) = &mut self.lines {
-            let _ = writeln!(lines, "{:>11.3}     user{who} {what}", at.as_secs_f64());
+            let _ = writeln!(lines, "{:>11.3}     phone{who} {what}", at.as_secs_f64());
         }
     }
 

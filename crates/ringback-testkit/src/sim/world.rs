@@ -44,8 +44,8 @@ pub(super) struct World {
     /// What users do, by time; the number keeps what was planned first before the rest.
     next: BTreeMap<(Instant, u64), Next>,
     serial: u64,
-    /// Calls that were made to a phone and have not come in yet, by Call-ID: which of the plan.
-    planned: BTreeMap<String, usize>,
+    /// Calls by Call-ID: which of the plan, and at how many phones they came in.
+    planned: BTreeMap<String, (usize, usize)>,
     trace: Trace,
     /// What was found wrong on the way.
     pub(super) faults: VecDeque<String>,
@@ -71,10 +71,10 @@ impl World {
         let network = Network::new(plan.weather.clone(), entropy.next_u64());
         let server = Server::new(start, plan::server(), plan.asks_for_passwords, entropy.next_u64());
         let server = Host::new(plan::server(), server);
-        let phones = plan.phones.iter().enumerate().map(|(number, protocol)| {
+        let phones = plan.phones.iter().enumerate().map(|(number, (user, protocol))| {
             let address = plan::phone(number);
             let seed = entropy.next_u64();
-            Host::new(address, Phone::new(start, number, address, plan::server(), *protocol, seed))
+            Host::new(address, Phone::new(start, *user, address, plan::server(), *protocol, seed))
         });
         let phones: Vec<Host<Phone>> = phones.collect();
         let addresses = phones.iter().map(|phone| phone.address).chain([plan::server()]).collect();
@@ -189,16 +189,20 @@ impl World {
     /// A call has come in: what the plan says about it will be done.
     fn decide(&mut self, phone: usize, key: CallKey) {
         let call_id = &self.phones[phone].core.calls[&key].call_id;
-        let Some(number) = self.planned.remove(call_id) else {
-            return self.faults.push_back(format!("{call_id} came in twice, or was never made"));
+        let Some((number, came_in)) = self.planned.get_mut(call_id) else {
+            return self.faults.push_back(format!("{call_id} came in and was never made"));
         };
-        let call = self.plan.calls[number].clone();
-        if let Some(after) = call.rings {
+        let call = self.plan.calls[*number].clone();
+        let Some((rings, reply)) = call.replies.get(*came_in).copied() else {
+            return self.faults.push_back(format!("{call_id} came in too often"));
+        };
+        *came_in += 1;
+        if let Some(after) = rings {
             self.later(after, Next::Ring(phone, key));
         }
-        match call.reply {
+        match reply {
             Reply::Answer(after) | Reply::Reject(after, _) => {
-                self.later(after, Next::Reply(phone, key, call.reply))
+                self.later(after, Next::Reply(phone, key, reply))
             }
             Reply::Never => {}
         }
@@ -218,8 +222,12 @@ impl World {
                 let Some(key) = phone.call(now, call.callee, call.offers) else {
                     return self.faults.push_back("a call could not be made".to_owned());
                 };
-                self.planned.insert(phone.calls[&key].call_id.clone(), number);
-                self.trace.said(now, call.caller, &format!("calls user{} as {key:?}: {call:?}", call.callee));
+                self.planned.insert(phone.calls[&key].call_id.clone(), (number, 0));
+                self.trace.said(
+                    now,
+                    call.caller,
+                    &format!("calls the user {} as {key:?}: {call:?}", call.callee),
+                );
                 for (after, by_caller, act) in call.acts {
                     if by_caller {
                         self.later(after, Next::Act(call.caller, key, act));
@@ -248,7 +256,7 @@ impl World {
                     let phone = &mut self.phones[number].core;
                     if self.plan.is_calm && phone.is_busy() {
                         self.faults
-                            .push_back(format!("a call of user{number} is up long after it was hung up"));
+                            .push_back(format!("a call of phone{number} is up long after it was hung up"));
                     }
                     let open: Vec<CallKey> = phone.calls.keys().copied().collect();
                     open.into_iter().for_each(|key| phone.hang_up(now, key));
@@ -291,7 +299,7 @@ impl World {
         let phones = self.phones.iter().enumerate();
         let phones: Vec<String> = phones
             .filter(|(_, phone)| !phone.core.ua.is_empty())
-            .map(|(number, phone)| format!("user{number}: {:?}", phone.core.ua))
+            .map(|(number, phone)| format!("phone{number}: {:?}", phone.core.ua))
             .collect();
         format!("{}; server: {}", phones.join("; "), self.server.core.remains())
     }
