@@ -103,6 +103,7 @@ async fn serve<C: Core>(shared: Arc<Shared<C>>, stream: TcpStream, peer: SocketA
     else {
         return;
     };
+    let _alive = Alive(shared.clone());
     let (reader, writer) = stream.into_split();
     {
         let mut write = pin!(write(&shared, flow, writer, waiting, &queued));
@@ -122,7 +123,15 @@ async fn serve<C: Core>(shared: Arc<Shared<C>>, stream: TcpStream, peer: SocketA
     shared.core.closed(now, flow, &mut out);
     shared.carry_out(now, &mut out);
     shared.wake();
-    shared.streams().alive -= 1;
+}
+
+/// Counts a connection as long as its task lives, whatever ends it.
+struct Alive<C: Core>(Arc<Shared<C>>);
+
+impl<C: Core> Drop for Alive<C> {
+    fn drop(&mut self) {
+        self.0.streams().alive -= 1;
+    }
 }
 
 fn open<C: Core>(

@@ -49,7 +49,8 @@
 //! Streams share one [`Transport`](ringback_transport::Transport) behind a lock, for connections are reused by whoever
 //! sends; datagrams never touch it. The core is called from all workers at once and locks what it needs itself.
 //!
-//! Not here: TLS and WebSocket, SRV and NAPTR, and anything that knows what a message means.
+//! Not here: TLS and WebSocket, SRV and NAPTR, and anything that knows what a message means. Linux only, for the
+//! batches and the error queue of its sockets.
 //!
 //! Sources: RFC 3261 §18, RFC 3263 §4, RFC 5626 §4.4.1.
 

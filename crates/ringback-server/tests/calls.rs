@@ -277,3 +277,81 @@ fn without_passwords_anybody_registers_and_calls() {
     let invite = carol.invite("sip:nobody@example.com");
     assert_eq!(carol.transact(invite).0.status(), StatusCode::TEMPORARILY_UNAVAILABLE);
 }
+
+#[test]
+fn a_phone_behind_nat_is_reached_the_way_it_came() {
+    let mut open = config();
+    open.no_auth = true;
+    let server = start(open);
+    let mut alice = Phone::udp(&server, "alice", "");
+    for (protocol, contact) in [
+        (Protocol::Udp, "<sip:bob@10.99.0.7:5060>"),
+        (Protocol::Tcp, "<sip:bob@10.99.0.7:5060;transport=tcp>"),
+        (Protocol::Tcp, "<sip:bob@df7jal23ls0d.invalid;transport=tcp>"),
+    ] {
+        let mut bob = Phone::new(&server, protocol, "bob", "");
+        let register = bob
+            .request(Method::REGISTER, "sip:example.com", "sip:bob@example.com")
+            .header(HeaderId::CONTACT, contact);
+        assert_eq!(bob.transact(register).0.status(), StatusCode::OK);
+        let message = alice.request(Method::MESSAGE, "sip:bob@example.com", "sip:bob@example.com");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let message = bob.requested(&Method::MESSAGE);
+                bob.reply(&message, StatusCode::OK);
+            });
+            assert_eq!(alice.transact(message).0.status(), StatusCode::OK, "{contact}");
+        });
+        let register = bob
+            .request(Method::REGISTER, "sip:example.com", "sip:bob@example.com")
+            .header(HeaderId::CONTACT, "*")
+            .header(HeaderId::EXPIRES, 0u32);
+        assert_eq!(bob.transact(register).0.status(), StatusCode::OK);
+    }
+}
+
+#[test]
+fn rule_11_a_large_request_comes_by_udp_where_tcp_is_refused() {
+    let mut open = config();
+    open.no_auth = true;
+    let server = start(open);
+    let (mut alice, mut bob) = (Phone::udp(&server, "alice", ""), Phone::udp(&server, "bob", ""));
+    bob.register(600);
+    let message = alice
+        .request(Method::MESSAGE, "sip:bob@example.com", "sip:bob@example.com")
+        .body("text/plain", vec![b'x'; 3_000]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let message = bob.requested(&Method::MESSAGE);
+            assert_eq!(message.body().len(), 3_000);
+            bob.reply(&message, StatusCode::OK);
+        });
+        assert_eq!(alice.transact(message).0.status(), StatusCode::OK);
+    });
+}
+
+#[test]
+fn limits_refuse_new_work_and_leave_what_is_alive() {
+    let mut tight = config();
+    tight.no_auth = true;
+    // Two for each shard, and all requests of one Call-ID are in one.
+    tight.limits.transactions = 64;
+    let server = start(tight);
+    let (mut alice, mut bob) = (Phone::udp(&server, "alice", ""), Phone::udp(&server, "bob", ""));
+    bob.register(600);
+    let invites: Vec<Request> = (0..3)
+        .map(|_| {
+            let mut invite = alice.invite("sip:bob@example.com").build().unwrap();
+            invite.set(HeaderId::CALL_ID, "one").unwrap();
+            invite
+        })
+        .collect();
+    alice.send(&invites[0]);
+    let alive = bob.requested(&Method::INVITE);
+    invites[1..].iter().for_each(|invite| alice.send(invite));
+    let refused = alice.response(&Method::INVITE);
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.has(HeaderId::RETRY_AFTER));
+    bob.reply(&alive, StatusCode::OK);
+    assert_eq!(alice.response(&Method::INVITE).status(), StatusCode::OK);
+}

@@ -137,3 +137,19 @@ fn what_keeps_a_server_from_starting_is_said_in_a_line() {
     let error = said(kept_in(scratch.path()));
     assert!(error.contains("the data directory cannot be written"), "{error}");
 }
+
+#[test]
+fn fault_40_what_cannot_be_written_is_not_promised_and_calls_go_on() {
+    let scratch = Scratch::new("broken");
+    let server = start(kept_in(scratch.path()));
+    let (mut alice, mut bob) = (Phone::udp(&server, "alice", "a"), Phone::udp(&server, "bob", "b"));
+    assert_eq!(bob.register(600).status(), StatusCode::OK);
+    let other = rusqlite::Connection::open(scratch.path().join("ringback.sqlite")).unwrap();
+    other.execute_batch("ALTER TABLE bindings RENAME TO elsewhere").unwrap();
+    let refused = alice.register(600);
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.has(HeaderId::RETRY_AFTER));
+    call(&mut alice, &mut bob);
+    other.execute_batch("ALTER TABLE elsewhere RENAME TO bindings").unwrap();
+    assert_eq!(alice.register(600).status(), StatusCode::OK);
+}
