@@ -1,5 +1,6 @@
 //! A session description and its session-level lines (RFC 8866 §5).
 
+use crate::text::Text;
 use crate::{ByteString, Direction, InvalidText, Media, Word};
 use std::fmt;
 use std::net::IpAddr;
@@ -43,7 +44,7 @@ impl SessionDescription {
     pub fn new(origin: OriginField, connection: Option<Connection>) -> Self {
         Self {
             origin,
-            session_name: ByteString::composed("-".to_owned()),
+            session_name: ByteString::from_text(Text::Static("-")),
             information: None,
             uri: None,
             emails: Vec::new(),
@@ -198,13 +199,17 @@ pub struct TimeDescription {
 impl TimeDescription {
     /// `t=0 0`: now, with no end; what every call says (RFC 3264 §5).
     pub fn unbounded() -> Self {
-        Self { active: ByteString::composed("0 0".to_owned()), ..Self::default() }
+        Self { active: ByteString::from_text(Text::Static("0 0")), ..Self::default() }
     }
 }
 
 /// An `a=` line: `name` or `name:value`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Attribute(pub(crate) ByteString);
+pub struct Attribute {
+    line: ByteString,
+    /// Where the name ends: at the first colon or at the end of the line.
+    name_end: u32,
+}
 
 impl Attribute {
     /// A property: an attribute without a value.
@@ -214,7 +219,7 @@ impl Attribute {
     pub fn property(name: &str) -> Result<Self, InvalidText> {
         match Word::new(name)?.as_str().contains(':') {
             true => Err(InvalidText),
-            false => Ok(Self(ByteString::new(name)?)),
+            false => Ok(Self::from_line(ByteString::new(name)?)),
         }
     }
 
@@ -224,35 +229,49 @@ impl Attribute {
     /// [`InvalidText`] when the name is not a word or holds a colon, or the value would end the line.
     pub fn new(name: &str, value: &str) -> Result<Self, InvalidText> {
         Self::property(name)?;
-        Ok(Self(ByteString::new(format!("{name}:{value}"))?))
+        Ok(Self::from_line(ByteString::new(format!("{name}:{value}"))?))
     }
 
     /// An attribute made of [`Word`]s, numbers and blanks only.
-    pub(crate) fn composed(text: String) -> Self {
-        Self(ByteString::composed(text))
+    pub(crate) fn composed(text: &str) -> Self {
+        Self::from_line(ByteString::composed(text))
+    }
+
+    /// What stands behind `a=`.
+    pub(crate) fn from_line(line: ByteString) -> Self {
+        let octets = line.as_bytes();
+        // Names are short: a plain loop beats a search made for long texts.
+        let name_end = octets.iter().position(|octet| *octet == b':').unwrap_or(octets.len());
+        Self { name_end: name_end as u32, line }
     }
 
     /// The name. Empty when the line is not UTF-8 before its colon.
     pub fn name(&self) -> &str {
-        let name = self.as_bytes().split(|octet| *octet == b':').next().unwrap_or_default();
-        std::str::from_utf8(name).unwrap_or_default().trim()
+        let end = self.name_end as usize;
+        match self.line.as_str() {
+            Some(line) => line[..end].trim(),
+            None => std::str::from_utf8(&self.line.as_bytes()[..end]).unwrap_or_default().trim(),
+        }
     }
 
     /// The value, when there is one and it is UTF-8.
     pub fn value(&self) -> Option<&str> {
-        let colon = self.as_bytes().iter().position(|octet| *octet == b':')?;
-        std::str::from_utf8(self.as_bytes().get(colon + 1..)?).ok()
+        let from = self.name_end as usize + 1;
+        match self.line.as_str() {
+            Some(line) => line.get(from..),
+            None => std::str::from_utf8(self.line.as_bytes().get(from..)?).ok(),
+        }
     }
 
     /// The line behind `a=`, as it was written.
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.line.as_bytes()
     }
 }
 
 impl fmt::Debug for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.line.fmt(f)
     }
 }
 

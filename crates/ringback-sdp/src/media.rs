@@ -144,16 +144,16 @@ impl Media {
     pub fn push_codec(&mut self, codec: &Codec) {
         let number = codec.payload_type();
         self.formats.push(u64::from(number).into());
-        self.attributes.push(Attribute::composed(format!("rtpmap:{number} {}", codec.encoding())));
+        self.attributes.push(Attribute::composed(&format!("rtpmap:{number} {}", codec.encoding())));
         if let Some(parameters) = codec.fmtp() {
-            self.attributes.push(Attribute::composed(format!("fmtp:{number} {parameters}")));
+            self.attributes.push(Attribute::composed(&format!("fmtp:{number} {parameters}")));
         }
     }
 
     /// States a direction, in place of the one stated before.
     pub fn set_direction(&mut self, direction: Direction) {
         self.attributes.retain(|attribute| Direction::from_attribute(attribute.name()).is_none());
-        self.attributes.push(Attribute::composed(direction.to_string()));
+        self.attributes.push(Attribute::composed(direction.as_str()));
     }
 }
 
@@ -210,6 +210,10 @@ impl MediaKind {
         Word::new(name).map(Self)
     }
 
+    pub(crate) fn from_word(name: Word) -> Self {
+        Self(name)
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -243,7 +247,7 @@ mod tests {
     fn media(formats: &[&str], attributes: &[&str]) -> Media {
         let formats = formats.iter().map(|format| Word::new(format).unwrap()).collect();
         let mut media = Media::new(MediaKind::AUDIO, 4000, Word::from_static("RTP/AVP"), formats);
-        media.attributes = attributes.iter().map(|text| Attribute::composed((*text).to_owned())).collect();
+        media.attributes = attributes.iter().map(|text| Attribute::composed(text)).collect();
         media
     }
 

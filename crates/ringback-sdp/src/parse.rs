@@ -4,12 +4,14 @@
 //! order within the session or within a medium, several blanks between words, types of lines that nobody knows,
 //! no `s=`, no `t=`, no formats in `m=`.
 
+use crate::text::{Text, Words};
 use crate::{
     Attribute, ByteString, Connection, Media, MediaKind, OriginField, SessionDescription, TimeDescription,
     UnknownLine, Word,
 };
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// The largest description that is read, in octets.
 pub const MAX_SIZE: usize = 64 * 1024;
@@ -48,24 +50,50 @@ impl SessionDescription {
     /// stand only once and stands twice, or the limit that was exceeded ([`MAX_SIZE`], [`MAX_MEDIA`],
     /// [`MAX_ATTRIBUTES`], [`MAX_FORMATS`]).
     pub fn parse(body: &[u8]) -> Result<Self, SdpError> {
-        let mut parser = Parser::default();
-        let (mut line, mut offset) = (1, 0);
         let fail = |line, offset, rule| Err(SdpError { line, offset, rule });
         if body.len() > MAX_SIZE {
-            return fail(line, offset, "size limit");
+            return fail(1, 0, "size limit");
         }
-        for text in body.split_inclusive(|octet| *octet == b'\n') {
-            let content = text.strip_suffix(b"\n").unwrap_or(text);
-            let content = content.strip_suffix(b"\r").unwrap_or(content);
-            if !content.is_empty()
-                && let Err(rule) = parser.line(content)
+        let mut parser = Parser { whole: std::str::from_utf8(body).ok().map(Arc::from), ..Parser::default() };
+        let nul = memchr::memchr(0, body).unwrap_or(body.len());
+        let (mut line, mut offset) = (1, 0);
+        while offset < body.len() {
+            let Line { end, next, is_torn } = Line::at(body, offset);
+            let is_torn = is_torn || (offset..end).contains(&nul);
+            if offset < end
+                && let Err(rule) = parser.line(body, offset, end, is_torn)
             {
                 return fail(line, offset, rule);
             }
             line += 1;
-            offset += text.len();
+            offset = next;
         }
         parser.finish().or_else(|rule| fail(line, offset, rule))
+    }
+}
+
+/// Where a line ends and where the next one begins.
+struct Line {
+    end: usize,
+    next: usize,
+    /// Whether a CR stands within the line.
+    is_torn: bool,
+}
+
+impl Line {
+    fn at(body: &[u8], start: usize) -> Self {
+        let line = |end, next, is_torn| Self { end, next, is_torn };
+        let Some(end) = memchr::memchr2(b'\n', b'\r', &body[start..]).map(|length| start + length) else {
+            return line(body.len(), body.len(), false);
+        };
+        match (body[end], body.get(end + 1)) {
+            (b'\n', _) | (_, None) => line(end, end + 1, false),
+            (_, Some(b'\n')) => line(end, end + 2, false),
+            _ => {
+                let end = memchr::memchr(b'\n', &body[end..]).map_or(body.len(), |length| end + length);
+                line(end, end + 1, true)
+            }
+        }
     }
 }
 
@@ -73,6 +101,8 @@ type Rule = &'static str;
 
 #[derive(Default)]
 struct Parser {
+    /// One copy of the body for all its texts, when it is UTF-8.
+    whole: Option<Arc<str>>,
     version: Option<()>,
     origin: Option<OriginField>,
     session_name: Option<ByteString>,
@@ -93,13 +123,23 @@ struct Parser {
 }
 
 impl Parser {
-    fn line(&mut self, content: &[u8]) -> Result<(), Rule> {
-        let (letter, value) = match content {
-            [letter, b'=', value @ ..] if letter.is_ascii_alphabetic() => (char::from(*letter), value),
+    fn line(&mut self, body: &[u8], start: usize, end: usize, is_torn: bool) -> Result<(), Rule> {
+        let letter = match body[start..end] {
+            [letter, b'=', ..] if letter.is_ascii_alphabetic() => char::from(letter),
             _ => return Err("type=value"),
         };
-        let text = ByteString::new(value).map_err(|_| "byte-string")?;
-        self.size += content.len() + 2;
+        if is_torn {
+            return Err("byte-string");
+        }
+        let text = match &self.whole {
+            Some(whole) => ByteString::from_text(Text::Shared {
+                whole: Arc::clone(whole),
+                start: (start + 2) as u32,
+                end: end as u32,
+            }),
+            None => ByteString::checked(&body[start + 2..end]),
+        };
+        self.size += end - start + 2;
         match letter {
             'm' => self.media.push(media(&text, self.media.len())?),
             'a' => {
@@ -110,7 +150,7 @@ impl Parser {
                 self.media
                     .last_mut()
                     .map_or(&mut self.attributes, |media| &mut media.attributes)
-                    .push(Attribute(text));
+                    .push(Attribute::from_line(text));
             }
             'i' | 'c' | 'b' | 'k' => match self.media.last_mut() {
                 Some(media) => media_line(media, letter, text)?,
@@ -201,17 +241,19 @@ fn media_line(media: &mut Media, letter: char, text: ByteString) -> Result<(), R
     Ok(())
 }
 
-/// The words of a line, at most `most`.
-fn words(text: &ByteString, most: usize, rule: Rule) -> Result<Vec<Word>, Rule> {
-    let words = text.as_str().ok_or(rule)?.split(' ').filter(|word| !word.is_empty());
-    let words: Vec<Word> = words.take(most + 1).map(Word::new).collect::<Result<_, _>>().map_err(|_| rule)?;
-    if words.len() > most { Err(rule) } else { Ok(words) }
+/// The words of a line that has exactly so many.
+fn words<const COUNT: usize>(text: &ByteString, rule: Rule) -> Result<[Word; COUNT], Rule> {
+    let mut words = Words::new(text.text().ok_or(rule)?);
+    let mut found = [const { Word::from_static("-") }; COUNT];
+    for place in &mut found {
+        *place = words.next().ok_or(rule)?.map_err(|_| rule)?;
+    }
+    if words.next().is_some() { Err(rule) } else { Ok(found) }
 }
 
 fn origin(text: &ByteString) -> Result<OriginField, Rule> {
     let rule = "origin-field";
-    let [username, session_id, session_version, network_type, address_type, address] =
-        words(text, 6, rule)?.try_into().map_err(|_| rule)?;
+    let [username, session_id, session_version, network_type, address_type, address] = words(text, rule)?;
     // Numbers longer than 64 bits are legal, so they stay digits.
     let digits = |word: &Word| word.as_str().bytes().all(|octet| octet.is_ascii_digit());
     if !digits(&session_id) || !digits(&session_version) {
@@ -221,8 +263,7 @@ fn origin(text: &ByteString) -> Result<OriginField, Rule> {
 }
 
 fn connection(text: &ByteString) -> Result<Connection, Rule> {
-    let rule = "connection-field";
-    let [network_type, address_type, address] = words(text, 3, rule)?.try_into().map_err(|_| rule)?;
+    let [network_type, address_type, address] = words(text, "connection-field")?;
     Ok(Connection { network_type, address_type, address })
 }
 
@@ -231,10 +272,19 @@ fn media(text: &ByteString, already: usize) -> Result<Media, Rule> {
     if already >= MAX_MEDIA {
         return Err("media limit");
     }
-    let mut words = words(text, 3 + MAX_FORMATS, rule)?.into_iter();
-    let (Some(kind), Some(port), Some(protocol)) = (words.next(), words.next(), words.next()) else {
-        return Err(rule);
-    };
+    let text = text.text().ok_or(rule)?;
+    let mut words = Words::new(text);
+    let mut next = || words.next().ok_or(rule)?.map_err(|_| rule);
+    let (kind, port, protocol) = (next()?, next()?, next()?);
+    // Blanks are no more than formats by one, unless there are too many of them.
+    let blanks = text.as_str().bytes().filter(|octet| *octet == b' ').count();
+    let mut formats = Vec::with_capacity(blanks.saturating_sub(2).min(MAX_FORMATS));
+    for format in words {
+        if formats.len() == MAX_FORMATS {
+            return Err(rule);
+        }
+        formats.push(format.map_err(|_| rule)?);
+    }
     let (port, count) = match port.as_str().split_once('/') {
         Some((port, count)) => (port, Some(count.parse().map_err(|_| "port count")?)),
         None => (port.as_str(), None),
@@ -242,6 +292,5 @@ fn media(text: &ByteString, already: usize) -> Result<Media, Rule> {
     // `u16::from_str` would take a sign.
     let port =
         Some(port).filter(|port| !port.starts_with('+')).and_then(|port| port.parse().ok()).ok_or("port")?;
-    let kind = MediaKind::new(kind.as_str()).map_err(|_| rule)?;
-    Ok(Media { port_count: count, ..Media::new(kind, port, protocol, words.collect()) })
+    Ok(Media { port_count: count, ..Media::new(MediaKind::from_word(kind), port, protocol, formats) })
 }

@@ -2,15 +2,61 @@
 //!
 //! Whoever holds one of these types may write it into a line: neither can end that line early.
 
-use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A piece of UTF-8 text. Those that were read from one body share its one copy, so that reading a description
+/// allocates for its lists and not for its words.
+#[derive(Clone)]
+pub(crate) enum Text {
+    /// Known when the program is written.
+    Static(&'static str),
+    /// A part of a longer text. Both ends stand between characters.
+    Shared { whole: Arc<str>, start: u32, end: u32 },
+}
+
+impl Text {
+    /// A text of its own.
+    ///
+    /// Texts have at most 4 GiB; what lies behind is cut off (no description comes near, see
+    /// [`crate::MAX_SIZE`]).
+    pub(crate) fn owned(text: &str) -> Self {
+        let end = u32::try_from(text.len()).unwrap_or_else(|_| floor(text, u32::MAX));
+        Self::Shared { whole: Arc::from(text), start: 0, end }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Self::Static(text) => text,
+            Self::Shared { whole, start, end } => &whole[*start as usize..*end as usize],
+        }
+    }
+
+    /// The part from one offset to another, both between characters.
+    pub(crate) fn part(&self, from: usize, to: usize) -> Self {
+        match self {
+            Self::Static(text) => Self::Static(&text[from..to]),
+            Self::Shared { whole, start, .. } => {
+                let end = *start + to as u32;
+                Self::Shared { whole: Arc::clone(whole), start: *start + from as u32, end }
+            }
+        }
+    }
+}
+
+/// The last place between characters up to a limit.
+fn floor(text: &str, limit: u32) -> u32 {
+    (0..=limit).rev().find(|at| text.is_char_boundary(*at as usize)).unwrap_or(0)
+}
 
 /// A run of visible characters without white space: the `token` and `non-ws-string` of RFC 8866 §9, in UTF-8.
 ///
 /// Never empty, no white space, no control character.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Word(Cow<'static, str>);
+#[derive(Clone)]
+pub struct Word(Text);
 
 impl Word {
     /// Takes a text as it stands.
@@ -18,63 +64,131 @@ impl Word {
     /// # Errors
     /// [`InvalidText`] when it is empty or holds white space or a control character.
     pub fn new(text: &str) -> Result<Self, InvalidText> {
-        match text.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            true => Err(InvalidText),
-            false => Ok(Self(Cow::Owned(text.to_owned()))),
-        }
+        if is_word(text) { Ok(Self(Text::owned(text))) } else { Err(InvalidText) }
     }
 
     /// A word known when the program is written; the caller vouches for its characters.
     pub(crate) const fn from_static(text: &'static str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self(Text::Static(text))
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// Whether both are the same but for the case of ASCII letters.
     pub fn matches(&self, other: &str) -> bool {
-        self.0.eq_ignore_ascii_case(other)
+        self.as_str().eq_ignore_ascii_case(other)
+    }
+}
+
+/// Whether a text may be a [`Word`].
+fn is_word(text: &str) -> bool {
+    // In ASCII white space and control characters are all that is not visible.
+    match text.bytes().all(|octet| octet.is_ascii_graphic()) {
+        true => !text.is_empty(),
+        false => !text.chars().any(|c| c.is_whitespace() || c.is_control()),
+    }
+}
+
+/// The words of a line, between blanks.
+pub(crate) struct Words<'a> {
+    line: &'a Text,
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    pub(crate) fn new(line: &'a Text) -> Self {
+        Self { line, text: line.as_str(), at: 0 }
+    }
+}
+
+impl Iterator for Words<'_> {
+    type Item = Result<Word, InvalidText>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let start = self.at + rest.iter().position(|octet| *octet != b' ')?;
+        let rest = &self.text.as_bytes()[start..];
+        let end = start + rest.iter().position(|octet| *octet == b' ').unwrap_or(rest.len());
+        self.at = end;
+        Some(match is_word(&self.text[start..end]) {
+            true => Ok(Word(self.line.part(start, end))),
+            false => Err(InvalidText),
+        })
     }
 }
 
 impl fmt::Display for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for Word {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
 impl From<u64> for Word {
     fn from(number: u64) -> Self {
-        Self(Cow::Owned(number.to_string()))
+        Self(Text::owned(&number.to_string()))
+    }
+}
+
+impl PartialEq for Word {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Word {}
+
+impl Hash for Word {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl PartialOrd for Word {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Word {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_str().cmp(other.as_str())
     }
 }
 
 impl PartialEq<str> for Word {
     fn eq(&self, other: &str) -> bool {
-        self.0 == other
+        self.as_str() == other
     }
 }
 
 impl PartialEq<&str> for Word {
     fn eq(&self, other: &&str) -> bool {
-        self.0 == *other
+        self.as_str() == *other
     }
 }
 
 /// The rest of a line: the `byte-string` of RFC 8866 §9, any octets but NUL, CR and LF.
 ///
 /// Octets and not characters, because `a=charset` may put other encodings than UTF-8 here (RFC 8866 §6.10).
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct ByteString(Vec<u8>);
+#[derive(Clone)]
+pub struct ByteString(Octets);
+
+#[derive(Clone)]
+enum Octets {
+    Text(Text),
+    /// Whatever is not UTF-8.
+    Other(Arc<[u8]>),
+}
 
 impl ByteString {
     /// Takes octets as they stand.
@@ -83,39 +197,82 @@ impl ByteString {
     /// [`InvalidText`] when there is a NUL, CR or LF among them.
     pub fn new(octets: impl Into<Vec<u8>>) -> Result<Self, InvalidText> {
         let octets = octets.into();
-        match octets.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n')) {
-            true => Err(InvalidText),
-            false => Ok(Self(octets)),
+        match memchr::memchr3(0, b'\r', b'\n', &octets) {
+            Some(_) => Err(InvalidText),
+            None => Ok(Self::checked(&octets)),
         }
     }
 
+    /// Octets known to hold no NUL, CR or LF.
+    pub(crate) fn checked(octets: &[u8]) -> Self {
+        Self(match std::str::from_utf8(octets) {
+            Ok(text) => Octets::Text(Text::owned(text)),
+            Err(_) => Octets::Other(Arc::from(octets)),
+        })
+    }
+
+    /// A text known to hold no NUL, CR or LF.
+    pub(crate) fn from_text(text: Text) -> Self {
+        Self(Octets::Text(text))
+    }
+
     /// A text made of [`Word`]s, numbers and blanks only.
-    pub(crate) fn composed(text: String) -> Self {
+    pub(crate) fn composed(text: &str) -> Self {
         debug_assert!(!text.contains(['\0', '\r', '\n']), "words hold no control characters");
-        Self(text.into_bytes())
+        Self(Octets::Text(Text::owned(text)))
     }
 
     /// The octets.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Octets::Text(text) => text.as_str().as_bytes(),
+            Octets::Other(octets) => octets,
+        }
     }
 
     /// The text, when it is UTF-8.
     pub fn as_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
+        self.text().map(Text::as_str)
+    }
+
+    pub(crate) fn text(&self) -> Option<&Text> {
+        match &self.0 {
+            Octets::Text(text) => Some(text),
+            Octets::Other(_) => None,
+        }
+    }
+}
+
+impl Default for ByteString {
+    fn default() -> Self {
+        Self(Octets::Text(Text::Static("")))
+    }
+}
+
+impl PartialEq for ByteString {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for ByteString {}
+
+impl Hash for ByteString {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
 impl fmt::Display for ByteString {
     /// Octets that are not UTF-8 show as U+FFFD.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
     }
 }
 
 impl fmt::Debug for ByteString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
+        write!(f, "\"{}\"", self.as_bytes().escape_ascii())
     }
 }
 

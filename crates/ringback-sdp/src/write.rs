@@ -1,19 +1,17 @@
 //! Writing a description, in the order that RFC 8866 §5 prescribes and with CRLF.
 
-use crate::{
-    Attribute, ByteString, Connection, Media, SessionDescription, TimeDescription, UnknownLine, Word,
-};
+use crate::{Attribute, ByteString, Connection, Media, SessionDescription, TimeDescription, UnknownLine};
 use std::fmt;
 
 impl SessionDescription {
     /// The description as it goes into a message body.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut lines = Lines(Vec::with_capacity(512));
+        let mut lines = Lines(Vec::with_capacity(1024));
         let origin = &self.origin;
         lines.push('v', b"0");
         lines.words(
             'o',
-            &[
+            [
                 origin.username.as_str(),
                 origin.session_id.as_str(),
                 origin.session_version.as_str(),
@@ -51,14 +49,25 @@ struct Lines(Vec<u8>);
 
 impl Lines {
     fn push(&mut self, letter: char, value: &[u8]) {
-        self.0.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-        self.0.push(b'=');
+        self.start(letter);
         self.0.extend_from_slice(value);
         self.0.extend_from_slice(b"\r\n");
     }
 
-    fn words(&mut self, letter: char, words: &[&str]) {
-        self.push(letter, words.join(" ").as_bytes());
+    fn start(&mut self, letter: char) {
+        self.0.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        self.0.push(b'=');
+    }
+
+    fn words<'a>(&mut self, letter: char, words: impl IntoIterator<Item = &'a str>) {
+        self.start(letter);
+        for (index, word) in words.into_iter().enumerate() {
+            if index > 0 {
+                self.0.push(b' ');
+            }
+            self.0.extend_from_slice(word.as_bytes());
+        }
+        self.0.extend_from_slice(b"\r\n");
     }
 
     fn texts<'a>(&mut self, letter: char, texts: impl IntoIterator<Item = &'a ByteString>) {
@@ -69,7 +78,7 @@ impl Lines {
 
     fn connections(&mut self, connections: &[Connection]) {
         for it in connections {
-            self.words('c', &[it.network_type.as_str(), it.address_type.as_str(), it.address.as_str()]);
+            self.words('c', [it.network_type.as_str(), it.address_type.as_str(), it.address.as_str()]);
         }
     }
 
@@ -97,18 +106,41 @@ impl Lines {
     }
 
     fn media(&mut self, media: &Media) {
-        let port = match media.port_count {
-            Some(count) => format!("{}/{count}", media.port),
-            None => media.port.to_string(),
-        };
-        let mut words = vec![media.kind.as_str(), &port, media.protocol.as_str()];
-        words.extend(media.formats.iter().map(Word::as_str));
-        self.words('m', &words);
+        let (mut port, mut count) = ([0; 5], [0; 5]);
+        let port = decimal(media.port, &mut port);
+        self.start('m');
+        self.0.extend_from_slice(media.kind.as_str().as_bytes());
+        self.0.push(b' ');
+        self.0.extend_from_slice(port);
+        if let Some(pairs) = media.port_count {
+            self.0.push(b'/');
+            self.0.extend_from_slice(decimal(pairs.get(), &mut count));
+        }
+        self.0.push(b' ');
+        self.0.extend_from_slice(media.protocol.as_str().as_bytes());
+        for format in &media.formats {
+            self.0.push(b' ');
+            self.0.extend_from_slice(format.as_str().as_bytes());
+        }
+        self.0.extend_from_slice(b"\r\n");
         self.texts('i', &media.information);
         self.connections(&media.connections);
         self.texts('b', &media.bandwidths);
         self.texts('k', &media.key);
         self.attributes(&media.attributes);
         self.unknown(&media.unknown);
+    }
+}
+
+/// The digits of a number.
+fn decimal(mut number: u16, digits: &mut [u8; 5]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
+        }
     }
 }

@@ -76,10 +76,10 @@ impl Slot {
             media.push_codec(codec);
         }
         if let Some(ptime) = local.ptime {
-            media.attributes.push(Attribute::composed(format!("ptime:{}", ptime.as_millis())));
+            media.attributes.push(Attribute::composed(&format!("ptime:{}", ptime.as_millis())));
         }
         if local.rtcp_mux {
-            media.attributes.push(Attribute::composed("rtcp-mux".to_owned()));
+            media.attributes.push(Attribute::composed("rtcp-mux"));
         }
         self.formats.clone_from(&media.formats);
         media
