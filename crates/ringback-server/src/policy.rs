@@ -1,17 +1,4 @@
-//! What is let through, and where it goes. All of it is decided here.
-//!
-//! | request | from our user | from a stranger |
-//! |---|---|---|
-//! | along a Route of ours, inside a dialog | goes on | goes on |
-//! | to a user of ours | after the password (407) | goes on |
-//! | to the server itself | REGISTER after the password (401), OPTIONS answered, else 405 | the same |
-//! | to elsewhere | after the password (407) | 403 |
-//!
-//! "Our user" is whoever names one of our domains in From; a password then also proves that name. ACK, CANCEL and
-//! requests inside a dialog are never asked: a dialog is known by its two ends, who refuse what does not belong to it.
-//!
-//! Where nobody is asked for a password, only a caller on this machine reaches elsewhere: an open relay is used by
-//! strangers within hours.
+//! What is let through, and where it goes. All of it is decided here, as the table in the crate's docs says.
 
 use crate::authority::Proof;
 use crate::core::ServerCore;
