@@ -35,6 +35,10 @@ impl Proxy {
             return;
         }
         if status.is_provisional() {
+            // The target works: it is this one that answers, well or badly.
+            if let Some(attempt) = context.attempt_of(client) {
+                attempt.instead = None;
+            }
             // Rule 18: a 100 is for this hop only, and does not count as ringing.
             if status != StatusCode::TRYING {
                 if self.timer_c.deadline(client).is_some() {
@@ -46,7 +50,9 @@ impl Proxy {
             }
         } else if status.is_success() {
             self.succeed(now, transactions, key, client, response);
-        } else {
+        } else if status != StatusCode::SERVICE_UNAVAILABLE
+            || !self.send_instead(now, transactions, key, client)
+        {
             self.finish_attempt(now, transactions, key, client, Ok(Box::new(response)));
         }
     }

@@ -1,13 +1,14 @@
 //! Branches downstream: how they begin, fail and are taken back (RFC 3261 §16.6, §16.8 to §16.10).
 
 use crate::checks::{Suffix, breadth};
-use crate::context::{Attempt, AttemptState, Context};
+use crate::context::{Attempt, AttemptState, Context, Instead};
 use crate::proxy::{Proxy, ProxyOutput, Token, Waiting};
 use crate::{Branch, forward};
 use ringback_message::{Request, StatusCode};
 use ringback_sansio::{Entropy, Key as SlabKey, Target};
 use ringback_transaction::{ClientKey, End, Transactions};
 use ringback_transport::locate::NextHop;
+use smallvec::SmallVec;
 use std::time::Instant;
 
 impl Proxy {
@@ -52,7 +53,7 @@ impl Proxy {
         let index = context.attempts.len();
         context.attempts.push(Attempt::new(AttemptState::Resolving));
         match forward::prepare(&mut request, branch, share, self.config.realm.as_deref()) {
-            Ok(NextHop::Known(to)) => self.send(now, transactions, key, index, request, to),
+            Ok(NextHop::Known(to)) => self.send(now, transactions, key, index, request, &[to]),
             Ok(hop) => {
                 let token = self.wait(Waiting::Attempt(key, index, Box::new(request)));
                 self.outputs.push_back(ProxyOutput::Resolve(token, hop));
@@ -61,7 +62,7 @@ impl Proxy {
         }
     }
 
-    /// Sends a branch to the first choice of transport.
+    /// Sends a branch to the first of its targets, which are there, and keeps the others for when that does not work.
     fn send<E: Entropy>(
         &mut self,
         now: Instant,
@@ -69,15 +70,52 @@ impl Proxy {
         key: SlabKey<Context>,
         index: usize,
         request: Request,
-        to: Target,
+        targets: &[Target],
     ) {
-        let by_size = forward::by_size(&request, &self.config, transactions.locals(), to);
-        let fallback = (by_size != to).then(|| Box::new((to, request.clone())));
-        self.send_by(now, transactions, key, index, request, by_size);
+        let mut ways: SmallVec<[Target; 4]> = SmallVec::new();
+        for target in targets.iter().rev() {
+            // Rule 11: back to UDP where TCP, chosen for the size alone, is refused.
+            ways.push(*target);
+            let by_size = forward::by_size(&request, &self.config, transactions.locals(), *target);
+            if by_size != *target {
+                ways.push(by_size);
+            }
+        }
+        let Some(first) = ways.pop() else { return };
+        let instead =
+            (!ways.is_empty()).then(|| Box::new(Instead { request: request.clone(), targets: ways }));
+        self.send_by(now, transactions, key, index, request, first);
         if let Some(attempt) = self.contexts.get_mut(key).and_then(|context| context.attempts.get_mut(index))
         {
-            attempt.fallback = fallback;
+            attempt.instead = instead;
         }
+    }
+
+    /// Rule 10: tries the next target of a branch under a new branch parameter; `false` when there is none.
+    pub(crate) fn send_instead<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        key: SlabKey<Context>,
+        client: ClientKey,
+    ) -> bool {
+        let Some(context) = self.contexts.get_mut(key).filter(|context| !context.stopped) else {
+            return false;
+        };
+        let Some(index) = context.index_of(client) else { return false };
+        let Some(mut instead) = context.attempts[index].instead.take() else { return false };
+        let Some(to) = instead.targets.pop() else { return false };
+        self.timer_c.cancel(client);
+        let request = if instead.targets.is_empty() {
+            instead.request
+        } else {
+            let request = instead.request.clone();
+            context.attempts[index].instead = Some(instead);
+            request
+        };
+        self.send_by(now, transactions, key, index, request, to);
+        self.settle(now, transactions, key);
+        true
     }
 
     fn send_by<E: Entropy>(
@@ -111,7 +149,7 @@ impl Proxy {
         }
     }
 
-    /// Takes the addresses of a name; none when there are none.
+    /// Takes the targets that a name stands for, best first; none when there are none.
     pub fn resolved<E: Entropy>(
         &mut self,
         now: Instant,
@@ -129,7 +167,7 @@ impl Proxy {
                     return;
                 }
                 match target {
-                    Some(to) => self.send(now, transactions, key, index, *request, *to),
+                    Some(_) => self.send(now, transactions, key, index, *request, targets),
                     None => attempt.state = AttemptState::Done(Err(StatusCode::BAD_GATEWAY)),
                 }
                 self.settle(now, transactions, key);
@@ -150,23 +188,14 @@ impl Proxy {
     ) {
         self.timer_c.cancel(client);
         let Some(key) = self.by_client.remove(&client) else { return };
-        let Some(context) = self.contexts.get_mut(key) else { return };
-        let is_it = |attempt: &Attempt| matches!(attempt.state, AttemptState::Pending(own) if own == client);
-        let Some(index) = context.attempts.iter().position(is_it) else { return };
-        let stopped = context.stopped;
         let status = match end {
-            End::TransportFailed(_) => {
-                if let Some(fallback) = context.attempts[index].fallback.take_if(|_| !stopped) {
-                    // Rule 11: back to UDP where TCP is refused.
-                    let (to, request) = *fallback;
-                    self.send_by(now, transactions, key, index, request, to);
-                    return self.settle(now, transactions, key);
-                }
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            End::TransportFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
             End::TimedOut => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::SERVER_INTERNAL_ERROR,
         };
+        if self.send_instead(now, transactions, key, client) {
+            return;
+        }
         self.finish_attempt(now, transactions, key, client, Err(status));
     }
 

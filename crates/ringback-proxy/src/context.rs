@@ -34,8 +34,15 @@ pub(crate) enum Answered {
 /// One branch.
 pub(crate) struct Attempt {
     pub(crate) state: AttemptState,
-    /// What to send over UDP where TCP, chosen for the size alone, does not work.
-    pub(crate) fallback: Option<Box<(Target, Request)>>,
+    /// What to try where the target does not work, while nothing was heard of it.
+    pub(crate) instead: Option<Box<Instead>>,
+}
+
+/// The same request to other targets (RFC 3263 §4.3), each in a transaction of its own.
+pub(crate) struct Instead {
+    pub(crate) request: Request,
+    /// The next one last.
+    pub(crate) targets: SmallVec<[Target; 4]>,
 }
 
 pub(crate) enum AttemptState {
@@ -49,7 +56,7 @@ pub(crate) enum AttemptState {
 
 impl Attempt {
     pub(crate) fn new(state: AttemptState) -> Self {
-        Self { state, fallback: None }
+        Self { state, instead: None }
     }
 
     /// A branch that failed before it began.
@@ -64,10 +71,16 @@ impl Context {
         self.attempts.iter().any(|attempt| !matches!(attempt.state, AttemptState::Done(_)))
     }
 
-    pub(crate) fn attempt_of(&mut self, key: ClientKey) -> Option<&mut Attempt> {
+    /// The branch that this client has no final response for yet.
+    pub(crate) fn index_of(&self, key: ClientKey) -> Option<usize> {
         self.attempts
-            .iter_mut()
-            .find(|attempt| matches!(attempt.state, AttemptState::Pending(own) if own == key))
+            .iter()
+            .position(|attempt| matches!(attempt.state, AttemptState::Pending(own) if own == key))
+    }
+
+    pub(crate) fn attempt_of(&mut self, key: ClientKey) -> Option<&mut Attempt> {
+        let index = self.index_of(key)?;
+        self.attempts.get_mut(index)
     }
 
     /// The clients that have no final response yet.

@@ -282,6 +282,51 @@ fn names_are_asked_for_and_a_name_without_address_is_a_bad_gateway() {
 }
 
 #[test]
+fn rule_10_where_a_target_does_not_work_the_next_one_is_tried_under_a_new_branch() {
+    let targets = ["192.0.2.20:5060", "192.0.2.21:5060", "192.0.2.22:5060"]
+        .map(|peer| Target::Address(Protocol::Udp, peer.parse().unwrap()));
+    let mut element = Element::new();
+    element.user("bob", &[branch("sip:bob@phone.example.net")]);
+    element.udp(ALICE, &invite("1"));
+    let (token, _) = element.questions.pop().unwrap();
+    element.resolve(token, &targets);
+    let one =
+        element.expect(&["udp 192.0.2.10:5060 100", "udp 192.0.2.20:5060 INVITE sip:bob@phone.example.net"]);
+    element.fail(one[1].key);
+    let two = element.expect(&["udp 192.0.2.21:5060 INVITE sip:bob@phone.example.net"]);
+    assert_ne!(one[1].value(HeaderId::VIA), two[0].value(HeaderId::VIA));
+    element.arrive(Protocol::Udp, "192.0.2.21:5060", &two[0].reply(503, "b"));
+    let three = element.expect(&[
+        "udp 192.0.2.21:5060 ACK sip:bob@phone.example.net",
+        "udp 192.0.2.22:5060 INVITE sip:bob@phone.example.net",
+    ]);
+    assert_eq!(three[1].values(HeaderId::VIA).len(), 2);
+    assert_eq!(three[1].values(HeaderId::RECORD_ROUTE).len(), 1);
+    element.arrive(Protocol::Udp, "192.0.2.22:5060", &three[1].reply(503, "c"));
+    let sent = element.take();
+    assert_eq!(sent.last().unwrap().head(), "udp 192.0.2.10:5060 500");
+    element.expect_end();
+
+    // Silence counts as well, but not of one that was heard before.
+    element.udp(ALICE, &invite("2"));
+    let (token, _) = element.questions.pop().unwrap();
+    element.take();
+    element.resolve(token, &targets[..2]);
+    element.pass(std::time::Duration::from_secs(33));
+    let sent = element.take();
+    assert!(sent.iter().any(|sent| sent.head().starts_with("udp 192.0.2.21:5060 INVITE")));
+    element.udp(ALICE, &invite("3"));
+    let (token, _) = element.questions.pop().unwrap();
+    element.take();
+    element.resolve(token, &targets);
+    let ringing = element.take().pop().unwrap();
+    element.udp(BOB, &ringing.reply(180, "b"));
+    element.udp(BOB, &ringing.reply(503, "b"));
+    assert_eq!(element.take().last().unwrap().head(), "udp 192.0.2.10:5060 500");
+    element.expect_end();
+}
+
+#[test]
 fn rule_11_large_requests_go_by_tcp_and_back_to_udp_where_that_is_refused() {
     let mut element = element_with_bob();
     for (padding, protocol) in [(600, "udp"), (900, "tcp")] {
