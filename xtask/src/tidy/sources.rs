@@ -5,7 +5,8 @@ use super::rust::{code_only, has_word};
 
 /// No source file is longer.
 const CEILING: usize = 800;
-/// A source file longer than this is a question; the ratchet names those that have an answer.
+/// A source file longer than this is a question; the ratchet names those that have an answer. A list of tests is one
+/// idea however long it gets, up to the ceiling.
 const QUESTION: usize = 700;
 
 /// Files above [`QUESTION`] with the length they may not exceed. The list only ever gets shorter.
@@ -102,7 +103,7 @@ fn length_breach(file: &str, lines: usize, ratchet: &[(&str, usize)]) -> Option<
             Some(format!("{file}: {lines} lines, it had {allowed}; the ratchet only goes down"))
         }
         Some(_) if lines <= QUESTION => Some(format!("{file}: {lines} lines; take it off the ratchet")),
-        None if lines > QUESTION => Some(format!(
+        None if lines > QUESTION && !file.contains("/tests/") => Some(format!(
             "{file}: {lines} lines, over {QUESTION}: is it one idea? Split it, or add it to the ratchet with its reason"
         )),
         _ => None,
@@ -185,6 +186,8 @@ mod tests {
         let ratchet = &[("a.rs", 750)];
         assert!(length_breach("b.rs", 700, &[]).is_none());
         assert!(length_breach("b.rs", 701, &[]).unwrap().contains("is it one idea?"));
+        assert!(length_breach("crates/a/tests/b.rs", 750, &[]).is_none());
+        assert!(length_breach("crates/a/tests/b.rs", 801, &[]).unwrap().contains("ceiling"));
         assert!(length_breach("b.rs", 801, &[("b.rs", 900)]).unwrap().contains("ceiling"));
         assert!(length_breach("a.rs", 750, ratchet).is_none());
         assert!(length_breach("a.rs", 751, ratchet).unwrap().contains("only goes down"));
