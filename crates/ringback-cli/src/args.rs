@@ -148,6 +148,9 @@ pub(crate) struct Phone {
     /// server]
     #[arg(long, value_name = "PROTO:ADDR:PORT")]
     pub(crate) listen: Vec<String>,
+    /// Takes the other side of a call for gone when it gives no sign of life for so long, at least 90 [default: 1800]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(90..))]
+    pub(crate) session_expires: Option<u32>,
     /// Writes every message and packet into this capture
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
@@ -228,6 +231,9 @@ pub(crate) struct Answer {
     /// Rings so long before answering
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
     pub(crate) ring: Duration,
+    /// Has callers acknowledge that it rings, so that both sides are ready before the answer
+    #[arg(long)]
+    pub(crate) reliable: bool,
     /// Ends after so many calls [default: never]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) calls: Option<u32>,

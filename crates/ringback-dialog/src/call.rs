@@ -6,6 +6,8 @@
 use crate::body::SDP;
 use crate::calls::{Context, Timer};
 use crate::dialog::{Dialog, Ends};
+use crate::reliable::Reliable;
+use crate::timer::Lifetime;
 use crate::{CallEvent, DialogOutput, EndedBy, Ending, SendTag, Session};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{OfferAnswer, SessionDescription};
@@ -40,6 +42,8 @@ pub(crate) enum Purpose {
     Invite,
     Reinvite,
     Bye,
+    Prack,
+    Update,
 }
 
 /// An INVITE of ours that waits for its final response.
@@ -62,6 +66,22 @@ pub(crate) struct Theirs {
     pub(crate) is_first: bool,
     /// Our 2xx, which is repeated until the ACK comes.
     pub(crate) accepted: Option<Accepted>,
+    /// Our last provisional response that asks for a PRACK.
+    pub(crate) reliable: Option<Reliable>,
+    /// Whether the application has answered, while a PRACK has to come first.
+    pub(crate) answer_waits: bool,
+}
+
+impl Theirs {
+    pub(crate) fn new(
+        key: ServerKey,
+        number: u32,
+        request: Request,
+        contact: UriBuf,
+        is_first: bool,
+    ) -> Self {
+        Self { key, number, request, contact, is_first, accepted: None, reliable: None, answer_waits: false }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -100,10 +120,13 @@ pub(crate) struct Call {
     pub(crate) holds: bool,
     /// How often a change was put off (rule 34).
     pub(crate) tries: u32,
+    pub(crate) lifetime: Lifetime,
+    /// Our first INVITE until it is answered, to be sent again in another way.
+    pub(crate) invite: Option<Request>,
 }
 
 impl Call {
-    pub(crate) fn new(side: Side, ends: Ends, stage: Stage, cseq: u32) -> Self {
+    pub(crate) fn new(side: Side, ends: Ends, stage: Stage, cseq: u32, lifetime: Lifetime) -> Self {
         Self {
             side,
             ends,
@@ -122,6 +145,8 @@ impl Call {
             wants_hold: false,
             holds: false,
             tries: 0,
+            lifetime,
+            invite: None,
         }
     }
 
@@ -195,7 +220,11 @@ impl Call {
 
     /// Tells of the session where it is not what was told before.
     pub(crate) fn tell_change(&mut self, cx: &mut Context<'_>) {
-        let Some(session) = self.session.as_ref().and_then(Session::of) else { return };
+        // Before the answer it is only a preview of what will be agreed.
+        let Some(session) = self.session.as_ref().and_then(Session::of).filter(|_| self.stage == Stage::Up)
+        else {
+            return;
+        };
         self.holds = session.held_by_us;
         if self.told.as_ref() != Some(&session) {
             self.told = Some(session.clone());
@@ -222,7 +251,8 @@ impl Call {
         }
         self.stage = Stage::Over;
         self.drop_theirs(cx);
-        for timer in [Timer::Glare, Timer::StillRinging] {
+        self.invite = None;
+        for timer in [Timer::Glare, Timer::StillRinging, Timer::Refresh, Timer::Expire] {
             cx.timers.cancel((cx.key, timer));
         }
         let reason = reason.to_owned();
@@ -250,6 +280,7 @@ impl Call {
         }
         cx.timers.cancel((cx.key, Timer::Repeat));
         cx.timers.cancel((cx.key, Timer::GiveUp));
+        cx.timers.cancel((cx.key, Timer::RepeatRinging));
     }
 
     /// Whether nothing more can come for it.

@@ -5,7 +5,8 @@ use crate::call::{Accepted, Call, Stage, Theirs};
 use crate::calls::{Context, Timer};
 use crate::dialog::{cseq, from_tag};
 use crate::refusal::Refusal;
-use crate::{CallError, CallEvent, DialogOutput, EndedBy, LocalAudio, Session};
+use crate::reliable::{Reliable, is_required};
+use crate::{CallError, CallEvent, DialogOutput, EndedBy, LocalAudio, Session, timer};
 use ringback_message::header::Reason;
 use ringback_message::{HeaderId, Method, Request, ResponseBuilder, StatusCode, UriBuf};
 use ringback_sdp::SessionDescription;
@@ -13,10 +14,18 @@ use ringback_transaction::ServerKey;
 use std::time::Duration;
 
 /// RFC 3261 §13.3.1.1: proxies forget a call that shows no sign of life for three minutes.
-const STILL_RINGING: Duration = Duration::from_secs(60);
+pub(crate) const STILL_RINGING: Duration = Duration::from_secs(60);
 
 impl Call {
     pub(crate) fn ring(&mut self, cx: &mut Context<'_>) -> Result<(), CallError> {
+        let theirs = self.waiting()?;
+        match theirs.reliable.is_some() || is_required(&theirs.request) {
+            true => self.ring_reliably(cx, None),
+            false => self.ring_plainly(cx),
+        }
+    }
+
+    pub(crate) fn ring_plainly(&mut self, cx: &mut Context<'_>) -> Result<(), CallError> {
         let theirs = self.waiting()?;
         let ringing = self.reply(theirs, StatusCode::RINGING).build()?;
         Self::respond(cx, theirs.key, ringing);
@@ -26,30 +35,80 @@ impl Call {
 
     pub(crate) fn answer(&mut self, cx: &mut Context<'_>, audio: LocalAudio) -> Result<(), CallError> {
         let theirs = self.waiting()?;
+        if theirs.reliable.as_ref().is_some_and(Reliable::holds_back_answer) {
+            if let Some(theirs) = &mut self.theirs {
+                theirs.answer_waits = true;
+            }
+            return Ok(());
+        }
+        if self.session.is_some() {
+            self.accept_call(cx, None)
+        } else if let Some(described) = self.describe(cx, audio)? {
+            self.accept_call(cx, Some(&described))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Answers what was put off until the PRACK.
+    pub(crate) fn answer_now(&mut self, cx: &mut Context<'_>) {
+        if let Some(theirs) = &mut self.theirs {
+            theirs.answer_waits = false;
+        }
+        // All of it was described before, and what came from the peer was read; so it can be written.
+        let _ = self.accept_call(cx, None);
+    }
+
+    /// Begins the session: our answer to the offer in the INVITE, or our offer. `None` when nothing in the offer fits,
+    /// so that the call was refused.
+    pub(crate) fn describe(
+        &mut self,
+        cx: &mut Context<'_>,
+        audio: LocalAudio,
+    ) -> Result<Option<SessionDescription>, CallError> {
+        let theirs = self.waiting()?;
         let mut session = audio.negotiate(cx.entropy);
-        let offer = description(&theirs.request).ok().flatten();
-        let described = match &offer {
+        let described = match description(&theirs.request).ok().flatten() {
             Some(offer) => {
-                if let Err(error) = session.receive_offer(offer) {
+                if let Err(error) = session.receive_offer(&offer) {
                     let refusal = Refusal::of_offer(error, &session, 0);
                     let tag = Some(self.ends.local_tag.as_str());
                     if let Some(response) = refusal.response(&theirs.request, tag, &theirs.contact) {
                         Self::respond(cx, theirs.key, response);
                     }
                     self.end(cx, EndedBy::Us, Some(refusal.status), &error.to_string());
-                    return Ok(());
+                    return Ok(None);
                 }
                 session.make_answer()?
             }
             None => session.make_offer()?,
         };
-        let ok = self.reply(theirs, StatusCode::OK).body(SDP, described.to_bytes()).build()?;
-        let told = Session::of(&session);
-        cx.timers.cancel((cx.key, Timer::StillRinging));
         self.session = Some(session);
+        Ok(Some(described))
+    }
+
+    /// Sends the 2xx, with a description unless that was given before.
+    fn accept_call(
+        &mut self,
+        cx: &mut Context<'_>,
+        described: Option<&SessionDescription>,
+    ) -> Result<(), CallError> {
+        let Some(theirs) = &self.theirs else { return Err(CallError::WrongState) };
+        let offers = described.is_some() && matches!(description(&theirs.request), Ok(None));
+        // What asks for too short a session was refused when it came.
+        let _ = self.lifetime.grant(&theirs.request);
+        let ok = self.lifetime.tell(self.reply(theirs, StatusCode::OK));
+        let ok = match described {
+            Some(described) => ok.body(SDP, described.to_bytes()).build()?,
+            None => ok.build()?,
+        };
+        cx.timers.cancel((cx.key, Timer::StillRinging));
+        cx.timers.cancel((cx.key, Timer::RepeatRinging));
         self.stage = Stage::Up;
-        self.accept(cx, ok, offer.is_none());
-        if let Some(session) = told {
+        self.accept(cx, ok, offers);
+        self.wind_up(cx);
+        if let Some(session) = self.session.as_ref().and_then(Session::of) {
+            self.holds = session.held_by_us;
             self.told = Some(session.clone());
             Self::tell(cx, CallEvent::Answered(session));
         }
@@ -65,6 +124,17 @@ impl Call {
         Self::respond(cx, theirs.key, refusal);
         self.end(cx, EndedBy::Us, Some(status), status.reason());
         Ok(())
+    }
+
+    /// Refuses the peer's first INVITE for a reason of ours.
+    pub(crate) fn refuse(&mut self, cx: &mut Context<'_>, status: StatusCode, by: EndedBy, reason: &str) {
+        if let Some(theirs) = &self.theirs {
+            let tag = Some(self.ends.local_tag.as_str());
+            if let Ok(response) = theirs.request.reply(status, tag).build() {
+                Self::respond(cx, theirs.key, response);
+            }
+        }
+        self.end(cx, by, Some(status), reason);
     }
 
     pub(crate) fn hangup(&mut self, cx: &mut Context<'_>) -> Result<(), CallError> {
@@ -91,7 +161,7 @@ impl Call {
     }
 
     /// The peer's INVITE, while it waits for its answer.
-    fn waiting(&self) -> Result<&Theirs, CallError> {
+    pub(crate) fn waiting(&self) -> Result<&Theirs, CallError> {
         match &self.theirs {
             Some(theirs) if self.stage == Stage::Ringing => Ok(theirs),
             _ => Err(CallError::WrongState),
@@ -99,7 +169,7 @@ impl Call {
     }
 
     /// Starts a response that creates or refreshes the dialog (§12.1.1).
-    fn reply(&self, theirs: &Theirs, status: StatusCode) -> ResponseBuilder {
+    pub(crate) fn reply(&self, theirs: &Theirs, status: StatusCode) -> ResponseBuilder {
         let reply = theirs.request.reply(status, Some(&self.ends.local_tag));
         reply
             .copy(&theirs.request, HeaderId::RECORD_ROUTE)
@@ -205,6 +275,7 @@ impl Call {
             Method::BYE => self.on_bye(cx, key, &request, is_current),
             Method::INVITE => self.on_reinvite(cx, key, contact, request),
             Method::UPDATE => self.on_update(cx, key, at, &contact, &request),
+            Method::PRACK => self.on_prack(cx, key, &contact, &request),
             Method::INFO => Self::on_info(cx, key, &request),
             _ => cx.outputs.push_back(DialogOutput::Unhandled(key, cx.key, request)),
         }
@@ -249,9 +320,10 @@ impl Call {
         request: &Request,
     ) -> Result<(), Refusal> {
         self.make_way(cx)?;
+        timer::check(request)?;
         let offer = read_offer(request)?;
         let described = match &offer {
-            Some(offer) => self.answer_offer(cx, offer)?,
+            Some(offer) => self.answer_offer(cx, 0, offer)?,
             // Rule 46: a full offer, whatever was agreed before.
             None => {
                 self.apply_hold();
@@ -260,21 +332,19 @@ impl Call {
             }
         };
         let number = cseq(request).unwrap_or_default();
-        let theirs = Theirs {
-            key,
-            number,
-            request: request.clone(),
-            contact: contact.clone(),
-            is_first: false,
-            accepted: None,
-        };
-        let ok = self.reply(&theirs, StatusCode::OK).body(SDP, described.to_bytes()).build();
+        let theirs = Theirs::new(key, number, request.clone(), contact.clone(), false);
+        self.lifetime.learn(request);
+        // What asks for too short a session was refused before.
+        let _ = self.lifetime.grant(request);
+        let ok = self.lifetime.tell(self.reply(&theirs, StatusCode::OK));
+        let ok = ok.body(SDP, described.to_bytes()).build();
         let ok = ok.map_err(|_| unready())?;
         if let Some(dialog) = self.dialogs.first_mut() {
             dialog.refresh(request);
         }
         self.theirs = Some(theirs);
         self.accept(cx, ok, offer.is_none());
+        self.wind_up(cx);
         if offer.is_some() {
             self.tell_change(cx);
         }
@@ -312,9 +382,10 @@ impl Call {
         contact: &UriBuf,
         request: &Request,
     ) {
-        let result = read_offer(request).and_then(|offer| match offer {
-            Some(_) if self.ours.is_some() => Err(Refusal::plain(StatusCode::REQUEST_PENDING)),
-            Some(offer) => self.answer_offer(cx, &offer).map(Some),
+        let result = timer::check(request).and_then(|()| read_offer(request)).and_then(|offer| match offer {
+            // Rule 45: our own offer, or ours in an INVITE that is not answered, comes first.
+            Some(_) if self.owes_us_answer(at) => Err(Refusal::plain(StatusCode::REQUEST_PENDING)),
+            Some(offer) => self.answer_offer(cx, at, &offer).map(Some),
             None => Ok(None),
         });
         let response = match &result {
@@ -322,6 +393,9 @@ impl Call {
                 let ok = request
                     .reply(StatusCode::OK, None)
                     .header(HeaderId::CONTACT, format_args!("<{contact}>"));
+                // RFC 4028 §9: inside of early dialogs there is no session yet that could expire.
+                let is_up = self.stage == Stage::Up && self.lifetime.grant(request).is_ok();
+                let ok = if is_up { self.lifetime.tell(ok) } else { ok };
                 match answer {
                     Some(answer) => ok.body(SDP, answer.to_bytes()).build().ok(),
                     None => ok.build().ok(),
@@ -335,20 +409,44 @@ impl Call {
         if let Some(response) = response {
             Self::respond(cx, key, response);
         }
+        if result.is_ok() && self.stage == Stage::Up {
+            self.wind_up(cx);
+        }
         if result.is_ok_and(|answer| answer.is_some()) {
-            self.tell_change(cx);
+            match self.dialogs[at].preview.as_ref().filter(|_| self.stage == Stage::Inviting) {
+                Some(early) => {
+                    if let Some(session) = Session::of(early) {
+                        Self::tell(cx, CallEvent::EarlyMedia(session));
+                    }
+                }
+                None => self.tell_change(cx),
+            }
         }
     }
 
-    fn answer_offer(
+    /// Whether an offer of ours waits for its answer.
+    fn owes_us_answer(&self, at: usize) -> bool {
+        match self.stage {
+            // An early dialog that has its answer is free for the next offer.
+            Stage::Inviting => !self.dialogs[at].agreed,
+            _ => self.ours.is_some(),
+        }
+    }
+
+    pub(crate) fn answer_offer(
         &mut self,
         cx: &mut Context<'_>,
+        at: usize,
         offer: &SessionDescription,
     ) -> Result<SessionDescription, Refusal> {
         let seconds = cx.entropy.below(11) as u32;
         self.apply_hold();
+        let session = match self.stage {
+            Stage::Inviting => self.dialogs[at].preview.as_mut(),
+            _ => self.session.as_mut(),
+        };
         // Rule 45: without a session the first offer still waits for its answer.
-        let session = self.session.as_mut().ok_or_else(|| Refusal::later(seconds))?;
+        let session = session.ok_or_else(|| Refusal::later(seconds))?;
         let answered = session.receive_offer(offer).and_then(|()| session.make_answer());
         answered.map_err(|error| {
             if !matches!(error, ringback_sdp::NegotiationError::Glare) {

@@ -4,8 +4,10 @@ use crate::body::description;
 use crate::call::{Call, MOST_DIALOGS, Purpose, Stage};
 use crate::calls::Context;
 use crate::dialog::{Dialog, cseq, to_tag};
+use crate::field::number;
+use crate::reliable::is_required;
 use crate::{CallEvent, DialogOutput, EndedBy, SendEnd, SendTag, Session};
-use ringback_message::{Response, StatusCode};
+use ringback_message::{HeaderId, Response, StatusCode};
 use ringback_sdp::SessionDescription;
 
 impl Call {
@@ -14,10 +16,11 @@ impl Call {
         match purpose {
             Purpose::Invite if response.status().is_provisional() => self.on_progress(cx, response),
             Purpose::Invite if response.status().is_success() => self.on_success(cx, response),
-            Purpose::Invite => self.on_failure(cx, response.status(), &reason(response)),
+            Purpose::Invite => self.on_failure(cx, response),
             Purpose::Reinvite => self.on_change_response(cx, response),
             // Rule 32: no answer to BYE is needed to be done with the call.
-            Purpose::Bye => {}
+            Purpose::Update => self.on_update_response(cx, response),
+            Purpose::Bye | Purpose::Prack => {}
         }
     }
 
@@ -32,13 +35,14 @@ impl Call {
     pub(crate) fn on_ended(&mut self, cx: &mut Context<'_>, tag: SendTag, end: SendEnd) {
         let Some(at) = self.sends.iter().position(|(of, _)| *of == tag) else { return };
         let (_, purpose) = self.sends.remove(at);
+        if self.lifetime.updating == Some(tag) {
+            return self.on_update_lost(cx, lost(end));
+        }
         let waits = self.ours.as_ref().is_some_and(|ours| ours.tag == tag);
-        let status = match end {
-            _ if !waits => return,
-            // Completed, but by nothing that would count as an answer.
-            SendEnd::TimedOut | SendEnd::Completed => StatusCode::REQUEST_TIMEOUT,
-            SendEnd::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-        };
+        if !waits {
+            return;
+        }
+        let status = lost(end);
         match purpose {
             Purpose::Invite => {
                 self.ours = None;
@@ -54,7 +58,7 @@ impl Call {
                 }
             }
             Purpose::Reinvite => self.on_change_lost(cx, status),
-            Purpose::Bye => {}
+            Purpose::Bye | Purpose::Prack | Purpose::Update => {}
         }
     }
 
@@ -69,21 +73,36 @@ impl Call {
             }
             return;
         }
-        Self::tell(cx, CallEvent::Ringing(response.status()));
-        let Some(tag) = to_tag(response) else { return };
+        let Some(tag) = to_tag(response) else {
+            return Self::tell(cx, CallEvent::Ringing(response.status()));
+        };
         let known = self.dialogs.iter().position(|dialog| dialog.remote_tag.as_deref() == Some(tag));
         let at = match known {
             Some(at) => at,
             None if self.dialogs.len() < MOST_DIALOGS => {
                 // Rule 28: no Contact, no dialog; the call goes on all the same.
-                let Some(dialog) = Dialog::of_response(response) else { return };
+                let Some(dialog) = Dialog::of_response(response) else {
+                    return Self::tell(cx, CallEvent::Ringing(response.status()));
+                };
                 self.dialogs.push(dialog);
                 self.dialogs.len() - 1
             }
-            None => return,
+            None => return Self::tell(cx, CallEvent::Ringing(response.status())),
         };
+        let rseq = number(response, HeaderId::RSEQ).filter(|_| is_required(response));
+        // Rule 40: copies, and what comes out of order, say nothing new.
+        if rseq.is_some_and(|rseq| !self.is_next(at, rseq)) {
+            return;
+        }
+        Self::tell(cx, CallEvent::Ringing(response.status()));
+        if rseq.is_some() {
+            return self.on_reliable(cx, at, response);
+        }
         // Rule 44: what an unreliable 1xx describes is only a preview of the answer.
         let offers = self.ours.as_ref().is_some_and(|ours| ours.offers);
+        if self.dialogs[at].agreed {
+            return;
+        }
         if let (true, Ok(Some(answer)), Some(session)) = (offers, description(response), &self.session) {
             let mut preview = session.clone();
             if preview.receive_answer(&answer).is_ok() {
@@ -117,8 +136,15 @@ impl Call {
             return;
         };
         let early = self.dialogs.iter_mut().find(|early| early.remote_tag == dialog.remote_tag);
-        let preview = early.and_then(|early| early.preview.take());
+        let (preview, is_agreed) = early.map_or((None, false), |early| (early.preview.take(), early.agreed));
+        self.invite = None;
+        self.lifetime.take(response);
         let agreed = match (description(response), &mut self.session) {
+            // A reliable response has said it before; what is said once more does not count (RFC 6337 §3.1).
+            (_, session) if is_agreed && preview.is_some() => {
+                *session = preview;
+                Ok(None)
+            }
             (Ok(Some(answer)), Some(session)) if offers => {
                 session.receive_answer(&answer).map(|()| None).map_err(|error| error.to_string())
             }
@@ -146,18 +172,23 @@ impl Call {
                 self.stage = Stage::Up;
                 self.told = Some(session.clone());
                 Self::tell(cx, CallEvent::Answered(session));
+                self.wind_up(cx);
             }
             (Err(reason), _) => self.break_off(cx, EndedBy::Us, None, &reason),
             (Ok(_), None) => self.break_off(cx, EndedBy::Us, None, "the answer has no media"),
         }
     }
 
-    fn on_failure(&mut self, cx: &mut Context<'_>, status: StatusCode, reason: &str) {
+    fn on_failure(&mut self, cx: &mut Context<'_>, response: &Response) {
+        let status = response.status();
+        if status == StatusCode::SESSION_INTERVAL_TOO_SMALL && self.ask_for_longer(cx, response) {
+            return;
+        }
         self.ours = None;
         self.dialogs.clear();
         match self.hanging_up {
             true => self.end(cx, EndedBy::Us, Some(status), "cancelled"),
-            false => self.end(cx, EndedBy::Peer, Some(status), reason),
+            false => self.end(cx, EndedBy::Peer, Some(status), &reason(response)),
         }
     }
 
@@ -197,6 +228,15 @@ impl Call {
         if self.dialogs.len() < MOST_DIALOGS {
             self.dialogs.push(dialog);
         }
+    }
+}
+
+/// What stands for a final response that did not come.
+fn lost(end: SendEnd) -> StatusCode {
+    match end {
+        // Completed, but by nothing that would count as an answer.
+        SendEnd::TimedOut | SendEnd::Completed => StatusCode::REQUEST_TIMEOUT,
+        SendEnd::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

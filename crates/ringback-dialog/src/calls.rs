@@ -4,6 +4,7 @@ use crate::audio::LocalAudio;
 use crate::body::{SDP, description};
 use crate::call::{Call, Ours, Purpose, Side, Stage, Theirs};
 use crate::dialog::{Dialog, Ends, cseq, from_tag, to_tag};
+use crate::timer::{self, Lifetime};
 use crate::{CallError, CallKey, DialogInput, DialogOutput, Invited, SendEnd, SendTag, Session, refusal};
 use ringback_message::header::{CSeq, CallId, From, To};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
@@ -12,6 +13,9 @@ use ringback_sdp::Codec;
 use ringback_transaction::{ServerKey, Timings};
 use std::collections::VecDeque;
 use std::time::Instant;
+
+/// The extensions that our INVITE may be answered with.
+const SUPPORTED: &str = "100rel, timer";
 
 /// How calls are set up.
 #[derive(Clone, Debug)]
@@ -22,6 +26,9 @@ pub struct CallsConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
+    /// How long a session lasts at most without a sign of life, in seconds (RFC 4028); less than 90 counts as 90.
+    /// `None` leaves that to the peers.
+    pub session_expires: Option<u32>,
 }
 
 impl Default for CallsConfig {
@@ -30,6 +37,8 @@ impl Default for CallsConfig {
             timings: Timings::default(),
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            // RFC 4028 §4 recommends it.
+            session_expires: Some(1_800),
         }
     }
 }
@@ -62,10 +71,24 @@ pub(crate) enum Timer {
     Glare,
     /// To show proxies on the way that the call is still alive (RFC 3261 §13.3.1.1).
     StillRinging,
+    /// To send a reliable provisional response once more (rule 40).
+    RepeatRinging,
+    /// To give a sign of life (rule 41).
+    Refresh,
+    /// To take the peer for gone.
+    Expire,
 }
 
 impl Timer {
-    const ALL: [Self; 4] = [Self::Repeat, Self::GiveUp, Self::Glare, Self::StillRinging];
+    const ALL: [Self; 7] = [
+        Self::Repeat,
+        Self::GiveUp,
+        Self::Glare,
+        Self::StillRinging,
+        Self::RepeatRinging,
+        Self::Refresh,
+        Self::Expire,
+    ];
 }
 
 /// What a call needs from the table that it is in.
@@ -138,7 +161,10 @@ impl<E: Entropy> Calls<E> {
         for route in &routes {
             invite = invite.header(HeaderId::ROUTE, route);
         }
-        let mut invite = invite
+        let lifetime = Lifetime::new(self.config.session_expires);
+        let mut invite = lifetime
+            .ask(invite)
+            .header(HeaderId::SUPPORTED, SUPPORTED)
             .header(HeaderId::FROM, format_args!("{};tag={}", ends.local, ends.local_tag))
             .header(HeaderId::TO, &ends.remote)
             .header(HeaderId::CALL_ID, &ends.call_id)
@@ -147,9 +173,10 @@ impl<E: Entropy> Calls<E> {
             invite = invite.body(SDP, offer.to_bytes());
         }
         let invite = invite.build()?;
-        let mut call = Call::new(Side::Caller, ends, Stage::Inviting, number);
+        let mut call = Call::new(Side::Caller, ends, Stage::Inviting, number, lifetime);
         call.target = UriBuf::new(&uri).ok();
         call.session = Some(session);
+        call.invite = Some(invite.clone());
         let key = self.insert(call);
         self.with(now, key, |call, cx| {
             let tag = call.send(cx, Purpose::Invite, None, invite);
@@ -176,9 +203,16 @@ impl<E: Entropy> Calls<E> {
                 // §8.1.1.5: arbitrary and below 2^31.
                 let first = self.entropy.below(1 << 30) as u32;
                 let number = dialog.remote_cseq.unwrap_or_default();
-                let mut call = Call::new(Side::Callee, ends, Stage::Ringing, first);
+                let mut call = Call::new(
+                    Side::Callee,
+                    ends,
+                    Stage::Ringing,
+                    first,
+                    Lifetime::new(self.config.session_expires),
+                );
+                call.lifetime.learn(&request);
                 call.dialogs.push(dialog);
-                call.theirs = Some(Theirs { key, number, request, contact, is_first: true, accepted: None });
+                call.theirs = Some(Theirs::new(key, number, request, contact, true));
                 let call = self.insert(call);
                 self.servers.insert(key, call);
                 self.with(now, call, |_, _| ());
@@ -202,6 +236,7 @@ impl<E: Entropy> Calls<E> {
         let from = request.require::<From<'_>>().map_err(|_| malformed("Bad From"))?;
         let to = request.require::<To<'_>>().map_err(|_| malformed("Bad To"))?;
         let call_id = request.require::<CallId<'_>>().map_err(|_| malformed("Bad Call-ID"))?.0.to_owned();
+        timer::check(request)?;
         let dialog = Dialog::of_request(request).ok_or(malformed("Bad Contact"))?;
         let offered = match description(request) {
             Ok(Some(offer)) => refusal::shared(&self.config.codecs, &offer)?,
@@ -212,12 +247,27 @@ impl<E: Entropy> Calls<E> {
         Ok((dialog, Ends { call_id, local, local_tag: String::new(), remote }, offered))
     }
 
-    /// Tells the caller that it rings here: 180.
+    /// Tells the caller that it rings here: 180, and has it acknowledge that where it wants to (RFC 3262).
     ///
     /// # Errors
     /// [`CallError::WrongState`] unless the peer's INVITE waits for its answer.
     pub fn ring(&mut self, now: Instant, key: CallKey) -> Result<(), CallError> {
         self.command(now, key, Call::ring)
+    }
+
+    /// Rings, and has the caller acknowledge that (RFC 3262). With `audio` our description goes along, so that both
+    /// sides are ready to talk before the answer; what [`answer`](Self::answer) is given is not used then. Callers
+    /// that cannot acknowledge get what [`ring`](Self::ring) says.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub fn ring_reliably(
+        &mut self,
+        now: Instant,
+        key: CallKey,
+        audio: Option<LocalAudio>,
+    ) -> Result<(), CallError> {
+        self.command(now, key, |call, cx| call.ring_reliably(cx, audio))
     }
 
     /// Accepts a call: 2xx with our answer, or with our offer where the INVITE had none. When nothing in the
@@ -471,6 +521,9 @@ impl<E: Entropy> Machine for Calls<E> {
                 Timer::GiveUp => call.give_up_on_ack(cx),
                 Timer::Glare => call.settle(cx),
                 Timer::StillRinging => drop(call.ring(cx)),
+                Timer::RepeatRinging => call.repeat_ringing(cx),
+                Timer::Refresh => call.on_refresh_due(cx),
+                Timer::Expire => call.on_session_expired(cx),
             });
         }
     }

@@ -7,11 +7,11 @@ use crate::calls::{Context, Timer};
 use crate::dialog::{cseq, to_tag};
 use crate::{CallError, CallEvent, EndedBy};
 use ringback_message::header::RetryAfter;
-use ringback_message::{Method, Response, StatusCode};
+use ringback_message::{HeaderId, Method, Response, StatusCode};
 use std::time::Duration;
 
 /// How often a change is tried again before it is given up.
-const MOST_TRIES: u32 = 10;
+pub(crate) const MOST_TRIES: u32 = 10;
 /// The longest Retry-After that is waited for instead of giving a change up, in seconds.
 const MOST_PATIENCE: u32 = 10;
 
@@ -30,17 +30,27 @@ impl Call {
     /// something has come to an end.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
         // Rule 34: the retry is dropped when the need for it is gone.
-        let is_needed = self.stage == Stage::Up && !self.hanging_up && self.wants_hold != self.holds;
-        let is_free = self.ours.is_none() && self.theirs.is_none();
+        let changes = self.wants_hold != self.holds;
+        let is_needed = self.stage == Stage::Up && !self.hanging_up && (changes || self.lifetime.is_due);
+        let is_free = self.ours.is_none() && self.theirs.is_none() && self.lifetime.updating.is_none();
         if !is_needed || !is_free || cx.timers.deadline((cx.key, Timer::Glare)).is_some() {
             return;
         }
+        if !changes && self.lifetime.peer_updates {
+            return self.refresh_by_update(cx);
+        }
         self.apply_hold();
-        let Some(offer) = self.session.as_mut().map(ringback_sdp::OfferAnswer::make_offer) else { return };
+        let offer = self.session.as_mut().map(|session| match changes {
+            true => session.make_offer(),
+            // Rule 41: a sign of life leaves the description as it is.
+            false => session.repeat_offer(),
+        });
+        let Some(offer) = offer else { return };
         let number = self.next_cseq();
         let request = offer.map_err(CallError::from).and_then(|offer| {
             let dialog = self.dialogs.first().ok_or(CallError::WrongState)?;
             let (hop, invite) = dialog.request(&self.ends, Method::INVITE, number);
+            let invite = self.lifetime.ask(invite.header(HeaderId::SUPPORTED, "timer"));
             Ok((hop, invite.body(SDP, offer.to_bytes()).build()?))
         });
         match request {
@@ -77,6 +87,7 @@ impl Call {
         self.roll_back();
         let retry_after = response.first::<RetryAfter>().and_then(Result::ok).map(|after| after.0);
         match (status, retry_after) {
+            (StatusCode::SESSION_INTERVAL_TOO_SMALL, _) if self.lifetime.raise(response) => self.settle(cx),
             (StatusCode::REQUEST_PENDING, _) if self.tries < MOST_TRIES => {
                 let wait = self.glare_wait(cx);
                 self.try_again(cx, wait);
@@ -117,12 +128,14 @@ impl Call {
         };
         let mut dialog = self.dialogs.remove(at);
         dialog.refresh(response);
+        self.lifetime.take(response);
         let number = cseq(response).unwrap_or(self.cseq);
         self.acknowledge(cx, &mut dialog, number, None);
         self.dialogs.insert(at, dialog);
         if self.stage == Stage::Over {
             return;
         }
+        self.wind_up(cx);
         let answered = match (description(response), &mut self.session) {
             (Ok(Some(answer)), Some(session)) => {
                 session.receive_answer(&answer).map_err(|error| error.to_string())
@@ -154,17 +167,22 @@ impl Call {
     }
 
     fn refuse_change(&mut self, cx: &mut Context<'_>, status: StatusCode, reason: &str) {
+        // A sign of life that was refused is no news; the session ends when its time is over.
+        self.lifetime.is_due = false;
+        if self.wants_hold == self.holds {
+            return;
+        }
         self.wants_hold = self.holds;
         Self::tell(cx, CallEvent::ChangeRefused(status, reason.to_owned()));
     }
 
-    fn try_again(&mut self, cx: &mut Context<'_>, wait: Duration) {
+    pub(crate) fn try_again(&mut self, cx: &mut Context<'_>, wait: Duration) {
         self.tries += 1;
         Self::schedule(cx, Timer::Glare, wait);
     }
 
     /// Rule 34: who owns the Call-ID waits 2.1 to 4 seconds, the other side 0 to 2, in steps of 10 ms.
-    fn glare_wait(&self, cx: &mut Context<'_>) -> Duration {
+    pub(crate) fn glare_wait(&self, cx: &mut Context<'_>) -> Duration {
         let steps = match self.side {
             Side::Caller => 210 + cx.entropy.below(191),
             Side::Callee => cx.entropy.below(201),

@@ -31,8 +31,12 @@ pub(crate) struct Dialog {
     pub(crate) route_set: Vec<String>,
     pub(crate) remote_target: UriBuf,
     pub(crate) remote_cseq: Option<u32>,
-    /// What the peer described before it answered.
+    /// The session as the peer described it before it answered.
     pub(crate) preview: Option<OfferAnswer>,
+    /// Whether that was reliable, so that it counts (RFC 6337 §2.2).
+    pub(crate) agreed: bool,
+    /// The number of the peer's last reliable response.
+    pub(crate) rseq: Option<u32>,
     acks: VecDeque<(u32, UriBuf, Request)>,
 }
 
@@ -49,6 +53,8 @@ impl Dialog {
             remote_target: contact(response)?,
             remote_cseq: None,
             preview: None,
+            agreed: false,
+            rseq: None,
             acks: VecDeque::new(),
         })
     }
@@ -61,6 +67,8 @@ impl Dialog {
             remote_target: contact(request)?,
             remote_cseq: cseq(request),
             preview: None,
+            agreed: false,
+            rseq: None,
             acks: VecDeque::new(),
         })
     }
@@ -75,6 +83,8 @@ impl Dialog {
             remote_target: target,
             remote_cseq: None,
             preview: None,
+            agreed: false,
+            rseq: None,
             acks: VecDeque::new(),
         }
     }

@@ -45,10 +45,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not here: transactions, digest, where requests go, who may call whom (`ringback-ua`); reliable provisional
-//! responses, session timers, subscriptions and REFER.
+//! Not here: transactions, digest, where requests go, who may call whom (`ringback-ua`); subscriptions
+//! and REFER.
 //!
-//! Sources: RFC 3261 §12 to §15, RFC 3264 and RFC 6337 (which message carries which description), RFC 3311 (UPDATE),
+//! Sources: RFC 3261 §12 to §15, RFC 3262 (reliable provisional responses), RFC 3264 and RFC 6337 (which message carries which description), RFC 3311 (UPDATE),
+//! RFC 4028 (session timers),
 //! RFC 5057 (what ends a dialog), RFC 5407 (races), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
 
 mod audio;
@@ -60,8 +61,11 @@ mod calls;
 mod change;
 mod dialog;
 mod event;
+mod field;
 mod key;
 mod refusal;
+mod reliable;
+mod timer;
 
 pub use audio::{LocalAudio, Session};
 pub use calls::{Calls, CallsConfig, Invitation};

@@ -10,6 +10,7 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     reason: Option<String>,
     retry_after: Option<u32>,
+    min_se: Option<u32>,
     warning: Option<(u16, &'static str)>,
     /// What would be acceptable, described.
     capabilities: Option<Vec<u8>>,
@@ -17,7 +18,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn plain(status: StatusCode) -> Self {
-        Self { status, reason: None, retry_after: None, warning: None, capabilities: None }
+        Self { status, reason: None, retry_after: None, min_se: None, warning: None, capabilities: None }
     }
 
     pub(crate) fn because(status: StatusCode, reason: &str) -> Self {
@@ -27,6 +28,11 @@ impl Refusal {
     /// 500 with Retry-After: something else is to be finished first.
     pub(crate) fn later(seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..Self::plain(StatusCode::SERVER_INTERNAL_ERROR) }
+    }
+
+    /// 422: a session has to last for so many seconds at least.
+    pub(crate) fn too_short(least: u32) -> Self {
+        Self { min_se: Some(least), ..Self::plain(StatusCode::SESSION_INTERVAL_TOO_SMALL) }
     }
 
     /// What an offer is refused with (rules 45 and 54). `seconds` is for a 500.
@@ -51,6 +57,9 @@ impl Refusal {
         };
         if let Some(seconds) = self.retry_after {
             reply = reply.header(HeaderId::RETRY_AFTER, seconds);
+        }
+        if let Some(seconds) = self.min_se {
+            reply = reply.header(HeaderId::MIN_SE, seconds);
         }
         if let Some((code, text)) = self.warning {
             let host = agent.as_sip().map_or_else(|| "localhost".to_owned(), |uri| uri.host().to_string());

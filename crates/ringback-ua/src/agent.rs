@@ -45,8 +45,16 @@ impl<E: Entropy> UserAgent<E> {
     /// A user agent without accounts.
     pub fn new(config: UaConfig, entropy: E) -> Self {
         let mut entropy = Shared::new(entropy);
-        let UaConfig { user_agent, transactions, max_calls, codecs, answers_anyone, authentication } = config;
-        let calls = CallsConfig { timings: transactions.timings, max_calls, codecs };
+        let UaConfig {
+            user_agent,
+            transactions,
+            max_calls,
+            codecs,
+            session_expires,
+            answers_anyone,
+            authentication,
+        } = config;
+        let calls = CallsConfig { timings: transactions.timings, max_calls, codecs, session_expires };
         // Peers choose what these are looked up by.
         let hasher = Hasher::keyed(entropy.next_u64());
         Self {
@@ -173,6 +181,20 @@ impl<E: Entropy> UserAgent<E> {
     /// [`CommandError::WrongState`] unless the call waits to be answered.
     pub fn ring(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
         self.command(now, |calls, now| calls.ring(now, call))
+    }
+
+    /// Rings, and has the caller acknowledge that (RFC 3262), where it can. With `audio` both sides are ready to talk
+    /// before the answer, and what [`answer`](Self::answer) is given is not used.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call waits to be answered.
+    pub fn ring_reliably(
+        &mut self,
+        now: Instant,
+        call: CallKey,
+        audio: Option<LocalAudio>,
+    ) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.ring_reliably(now, call, audio))
     }
 
     /// Accepts a call. When `audio` does not fit the offer the call is refused with 488 and ends.

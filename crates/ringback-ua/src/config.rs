@@ -17,6 +17,9 @@ pub struct UaConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
+    /// How long a session lasts at most without a sign of life, in seconds (RFC 4028); less than 90 counts as 90.
+    /// `None` leaves that to the peers.
+    pub session_expires: Option<u32>,
     /// Whether requests are taken for whatever user they name, by the account that was added first. Else a user that
     /// is no account's is answered 404.
     pub answers_anyone: bool,
@@ -31,6 +34,7 @@ impl Default for UaConfig {
             transactions: TransactionConfig::default(),
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            session_expires: Some(1_800),
             answers_anyone: false,
             authentication: None,
         }

@@ -83,11 +83,17 @@ impl<E: Entropy> UserAgent<E> {
     pub(crate) fn respond(&mut self, now: Instant, key: ServerKey, mut response: Response) {
         // The text came from the configuration; one that cannot be written is left out.
         let _ = response.set(HeaderId::SERVER, self.user_agent.as_str());
-        let is_invite =
-            response.first::<CSeq>().is_some_and(|cseq| cseq.is_ok_and(|it| it.method == Method::INVITE));
-        if is_invite && response.status().is_success() {
-            // RFC 3261 §13.3.1.4: an answered call should say what may be asked of it.
+        let method = response.first::<CSeq>().and_then(Result::ok).map(|cseq| cseq.method);
+        // RFC 3261 §13.3.1.4, RFC 3311 §5.1: an answered call should say what may be asked of it, and so should one
+        // that can be asked something before.
+        let says_so = match method {
+            Some(Method::INVITE) => response.status().is_success() || response.has(HeaderId::RSEQ),
+            Some(Method::UPDATE) => response.status().is_success(),
+            _ => false,
+        };
+        if says_so {
             let _ = response.set(HeaderId::ALLOW, crate::inspect::allow());
+            let _ = response.set(HeaderId::SUPPORTED, crate::inspect::supported());
         }
         // Where the transaction is over there is nobody to answer.
         let _ = self.transactions.respond(now, key, response);

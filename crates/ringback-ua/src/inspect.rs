@@ -14,7 +14,7 @@ use ringback_transaction::ServerKey;
 use std::time::Instant;
 
 /// What a peer may ask of us.
-const ALLOWED: [Method; 8] = [
+const ALLOWED: [Method; 9] = [
     Method::INVITE,
     Method::ACK,
     Method::CANCEL,
@@ -23,11 +23,19 @@ const ALLOWED: [Method; 8] = [
     Method::MESSAGE,
     Method::INFO,
     Method::UPDATE,
+    Method::PRACK,
 ];
+/// The extensions that a peer may require of us; what they need is told to the calls.
+const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 
 /// The value of Allow.
 pub(crate) fn allow() -> Bytes {
     Allow::list(&ALLOWED)
+}
+
+/// The value of Supported.
+pub(crate) fn supported() -> String {
+    EXTENSIONS.join(", ")
 }
 
 /// A refusal, or any other answer that needs no call.
@@ -95,9 +103,9 @@ impl<E: Entropy> UserAgent<E> {
                 Some(account)
             }
         };
-        // No extension is understood, so each that is required is too much.
-        let mut required =
-            request.all::<Require<'_>>().flatten().map(|require| require.0).filter(|it| !it.is_empty());
+        let is_unknown =
+            |tag: &&str| !tag.is_empty() && !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(tag));
+        let mut required = request.all::<Require<'_>>().flatten().map(|require| require.0).filter(is_unknown);
         if let Some(first) = required.next() {
             let all = required.fold(first.to_owned(), |all, next| all + ", " + next);
             return Err(refuse(StatusCode::BAD_EXTENSION).header(HeaderId::UNSUPPORTED, all));
@@ -189,7 +197,7 @@ impl<E: Entropy> UserAgent<E> {
             .header(HeaderId::ACCEPT, "application/sdp")
             .header(HeaderId::ACCEPT_ENCODING, "identity")
             .header(HeaderId::ACCEPT_LANGUAGE, "en")
-            .header(HeaderId::SUPPORTED, "");
+            .header(HeaderId::SUPPORTED, supported());
         self.finish_answer(now, key, reply.build());
     }
 
@@ -240,7 +248,7 @@ fn inspect_body(request: &Request) -> Result<(), (StatusCode, HeaderId, &'static
     {
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderId::ACCEPT_ENCODING, "identity"));
     }
-    let describes_session = matches!(*request.method(), Method::INVITE | Method::UPDATE);
+    let describes_session = matches!(*request.method(), Method::INVITE | Method::UPDATE | Method::PRACK);
     let is_sdp = match request.first::<ContentType<'_>>() {
         Some(kind) => kind.is_ok_and(|kind| kind.is("application", "sdp")),
         None => request.body().starts_with(b"v="),

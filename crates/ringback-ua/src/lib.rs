@@ -63,10 +63,11 @@
 //! - looks at every request in the order of RFC 3261 §8.2 and refuses with the status that fits; answers OPTIONS;
 //! - answers challenges and sends credentials along with later requests; challenges others, if told to;
 //! - sends what is too large for a datagram over TCP, and tries the next address of a name when one fails;
+//! - acknowledges reliable provisional responses, and gives a sign of life in long calls;
 //! - keeps registrations fresh, and tries again after failures that may pass.
 //!
 //! Not here: sockets and names (`ringback-net`), audio (`ringback-rtp`, `ringback-media`), transfer, subscriptions,
-//! reliable provisional responses and session timers, redirection (a 3xx ends the call with its status).
+//! redirection (a 3xx ends the call with its status).
 //!
 //! Sources: RFC 3261 §8, §10, §11, §13 to §15, §18.1.1 and §22; RFC 3263 §4.3; RFC 3428 (MESSAGE); RFC 5626 §4.5
 //! (intervals after failures); RFC 6086 (INFO).

@@ -9,7 +9,7 @@ use ringback_net::{Listen, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets,
 use ringback_ua::{UaConfig, UserAgent};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
 
 /// How many calls and messages may wait for the application to look at them.
@@ -48,6 +48,7 @@ pub struct EndpointBuilder {
     listen: Vec<String>,
     user_agent: Option<String>,
     answers_anyone: bool,
+    session_expires: Option<Duration>,
     tap: Option<Arc<dyn Tap>>,
     media_hook: Option<MediaHook>,
 }
@@ -72,6 +73,14 @@ impl EndpointBuilder {
     #[must_use]
     pub fn answers_anyone(mut self) -> Self {
         self.answers_anyone = true;
+        self
+    }
+
+    /// How long a call may last without a sign of life of the other side (RFC 4028); half an hour by default. At
+    /// least 90 seconds.
+    #[must_use]
+    pub fn session_expires(mut self, after: Duration) -> Self {
+        self.session_expires = Some(after);
         self
     }
 
@@ -109,6 +118,9 @@ impl EndpointBuilder {
         let sockets = Sockets::bind(net).map_err(StartError::Bind)?;
 
         let mut config = UaConfig { answers_anyone: self.answers_anyone, ..UaConfig::default() };
+        if let Some(after) = self.session_expires {
+            config.session_expires = Some(u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
+        }
         if let Some(user_agent) = self.user_agent {
             config.user_agent = user_agent;
         }

@@ -34,11 +34,13 @@ pub struct IncomingCall {
     endpoint: Endpoint,
     /// `None` once it was answered or declined.
     arrival: Option<Arrival>,
+    /// Where the audio will come in, once the caller was told.
+    socket: Option<MediaSocket>,
 }
 
 impl IncomingCall {
     pub(crate) fn new(endpoint: Endpoint, arrival: Arrival) -> Self {
-        Self { endpoint, arrival: Some(arrival) }
+        Self { endpoint, arrival: Some(arrival), socket: None }
     }
 
     fn incoming(&self) -> &Incoming {
@@ -69,6 +71,28 @@ impl IncomingCall {
         self.endpoint.inner.command(|state, now| state.ua.ring(now, call))
     }
 
+    /// Lets it ring, and has the caller acknowledge that (RFC 3262): both sides know then where their audio goes before
+    /// the call is answered. Callers that do not know how just hear it ring.
+    ///
+    /// # Errors
+    /// When the caller has given up, or no socket is to be had.
+    pub fn ring_reliably(&mut self) -> Result<(), CallError> {
+        let call = self.incoming().call;
+        let socket = self.socket()?;
+        let local = LocalAudio::new(socket.rtp_address());
+        self.socket = Some(socket);
+        self.endpoint.inner.command(|state, now| state.ua.ring_reliably(now, call, Some(local)))?;
+        Ok(())
+    }
+
+    /// The socket for the audio, the same that the caller may know already.
+    fn socket(&mut self) -> Result<MediaSocket, CallError> {
+        match self.socket.take() {
+            Some(socket) => Ok(socket),
+            None => MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket),
+        }
+    }
+
     /// Waits until the caller gives up. Cancel safe.
     pub async fn cancelled(&mut self) -> Ending {
         let arrival = self.arrival.as_mut().expect("it is taken only by methods that consume the call");
@@ -90,7 +114,7 @@ impl IncomingCall {
     pub async fn answer(mut self, audio: Audio) -> Result<Call, CallError> {
         let call = self.incoming().call;
         let audio = audio.open()?;
-        let socket = MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket)?;
+        let socket = self.socket()?;
         let local = LocalAudio::new(socket.rtp_address());
         self.endpoint.inner.command(|state, now| state.ua.answer(now, call, local))?;
         let arrival = self.arrival.take().expect("it is taken only by methods that consume the call");

@@ -31,6 +31,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     let options = Arc::new(Options {
         in_call: args.in_call,
         ring: args.ring,
+        reliable: args.reliable,
         reject: args.reject.and_then(StatusCode::new),
         echo: args.echo,
     });
@@ -73,6 +74,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
 struct Options {
     in_call: args::InCall,
     ring: std::time::Duration,
+    reliable: bool,
     reject: Option<StatusCode>,
     echo: bool,
 }
@@ -88,7 +90,11 @@ async fn take(
     }
     if !options.ring.is_zero() {
         // Gone shows in the wait below.
-        let _ = incoming.ring();
+        if options.reliable {
+            let _ = incoming.ring_reliably();
+        } else {
+            let _ = incoming.ring();
+        }
         tokio::select! {
             ending = incoming.cancelled() => {
                 let ending = plain(&ending.to_string());

@@ -20,6 +20,7 @@ use crate::args;
 use crate::outcome::Failure;
 use ringback::{AccountBuilder, Endpoint, Protocol};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// The endpoint and account that a phone command works with.
 pub(crate) struct Phone {
@@ -46,6 +47,9 @@ impl Phone {
         }
         for listen in &args.listen {
             builder = builder.listen(listen);
+        }
+        if let Some(seconds) = args.session_expires {
+            builder = builder.session_expires(Duration::from_secs(seconds.into()));
         }
         if answers_anyone {
             builder = builder.answers_anyone();

@@ -136,6 +136,21 @@ impl OfferAnswer {
         Ok(offer)
     }
 
+    /// Makes an offer that repeats our description of the agreed session, so that nothing changes (RFC 4028 §7.4).
+    /// Before anything is agreed it is what [`OfferAnswer::make_offer`] says.
+    ///
+    /// # Errors
+    /// As [`OfferAnswer::make_offer`].
+    pub fn repeat_offer(&mut self) -> Result<SessionDescription, NegotiationError> {
+        let (Pending::Nothing, Some(agreed)) = (&self.pending, &self.agreed) else {
+            return self.make_offer();
+        };
+        let offer = self.describe(agreed.local.media.clone());
+        self.sent = Some(offer.clone());
+        self.pending = Pending::Local(offer.clone(), self.slots.clone());
+        Ok(offer)
+    }
+
     /// What [`OfferAnswer::make_offer`] would say now, for the answer to OPTIONS and for the body of a 488.
     ///
     /// # Errors
