@@ -210,6 +210,9 @@ pub(crate) struct Call {
     /// Gives up when nobody answers within so long
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
     pub(crate) timeout: Duration,
+    /// Does not follow redirections
+    #[arg(long)]
+    pub(crate) no_redirect: bool,
     /// Makes so many calls, one after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) calls: u32,

@@ -6,9 +6,10 @@
 use crate::body::SDP;
 use crate::calls::{Context, Timer};
 use crate::dialog::{Dialog, Ends};
+use crate::redirect::Redirects;
 use crate::reliable::Reliable;
 use crate::timer::Lifetime;
-use crate::{CallEvent, DialogOutput, EndedBy, Ending, SendTag, Session};
+use crate::{Advice, CallEvent, DialogOutput, EndedBy, Ending, SendTag, Session};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{OfferAnswer, SessionDescription};
 use ringback_transaction::ServerKey;
@@ -121,6 +122,9 @@ pub(crate) struct Call {
     /// How often a change was put off (rule 34).
     pub(crate) tries: u32,
     pub(crate) lifetime: Lifetime,
+    pub(crate) redirects: Redirects,
+    /// What the refusal that ends the call advises.
+    pub(crate) advice: Option<Advice>,
     /// Our first INVITE until it is answered, to be sent again in another way.
     pub(crate) invite: Option<Request>,
 }
@@ -146,6 +150,8 @@ impl Call {
             holds: false,
             tries: 0,
             lifetime,
+            redirects: Redirects::new(0),
+            advice: None,
             invite: None,
         }
     }
@@ -256,7 +262,7 @@ impl Call {
             cx.timers.cancel((cx.key, timer));
         }
         let reason = reason.to_owned();
-        Self::tell(cx, CallEvent::Ended(Ending { by, status, reason }));
+        Self::tell(cx, CallEvent::Ended(Ending { by, status, reason, advice: self.advice.take() }));
     }
 
     /// Ends the call and tells the peer by BYE.

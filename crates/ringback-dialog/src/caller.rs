@@ -5,6 +5,7 @@ use crate::call::{Call, MOST_DIALOGS, Purpose, Stage};
 use crate::calls::Context;
 use crate::dialog::{Dialog, cseq, to_tag};
 use crate::field::number;
+use crate::redirect;
 use crate::reliable::is_required;
 use crate::{CallEvent, DialogOutput, EndedBy, SendEnd, SendTag, Session};
 use ringback_message::{HeaderId, Response, StatusCode};
@@ -44,6 +45,7 @@ impl Call {
         }
         let status = lost(end);
         match purpose {
+            Purpose::Invite if self.try_elsewhere(cx, None) => {}
             Purpose::Invite => {
                 self.ours = None;
                 self.dialogs.clear();
@@ -184,6 +186,10 @@ impl Call {
         if status == StatusCode::SESSION_INTERVAL_TOO_SMALL && self.ask_for_longer(cx, response) {
             return;
         }
+        if self.try_elsewhere(cx, Some(response)) {
+            return;
+        }
+        self.advice = redirect::advice(response);
         self.ours = None;
         self.dialogs.clear();
         match self.hanging_up {

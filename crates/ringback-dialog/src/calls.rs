@@ -4,6 +4,7 @@ use crate::audio::LocalAudio;
 use crate::body::{SDP, description};
 use crate::call::{Call, Ours, Purpose, Side, Stage, Theirs};
 use crate::dialog::{Dialog, Ends, cseq, from_tag, to_tag};
+use crate::redirect::Redirects;
 use crate::timer::{self, Lifetime};
 use crate::{CallError, CallKey, DialogInput, DialogOutput, Invited, SendEnd, SendTag, Session, refusal};
 use ringback_message::header::{CSeq, CallId, From, To};
@@ -26,6 +27,8 @@ pub struct CallsConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
+    /// How often a call of ours is tried at another address because of a redirection (3xx); 0 is never.
+    pub max_redirects: u32,
     /// How long a session lasts at most without a sign of life, in seconds (RFC 4028); less than 90 counts as 90.
     /// `None` leaves that to the peers.
     pub session_expires: Option<u32>,
@@ -37,6 +40,7 @@ impl Default for CallsConfig {
             timings: Timings::default(),
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            max_redirects: 5,
             // RFC 4028 §4 recommends it.
             session_expires: Some(1_800),
         }
@@ -177,6 +181,7 @@ impl<E: Entropy> Calls<E> {
         call.target = UriBuf::new(&uri).ok();
         call.session = Some(session);
         call.invite = Some(invite.clone());
+        call.redirects = Redirects::new(self.config.max_redirects);
         let key = self.insert(call);
         self.with(now, key, |call, cx| {
             let tag = call.send(cx, Purpose::Invite, None, invite);

@@ -95,6 +95,8 @@ pub enum CallEvent {
     Trying,
     /// The call makes progress elsewhere, mostly by ringing (180).
     Ringing(StatusCode),
+    /// The call was redirected, and is tried at another address.
+    Redirected(UriBuf),
     /// The peer describes its media before it answers: ringing tones and announcements.
     EarlyMedia(Session),
     /// The call is up.
@@ -116,6 +118,45 @@ pub struct Ending {
     pub status: Option<StatusCode>,
     /// Why, for people.
     pub reason: String,
+    /// What the refusal says about how to do better.
+    pub advice: Option<Advice>,
+}
+
+/// What a refusal says about how to do better.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// 3xx that was not followed: these addresses, best first.
+    TryInstead(Vec<String>),
+    /// To try again after so many seconds (413, 480, 486, 500, 503, 600, 603).
+    RetryAfter(u32),
+    /// 405: what is taken there.
+    Allows(Vec<String>),
+    /// 415: types, encodings and languages that are understood there.
+    Accepts(Vec<String>),
+    /// 420: the extensions that are not understood there.
+    Unsupported(Vec<String>),
+    /// 421: the extensions that have to be understood.
+    Requires(Vec<String>),
+    /// 422: how long a session has to last at least, in seconds.
+    LongerSession(u32),
+    /// 488 and 606: the code and text of Warning.
+    Warning(u16, String),
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TryInstead(targets) => write!(f, "try {}", targets.join(", ")),
+            Self::RetryAfter(seconds) => write!(f, "try again in {seconds} s"),
+            Self::Allows(methods) => write!(f, "it takes {}", methods.join(", ")),
+            Self::Accepts(types) => write!(f, "it understands {}", types.join(", ")),
+            Self::Unsupported(tags) => write!(f, "it does not know {}", tags.join(", ")),
+            Self::Requires(tags) => write!(f, "it requires {}", tags.join(", ")),
+            Self::LongerSession(seconds) => write!(f, "a session has to last {seconds} s"),
+            Self::Warning(code, text) => write!(f, "{code} {text}"),
+        }
+    }
 }
 
 /// Who ended a call.
@@ -139,7 +180,11 @@ impl fmt::Display for Ending {
         if let Some(status) = self.status {
             write!(f, "{status} ")?;
         }
-        f.write_str(&self.reason)
+        f.write_str(&self.reason)?;
+        match &self.advice {
+            Some(advice) => write!(f, " ({advice})"),
+            None => Ok(()),
+        }
     }
 }
 

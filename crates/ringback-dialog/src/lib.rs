@@ -48,9 +48,9 @@
 //! Not here: transactions, digest, where requests go, who may call whom (`ringback-ua`); subscriptions
 //! and REFER.
 //!
-//! Sources: RFC 3261 §12 to §15, RFC 3262 (reliable provisional responses), RFC 3264 and RFC 6337 (which message carries which description), RFC 3311 (UPDATE),
-//! RFC 4028 (session timers),
-//! RFC 5057 (what ends a dialog), RFC 5407 (races), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
+//! Sources: RFC 3261 §8.1.3.4 (redirection) and §12 to §15, RFC 3262 (reliable provisional responses), RFC 3264 and
+//! RFC 6337 (which message carries which description), RFC 3311 (UPDATE), RFC 4028 (session timers), RFC 5057 (what ends
+//! a dialog), RFC 5407 (races), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
 
 mod audio;
 mod body;
@@ -63,11 +63,12 @@ mod dialog;
 mod event;
 mod field;
 mod key;
+mod redirect;
 mod refusal;
 mod reliable;
 mod timer;
 
 pub use audio::{LocalAudio, Session};
 pub use calls::{Calls, CallsConfig, Invitation};
-pub use event::{CallError, CallEvent, DialogInput, DialogOutput, EndedBy, Ending, Invited, SendEnd};
+pub use event::{Advice, CallError, CallEvent, DialogInput, DialogOutput, EndedBy, Ending, Invited, SendEnd};
 pub use key::{CallKey, SendTag};

@@ -112,7 +112,7 @@ pub(crate) fn advice(response: &Response) -> Option<Advice> {
         StatusCode::SESSION_INTERVAL_TOO_SMALL => Advice::LongerSession(number(response, HeaderId::MIN_SE)?),
         StatusCode::NOT_ACCEPTABLE_HERE | StatusCode::NOT_ACCEPTABLE_ANYWHERE => {
             let warning = response.first::<Warning<'_>>()?.ok()?;
-            Advice::Warning(warning.code, warning.text().into_owned())
+            Advice::Warning(warning.code, String::from_utf8_lossy(&warning.text).into_owned())
         }
         _ => {
             let after = response.first::<ringback_message::header::RetryAfter>()?.ok()?;

@@ -50,11 +50,13 @@ impl<E: Entropy> UserAgent<E> {
             transactions,
             max_calls,
             codecs,
+            max_redirects,
             session_expires,
             answers_anyone,
             authentication,
         } = config;
-        let calls = CallsConfig { timings: transactions.timings, max_calls, codecs, session_expires };
+        let calls =
+            CallsConfig { timings: transactions.timings, max_calls, codecs, max_redirects, session_expires };
         // Peers choose what these are looked up by.
         let hasher = Hasher::keyed(entropy.next_u64());
         Self {

@@ -3,7 +3,7 @@
 use crate::{AccountKey, CallKey, Ending, Session};
 use bytes::Bytes;
 use ringback_dialog::CallError;
-use ringback_message::{InvalidValue, Message, Response, StatusCode};
+use ringback_message::{InvalidValue, Message, Response, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Flow, Target};
 use ringback_sdp::{Codec, NegotiationError};
 use ringback_transaction::Key;
@@ -107,6 +107,13 @@ pub enum UaEvent {
         call: CallKey,
         /// The status, 101 to 199.
         status: StatusCode,
+    },
+    /// The call was redirected, and is tried at another address.
+    Redirected {
+        /// Which call.
+        call: CallKey,
+        /// Where it goes now.
+        target: UriBuf,
     },
     /// The peer sends media before it answers.
     EarlyMedia {

@@ -103,6 +103,7 @@ impl<E: Entropy> UserAgent<E> {
         let event = match event {
             CallEvent::Trying => UaEvent::Trying { call },
             CallEvent::Ringing(status) => UaEvent::Ringing { call, status },
+            CallEvent::Redirected(target) => UaEvent::Redirected { call, target },
             CallEvent::EarlyMedia(session) => UaEvent::EarlyMedia { call, session },
             CallEvent::Answered(session) => UaEvent::Answered { call, session },
             CallEvent::Changed(session) => UaEvent::SessionChanged { call, session },

@@ -21,6 +21,8 @@ pub enum CallEvent {
     Trying,
     /// It rings, or is forwarded, or waits in a queue: 101 to 199.
     Ringing(StatusCode),
+    /// It was redirected, and is tried at this address.
+    Redirected(String),
     /// The other side plays something before it answers.
     EarlyMedia(MediaInfo),
     /// It was answered; audio flows.

@@ -49,6 +49,7 @@ pub struct EndpointBuilder {
     user_agent: Option<String>,
     answers_anyone: bool,
     session_expires: Option<Duration>,
+    max_redirects: Option<u32>,
     tap: Option<Arc<dyn Tap>>,
     media_hook: Option<MediaHook>,
 }
@@ -81,6 +82,13 @@ impl EndpointBuilder {
     #[must_use]
     pub fn session_expires(mut self, after: Duration) -> Self {
         self.session_expires = Some(after);
+        self
+    }
+
+    /// How often a call is tried at another address because it was redirected; 5 by default, 0 is never.
+    #[must_use]
+    pub fn max_redirects(mut self, most: u32) -> Self {
+        self.max_redirects = Some(most);
         self
     }
 
@@ -118,6 +126,7 @@ impl EndpointBuilder {
         let sockets = Sockets::bind(net).map_err(StartError::Bind)?;
 
         let mut config = UaConfig { answers_anyone: self.answers_anyone, ..UaConfig::default() };
+        config.max_redirects = self.max_redirects.unwrap_or(config.max_redirects);
         if let Some(after) = self.session_expires {
             config.session_expires = Some(u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
         }

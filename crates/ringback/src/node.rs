@@ -109,6 +109,7 @@ impl State {
             }
             UaEvent::Trying { call }
             | UaEvent::Ringing { call, .. }
+            | UaEvent::Redirected { call, .. }
             | UaEvent::EarlyMedia { call, .. }
             | UaEvent::Answered { call, .. }
             | UaEvent::SessionChanged { call, .. }

@@ -143,6 +143,7 @@ impl Task {
         let told = match event {
             UaEvent::Trying { .. } => CallEvent::Trying,
             UaEvent::Ringing { status, .. } => CallEvent::Ringing(status),
+            UaEvent::Redirected { target, .. } => CallEvent::Redirected(target.as_str().to_owned()),
             UaEvent::EarlyMedia { session, .. } => CallEvent::EarlyMedia(self.agree(&session)),
             UaEvent::Answered { session, .. } => {
                 self.answered.get_or_insert_with(Instant::now);

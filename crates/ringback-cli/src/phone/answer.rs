@@ -1,6 +1,6 @@
 //! `ringback answer`.
 
-use super::{Phone, plan};
+use super::{Phone, Policy, plan};
 use crate::args;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
@@ -14,7 +14,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     let report = Reporter::new(args.phone.json);
     let mut stop = Stop::listen()?;
     let answers_anyone = args.no_register || args.phone.from.is_none();
-    let phone = Phone::open(args.phone, answers_anyone).await?;
+    let phone = Phone::open(args.phone, Policy { answers_anyone, ..Policy::default() }).await?;
     for listener in phone.endpoint.listeners() {
         let text = format!("listening {listener}");
         report.tell("listening", [("listener", listener.to_string().into())], text);

@@ -1,6 +1,6 @@
 //! `ringback call`.
 
-use super::{Phone, plan};
+use super::{Phone, Policy, plan};
 use crate::args;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
@@ -8,7 +8,8 @@ use crate::outcome::Failure;
 /// Calls, so many times as asked for; the first failure of a call ends it.
 pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
     let report = Reporter::new(args.phone.json);
-    let phone = Phone::open(args.phone, false).await?;
+    let policy = Policy { no_redirect: args.no_redirect, ..Policy::default() };
+    let phone = Phone::open(args.phone, policy).await?;
     let builder = phone.account()?;
     let mut account = if args.register { builder.register().await? } else { builder.open().await? };
     let target = phone.target(&args.target);

@@ -22,6 +22,15 @@ use ringback::{AccountBuilder, Endpoint, Protocol};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+/// What a phone does by itself.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Policy {
+    /// Takes calls whatever user they are for.
+    pub(crate) answers_anyone: bool,
+    /// Does not follow redirections.
+    pub(crate) no_redirect: bool,
+}
+
 /// The endpoint and account that a phone command works with.
 pub(crate) struct Phone {
     pub(crate) endpoint: Endpoint,
@@ -31,8 +40,8 @@ pub(crate) struct Phone {
 }
 
 impl Phone {
-    /// Opens sockets as the options say. `answers_anyone` takes calls whatever user they are for.
-    pub(crate) async fn open(args: args::Phone, answers_anyone: bool) -> Result<Self, Failure> {
+    /// Opens sockets as the options say.
+    pub(crate) async fn open(args: args::Phone, policy: Policy) -> Result<Self, Failure> {
         let protocol = match args.transport.as_str() {
             "tcp" => Protocol::Tcp,
             _ => Protocol::Udp,
@@ -51,7 +60,10 @@ impl Phone {
         if let Some(seconds) = args.session_expires {
             builder = builder.session_expires(Duration::from_secs(seconds.into()));
         }
-        if answers_anyone {
+        if policy.no_redirect {
+            builder = builder.max_redirects(0);
+        }
+        if policy.answers_anyone {
             builder = builder.answers_anyone();
         }
         if let Some(path) = &args.pcap {

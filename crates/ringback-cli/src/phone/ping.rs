@@ -1,6 +1,6 @@
 //! `ringback ping`.
 
-use super::Phone;
+use super::{Phone, Policy};
 use crate::args;
 use crate::out::Reporter;
 use crate::outcome::Failure;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Asks whether somebody is there. Any answer is one; the last question decides.
 pub(crate) async fn ping(args: args::Ping) -> Result<(), Failure> {
     let report = Reporter::new(args.phone.json);
-    let phone = Phone::open(args.phone, false).await?;
+    let phone = Phone::open(args.phone, Policy::default()).await?;
     let account = phone.account()?.open().await?;
     let target = phone.target(&args.target);
     let mut outcome = Ok(());

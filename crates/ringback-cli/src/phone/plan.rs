@@ -136,6 +136,11 @@ fn tell(report: &Reporter, event: &CallEvent) {
                 format!("{status} {}", status.reason()),
             );
         }
+        CallEvent::Redirected(target) => {
+            let target = plain(target);
+            let text = format!("redirected to {target}");
+            report.tell("redirected", [("target", target.into())], text);
+        }
         CallEvent::EarlyMedia(media) => {
             report.tell("early-media", fields(media), "the other side plays already")
         }
@@ -209,6 +214,7 @@ fn tell_end(report: &Reporter, call: &Call, summary: &Summary) {
             ("by", by.into()),
             ("status", summary.ending.status.map(StatusCode::as_u16).into()),
             ("reason", plain(&summary.ending.reason).into()),
+            ("advice", summary.ending.advice.as_ref().map(|advice| plain(&advice.to_string())).into()),
             ("call_id", plain(call.call_id()).into()),
             ("setup_ms", milliseconds(summary.setup).into()),
             ("talk_ms", milliseconds(summary.talk).into()),

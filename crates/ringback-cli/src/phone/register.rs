@@ -1,6 +1,6 @@
 //! `ringback register`.
 
-use super::Phone;
+use super::{Phone, Policy};
 use crate::args;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
@@ -17,7 +17,7 @@ pub(crate) async fn register(args: args::Register) -> Result<(), Failure> {
         ));
     }
     let mut stop = Stop::listen()?;
-    let phone = Phone::open(args.phone, false).await?;
+    let phone = Phone::open(args.phone, Policy::default()).await?;
     let builder = phone.account()?.expires(Duration::from_secs(args.expires.into()));
     let mut account = builder.open().await?;
     let expires = account.register().await?;
