@@ -57,8 +57,8 @@ pub(crate) struct Serve {
     /// Reads settings from a TOML file; options given here win
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Listens on udp:ADDRESS:PORT or tcp:ADDRESS:PORT; may be given several times; port 0 lets the system
-    /// choose [default: udp and tcp on 127.0.0.1:5060]
+    /// Listens on udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT; may be given several times; port 0 lets
+    /// the system choose [default: udp and tcp on 127.0.0.1:5060]
     #[arg(long, value_name = "PROTO:ADDR:PORT")]
     pub(crate) listen: Vec<String>,
     /// Is responsible for this domain, a name or an IP address; may be given several times
@@ -80,6 +80,23 @@ pub(crate) struct Serve {
     /// Keeps everything in memory and nothing on disk
     #[arg(long)]
     pub(crate) ephemeral: bool,
+    /// Our certificate in PEM, with those that it is signed with; read again when it changes [default: one that is
+    /// made for the domains and kept in the data folder]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of our certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Whose certificates clients must have, in PEM, with --tls-verify mutual
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Whose certificates servers that we connect to must have, in PEM [default: those that the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Whose certificates are checked: on, those of servers that we connect to; mutual, those of clients as well;
+    /// off, nobody's. DANGEROUS: with off whoever is on the way can listen in [default: on]
+    #[arg(long, value_name = "on|off|mutual", value_parser = ["on", "off", "mutual"])]
+    pub(crate) tls_verify: Option<String>,
     /// Where `ringback why` reaches this server [default: admin.sock in the data folder]
     #[arg(long, value_name = "SOCKET")]
     pub(crate) admin: Option<PathBuf>,
@@ -136,8 +153,20 @@ pub(crate) struct Phone {
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) server: Option<String>,
     /// How to reach it
-    #[arg(long, value_name = "PROTO", default_value = "udp", value_parser = ["udp", "tcp"])]
+    #[arg(long, value_name = "PROTO", default_value = "udp", value_parser = ["udp", "tcp", "tls"])]
     pub(crate) transport: String,
+    /// Whose certificates servers must have, in PEM [default: those that the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Whether the certificates of servers are checked. DANGEROUS: with off whoever is on the way can listen in
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = ["on", "off"])]
+    pub(crate) tls_verify: String,
+    /// Our certificate in PEM, for servers that ask for one
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of our certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// The environment variable that holds our password
     #[arg(long, value_name = "VAR")]
     pub(crate) password_env: Option<String>,

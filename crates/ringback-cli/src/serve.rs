@@ -4,7 +4,7 @@ use crate::args;
 use crate::out::{Reporter, complain};
 use crate::outcome::Failure;
 use crate::signals::Stop;
-use ringback_server::{Server, ServerConfig, Storage};
+use ringback_server::{Server, ServerConfig, Storage, TlsVerify};
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
@@ -69,6 +69,16 @@ fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
     }
     if let Some(data) = args.data {
         config.storage = Storage::Directory(data);
+    }
+    config.tls.cert = args.tls_cert.or(config.tls.cert);
+    config.tls.key = args.tls_key.or(config.tls.key);
+    config.tls.ca = args.tls_ca.or(config.tls.ca);
+    config.tls.client_ca = args.tls_client_ca.or(config.tls.client_ca);
+    match args.tls_verify.as_deref() {
+        Some("off") => config.tls.verify = TlsVerify::Off,
+        Some("mutual") => config.tls.verify = TlsVerify::Mutual,
+        Some(_) => config.tls.verify = TlsVerify::On,
+        None => {}
     }
     config.admin = args.admin.or(config.admin);
     config.check().map_err(|error| Failure::Usage(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! How the driver is set up, and why it could not be.
 
-use crate::{Listen, Tap};
+use crate::{Hosts, Listen, NameServers, Tap, Tls};
 use ringback_transport::TransportConfig;
 use std::fmt;
 use std::io;
@@ -26,6 +26,16 @@ pub struct NetConfig {
     pub write_timeout: Duration,
     /// The most questions to the resolver at once; more get no addresses.
     pub max_questions: usize,
+    /// TLS, for its listeners and for connections that we make; without it there is none.
+    pub tls: Option<Arc<Tls>>,
+    /// How long a client may take to shake hands (fault 29).
+    pub handshake: Duration,
+    /// The most clients that shake hands at once; more are closed.
+    pub max_handshakes: usize,
+    /// Names that are known without asking.
+    pub hosts: Hosts,
+    /// Who is asked for the others.
+    pub name_servers: NameServers,
     /// Who sees all traffic.
     pub tap: Option<Arc<dyn Tap>>,
 }
@@ -42,6 +52,11 @@ impl NetConfig {
             max_queued_bytes: 1 << 20,
             write_timeout: Duration::from_secs(30),
             max_questions: 256,
+            tls: None,
+            handshake: Duration::from_secs(10),
+            max_handshakes: 1_024,
+            hosts: Hosts::of_system(),
+            name_servers: NameServers::System,
             tap: None,
         }
     }
@@ -69,6 +84,9 @@ impl fmt::Display for BindError {
             io::ErrorKind::AddrInUse => write!(f, "cannot listen on {listen}: another program does already"),
             io::ErrorKind::AddrNotAvailable => {
                 write!(f, "cannot listen on {listen}: no such address on this machine")
+            }
+            io::ErrorKind::InvalidInput => {
+                write!(f, "cannot listen on {listen}: it needs a certificate and its key")
             }
             io::ErrorKind::PermissionDenied => write!(f, "cannot listen on {listen}: not permitted"),
             _ => write!(f, "cannot listen on {listen}: {source}"),

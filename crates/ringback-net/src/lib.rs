@@ -1,6 +1,6 @@
 //! The tokio driver of Ringback: real sockets, the real clock, real entropy.
 //!
-//! The layers below do no I/O. This crate gives them some: it binds UDP and TCP sockets, hands what arrives to a
+//! The layers below do no I/O. This crate gives them some: it binds UDP, TCP and TLS sockets, hands what arrives to a
 //! [`Core`], and carries out what the core puts into its [`Outbox`]. A server uses it with a worker on every
 //! processor, a phone with one.
 //!
@@ -49,10 +49,10 @@
 //! Streams share one [`Transport`](ringback_transport::Transport) behind a lock, for connections are reused by whoever
 //! sends; datagrams never touch it. The core is called from all workers at once and locks what it needs itself.
 //!
-//! Not here: TLS and WebSocket, SRV and NAPTR, and anything that knows what a message means. Linux only, for the
+//! Not here: WebSocket, and anything that knows what a message means. Linux only, for the
 //! batches and the error queue of its sockets.
 //!
-//! Sources: RFC 3261 §18, RFC 3263 §4, RFC 5626 §4.4.1.
+//! Sources: RFC 3261 §18 and §26.3, RFC 3263, RFC 5922, RFC 5626 §4.4.1.
 
 mod batch;
 mod config;
@@ -70,6 +70,7 @@ mod sockets;
 mod streams;
 mod tap;
 mod timer;
+mod tls;
 mod udp;
 
 pub use config::{BindError, NetConfig};
@@ -79,7 +80,9 @@ pub use listen::{Listen, ListenError};
 pub use media::{MediaKind, MediaSocket};
 pub use net::Net;
 pub use outbox::Outbox;
+pub use resolve::{Hosts, NameServers};
 pub use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
 pub use ringback_transport::locate::NextHop;
 pub use sockets::{Sockets, local_addresses, local_ip_towards};
 pub use tap::{Direction, Seen, Tap};
+pub use tls::{Tls, TlsError, TlsIdentity, TlsSettings, TlsVerify};

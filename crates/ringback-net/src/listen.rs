@@ -31,7 +31,7 @@ pub struct ListenError {
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}; write for example udp:127.0.0.1:5060 or tcp:[::1]:5060", self.text, self.problem)
+        write!(f, "`{}`: {}; write for example udp:127.0.0.1:5060 or tls:[::1]:5061", self.text, self.problem)
     }
 }
 
@@ -44,10 +44,9 @@ impl FromStr for Listen {
         let fail = |problem| ListenError { text: text.to_owned(), problem };
         let (name, rest) = text.split_once(':').ok_or(fail("the transport is missing"))?;
         let protocol = match Protocol::from_token(name) {
-            Some(protocol @ (Protocol::Udp | Protocol::Tcp)) => protocol,
-            Some(Protocol::Tls) => return Err(fail("tls is not supported yet")),
+            Some(protocol @ (Protocol::Udp | Protocol::Tcp | Protocol::Tls)) => protocol,
             Some(Protocol::Ws | Protocol::Wss) => return Err(fail("WebSocket is not supported yet")),
-            None => return Err(fail("the transport is neither udp nor tcp")),
+            None => return Err(fail("the transport is none of udp, tcp and tls")),
         };
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -87,6 +86,7 @@ mod tests {
             ("TCP:[2001:db8::1]:5070", "tcp:[2001:db8::1]:5070"),
             ("tcp:[::]", "tcp:[::]:5060"),
             ("udp:0.0.0.0", "udp:0.0.0.0:5060"),
+            ("tls:127.0.0.1", "tls:127.0.0.1:5061"),
             ("udp:localhost:5080", "udp:127.0.0.1:5080"),
         ] {
             assert_eq!(text.parse::<Listen>().unwrap().to_string(), read, "{text}");
@@ -97,8 +97,8 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (text, problem) in [
             ("5060", "the transport is missing"),
-            ("127.0.0.1:5060", "neither udp nor tcp"),
-            ("tls:127.0.0.1:5061", "not supported yet"),
+            ("127.0.0.1:5060", "none of udp, tcp and tls"),
+            ("wss:127.0.0.1:443", "not supported yet"),
             ("udp:127.0.0.1:65536", "the port"),
             ("udp:::1:5060", "in brackets"),
             ("udp:example.com:5060", "the host"),

@@ -1,13 +1,16 @@
 //! The running driver.
 
 use crate::icmp::Sent;
+use crate::resolve::Finder;
 use crate::shared::{self, Shared};
 use crate::sockets::Sockets;
 use crate::streams::Streams;
 use crate::timer::{self, Alarm};
 use crate::{Core, Listen, Outbox, Worker, connection, epoch, udp};
 use futures::FutureExt as _;
+use ringback_sansio::{Protocol, Target};
 use std::io;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,6 +49,8 @@ impl<C: Core> Net<C> {
             alarms: (0..count).map(|_| Alarm::new(now.at)).collect(),
             runtimes: runtimes.iter().map(|runtime| runtime.handle().clone()).collect(),
             questions: AtomicUsize::new(0),
+            finder: Finder::new(&config),
+            handshakes: AtomicUsize::new(0),
             epoch: now,
             config,
         });
@@ -66,9 +71,10 @@ impl<C: Core> Net<C> {
             ended.push(has_ended);
         }
         for listener in tcp {
+            let protocol = listener.protocol;
             for (index, socket) in listener.by_worker.into_iter().enumerate() {
                 let (of, listener) = (shared.clone(), std::net::TcpListener::from(socket));
-                let task = move || connection::accept(of.clone(), listener.try_clone());
+                let task = move || connection::accept(of.clone(), protocol, listener.try_clone());
                 shared.runtimes[index].spawn(keep(task, "accepting connections"));
             }
         }
@@ -94,6 +100,14 @@ impl<C: Core> Net<C> {
     /// Lets the workers look at their deadlines, after a command moved one.
     pub fn wake(&self) {
         self.shared.wake();
+    }
+
+    /// Whom to send to for `domain` at this address: by TLS only to one who proves to be it.
+    pub fn target(&self, protocol: Protocol, address: SocketAddr, domain: &str) -> Target {
+        match protocol.is_secure() {
+            true => Target::Domain(protocol, address, self.shared.finder.domains.id(domain)),
+            false => Target::Address(protocol, address),
+        }
     }
 
     /// How many connections are open.

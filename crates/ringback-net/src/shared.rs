@@ -3,6 +3,7 @@
 use crate::batch::{self, Datagram};
 use crate::icmp::Sent;
 use crate::outbox::Outbox;
+use crate::resolve::Finder;
 use crate::sockets::Datagrams;
 use crate::streams::{Event, Streams};
 use crate::tap::{Direction, Seen};
@@ -42,6 +43,9 @@ pub(crate) struct Shared<C: Core> {
     pub(crate) alarms: Vec<Alarm>,
     pub(crate) runtimes: Vec<Handle>,
     pub(crate) questions: AtomicUsize,
+    pub(crate) finder: Finder,
+    /// Clients that shake hands at the moment.
+    pub(crate) handshakes: AtomicUsize,
     pub(crate) epoch: Epoch,
 }
 
@@ -106,7 +110,7 @@ impl<C: Core> Shared<C> {
                 return Some(*id as usize);
             }
             Target::Flow(flow) => flow.peer,
-            Target::Address(_, peer) => *peer,
+            Target::Address(_, peer) | Target::Domain(_, peer, _) => *peer,
         };
         let family = |own: &&(usize, SocketAddr)| own.1.is_ipv4() == peer.is_ipv4();
         let reaches = |own: &&(usize, SocketAddr)| {
@@ -157,7 +161,7 @@ impl<C: Core> Shared<C> {
         drop(streams);
         for event in events {
             match event {
-                Event::Connect(protocol, peer) => self.connect(protocol, peer),
+                Event::Connect(to) => self.connect(to),
                 Event::Failed(tag, reason) => failures.push((tag, reason)),
                 Event::Received(..) | Event::Malformed(..) => {}
             }
@@ -173,7 +177,7 @@ impl<C: Core> Shared<C> {
     ) {
         for event in events {
             match event {
-                Event::Connect(protocol, peer) => self.connect(protocol, peer),
+                Event::Connect(to) => self.connect(to),
                 Event::Failed(tag, reason) => self.core.failed(now, tag, reason, out),
                 Event::Received(flow, message) => self.core.received(now, flow, message, out),
                 Event::Malformed(flow, error) => self.core.malformed(now, flow, error),
@@ -181,8 +185,8 @@ impl<C: Core> Shared<C> {
         }
     }
 
-    fn connect(self: &Arc<Self>, protocol: Protocol, peer: SocketAddr) {
-        self.spawn(connection::connect(self.clone(), protocol, peer));
+    fn connect(self: &Arc<Self>, to: Target) {
+        self.spawn(connection::connect(self.clone(), to));
     }
 
     /// To be called before the lock on the streams is given back.

@@ -28,9 +28,10 @@ pub(crate) struct Datagrams {
     pub(crate) by_worker: Vec<Arc<Socket>>,
 }
 
-/// One TCP listener: a socket for each worker, all on one address.
+/// One listener for connections: a socket for each worker, all on one address.
 #[derive(Debug)]
 pub(crate) struct Accepting {
+    pub(crate) protocol: Protocol,
     pub(crate) by_worker: Vec<Socket>,
 }
 
@@ -52,8 +53,13 @@ impl Sockets {
                     let by_worker = by_worker.into_iter().map(Arc::new).collect();
                     sockets.udp.push(Datagrams { id, local: address, by_worker });
                 }
-                Protocol::Tcp => sockets.tcp.push(Accepting { by_worker }),
-                Protocol::Tls | Protocol::Ws | Protocol::Wss => {
+                Protocol::Tls if !sockets.config.tls.as_ref().is_some_and(|tls| tls.has_identity()) => {
+                    return Err(fail(io::ErrorKind::InvalidInput.into()));
+                }
+                protocol @ (Protocol::Tcp | Protocol::Tls) => {
+                    sockets.tcp.push(Accepting { protocol, by_worker });
+                }
+                Protocol::Ws | Protocol::Wss => {
                     return Err(fail(io::Error::new(io::ErrorKind::Unsupported, "not supported yet")));
                 }
             }

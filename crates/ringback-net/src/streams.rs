@@ -3,9 +3,8 @@
 use crate::NetConfig;
 use bytes::Bytes;
 use ringback_message::{Message, ParseError};
-use ringback_sansio::{CloseReason, Flow, FlowId, Machine as _, Map, Protocol, Target};
+use ringback_sansio::{CloseReason, Flow, FlowId, Machine as _, Map, Target};
 use ringback_transport::{FromNetwork, Transport, TransportOutput};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -13,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 /// What the transport reports, to be handled without the lock.
 pub(crate) enum Event<T> {
-    Connect(Protocol, SocketAddr),
+    Connect(Target),
     Failed(T, CloseReason),
     Received(Flow, Message),
     Malformed(Flow, ParseError),
@@ -77,10 +76,24 @@ impl<T> Streams<T> {
         FlowId(self.next)
     }
 
-    pub(crate) fn opened(&mut self, now: Instant, flow: Flow, writer: Writer, events: &mut Vec<Event<T>>) {
+    /// A connection is there: one to this target, where we made it.
+    pub(crate) fn opened(
+        &mut self,
+        now: Instant,
+        to: Option<Target>,
+        flow: Flow,
+        writer: Writer,
+        events: &mut Vec<Event<T>>,
+    ) {
         self.alive += 1;
         self.writers.insert(flow.id, writer);
-        self.transport.handle(now, FromNetwork::Opened(flow));
+        self.transport.handle(
+            now,
+            match to {
+                Some(to) => FromNetwork::Connected(to, flow),
+                None => FromNetwork::Opened(flow),
+            },
+        );
         self.pump(now, events);
     }
 
@@ -125,7 +138,7 @@ impl<T> Streams<T> {
     fn pump(&mut self, now: Instant, events: &mut Vec<Event<T>>) {
         while let Some(output) = self.transport.poll() {
             match output {
-                TransportOutput::Connect(protocol, peer) => events.push(Event::Connect(protocol, peer)),
+                TransportOutput::Connect(to) => events.push(Event::Connect(to)),
                 TransportOutput::Write(id, bytes) => self.write(now, id, bytes),
                 // The rest of the queue is written, then the task ends.
                 TransportOutput::Close(id) => drop(self.writers.remove(&id)),

@@ -7,6 +7,7 @@ use ringback_net::{
     CloseReason, Core, Direction, Flow, MediaKind, MediaSocket, Net, NetConfig, NextHop, Outbox, Protocol,
     Seen, Sockets, Tap, Target, Worker, local_addresses, local_ip_towards,
 };
+use ringback_transport::locate::Name;
 use ringback_transport::via::response_target;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -319,7 +320,8 @@ fn malformed_messages_are_answered_and_told() {
 fn names_are_resolved_to_what_we_listen_on() {
     let (net, told) = start(on(&["udp:127.0.0.1:0"]));
     let mut out = Outbox::new();
-    out.resolve(7, NextHop::Name { host: "localhost".into(), port: 5070, protocol: Protocol::Udp });
+    let name = Name { host: "localhost".into(), port: Some(5070), protocol: None, secure: false };
+    out.resolve(7, NextHop::Name(name));
     net.send(out);
     let here = Target::Address(Protocol::Udp, "127.0.0.1:5070".parse().unwrap());
     assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Resolved(7, vec![here])));

@@ -83,9 +83,9 @@ impl Node {
                 Some(ProxyOutput::Transmit { to, bytes, .. }) => {
                     sent.push((to.peer(), Message::parse(bytes).unwrap()));
                 }
-                Some(ProxyOutput::Resolve(token, NextHop::Name { host, .. })) => {
+                Some(ProxyOutput::Resolve(token, NextHop::Name(name))) => {
                     let (_, address) =
-                        HOSTS.into_iter().find(|(name, _)| *name == host).expect("a host of the RFC");
+                        HOSTS.into_iter().find(|(host, _)| *host == name.host).expect("a host of the RFC");
                     let target = Target::Address(Protocol::Tcp, address.parse().unwrap());
                     self.proxy.resolved(now, &mut self.transactions, token, &[target]);
                 }

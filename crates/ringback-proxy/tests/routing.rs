@@ -6,7 +6,7 @@ use common::*;
 use ringback_message::HeaderId;
 use ringback_proxy::{Branch, Decision};
 use ringback_sansio::{Flow, FlowId, Protocol, Target};
-use ringback_transport::locate::NextHop;
+use ringback_transport::locate::{Name, NextHop};
 
 fn element_with_bob() -> Element {
     let mut element = Element::new();
@@ -267,7 +267,12 @@ fn names_are_asked_for_and_a_name_without_address_is_a_bad_gateway() {
     element.udp(ALICE, &request("MESSAGE", "sip:bob@phone.example.net:5070", "1", ""));
     element.expect(&[]);
     let (token, hop) = element.questions.pop().unwrap();
-    let name = NextHop::Name { host: "phone.example.net".into(), port: 5070, protocol: Protocol::Udp };
+    let name = NextHop::Name(Name {
+        host: "phone.example.net".into(),
+        port: Some(5070),
+        protocol: None,
+        secure: false,
+    });
     assert_eq!(hop, name);
     element.resolve(token, &[Target::Address(Protocol::Udp, "192.0.2.20:5070".parse().unwrap())]);
     element.expect(&["udp 192.0.2.20:5070 MESSAGE sip:bob@phone.example.net:5070"]);

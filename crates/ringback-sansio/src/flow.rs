@@ -84,7 +84,7 @@ pub struct FlowId(pub u64);
 ///
 /// For a stream `id` is the connection. For datagrams `id` is our socket, which many peers share, and the
 /// pair of `id` and `peer` is the flow: no table of peers has to be kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Flow {
     /// Our socket or connection.
     pub id: FlowId,
@@ -96,13 +96,21 @@ pub struct Flow {
     pub peer: SocketAddr,
 }
 
+/// Names a domain that peers have to prove to be, in the driver that was asked to find it. Never reused while the
+/// driver lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DomainId(pub u64);
+
 /// Where to send something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Target {
     /// Over this flow and no other, such as a response to the request that came over it.
     Flow(Flow),
     /// To this address, over an existing flow where there is one, else over a new one.
     Address(Protocol, SocketAddr),
+    /// To this address, over a flow whose other end has proved to be this domain (RFC 5922 §7.3). Only for protocols
+    /// that can prove something.
+    Domain(Protocol, SocketAddr, DomainId),
 }
 
 impl Target {
@@ -110,7 +118,7 @@ impl Target {
     pub fn protocol(&self) -> Protocol {
         match self {
             Self::Flow(flow) => flow.protocol,
-            Self::Address(protocol, _) => *protocol,
+            Self::Address(protocol, _) | Self::Domain(protocol, ..) => *protocol,
         }
     }
 
@@ -118,7 +126,7 @@ impl Target {
     pub fn peer(&self) -> SocketAddr {
         match self {
             Self::Flow(flow) => flow.peer,
-            Self::Address(_, peer) => *peer,
+            Self::Address(_, peer) | Self::Domain(_, peer, _) => *peer,
         }
     }
 }
@@ -143,6 +151,8 @@ pub enum CloseReason {
     Limit,
     /// We have no listener or socket that could reach the target.
     NoRoute,
+    /// The peer could not prove who it is, or did not believe us.
+    Untrusted,
     /// We are shutting down.
     Shutdown,
 }
@@ -158,6 +168,7 @@ impl fmt::Display for CloseReason {
             Self::SlowReader => "the peer does not read",
             Self::Limit => "a limit was reached",
             Self::NoRoute => "no listener can reach the target",
+            Self::Untrusted => "the certificate was refused",
             Self::Shutdown => "shutting down",
         })
     }

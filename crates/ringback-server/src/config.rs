@@ -2,10 +2,11 @@
 
 use crate::users::ALGORITHMS;
 use ringback_auth::Algorithm;
-use ringback_net::{Listen, Tap};
+use ringback_net::{Listen, Protocol, Tap, TlsVerify};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use std::sync::Arc;
 /// )?;
 /// assert_eq!(config.realm(), "example.com");
 /// let error = ringback_server::ServerConfig::from_toml("listen = ['sctp:0.0.0.0:5060']").unwrap_err();
-/// assert!(error.to_string().starts_with("line 1: `sctp:0.0.0.0:5060`: the transport is neither udp nor tcp"));
+/// assert!(error.to_string().starts_with("line 1: `sctp:0.0.0.0:5060`: the transport is none of udp, tcp and tls"));
 /// # Ok::<(), ringback_server::ConfigError>(())
 /// ```
 #[derive(Clone, Default, Deserialize)]
@@ -49,6 +50,12 @@ pub struct ServerConfig {
     pub admin: Option<PathBuf>,
     /// How many threads handle messages; without a number one for each processor.
     pub workers: Option<usize>,
+    /// Our certificate, and whose certificates are checked.
+    pub tls: TlsConfig,
+    /// Names that are known without asking DNS, beside those of `/etc/hosts`.
+    pub hosts: BTreeMap<String, Vec<IpAddr>>,
+    /// The name servers to ask, `address:port`; without any those of the system.
+    pub name_servers: Vec<SocketAddr>,
     /// How much is held at once.
     pub limits: Limits,
     /// How long registrations last.
@@ -58,6 +65,25 @@ pub struct ServerConfig {
     /// Who sees all traffic.
     #[serde(skip)]
     pub tap: Option<Arc<dyn Tap>>,
+}
+
+/// How TLS is done, in PEM files that are read again when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Our certificate and those that it is signed with. Without one a TLS listener makes a certificate for our domains
+    /// itself, and keeps it in the data directory.
+    pub cert: Option<PathBuf>,
+    /// Our key.
+    pub key: Option<PathBuf>,
+    /// Whose certificates servers that we connect to must have; without a file those that the system trusts.
+    pub ca: Option<PathBuf>,
+    /// Whose certificates clients must have, with `verify = "mutual"`.
+    pub client_ca: Option<PathBuf>,
+    /// Whose certificates are checked: `on` those of servers that we connect to, `mutual` those of clients as well, `off`
+    /// nobody's, which is dangerous.
+    #[serde(deserialize_with = "verify")]
+    pub verify: TlsVerify,
 }
 
 /// Where users and bindings are kept.
@@ -231,6 +257,12 @@ impl ServerConfig {
                  {max_expires} must rise in this order, and min_expires is at most 3600"
             ));
         }
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return fail("tls: a certificate needs its key and a key its certificate; name both or neither".into());
+        }
+        if self.tls.verify == TlsVerify::Mutual && self.tls.client_ca.is_none() {
+            return fail("tls: to check clients takes client_ca, a file with whose certificates they must have".into());
+        }
         if self.workers.is_some_and(|workers| workers == 0 || workers > 256) {
             return fail("workers must be from 1 to 256".into());
         }
@@ -256,6 +288,11 @@ impl ServerConfig {
         ["udp:127.0.0.1:5060", "tcp:127.0.0.1:5060"]
             .map(|listen| listen.parse().expect("an address as documented"))
             .into()
+    }
+
+    /// Whether TLS is spoken.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.listen.iter().any(|listen| listen.protocol == Protocol::Tls)
     }
 
     pub(crate) fn admin(&self) -> Option<PathBuf> {
@@ -290,6 +327,15 @@ impl fmt::Debug for ServerConfig {
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+}
+
+fn verify<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TlsVerify, D::Error> {
+    match String::deserialize(deserializer)?.as_str() {
+        "on" => Ok(TlsVerify::On),
+        "off" => Ok(TlsVerify::Off),
+        "mutual" => Ok(TlsVerify::Mutual),
+        other => Err(serde::de::Error::custom(format!("`{other}` is none of on, off and mutual"))),
+    }
 }
 
 fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Algorithm>, D::Error> {
@@ -331,13 +377,15 @@ mod tests {
         let config = ServerConfig::from_toml(
             "listen = ['udp:[::1]:0']\ndomains = ['192.0.2.1', '[2001:db8::1]']\nrealm = 'r'\nno_auth = true\n\
              digest = ['SHA-256', 'md5']\n\
-             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\n[users]\nalice = 'x'\n\
+             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\nname_servers = ['127.0.0.1:53']\n[hosts]\n'a.example' = ['192.0.2.1']\n\
+             [tls]\ncert = 'c'\nkey = 'k'\nclient_ca = 'a'\nverify = 'mutual'\n[users]\nalice = 'x'\n\
              [limits]\nbindings = 5\n[registrations]\nmax_expires = 7200\n[history]\nmessages = 0",
         )
         .unwrap();
         assert_eq!(config.storage, Storage::Ephemeral);
         assert_eq!(config.digest(), [Algorithm::Sha256, Algorithm::Md5]);
         assert_eq!((config.limits.bindings, config.registrations.max_expires), (5, 7_200));
+        assert_eq!((config.tls.verify, config.hosts.len()), (TlsVerify::Mutual, 1));
         assert!(!format!("{config:?}").contains('x'), "passwords do not show");
     }
 
@@ -347,9 +395,12 @@ mod tests {
             ("x = 1", "line 1: unknown field `x`, expected one of `listen`"),
             ("digest = ['MD4']", "line 1: `MD4` is no digest algorithm"),
             ("\ndata = 5", "line 2: data must be a directory in quotes"),
-            ("listen = ['tls:1.2.3.4:5061']", "not supported yet; write for example udp:127.0.0.1:5060"),
+            ("listen = ['wss:1.2.3.4:443']", "not supported yet; write for example udp:127.0.0.1:5060"),
             ("domains = ['a b']", "domain `a b` is neither a name nor an address"),
             ("[registrations]\nmin_expires = 4000", "must rise in this order"),
+            ("[tls]\nverify = 'maybe'", "line 2: `maybe` is none of on, off and mutual"),
+            ("[tls]\nkey = 'k'", "tls: a certificate needs its key"),
+            ("[tls]\nverify = 'mutual'", "tls: to check clients takes client_ca"),
             ("workers = 0", "workers must be from 1"),
             ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),
             ("[limits]\nbindings = -1", "line 2: "),

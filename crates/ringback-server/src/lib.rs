@@ -56,10 +56,12 @@ mod reach;
 mod server;
 mod shard;
 mod store;
+mod tls;
 mod users;
 mod writer;
 
-pub use config::{ConfigError, HistoryLimits, Limits, Registrations, ServerConfig, Storage};
+pub use config::{ConfigError, HistoryLimits, Limits, Registrations, ServerConfig, Storage, TlsConfig};
+pub use ringback_net::TlsVerify;
 pub use history::Recorded;
 pub use metrics::Stats;
 pub use server::{Server, StartError};

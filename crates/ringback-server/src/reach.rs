@@ -72,7 +72,7 @@ impl Reach {
     pub(crate) fn local(&self, to: &Target) -> SocketAddr {
         let peer = match to {
             Target::Flow(flow) => return flow.local,
-            Target::Address(_, peer) => peer,
+            Target::Address(_, peer) | Target::Domain(_, peer, _) => peer,
         };
         let fits = |(protocol, own): &&(Protocol, SocketAddr)| {
             *protocol == to.protocol() && own.is_ipv4() == peer.is_ipv4()

@@ -9,9 +9,10 @@ use crate::locations::Locations;
 use crate::metrics::Stats;
 use crate::reach::Reach;
 use crate::store::{Store, StoreError};
+use crate::tls;
 use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
-use ringback_net::{BindError, Listen, Net, NetConfig, Sockets, epoch};
+use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, Sockets, epoch};
 use ringback_registrar::{NotOurselves, RegistrarConfig};
 use ringback_sansio::{Epoch, Map};
 use std::fmt;
@@ -117,7 +118,7 @@ impl Server {
             Some(path) => Some(admin::bind(path).map_err(|error| StartError::Admin(path.clone(), error))?),
             None => None,
         };
-        let sockets = Sockets::bind(net_config(&config))?;
+        let sockets = Sockets::bind(net_config(&config)?)?;
         let reach = Reach::new(sockets.listeners(), &config)?;
         let domains = reach.domains.clone();
         let locations = locations(&config, &reach, epoch);
@@ -212,14 +213,23 @@ fn fixed_users(config: &ServerConfig, realm: &str) -> Result<Map<String, users::
     Ok(file.into_iter().flatten().chain(own).collect())
 }
 
-fn net_config(config: &ServerConfig) -> NetConfig {
+fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
     let mut net = NetConfig::new(config.listen());
     let processors = thread::available_parallelism().map_or(1, usize::from);
     net.workers = config.workers.unwrap_or(processors);
     net.transport.max_streams = config.limits.streams;
     net.transport.max_streams_per_source = config.limits.streams_per_source;
     net.tap.clone_from(&config.tap);
-    net
+    net.tls = tls::load(config)?;
+    for (name, addresses) in &config.hosts {
+        for ip in addresses {
+            net.hosts.add(name, *ip);
+        }
+    }
+    if !config.name_servers.is_empty() {
+        net.name_servers = NameServers::At(config.name_servers.clone());
+    }
+    Ok(net)
 }
 
 fn locations(config: &ServerConfig, reach: &Reach, epoch: Epoch) -> Locations {

@@ -63,7 +63,7 @@ impl Locals {
         let fits = |row: &&Local| row.protocol == to.protocol();
         let own = match to {
             Target::Flow(flow) => self.rows.iter().filter(fits).find(|row| row.address == Some(flow.local)),
-            Target::Address(..) => None,
+            Target::Address(..) | Target::Domain(..) => None,
         };
         let is_ipv6 = to.peer().is_ipv6();
         own.or_else(|| self.rows.iter().filter(fits).find(|row| row.is_ipv6 == is_ipv6))

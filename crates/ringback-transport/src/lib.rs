@@ -35,9 +35,9 @@
 //! }
 //! ```
 //!
-//! Not here: TLS and WebSocket (wrapped around the same frames by the driver), SRV and NAPTR.
+//! Not here: TLS and WebSocket (wrapped around the same frames by the driver), and caches of what DNS said.
 //!
-//! Sources: RFC 3261 §18 and §7.5, RFC 3581, RFC 3263 §4 (literal addresses and plain names), RFC 5626 §4.4.1.
+//! Sources: RFC 3261 §18 and §7.5, RFC 3581, RFC 3263 §4, RFC 7984, RFC 2782, RFC 5923 §8, RFC 5626 §4.4.1.
 
 mod framing;
 pub mod locate;

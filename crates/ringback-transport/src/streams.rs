@@ -2,9 +2,9 @@
 
 use crate::{Frame, Framer, TransportConfig, TransportOutput};
 use bytes::Bytes;
-use ringback_sansio::{CloseReason, Flow, FlowId, Map, Protocol, TimerQueue};
+use ringback_sansio::{CloseReason, Flow, FlowId, Map, Target, TimerQueue};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,12 +14,14 @@ pub(crate) enum Deadline {
     /// A message took too long to arrive whole.
     Message(FlowId),
     /// A connection took too long to be made.
-    Connect(Protocol, SocketAddr),
+    Connect(Target),
 }
 
 #[derive(Debug)]
 struct Stream {
     flow: Flow,
+    /// Whom it reaches, so that sends to him use it.
+    reaches: Target,
     framer: Framer,
 }
 
@@ -28,9 +30,9 @@ pub(crate) struct Streams<T> {
     config: TransportConfig,
     open: Map<FlowId, Stream>,
     /// Connection reuse: the stream to use for a peer.
-    by_peer: Map<(Protocol, SocketAddr), FlowId>,
+    by_peer: Map<Target, FlowId>,
     by_source: Map<IpAddr, usize>,
-    connecting: Map<(Protocol, SocketAddr), Vec<(T, Bytes)>>,
+    connecting: Map<Target, Vec<(T, Bytes)>>,
     pub(crate) timers: TimerQueue<Deadline>,
 }
 
@@ -52,10 +54,9 @@ impl<T> Streams<T> {
         self.open.len()
     }
 
-    pub(crate) fn opened(&mut self, now: Instant, flow: Flow, out: &mut Outputs<T>) {
-        let key = (flow.protocol, flow.peer);
-        let waiting = self.connecting.remove(&key);
-        self.timers.cancel(Deadline::Connect(flow.protocol, flow.peer));
+    pub(crate) fn opened(&mut self, now: Instant, reaches: Target, flow: Flow, out: &mut Outputs<T>) {
+        let waiting = self.connecting.remove(&reaches);
+        self.timers.cancel(Deadline::Connect(reaches));
         let of_source = self.by_source.get(&flow.peer.ip()).copied().unwrap_or(0);
         if self.open.len() >= self.config.max_streams || of_source >= self.config.max_streams_per_source {
             out.push_back(TransportOutput::Close(flow.id));
@@ -64,8 +65,11 @@ impl<T> Streams<T> {
             return;
         }
         self.by_source.insert(flow.peer.ip(), of_source + 1);
-        self.by_peer.insert(key, flow.id);
-        self.open.insert(flow.id, Stream { flow, framer: Framer::new(self.config.framing) });
+        // Fault 46: whoever connects to us has not proved to be who is meant by the address that he came from.
+        if waiting.is_some() || !flow.protocol.is_secure() {
+            self.by_peer.insert(reaches, flow.id);
+        }
+        self.open.insert(flow.id, Stream { flow, reaches, framer: Framer::new(self.config.framing) });
         self.timers.set(Deadline::Idle(flow.id), now + self.config.idle);
         let waiting = waiting.into_iter().flatten();
         out.extend(waiting.map(|(_, bytes)| TransportOutput::Write(flow.id, bytes)));
@@ -80,20 +84,11 @@ impl<T> Streams<T> {
         }
     }
 
-    pub(crate) fn send_to(
-        &mut self,
-        now: Instant,
-        tag: T,
-        protocol: Protocol,
-        peer: SocketAddr,
-        bytes: Bytes,
-        out: &mut Outputs<T>,
-    ) {
-        let key = (protocol, peer);
-        if let Some(id) = self.by_peer.get(&key) {
+    pub(crate) fn send_to(&mut self, now: Instant, tag: T, to: Target, bytes: Bytes, out: &mut Outputs<T>) {
+        if let Some(id) = self.by_peer.get(&to) {
             return self.send_on(now, tag, *id, bytes, out);
         }
-        if let Some(waiting) = self.connecting.get_mut(&key) {
+        if let Some(waiting) = self.connecting.get_mut(&to) {
             if waiting.len() < self.config.max_waiting {
                 waiting.push((tag, bytes));
             } else {
@@ -105,20 +100,14 @@ impl<T> Streams<T> {
             out.push_back(TransportOutput::Failed(tag, CloseReason::Limit));
             return;
         }
-        self.connecting.insert(key, vec![(tag, bytes)]);
-        self.timers.set(Deadline::Connect(protocol, peer), now + self.config.connect);
-        out.push_back(TransportOutput::Connect(protocol, peer));
+        self.connecting.insert(to, vec![(tag, bytes)]);
+        self.timers.set(Deadline::Connect(to), now + self.config.connect);
+        out.push_back(TransportOutput::Connect(to));
     }
 
-    pub(crate) fn connect_failed(
-        &mut self,
-        protocol: Protocol,
-        peer: SocketAddr,
-        reason: CloseReason,
-        out: &mut Outputs<T>,
-    ) {
-        self.timers.cancel(Deadline::Connect(protocol, peer));
-        let waiting = self.connecting.remove(&(protocol, peer)).into_iter().flatten();
+    pub(crate) fn connect_failed(&mut self, to: Target, reason: CloseReason, out: &mut Outputs<T>) {
+        self.timers.cancel(Deadline::Connect(to));
+        let waiting = self.connecting.remove(&to).into_iter().flatten();
         out.extend(waiting.map(|(tag, _)| TransportOutput::Failed(tag, reason)));
     }
 
@@ -154,9 +143,8 @@ impl<T> Streams<T> {
     /// above have their own timers for that.
     pub(crate) fn closed(&mut self, id: FlowId) {
         let Some(stream) = self.open.remove(&id) else { return };
-        let key = (stream.flow.protocol, stream.flow.peer);
-        if self.by_peer.get(&key) == Some(&id) {
-            self.by_peer.remove(&key);
+        if self.by_peer.get(&stream.reaches) == Some(&id) {
+            self.by_peer.remove(&stream.reaches);
         }
         if let Some(count) = self.by_source.get_mut(&stream.flow.peer.ip()) {
             *count -= 1;

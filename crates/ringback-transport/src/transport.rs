@@ -48,21 +48,24 @@ impl Default for TransportConfig {
 pub enum FromNetwork {
     /// A datagram. The flow's `id` is our socket, its `peer` the sender.
     Datagram(Flow, Bytes),
-    /// A stream is open: the peer made it, or we asked for it by [`TransportOutput::Connect`].
+    /// A stream is open that the peer made, or one that we asked for by an address alone.
     Opened(Flow),
+    /// A stream is open that we asked for by [`TransportOutput::Connect`], to this target.
+    Connected(Target, Flow),
     /// Bytes from a stream.
     Bytes(FlowId, Bytes),
     /// A stream ended.
     Closed(FlowId),
     /// A stream that we asked for could not be made.
-    ConnectFailed(Protocol, SocketAddr, CloseReason),
+    ConnectFailed(Target, CloseReason),
 }
 
 /// What the transport wants done, or reports. `T` is the tag that came with [`Transport::send`].
 #[derive(Clone, Debug)]
 pub enum TransportOutput<T> {
-    /// Make a stream; answer with [`FromNetwork::Opened`] or [`FromNetwork::ConnectFailed`].
-    Connect(Protocol, SocketAddr),
+    /// Make a stream, never to [`Target::Flow`]; answer with [`FromNetwork::Connected`] or
+    /// [`FromNetwork::ConnectFailed`].
+    Connect(Target),
     /// Write to a stream.
     Write(FlowId, Bytes),
     /// Send a datagram from this socket to this address.
@@ -116,8 +119,8 @@ impl<T> Transport<T> {
                 Some((id, _)) => self.outputs.push_back(TransportOutput::Datagram(id, peer, bytes)),
                 None => self.outputs.push_back(TransportOutput::Failed(tag, CloseReason::NoRoute)),
             },
-            Target::Address(protocol, peer) => {
-                self.streams.send_to(now, tag, protocol, peer, bytes, &mut self.outputs)
+            Target::Address(..) | Target::Domain(..) => {
+                self.streams.send_to(now, tag, to, bytes, &mut self.outputs)
             }
         }
     }
@@ -183,11 +186,17 @@ impl<T> Machine for Transport<T> {
         let now = self.clamp(now);
         match input {
             FromNetwork::Datagram(flow, bytes) => self.receive(flow, bytes),
-            FromNetwork::Opened(flow) => self.streams.opened(now, flow, &mut self.outputs),
+            FromNetwork::Opened(flow) => {
+                let reaches = Target::Address(flow.protocol, flow.peer);
+                self.streams.opened(now, reaches, flow, &mut self.outputs);
+            }
+            FromNetwork::Connected(target, flow) => {
+                self.streams.opened(now, target, flow, &mut self.outputs);
+            }
             FromNetwork::Bytes(id, bytes) => self.read(now, id, &bytes),
             FromNetwork::Closed(id) => self.streams.closed(id),
-            FromNetwork::ConnectFailed(protocol, peer, reason) => {
-                self.streams.connect_failed(protocol, peer, reason, &mut self.outputs);
+            FromNetwork::ConnectFailed(target, reason) => {
+                self.streams.connect_failed(target, reason, &mut self.outputs);
             }
         }
     }
@@ -199,8 +208,8 @@ impl<T> Machine for Transport<T> {
                 Deadline::Idle(id) | Deadline::Message(id) => {
                     self.streams.close(id, &mut self.outputs);
                 }
-                Deadline::Connect(protocol, peer) => {
-                    self.streams.connect_failed(protocol, peer, CloseReason::TimedOut, &mut self.outputs);
+                Deadline::Connect(target) => {
+                    self.streams.connect_failed(target, CloseReason::TimedOut, &mut self.outputs);
                 }
             }
         }
@@ -219,6 +228,7 @@ impl<T> Machine for Transport<T> {
 #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 mod tests {
     use super::*;
+    use ringback_sansio::DomainId;
 
     const MESSAGE: &[u8] = b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKa\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 
@@ -229,7 +239,7 @@ mod tests {
 
     fn drain(transport: &mut Transport<u8>) -> Vec<String> {
         let name = |output| match output {
-            TransportOutput::Connect(_, peer) => format!("connect {peer}"),
+            TransportOutput::Connect(to) => format!("connect {}", to.peer()),
             TransportOutput::Write(id, bytes) => format!("write {} {}", id.0, bytes.len()),
             TransportOutput::Datagram(id, to, _) => format!("datagram {} {to}", id.0),
             TransportOutput::Close(id) => format!("close {}", id.0),
@@ -256,6 +266,24 @@ mod tests {
         transport.send(now, 4, Target::Flow(stream(1)), Bytes::from_static(b"late"));
         assert_eq!(drain(&mut transport), ["failed 4 closed by the peer"]);
         assert_eq!((transport.open_streams(), transport.poll_timeout()), (0, None));
+    }
+
+    #[test]
+    fn fault_46_connections_are_shared_only_with_those_who_mean_the_same_peer() {
+        let now = Instant::now();
+        let mut transport = Transport::new(TransportConfig::default());
+        let flow = |id| Flow { protocol: Protocol::Tls, peer: stream(1).peer, ..stream(id) };
+        let to = |domain| Target::Domain(Protocol::Tls, stream(1).peer, DomainId(domain));
+        transport.handle(now, FromNetwork::Opened(flow(1)));
+        transport.send(now, 1, Target::Address(Protocol::Tls, stream(1).peer), Bytes::from_static(b"1"));
+        transport.send(now, 2, to(1), Bytes::from_static(b"22"));
+        transport.send(now, 3, to(2), Bytes::from_static(b"333"));
+        assert_eq!(drain(&mut transport), ["connect 192.0.2.1:7001"; 3]);
+        transport.handle(now, FromNetwork::Connected(to(2), flow(2)));
+        transport.handle(now, FromNetwork::ConnectFailed(to(1), CloseReason::Refused));
+        assert_eq!(drain(&mut transport), ["write 2 3", "failed 2 connection refused"]);
+        transport.send(now, 4, to(2), Bytes::from_static(b"4444"));
+        assert_eq!(drain(&mut transport), ["write 2 4"]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl<E: Entropy> UserAgent<E> {
         }
         match way(hop) {
             Some(NextHop::Known(target)) => self.start(now, key, vec![target]),
-            Some(name @ NextHop::Name { .. }) => {
+            Some(name @ NextHop::Name(_)) => {
                 let token = self.lookups.insert(Lookup::Request(key));
                 self.outputs.push_back(UaOutput::Resolve(Token(token.to_bits()), name));
             }
@@ -209,7 +209,7 @@ impl<E: Entropy> UserAgent<E> {
     pub(crate) fn send_ack(&mut self, hop: UriBuf, ack: Request) {
         match way(Hop::Uri(hop, None)) {
             Some(NextHop::Known(target)) => self.transmit_ack(target, ack),
-            Some(name @ NextHop::Name { .. }) => {
+            Some(name @ NextHop::Name(_)) => {
                 let token = self.lookups.insert(Lookup::Ack(ack));
                 self.outputs.push_back(UaOutput::Resolve(Token(token.to_bits()), name));
             }
@@ -422,7 +422,7 @@ mod tests {
     fn the_transport_of_an_account_counts_where_the_uri_names_none() {
         let protocol = |uri: &str, preferred| match way(Hop::Uri(uri.parse().unwrap(), preferred)) {
             Some(NextHop::Known(target)) => target.protocol(),
-            Some(NextHop::Name { protocol, .. }) => protocol,
+            Some(NextHop::Name(name)) => name.default_protocol(),
             None => panic!("{uri} leads nowhere"),
         };
         assert_eq!(protocol("sip:a@192.0.2.1", None), Protocol::Udp);

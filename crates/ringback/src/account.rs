@@ -4,10 +4,10 @@ use crate::call::CallBuilder;
 use crate::endpoint::Endpoint;
 use crate::node::Reply;
 use crate::{RegisterError, RequestFailed};
-use ringback_message::{StatusCode, UriBuf};
+use ringback_message::{Host, StatusCode, UriBuf};
 use ringback_net::{Protocol, Target};
 use ringback_ua::{AccountKey, CommandError, Outbound, RequestKey};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
@@ -110,6 +110,10 @@ impl AccountBuilder {
     pub async fn open(self) -> Result<Account, RegisterError> {
         let aor = UriBuf::new(&self.address).map_err(RegisterError::Address)?;
         let user = aor.as_sip().and_then(|uri| uri.user().map(str::to_owned));
+        let domain = aor.as_sip().and_then(|uri| match uri.host() {
+            Host::Name(name) => Some(name.to_owned()),
+            Host::Ip(_) => None,
+        });
         let mut account = ringback_ua::Account::new(aor);
         if let Some(display) = self.display {
             account = account.display(display);
@@ -126,8 +130,14 @@ impl AccountBuilder {
         if let Some(server) = self.server {
             let protocol = self.transport.unwrap_or(Protocol::Udp);
             let address = look_up(&server, protocol.default_port()).await;
-            let address = address.ok_or(RegisterError::Server(server))?;
-            account = account.outbound(Outbound::Target(Target::Address(protocol, address)));
+            let address = address.ok_or_else(|| RegisterError::Server(server.clone()))?;
+            // Where the server is named by its address alone, the domain that it serves is what it has to prove.
+            let named = host_of(&server).filter(|host| host.parse::<IpAddr>().is_err());
+            let target = match named.or(domain.as_deref()) {
+                Some(domain) => self.endpoint.inner.net.target(protocol, address, domain),
+                None => Target::Address(protocol, address),
+            };
+            account = account.outbound(Outbound::Target(target));
         }
         let (sender, registration) = watch::channel(Registration::Pending);
         let key = self.endpoint.inner.command(|state, _| {
@@ -153,6 +163,15 @@ impl AccountBuilder {
             }
         }
     }
+}
+
+/// The host of `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn host_of(server: &str) -> Option<&str> {
+    let host = match server.rsplit_once(':') {
+        Some((host, _)) if !host.contains(':') || host.ends_with(']') => host,
+        _ => server,
+    };
+    Some(host.trim_start_matches('[').trim_end_matches(']')).filter(|host| !host.is_empty())
 }
 
 /// Finds the first address of `host`, `host:port`, `[v6]` or `[v6]:port`.

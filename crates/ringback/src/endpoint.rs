@@ -5,7 +5,10 @@ use crate::account::AccountBuilder;
 use crate::audio::MediaHook;
 use crate::incoming::{Arrival, IncomingCall, ReceivedMessage};
 use crate::node::{Node, State};
-use ringback_net::{Listen, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, local_ip_towards};
+use ringback_net::{
+    Listen, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, Tls, TlsIdentity, TlsSettings,
+    local_ip_towards,
+};
 use ringback_ua::{UaConfig, UserAgent};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -45,6 +48,7 @@ impl Inner {
 /// Sets an endpoint up.
 #[derive(Default)]
 pub struct EndpointBuilder {
+    tls: TlsSettings,
     listen: Vec<String>,
     user_agent: Option<String>,
     answers_anyone: bool,
@@ -55,8 +59,9 @@ pub struct EndpointBuilder {
 }
 
 impl EndpointBuilder {
-    /// Listens on `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`; port 0 lets the system choose. Without any, on UDP and
-    /// TCP at free ports of the address that leads outside.
+    /// Listens on `udp:ADDRESS:PORT`, `tcp:ADDRESS:PORT` or `tls:ADDRESS:PORT`; port 0 lets the system choose. Without
+    /// any, on UDP and TCP at free ports of the address that leads outside. TLS is spoken, also to servers, only with
+    /// a listener for it.
     #[must_use]
     pub fn listen(mut self, listen: impl Into<String>) -> Self {
         self.listen.push(listen.into());
@@ -92,6 +97,13 @@ impl EndpointBuilder {
         self
     }
 
+    /// Our certificate, and whom we trust. A TLS listener without a certificate makes one that nobody has to believe.
+    #[must_use]
+    pub fn tls(mut self, settings: TlsSettings) -> Self {
+        self.tls = settings;
+        self
+    }
+
     /// Shows every message and media packet to `tap`.
     #[must_use]
     pub fn tap(mut self, tap: Arc<dyn Tap>) -> Self {
@@ -121,7 +133,10 @@ impl EndpointBuilder {
                 listen.push(Listen { protocol, address: SocketAddr::new(ip, 0) });
             }
         }
+        let tls = listen.iter().find(|listen| listen.protocol == Protocol::Tls);
+        let tls = tls.map(|listen| tls_of(self.tls, listen)).transpose()?;
         let mut net = NetConfig::new(listen);
+        net.tls = tls;
         net.tap.clone_from(&self.tap);
         let sockets = Sockets::bind(net).map_err(StartError::Bind)?;
 
@@ -194,6 +209,16 @@ impl Endpoint {
             inner.net.shutdown().await;
         }
     }
+}
+
+/// TLS as asked for, with a certificate for our address where none was given.
+fn tls_of(mut settings: TlsSettings, listen: &Listen) -> Result<Arc<Tls>, StartError> {
+    if settings.identity.is_none() {
+        let own = reachable(listen.address).ip().to_string();
+        // An address can always stand in a certificate.
+        settings.identity = TlsIdentity::self_signed(&[own]).ok();
+    }
+    Tls::new(settings).map(Arc::new).map_err(StartError::Tls)
 }
 
 /// The address that peers reach a socket at: its own, unless it is bound to all.

@@ -2,7 +2,7 @@
 
 use crate::AudioError;
 use ringback_message::{ParseError, StatusCode};
-use ringback_net::{BindError, ListenError};
+use ringback_net::{BindError, ListenError, TlsError};
 use ringback_ua::CommandError;
 use std::time::Duration;
 use std::{fmt, io};
@@ -15,6 +15,8 @@ pub enum StartError {
     Listen(ListenError),
     /// A socket could not be bound.
     Bind(BindError),
+    /// A certificate, a key or a list of whom to trust cannot be used.
+    Tls(TlsError),
     /// The network thread could not be started.
     Thread(io::Error),
 }
@@ -24,6 +26,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Listen(error) => error.fmt(f),
             Self::Bind(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "cannot start the network thread: {error}"),
         }
     }

@@ -64,5 +64,7 @@ pub use error::{CallError, RegisterError, RequestFailed, StartError};
 pub use incoming::{IncomingCall, ReceivedMessage};
 pub use ringback_media::LegStats;
 pub use ringback_message::StatusCode;
-pub use ringback_net::{Direction, Listen, Protocol, Seen, Tap, local_ip_towards};
+pub use ringback_net::{
+    Direction, Listen, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings, TlsVerify, local_ip_towards,
+};
 pub use ringback_ua::{EndedBy, Ending};

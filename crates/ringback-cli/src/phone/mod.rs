@@ -18,7 +18,7 @@ pub(crate) use tap::packet;
 
 use crate::args;
 use crate::outcome::Failure;
-use ringback::{AccountBuilder, Endpoint, Protocol};
+use ringback::{AccountBuilder, Endpoint, Protocol, TlsIdentity, TlsSettings, TlsVerify};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -44,19 +44,27 @@ impl Phone {
     pub(crate) async fn open(args: args::Phone, policy: Policy) -> Result<Self, Failure> {
         let protocol = match args.transport.as_str() {
             "tcp" => Protocol::Tcp,
+            "tls" => Protocol::Tls,
             _ => Protocol::Udp,
         };
         let mut builder = Endpoint::builder();
         if args.listen.is_empty()
             && let Some(ip) = own_ip(&args).await
         {
-            for protocol in ["udp", "tcp"] {
+            for protocol in [Protocol::Udp, Protocol::Tcp] {
                 builder = builder.listen(format!("{protocol}:{}", SocketAddr::new(ip, 0)));
+            }
+            if protocol == Protocol::Tls {
+                builder = builder.listen(format!("tls:{}", SocketAddr::new(ip, 0)));
             }
         }
         for listen in &args.listen {
             builder = builder.listen(listen);
         }
+        let verify = if args.tls_verify == "off" { TlsVerify::Off } else { TlsVerify::On };
+        let identity = args.tls_cert.clone().zip(args.tls_key.clone());
+        let identity = identity.map(|(certificate, key)| TlsIdentity::Files { certificate, key });
+        builder = builder.tls(TlsSettings { identity, ca: args.tls_ca.clone(), client_ca: None, verify });
         if let Some(seconds) = args.session_expires {
             builder = builder.session_expires(Duration::from_secs(seconds.into()));
         }

@@ -97,7 +97,7 @@ impl Subject for TransportSubject {
                 if entropy.below(2) == 0 {
                     self.open(machine, now, protocol, peer);
                 } else {
-                    machine.handle(now, FromNetwork::ConnectFailed(protocol, peer, CloseReason::Refused));
+                    machine.handle(now, FromNetwork::ConnectFailed(Target::Address(protocol, peer), CloseReason::Refused));
                 }
             }
         }
@@ -106,7 +106,7 @@ impl Subject for TransportSubject {
     fn hear(&mut self, output: TransportOutput<u32>, journal: &mut Journal) {
         journal.said(format!("{output:?}"));
         match output {
-            TransportOutput::Connect(protocol, peer) => self.connecting.push((protocol, peer)),
+            TransportOutput::Connect(to) => self.connecting.push((to.protocol(), to.peer())),
             TransportOutput::Close(id) => self.flows.retain(|flow| flow.id != id),
             TransportOutput::Write(..)
             | TransportOutput::Datagram(..)

@@ -61,7 +61,8 @@ impl<C: Core> Host<C> {
         loop {
             while let Some(output) = self.transport.poll() {
                 match output {
-                    TransportOutput::Connect(protocol, to) => {
+                    TransportOutput::Connect(target) => {
+                        let (protocol, to) = (target.protocol(), target.peer());
                         network.connect(now, protocol, self.address, to, hosts.contains(&to));
                     }
                     TransportOutput::Write(id, bytes) => {

@@ -3,7 +3,7 @@
 //! Everything follows from the seed and the order of calls, so a run can be repeated to the byte.
 
 use bytes::Bytes;
-use ringback_sansio::{CloseReason, Entropy, Flow, FlowId, Protocol, SeededEntropy};
+use ringback_sansio::{CloseReason, Entropy, Flow, FlowId, Protocol, SeededEntropy, Target};
 use ringback_transport::FromNetwork;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -167,7 +167,7 @@ impl Network {
     ) {
         if !listens {
             let at = now + self.time();
-            return self.put(at, from, FromNetwork::ConnectFailed(protocol, to, CloseReason::Refused));
+            return self.put(at, from, FromNetwork::ConnectFailed(Target::Address(protocol, to), CloseReason::Refused));
         }
         let (ours, theirs) = (self.flow_id(), self.flow_id());
         let local = SocketAddr::new(from.ip(), 40_000 + (ours.0 % 20_000) as u16);

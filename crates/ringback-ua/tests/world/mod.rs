@@ -207,7 +207,7 @@ impl World {
                         let from = self.agents[index].address;
                         self.carry(Packet { from, to: to.peer(), protocol: to.protocol(), bytes });
                     }
-                    UaOutput::Resolve(token, NextHop::Name { .. }) => {
+                    UaOutput::Resolve(token, NextHop::Name(_)) => {
                         self.questions.push((index, token));
                         if self.resolves {
                             self.answer_questions();

@@ -1,0 +1,122 @@
+//! Connections under TLS: the handshake, and what is said when it fails.
+
+use super::{Ends, prepared};
+use crate::Core;
+use crate::shared::Shared;
+use crate::tls::{explain, is_about_trust};
+use ringback_sansio::{CloseReason, Protocol, Target};
+use rustls::pki_types::{DnsName, ServerName};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// A connection that we made, and where our end of it is.
+pub(super) struct Outgoing {
+    stream: TlsStream<TcpStream>,
+    local: SocketAddr,
+}
+
+/// Shakes hands with a client. Fault 29: one that stalls is closed, and so are more than we have room for.
+pub(super) async fn accept<C: Core>(shared: Arc<Shared<C>>, stream: TcpStream, peer: SocketAddr) {
+    let Some(config) = shared.config.tls.as_ref().and_then(|tls| tls.server(Instant::now())) else { return };
+    let guard = Handshake::new(shared.clone());
+    if !guard.has_room() {
+        return;
+    }
+    let local = prepared(&stream, peer);
+    let shaken =
+        tokio::time::timeout(shared.config.handshake, TlsAcceptor::from(config).accept(stream)).await;
+    drop(guard);
+    match shaken {
+        Ok(Ok(stream)) => {
+            let (reader, writer) = tokio::io::split(stream);
+            run(shared, None, local, peer, reader, writer).await;
+        }
+        Ok(Err(error)) if is_about_trust(&error) => {
+            tracing::warn!(%peer, "no TLS with a client: {}", explain(&error));
+        }
+        // Scanners do this all day.
+        Ok(Err(error)) => tracing::debug!(%peer, "no TLS with a client: {}", explain(&error)),
+        Err(_) => tracing::debug!(%peer, "no TLS with a client: it does not finish the handshake"),
+    }
+}
+
+/// Shakes hands with a server, which has to be whom the target means.
+pub(super) async fn connect<C: Core>(
+    shared: &Arc<Shared<C>>,
+    to: Target,
+    stream: TcpStream,
+) -> Result<Box<Outgoing>, CloseReason> {
+    let Some(tls) = &shared.config.tls else { return Err(CloseReason::NoRoute) };
+    let peer = to.peer();
+    let name = match to {
+        Target::Domain(_, _, domain) => {
+            // Forgotten, or nothing that a certificate can name.
+            let domain = shared.finder.domains.name(domain).ok_or(CloseReason::NoRoute)?;
+            let domain = DnsName::try_from(domain.as_ref()).map_err(|_| CloseReason::NoRoute)?;
+            ServerName::DnsName(domain.to_owned())
+        }
+        Target::Address(..) | Target::Flow(_) => ServerName::from(peer.ip()),
+    };
+    let local = prepared(&stream, peer);
+    let shown = name.to_str().into_owned();
+    match TlsConnector::from(tls.client(Instant::now())).connect(name, stream).await {
+        Ok(stream) => Ok(Box::new(Outgoing { stream, local })),
+        Err(error) => {
+            tracing::warn!(%peer, "no TLS with {shown}: {}", explain(&error));
+            Err(reason(&error))
+        }
+    }
+}
+
+fn reason(error: &io::Error) -> CloseReason {
+    if is_about_trust(error) { CloseReason::Untrusted } else { CloseReason::Reset }
+}
+
+/// Runs a connection that we made.
+pub(super) async fn serve<C: Core>(
+    shared: Arc<Shared<C>>,
+    to: Option<Target>,
+    outgoing: Outgoing,
+    peer: SocketAddr,
+) {
+    let (reader, writer) = tokio::io::split(outgoing.stream);
+    run(shared, to, outgoing.local, peer, reader, writer).await;
+}
+
+async fn run<C: Core>(
+    shared: Arc<Shared<C>>,
+    to: Option<Target>,
+    local: SocketAddr,
+    peer: SocketAddr,
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+) {
+    super::serve(shared, to, Ends { protocol: Protocol::Tls, local, peer }, reader, writer).await;
+}
+
+/// Counts a handshake as long as it lasts.
+struct Handshake<C: Core>(Arc<Shared<C>>, usize);
+
+impl<C: Core> Handshake<C> {
+    fn new(shared: Arc<Shared<C>>) -> Self {
+        let before = shared.handshakes.fetch_add(1, Ordering::Relaxed);
+        Self(shared, before)
+    }
+
+    fn has_room(&self) -> bool {
+        self.1 < self.0.config.max_handshakes
+    }
+}
+
+impl<C: Core> Drop for Handshake<C> {
+    fn drop(&mut self) {
+        self.0.handshakes.fetch_sub(1, Ordering::Relaxed);
+    }
+}
