@@ -40,7 +40,7 @@
 //! Where nobody is asked for a password, only a caller on this machine reaches elsewhere: an open relay is used by
 //! strangers within hours.
 //!
-//! Not here: the command line, TLS, call features, media.
+//! Not here: the command line, call features, media.
 
 pub mod admin;
 mod answer;
