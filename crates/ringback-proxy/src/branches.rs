@@ -52,7 +52,9 @@ impl Proxy {
         let Some(context) = self.contexts.get_mut(key) else { return };
         let index = context.attempts.len();
         context.attempts.push(Attempt::new(AttemptState::Resolving));
-        match forward::prepare(&mut request, branch, share, self.config.realm.as_deref()) {
+        let along = context.along.filter(|_| branch.is_none());
+        let hop = forward::prepare(&mut request, branch, share, self.config.realm.as_deref());
+        match hop.map(|hop| forward::along(hop, along)) {
             Ok(NextHop::Known(to)) => self.send(now, transactions, key, index, request, &[to]),
             Ok(hop) => {
                 let token = self.wait(Waiting::Attempt(key, index, Box::new(request)));
@@ -129,13 +131,14 @@ impl Proxy {
     ) {
         let Some(context) = self.contexts.get_mut(key) else { return };
         let suffix = Suffix::new(context.loop_hash);
-        let sent =
-            forward::record_route(&mut request, &self.config, transactions.locals(), &context.flow, &to)
-                .map_err(forward::status_of)
-                .and_then(|()| {
-                    let sent = transactions.request_with_branch(now, to, request, suffix.as_str());
-                    sent.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
-                });
+        let (key_of_tokens, from) = (self.loops, context.flow);
+        let locals = transactions.locals();
+        let sent = forward::record_route(&mut request, key_of_tokens, &self.config, locals, &from, &to)
+            .map_err(forward::status_of)
+            .and_then(|()| {
+                let sent = transactions.request_with_branch(now, to, request, suffix.as_str());
+                sent.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+            });
         let Some(attempt) = context.attempts.get_mut(index) else { return };
         match sent {
             Ok(client) => {

@@ -1,10 +1,10 @@
 //! Making the copy that goes to one target (RFC 3261 §16.6).
 
 use crate::checks::breadth;
-use crate::{Branch, ProxyConfig};
+use crate::{Branch, ProxyConfig, token};
 use ringback_message::header::{Header as _, MaxForwards, ProxyAuthorization, Route, To};
 use ringback_message::{HeaderId, InvalidValue, Request, StatusCode, Uri};
-use ringback_sansio::{Flow, Protocol, Target};
+use ringback_sansio::{Flow, Hasher, Protocol, Target};
 use ringback_transaction::Locals;
 use ringback_transport::locate::{NextHop, next_hop};
 
@@ -48,6 +48,11 @@ pub(crate) fn prepare(
         Some(flow) => Ok(NextHop::Known(Target::Flow(flow))),
         None => find_hop(request),
     }
+}
+
+/// The flow that our own Route named comes before where the next Route or the Request-URI lead (RFC 5626 §5.3).
+pub(crate) fn along(hop: NextHop, flow: Option<Flow>) -> NextHop {
+    flow.map_or(hop, |flow| NextHop::Known(Target::Flow(flow)))
 }
 
 /// RFC 3261 §22.3: whoever sees credentials can try passwords on them.
@@ -95,6 +100,7 @@ fn find_hop(request: &mut Request) -> Result<NextHop, StatusCode> {
 /// that it came from and the one that it goes to differ (rule 20, RFC 5658).
 pub(crate) fn record_route(
     request: &mut Request,
+    key: Hasher,
     config: &ProxyConfig,
     locals: &Locals,
     from: &Flow,
@@ -107,21 +113,31 @@ pub(crate) fn record_route(
     let outward = locals.sent_by(to);
     let (Some(inward), Some(outward)) = (inward, outward) else { return Ok(()) };
     let secure = matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.is_secure());
-    let mut push = |protocol: Protocol, sent_by: &str| {
+    // Whoever cannot be connected to is reached over the flow that is there.
+    let user = |flow: Option<&Flow>| match flow.filter(|flow| token::needs_token(flow)) {
+        Some(flow) => format!("{}@", token::write(key, flow)),
+        None => String::new(),
+    };
+    let to_flow = match to {
+        Target::Flow(flow) => Some(flow),
+        Target::Address(..) | Target::Domain(..) => None,
+    };
+    let sides = [(from.protocol, inward, user(Some(from))), (to.protocol(), outward, user(to_flow))];
+    let mut push = |(protocol, sent_by, user): &(Protocol, &str, String)| {
         let id = HeaderId::RECORD_ROUTE;
         match protocol {
             Protocol::Udp => request.push_front(id, format_args!("<sip:{sent_by};lr>")),
             // Rule 36: under sips nothing that the dialog is routed by may be less.
-            Protocol::Tls if secure => request.push_front(id, format_args!("<sips:{sent_by};lr>")),
+            Protocol::Tls if secure => request.push_front(id, format_args!("<sips:{user}{sent_by};lr>")),
             Protocol::Wss if secure => {
-                request.push_front(id, format_args!("<sips:{sent_by};transport=ws;lr>"))
+                request.push_front(id, format_args!("<sips:{user}{sent_by};transport=ws;lr>"))
             }
-            other => request.push_front(id, format_args!("<sip:{sent_by};transport={other};lr>")),
+            other => request.push_front(id, format_args!("<sip:{user}{sent_by};transport={other};lr>")),
         }
     };
-    push(from.protocol, inward)?;
-    if (from.protocol, inward) != (to.protocol(), outward) {
-        push(to.protocol(), outward)?;
+    push(&sides[0])?;
+    if sides[0] != sides[1] {
+        push(&sides[1])?;
     }
     Ok(())
 }

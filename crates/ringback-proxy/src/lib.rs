@@ -43,7 +43,7 @@
 //! Not here: who may do what (the policy), where users are (a location store), and media.
 //!
 //! Sources: RFC 3261 §16, RFC 5393 (loops, Max-Breadth), RFC 6026, RFC 4320, RFC 5658 (double Record-Route),
-//! RFC 3263 §4.3 (the next target), RFC 3327 (Path), RFC 3326 (Reason in CANCEL).
+//! RFC 3263 §4.3 (the next target), RFC 3327 (Path), RFC 5626 §5 (flow tokens), RFC 3326 (Reason in CANCEL).
 
 mod answers;
 mod best;
@@ -56,6 +56,7 @@ mod policy;
 mod proxy;
 mod routes;
 mod stray;
+mod token;
 
 pub use config::{Ownership, ProxyConfig};
 pub use policy::{Branch, Decision, Hop, RoutePolicy};

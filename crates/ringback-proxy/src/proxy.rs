@@ -2,7 +2,7 @@
 
 use crate::checks::{self, Refusal, Suffix};
 use crate::context::{Answered, Context};
-use crate::{Branch, Decision, Hop, ProxyConfig, RoutePolicy, routes};
+use crate::{Branch, Decision, Hop, ProxyConfig, RoutePolicy, routes, token};
 use bytes::Bytes;
 use ringback_message::{HeaderId, Method, Request, StatusCode};
 use ringback_sansio::{Entropy, Flow, Hasher, Key as SlabKey, Map, Slab, Target, TimerQueue};
@@ -162,9 +162,10 @@ impl Proxy {
             return self.refuse(now, transactions, key, (StatusCode::CALL_DOES_NOT_EXIST, Vec::new()));
         }
         let loop_hash = checks::loop_hash(self.loops, &request);
-        let Ok(own_route) = routes::preprocess(&mut request, &self.config.ownership) else {
+        let Ok(own) = routes::preprocess(&mut request, &self.config.ownership) else {
             return self.refuse(now, transactions, key, (StatusCode::BAD_REQUEST, Vec::new()));
         };
+        let own_route = own.any;
         let own_uri = self.is_own_uri(&request);
         if let Err(refusal) = checks::check(&request, loop_hash, transactions.locals(), own_uri) {
             return self.refuse(now, transactions, key, refusal);
@@ -189,6 +190,7 @@ impl Proxy {
         let context = Context {
             server: key,
             flow,
+            along: own.token.and_then(|token| token::read(self.loops, &token)),
             is_invite: *request.method() == Method::INVITE,
             loop_hash,
             template: None,

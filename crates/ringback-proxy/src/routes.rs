@@ -4,23 +4,33 @@ use crate::Ownership;
 use ringback_message::header::Route;
 use ringback_message::{HeaderId, InvalidValue, Request};
 
-/// Undoes what a strict router did, and removes our own Routes from the top. Says whether there was one.
+/// The Routes of ours that were on top of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    /// Whether there was one.
+    pub(crate) any: bool,
+    /// What the last of them says about the flow to take.
+    pub(crate) token: Option<String>,
+}
+
+/// Undoes what a strict router did, and removes our own Routes from the top.
 ///
 /// # Errors
 /// When a Route that has to be moved cannot stand in a start line.
-pub(crate) fn preprocess(request: &mut Request, me: &Ownership) -> Result<bool, InvalidValue> {
-    let mut own = restore(request, me)?;
+pub(crate) fn preprocess(request: &mut Request, me: &Ownership) -> Result<Own, InvalidValue> {
+    let mut own = Own { any: restore(request, me)?, token: None };
     // Rule 20: two of ours after each other where the transport changed on the way in.
     for _ in 0..2 {
-        let top_is_ours = match request.first::<Route<'_>>() {
-            Some(Ok(route)) => route.uri.as_sip().is_some_and(|uri| me.is_me(uri)),
-            Some(Err(_)) | None => false,
+        let top = match request.first::<Route<'_>>() {
+            Some(Ok(route)) => {
+                let ours = route.uri.as_sip().filter(|uri| me.is_me(uri));
+                ours.map(|uri| uri.user().map(str::to_owned))
+            }
+            Some(Err(_)) | None => None,
         };
-        if !top_is_ours {
-            break;
-        }
+        let Some(token) = top else { break };
         request.pop_front(HeaderId::ROUTE);
-        own = true;
+        own = Own { any: true, token };
     }
     Ok(own)
 }

@@ -3,7 +3,7 @@
 
 use crate::checks::Suffix;
 use crate::proxy::{Proxy, ProxyOutput, Waiting};
-use crate::{Branch, Decision, Hop, RoutePolicy, forward, routes};
+use crate::{Branch, Decision, Hop, RoutePolicy, forward, routes, token};
 use ringback_message::header::{CSeq, MaxForwards, Via};
 use ringback_message::{HeaderId, Message, Method, Request, Response};
 use ringback_sansio::{Entropy, Flow, Target};
@@ -43,7 +43,8 @@ impl Proxy {
         }
         // The same each time the ACK is repeated (RFC 3261 §16.11): made of the sender's own branch.
         let branch = self.loops.hash_one((flow.peer, ack.values(HeaderId::VIA).next()));
-        let Ok(own_route) = routes::preprocess(&mut ack, &self.config.ownership) else { return };
+        let Ok(own) = routes::preprocess(&mut ack, &self.config.ownership) else { return };
+        let own_route = own.any;
         let own_uri = self.is_own_uri(&ack);
         let target = if own_route {
             if own_uri && !ack.has(HeaderId::ROUTE) {
@@ -60,7 +61,8 @@ impl Proxy {
                 Decision::Reject(..) | Decision::Redirect(_) | Decision::Local => return,
             }
         };
-        self.forward_ack(transactions, ack, target.as_ref(), branch);
+        let along = own.token.filter(|_| target.is_none()).and_then(|token| token::read(self.loops, &token));
+        self.forward_ack(transactions, ack, target.as_ref(), along, branch);
     }
 
     fn forward_ack<E: Entropy>(
@@ -68,9 +70,11 @@ impl Proxy {
         transactions: &mut Transactions<E>,
         mut ack: Request,
         target: Option<&Branch>,
+        along: Option<Flow>,
         branch: u64,
     ) {
-        match forward::prepare(&mut ack, target, None, self.config.realm.as_deref()) {
+        let hop = forward::prepare(&mut ack, target, None, self.config.realm.as_deref());
+        match hop.map(|hop| forward::along(hop, along)) {
             Ok(NextHop::Known(to)) => self.send_stateless(transactions, ack, to, branch),
             Ok(hop) => {
                 let token = self.wait(Waiting::Stateless(Box::new(ack), branch));

@@ -1,0 +1,70 @@
+//! Dialogs of peers that nobody can connect to: later requests take the connection that is there (RFC 5626 §5.3).
+
+mod common;
+
+use common::{ALICE, BOB, Element, branch, request};
+use ringback_message::HeaderId;
+use ringback_proxy::Branch;
+use ringback_sansio::{Flow, FlowId, Protocol, Target};
+
+fn flow(id: u64, peer: &str) -> Flow {
+    let local = "192.0.2.1:5060".parse().unwrap();
+    Flow { id: FlowId(id), protocol: Protocol::Tls, local, peer: peer.parse().unwrap() }
+}
+
+/// Calls Bob, who is registered over TLS, from Alice, who is on TLS as well, and gives the Record-Routes that Bob sees.
+fn call(element: &mut Element) -> Vec<String> {
+    let bob = Branch { flow: Some(flow(2, BOB)), ..branch("sip:bob@10.0.0.5:9;transport=tls") };
+    element.user("bob", &[bob]);
+    let invite =
+        request("INVITE", "sip:bob@example.com", "1", "Contact: <sip:alice@10.0.0.9:9;transport=tls>");
+    element.arrive(Protocol::Tls, ALICE, &invite);
+    let sent = element.expect_only("INVITE");
+    assert_eq!(sent.to, Target::Flow(flow(2, BOB)));
+    let values = sent.message.values(HeaderId::RECORD_ROUTE);
+    values.map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+}
+
+fn with_tls() -> Element {
+    Element::with(
+        |_| {},
+        |transactions| transactions.locals.set(Protocol::Tls, "192.0.2.1:5060".parse().unwrap()),
+    )
+}
+
+fn in_dialog(method: &str, uri: &str, branch: &str, routes: &[&String]) -> String {
+    let routes: String = routes.iter().map(|route| format!("\r\nRoute: {route}")).collect();
+    request(method, uri, branch, &format!("To: <sip:bob@example.com>;tag=b{routes}"))
+}
+
+#[test]
+fn later_requests_take_the_flows_in_both_directions() {
+    let mut element = with_tls();
+    let routes = call(&mut element);
+    assert_eq!(routes.len(), 2, "{routes:?}");
+    let from_bob: Vec<&String> = routes.iter().collect();
+    let from_alice: Vec<&String> = routes.iter().rev().collect();
+    for (number, method) in ["BYE", "INFO", "ACK"].iter().enumerate() {
+        let branch = format!("b{number}");
+        let text = in_dialog(method, "sip:alice@10.0.0.9:9;transport=tls", &branch, &from_bob);
+        element.arrive(Protocol::Tls, BOB, &text);
+        // The flow of the harness has the number 1 whoever sends.
+        assert_eq!(element.expect_only(method).to, Target::Flow(flow(1, ALICE)), "{method} from Bob");
+        let text = in_dialog(method, "sip:bob@10.0.0.5:9;transport=tls", &format!("a{number}"), &from_alice);
+        element.arrive(Protocol::Tls, ALICE, &text);
+        assert_eq!(element.expect_only(method).to, Target::Flow(flow(2, BOB)), "{method} from Alice");
+    }
+}
+
+#[test]
+fn forged_tokens_lead_to_no_flow() {
+    let mut element = with_tls();
+    let routes = call(&mut element);
+    let (token, _) = routes[1].trim_start_matches("<sip:").split_once('@').unwrap();
+    let last = if token.ends_with('0') { "1" } else { "0" };
+    let forged = routes[1].replace(token, &format!("{}{last}", &token[..token.len() - 1]));
+    let text = in_dialog("BYE", "sip:alice@192.0.2.77:9;transport=tls", "f", &[&routes[0], &forged]);
+    element.arrive(Protocol::Tls, BOB, &text);
+    let address = Target::Address(Protocol::Tls, "192.0.2.77:9".parse().unwrap());
+    assert_eq!(element.expect_only("BYE").to, address, "where the URI leads, as without a token");
+}
