@@ -106,15 +106,7 @@ pub fn response_target(flow: &Flow, via: &Via<'_>) -> Option<Target> {
     if flow.protocol.is_reliable() {
         return Some(Target::Flow(*flow));
     }
-    let port = via.port.unwrap_or(flow.protocol.default_port());
-    let peer = if let Some(maddr) = via.maddr().and_then(|host| host.ip()) {
-        SocketAddr::new(maddr, port)
-    } else if via.rport().is_some() {
-        flow.peer
-    } else {
-        SocketAddr::new(flow.peer.ip(), port)
-    };
-    is_answerable(peer.ip()).then_some(Target::Flow(Flow { peer, ..*flow }))
+    via.reply_address(flow.peer).map(|peer| Target::Flow(Flow { peer, ..*flow }))
 }
 
 /// Where a response goes that no transaction knows, by its topmost Via alone (RFC 3261 §16.7 step 9). `None`
