@@ -100,43 +100,29 @@ impl<'a> Params<'a> {
     }
 }
 
+/// An IPv6 host brings brackets and colons, and UTF-8 occurs in extension parameters (RFC 4475 §3.1.1.2). Slashes, `@`
+/// and the rest occur in the wild.
+fn is_value_byte(byte: u8) -> bool {
+    const ALSO: &[u8] = b"[]:/@&$^{}|#()=";
+    is_token_byte(byte) || byte >= 0x80 || ALSO.contains(&byte)
+}
+
 fn take_param<'a>(cursor: &mut Cursor<'a>, rule: &'static str) -> Result<Param<'a>, ParseError> {
     let name = cursor.token(rule)?;
     if !cursor.eat_padded(b'=') {
         return Ok(Param { name, value: None });
     }
     let start = cursor.at;
-    let value = match cursor.peek() {
-        Some(b'"') => cursor.quoted(rule)?,
-        _ => {
-            // `gen-value` is token, host or quoted string; an IPv6 host brings brackets and colons, and UTF-8
-            // occurs in extension parameters (RFC 4475 §3.1.1.2). Slashes and `@` occur in the wild.
-            let value = cursor.take_while(|byte| {
-                is_token_byte(byte)
-                    || byte >= 0x80
-                    || matches!(
-                        byte,
-                        b'[' | b']'
-                            | b':'
-                            | b'/'
-                            | b'@'
-                            | b'&'
-                            | b'$'
-                            | b'^'
-                            | b'{'
-                            | b'}'
-                            | b'|'
-                            | b'#'
-                            | b'('
-                            | b')'
-                    )
-            });
-            if value.is_empty() {
-                return Err(ParseError::new(start, rule));
-            }
-            value
+    // `gen-value` is token, host or quoted string. Met in the wild are also an equals sign (base64), no value at all
+    // (`tag=`), and tokens with quoted strings inside.
+    if cursor.peek() == Some(b'"') {
+        cursor.quoted(rule)?;
+    } else {
+        while !cursor.take_while(is_value_byte).is_empty() && cursor.peek() == Some(b'"') {
+            cursor.quoted(rule)?;
         }
-    };
+    }
+    let value = &cursor.input[start..cursor.at];
     Ok(Param { name, value: Some(value) })
 }
 
@@ -168,9 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn values_met_in_the_wild_are_read() {
+        let params = Params::parse(b";branch=z9hG4bKa/b==;tag=;x=a\" b;c \"d;y").unwrap();
+        assert_eq!(params.value("branch"), Some("z9hG4bKa/b=="));
+        assert_eq!(params.value("tag"), Some(""));
+        assert_eq!(params.value("x"), Some("a\" b;c \"d"));
+        assert!(params.has("y"));
+    }
+
+    #[test]
     fn empty_parameters_are_refused() {
         assert!(Params::parse(b";;").is_err());
-        assert!(Params::parse(b";a=").is_err());
+        assert!(Params::parse(b";=a").is_err());
         assert!(Params::parse(b";a=\"open").is_err());
         assert!(Params::parse(&b";a".repeat(MOST + 1)).is_err());
         assert!(Params::parse(&b";a".repeat(MOST)).is_ok());

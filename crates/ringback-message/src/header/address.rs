@@ -26,12 +26,16 @@ impl<'a> NameAddr<'a> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         let start = cursor.at;
-        let display = if cursor.peek() == Some(b'"') {
-            cursor.quoted("display-name")?
-        } else {
-            // Tokens and white space; UTF-8 and dots occur in the wild and are unambiguous before `<`.
-            trim(cursor.take_while(|byte| is_token_byte(byte) || is_lws(byte) || byte >= 0x80))
-        };
+        // One quoted string, or tokens and white space. UTF-8, dots and several quoted strings (`""+41""`) occur in the
+        // wild and are unambiguous before `<`.
+        loop {
+            cursor.take_while(|byte| is_token_byte(byte) || is_lws(byte) || byte >= 0x80);
+            if cursor.peek() != Some(b'"') {
+                break;
+            }
+            cursor.quoted("display-name")?;
+        }
+        let display = trim(&cursor.input[start..cursor.at]);
         cursor.skip_lws();
         if cursor.eat(b'<') {
             let open = cursor.at;
@@ -75,7 +79,7 @@ impl<'a> NameAddr<'a> {
 
     /// The `tag` parameter, where there is one that is not empty.
     pub fn tag(&self) -> Option<&'a str> {
-        self.params.value("tag")
+        self.params.value("tag").filter(|tag| !tag.is_empty())
     }
 }
 
@@ -233,5 +237,12 @@ mod tests {
             [Some(330), Some(1000), Some(1000), Some(0), Some(500), Some(500)]
         );
         assert_eq!([q("1.1"), q("2"), q("0.x"), q("0.1234")], [None, None, None, None]);
+    }
+
+    #[test]
+    fn display_names_and_tags_met_in_the_wild_are_read() {
+        let from = NameAddr::parse(b"\"\"+41777\"\"<sip:+41777@192.0.2.1>;tag=").unwrap();
+        assert_eq!((&*from.display(), from.tag()), (&b"\"+41777\""[..], None));
+        assert!(NameAddr::parse(b"\"open <sip:a@192.0.2.1>").is_err());
     }
 }
