@@ -206,6 +206,15 @@ pub(crate) struct InCall {
     /// Resumes it so long after it was held
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "hold_after")]
     pub(crate) resume_after: Option<Duration>,
+    /// Asks the other side to call this address instead
+    #[arg(long, value_name = "URI")]
+    pub(crate) transfer_to: Option<String>,
+    /// Does so this long after the call was answered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "transfer_to", default_value = "1")]
+    pub(crate) transfer_after: Duration,
+    /// Refuses to be transferred
+    #[arg(long)]
+    pub(crate) no_transfer: bool,
     /// Hangs up so long after it was answered [default: when the file was played, else when the other side does]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,

@@ -9,7 +9,8 @@ use crate::dialog::{Dialog, Ends};
 use crate::redirect::Redirects;
 use crate::reliable::Reliable;
 use crate::timer::Lifetime;
-use crate::{Advice, CallEvent, DialogOutput, EndedBy, Ending, SendTag, Session};
+use crate::transfer::Referral;
+use crate::{Advice, CallEvent, CallKey, DialogOutput, EndedBy, Ending, SendTag, Session, TransferKey};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{OfferAnswer, SessionDescription};
 use ringback_transaction::ServerKey;
@@ -44,6 +45,8 @@ pub(crate) enum Purpose {
     Reinvite,
     Bye,
     Prack,
+    Refer,
+    Notify,
     Update,
 }
 
@@ -122,6 +125,16 @@ pub(crate) struct Call {
     /// How often a change was put off (rule 34).
     pub(crate) tries: u32,
     pub(crate) lifetime: Lifetime,
+    /// The number of our REFER whose outcome is not known yet.
+    pub(crate) referring: Option<u32>,
+    /// Transfers that the peer waits to hear of.
+    pub(crate) referrals: Vec<Referral>,
+    /// The transfer that this call was made for.
+    pub(crate) transfer: Option<TransferKey>,
+    /// The call that this one replaces once it is answered.
+    pub(crate) replaces: Option<CallKey>,
+    /// The status that the call ended with.
+    pub(crate) last_status: Option<StatusCode>,
     pub(crate) redirects: Redirects,
     /// What the refusal that ends the call advises.
     pub(crate) advice: Option<Advice>,
@@ -150,6 +163,11 @@ impl Call {
             holds: false,
             tries: 0,
             lifetime,
+            referring: None,
+            referrals: Vec::new(),
+            transfer: None,
+            replaces: None,
+            last_status: None,
             redirects: Redirects::new(0),
             advice: None,
             invite: None,
@@ -256,6 +274,7 @@ impl Call {
             cx.outputs.push_back(DialogOutput::Cancel(ours.tag));
         }
         self.stage = Stage::Over;
+        self.last_status = status;
         self.drop_theirs(cx);
         self.invite = None;
         for timer in [Timer::Glare, Timer::StillRinging, Timer::Refresh, Timer::Expire] {

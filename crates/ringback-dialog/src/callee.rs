@@ -160,6 +160,14 @@ impl Call {
         }
     }
 
+    /// Another call has taken the place of this one (RFC 3891 §4).
+    pub(crate) fn replaced(&mut self, cx: &mut Context<'_>) {
+        match (self.stage, &self.theirs) {
+            (Stage::Up, None) => self.break_off(cx, EndedBy::Us, None, "replaced"),
+            _ => drop(self.hangup(cx)),
+        }
+    }
+
     /// The peer's INVITE, while it waits for its answer.
     pub(crate) fn waiting(&self) -> Result<&Theirs, CallError> {
         match &self.theirs {
@@ -275,6 +283,8 @@ impl Call {
             Method::BYE => self.on_bye(cx, key, &request, is_current),
             Method::INVITE => self.on_reinvite(cx, key, contact, request),
             Method::UPDATE => self.on_update(cx, key, at, &contact, &request),
+            Method::REFER => self.on_refer(cx, key, &contact, &request),
+            Method::NOTIFY => self.on_notify(cx, key, &request),
             Method::PRACK => self.on_prack(cx, key, &contact, &request),
             Method::INFO => Self::on_info(cx, key, &request),
             _ => cx.outputs.push_back(DialogOutput::Unhandled(key, cx.key, request)),

@@ -21,7 +21,10 @@ impl Call {
             Purpose::Reinvite => self.on_change_response(cx, response),
             // Rule 32: no answer to BYE is needed to be done with the call.
             Purpose::Update => self.on_update_response(cx, response),
-            Purpose::Bye | Purpose::Prack => {}
+            Purpose::Refer => self.on_refer_response(cx, response),
+            // RFC 6665 §4.2.2: who knows nothing of the subscription wants no more of it.
+            Purpose::Notify if response.status().class() > 3 => self.referrals.clear(),
+            Purpose::Bye | Purpose::Prack | Purpose::Notify => {}
         }
     }
 
@@ -38,6 +41,9 @@ impl Call {
         let (_, purpose) = self.sends.remove(at);
         if self.lifetime.updating == Some(tag) {
             return self.on_update_lost(cx, lost(end));
+        }
+        if purpose == Purpose::Refer && end != SendEnd::Completed {
+            return self.on_refer_lost(cx, lost(end));
         }
         let waits = self.ours.as_ref().is_some_and(|ours| ours.tag == tag);
         if !waits {
@@ -60,7 +66,7 @@ impl Call {
                 }
             }
             Purpose::Reinvite => self.on_change_lost(cx, status),
-            Purpose::Bye | Purpose::Prack | Purpose::Update => {}
+            Purpose::Bye | Purpose::Prack | Purpose::Update | Purpose::Refer | Purpose::Notify => {}
         }
     }
 

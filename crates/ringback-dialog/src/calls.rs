@@ -6,7 +6,10 @@ use crate::call::{Call, Ours, Purpose, Side, Stage, Theirs};
 use crate::dialog::{Dialog, Ends, cseq, from_tag, to_tag};
 use crate::redirect::Redirects;
 use crate::timer::{self, Lifetime};
-use crate::{CallError, CallKey, DialogInput, DialogOutput, Invited, SendEnd, SendTag, Session, refusal};
+use crate::transfer;
+use crate::{
+    CallError, CallKey, DialogInput, DialogOutput, Invited, SendEnd, SendTag, Session, TransferKey, refusal,
+};
 use ringback_message::header::{CSeq, CallId, From, To};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Machine, Map, Slab, TimerQueue};
@@ -16,7 +19,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 /// The extensions that our INVITE may be answered with.
-const SUPPORTED: &str = "100rel, timer";
+const SUPPORTED: &str = "100rel, timer, replaces";
 
 /// How calls are set up.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub struct CallsConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
+    /// Whether peers may transfer us (REFER) and take over a call of ours that they know (Replaces).
+    pub accepts_transfers: bool,
     /// How often a call of ours is tried at another address because of a redirection (3xx); 0 is never.
     pub max_redirects: u32,
     /// How long a session lasts at most without a sign of life, in seconds (RFC 4028); less than 90 counts as 90.
@@ -40,6 +45,7 @@ impl Default for CallsConfig {
             timings: Timings::default(),
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            accepts_transfers: false,
             max_redirects: 5,
             // RFC 4028 §4 recommends it.
             session_expires: Some(1_800),
@@ -100,6 +106,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Instant,
     pub(crate) key: CallKey,
     pub(crate) timings: &'a Timings,
+    pub(crate) accepts_transfers: bool,
     pub(crate) entropy: &'a mut dyn Entropy,
     pub(crate) outputs: &'a mut VecDeque<DialogOutput>,
     pub(crate) timers: &'a mut TimerQueue<(CallKey, Timer)>,
@@ -149,6 +156,15 @@ impl<E: Entropy> Calls<E> {
     /// # Errors
     /// [`CallError::TooManyCalls`], or when the media or an address cannot be written.
     pub fn call(&mut self, now: Instant, invitation: Invitation) -> Result<CallKey, CallError> {
+        self.invite(now, invitation, None)
+    }
+
+    fn invite(
+        &mut self,
+        now: Instant,
+        invitation: Invitation,
+        replaces: Option<String>,
+    ) -> Result<CallKey, CallError> {
         let now = self.clamp(now);
         if self.live >= self.config.max_calls {
             return Err(CallError::TooManyCalls);
@@ -173,6 +189,9 @@ impl<E: Entropy> Calls<E> {
             .header(HeaderId::TO, &ends.remote)
             .header(HeaderId::CALL_ID, &ends.call_id)
             .header(HeaderId::CSEQ, CSeq { number, method: Method::INVITE });
+        if let Some(replaces) = replaces {
+            invite = invite.header(HeaderId::REPLACES, replaces);
+        }
         if let Some(offer) = &offer {
             invite = invite.body(SDP, offer.to_bytes());
         }
@@ -202,8 +221,9 @@ impl<E: Entropy> Calls<E> {
     ) -> Option<Invited> {
         let now = self.clamp(now);
         let tag = self.tag();
-        match self.admit(&request) {
-            Ok((dialog, ends, offered)) => {
+        let admitted = self.admit(&request);
+        match admitted.and_then(|it| self.replaced_by(&request).map(|replaces| (it, replaces))) {
+            Ok(((dialog, ends, offered), replaces)) => {
                 let ends = Ends { local_tag: tag, ..ends };
                 // §8.1.1.5: arbitrary and below 2^31.
                 let first = self.entropy.below(1 << 30) as u32;
@@ -218,10 +238,11 @@ impl<E: Entropy> Calls<E> {
                 call.lifetime.learn(&request);
                 call.dialogs.push(dialog);
                 call.theirs = Some(Theirs::new(key, number, request, contact, true));
+                call.replaces = replaces;
                 let call = self.insert(call);
                 self.servers.insert(key, call);
                 self.with(now, call, |_, _| ());
-                Some(Invited { call, offered })
+                Some(Invited { call, offered, replaces })
             }
             Err(refusal) => {
                 if let Some(response) = refusal.response(&request, Some(&tag), &contact) {
@@ -229,6 +250,32 @@ impl<E: Entropy> Calls<E> {
                 }
                 None
             }
+        }
+    }
+
+    /// Rule 37: the call that an INVITE wants to replace.
+    fn replaced_by(&self, request: &Request) -> Result<Option<CallKey>, refusal::Refusal> {
+        let refuse = |status| Err(refusal::Refusal::plain(status));
+        let (call_id, ours, theirs, early_only) = match transfer::replaces(request) {
+            None => return Ok(None),
+            Some(Err(())) => return refuse(StatusCode::BAD_REQUEST),
+            Some(Ok(named)) => named,
+        };
+        let found =
+            self.find(Some(&ours), Some(&call_id)).and_then(|key| Some((key, self.calls.get(key.0)?)));
+        let knows = |call: &Call| {
+            call.dialogs.iter().any(|dialog| dialog.remote_tag.as_deref() == Some(theirs.as_str()))
+        };
+        let Some((key, call)) = found.filter(|(_, call)| knows(call)) else {
+            return refuse(StatusCode::CALL_DOES_NOT_EXIST);
+        };
+        match call.stage {
+            // RFC 3891 §3: an early dialog can be replaced by who was called only.
+            Stage::Ringing => refuse(StatusCode::CALL_DOES_NOT_EXIST),
+            Stage::Over => refuse(StatusCode::DECLINE),
+            Stage::Up if early_only => refuse(StatusCode::BUSY_HERE),
+            _ if !self.config.accepts_transfers => refuse(StatusCode::FORBIDDEN),
+            Stage::Inviting | Stage::Up => Ok(Some(key)),
         }
     }
 
@@ -320,6 +367,59 @@ impl<E: Entropy> Calls<E> {
         self.command(now, key, |call, cx| call.change(cx, false))
     }
 
+    /// Asks the peer to call `target` instead of talking to us (RFC 3515).
+    /// [`CallEvent::TransferEnded`](crate::CallEvent::TransferEnded) follows.
+    ///
+    /// # Errors
+    /// [`CallError::WrongState`] unless the call is up and is not being transferred.
+    pub fn transfer(&mut self, now: Instant, key: CallKey, target: &UriBuf) -> Result<(), CallError> {
+        let to = target.as_sip().map_or(target.as_str(), |sip| sip.without_headers()).to_owned();
+        self.command(now, key, |call, cx| call.refer(cx, &to))
+    }
+
+    /// Connects the peers of two calls of ours: the peer of `key` is asked to call the peer of `other` in our place
+    /// (RFC 5589 §7).
+    ///
+    /// # Errors
+    /// [`CallError::WrongState`] unless both calls are up.
+    pub fn transfer_to(&mut self, now: Instant, key: CallKey, other: CallKey) -> Result<(), CallError> {
+        let other = self.calls.get(other.0).filter(|_| other != key).ok_or(CallError::Gone)?;
+        let to = other.as_replaceable().ok_or(CallError::WrongState)?;
+        self.command(now, key, |call, cx| call.refer(cx, &to))
+    }
+
+    /// Whom a peer asks us to call.
+    pub fn transfer_target(&self, transfer: TransferKey) -> Option<&UriBuf> {
+        let call = self.calls.get(transfer.call.0)?;
+        call.referrals.iter().find(|referral| referral.id == transfer.id).map(|referral| &referral.target)
+    }
+
+    /// Makes the call that a peer asks for, and tells the peer what becomes of it. Of the headers in the target only
+    /// Replaces is used (rule 83).
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); [`CallError::Gone`] when nobody waits for it any more.
+    pub fn take_transfer(
+        &mut self,
+        now: Instant,
+        transfer: TransferKey,
+        invitation: Invitation,
+    ) -> Result<CallKey, CallError> {
+        let target = self.transfer_target(transfer).ok_or(CallError::Gone)?;
+        let replaces = transfer::replaces_of(target);
+        let key = self.invite(now, invitation, replaces)?;
+        if let Some(call) = self.calls.get_mut(key.0) {
+            call.transfer = Some(transfer);
+        }
+        Ok(key)
+    }
+
+    /// Does not make the call that a peer asks for, and says so with a status of 300 or above.
+    pub fn refuse_transfer(&mut self, now: Instant, transfer: TransferKey, status: StatusCode) {
+        let now = self.clamp(now);
+        self.with(now, transfer.call, |call, cx| call.notify(cx, transfer.id, status));
+    }
+
     /// Gives a request that is sent again with credentials the next number of its call (rule 24).
     pub fn renumber(&mut self, tag: SendTag, request: &mut Request) {
         let Some(key) = self.senders.get(&tag) else { return };
@@ -408,11 +508,13 @@ impl<E: Entropy> Calls<E> {
         act: impl FnOnce(&mut Call, &mut Context<'_>) -> R,
     ) -> Option<R> {
         let call = self.calls.get_mut(key.0)?;
-        let was_live = call.stage != Stage::Over;
+        let before = call.stage;
+        let was_live = before != Stage::Over;
         let mut cx = Context {
             now,
             key,
             timings: &self.config.timings,
+            accepts_transfers: self.config.accepts_transfers,
             entropy: &mut self.entropy,
             outputs: &mut self.outputs,
             timers: &mut self.timers,
@@ -421,6 +523,8 @@ impl<E: Entropy> Calls<E> {
             serial: &mut self.serial,
         };
         let result = act(call, &mut cx);
+        let after = call.stage;
+        let (transfer, replaces, status) = (call.transfer, call.replaces, call.last_status);
         let is_done = call.is_done();
         self.live -= usize::from(was_live && call.stage == Stage::Over);
         if is_done && let Some(call) = self.calls.remove(key.0) {
@@ -429,7 +533,35 @@ impl<E: Entropy> Calls<E> {
                 self.timers.cancel((key, timer));
             }
         }
+        if before != after && matches!(before, Stage::Inviting | Stage::Ringing) {
+            let outcome = match after {
+                Stage::Up => StatusCode::OK,
+                _ => {
+                    status.filter(|status| status.class() > 2).unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE)
+                }
+            };
+            self.tell_others(
+                now,
+                transfer.map(|transfer| (transfer, outcome)),
+                replaces.filter(|_| after == Stage::Up),
+            );
+        }
         Some(result)
+    }
+
+    /// A call came about, or did not: tells who has asked for it, and ends the one whose place it takes.
+    fn tell_others(
+        &mut self,
+        now: Instant,
+        transfer: Option<(TransferKey, StatusCode)>,
+        replaced: Option<CallKey>,
+    ) {
+        if let Some((transfer, outcome)) = transfer {
+            self.with(now, transfer.call, |call, cx| call.notify(cx, transfer.id, outcome));
+        }
+        if let Some(replaced) = replaced {
+            self.with(now, replaced, Call::replaced);
+        }
     }
 
     /// The call whose tag of ours this is, if the Call-ID is right too.

@@ -1,6 +1,6 @@
 //! What goes in and what comes out.
 
-use crate::{CallKey, SendTag, Session};
+use crate::{CallKey, SendTag, Session, TransferKey};
 use ringback_message::{InvalidValue, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{Codec, NegotiationError};
 use ringback_transaction::ServerKey;
@@ -105,6 +105,20 @@ pub enum CallEvent {
     Changed(Session),
     /// Our change of the session was refused; all is as before.
     ChangeRefused(StatusCode, String),
+    /// The peer asks us to call somebody else: [`Calls::take_transfer`](crate::Calls::take_transfer) or
+    /// [`refuse_transfer`](crate::Calls::refuse_transfer).
+    TransferRequested {
+        /// Which transfer.
+        transfer: TransferKey,
+        /// Whom to call.
+        target: UriBuf,
+        /// Who asks, as Referred-By says.
+        by: Option<String>,
+    },
+    /// How far the transfer is that we have asked the peer for.
+    TransferProgress(StatusCode),
+    /// What became of it. After a success the call ends, too.
+    TransferEnded(StatusCode),
     /// The call is over. Exactly once for each.
     Ended(Ending),
 }
@@ -195,6 +209,8 @@ pub struct Invited {
     pub call: CallKey,
     /// The formats that both sides have; empty when the peer leaves the offer to us.
     pub offered: Vec<Codec>,
+    /// The call that this one takes the place of once it is answered (RFC 3891).
+    pub replaces: Option<CallKey>,
 }
 
 /// Why a command was not carried out.

@@ -25,6 +25,21 @@ impl fmt::Debug for CallKey {
     }
 }
 
+/// Names one transfer that a peer has asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransferKey {
+    pub(crate) call: CallKey,
+    /// The number of the REFER.
+    pub(crate) id: u32,
+}
+
+impl TransferKey {
+    /// The call whose peer has asked for it.
+    pub fn call(self) -> CallKey {
+        self.call
+    }
+}
+
 /// Names one request that a call has asked to send, through all attempts that the layer above makes with it
 /// (credentials, other targets). Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -46,10 +46,10 @@
 //! ```
 //!
 //! Not here: transactions, digest, where requests go, who may call whom (`ringback-ua`); subscriptions
-//! and REFER.
+//! other than those of transfers.
 //!
 //! Sources: RFC 3261 §8.1.3.4 (redirection) and §12 to §15, RFC 3262 (reliable provisional responses), RFC 3264 and
-//! RFC 6337 (which message carries which description), RFC 3311 (UPDATE), RFC 4028 (session timers), RFC 5057 (what ends
+//! RFC 6337 (which message carries which description), RFC 3311 (UPDATE), RFC 3515 and 4488 (REFER), RFC 3891 (Replaces), RFC 4028 (session timers), RFC 5057 (what ends
 //! a dialog), RFC 5407 (races), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
 
 mod audio;
@@ -67,8 +67,9 @@ mod redirect;
 mod refusal;
 mod reliable;
 mod timer;
+mod transfer;
 
 pub use audio::{LocalAudio, Session};
 pub use calls::{Calls, CallsConfig, Invitation};
 pub use event::{Advice, CallError, CallEvent, DialogInput, DialogOutput, EndedBy, Ending, Invited, SendEnd};
-pub use key::{CallKey, SendTag};
+pub use key::{CallKey, SendTag, TransferKey};

@@ -9,7 +9,7 @@ use crate::{
     Session, UaConfig, UaInput, UaOutput,
 };
 use bytes::Bytes;
-use ringback_dialog::{CallError, Calls, CallsConfig, Invitation, SendTag};
+use ringback_dialog::{CallError, Calls, CallsConfig, Invitation, SendTag, TransferKey};
 use ringback_message::{HeaderId, Method, Request, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Hasher, Key, Machine, Map, Slab, TimerQueue};
 use ringback_transaction::{ClientKey, Locals, ServerKey, TransactionInput, Transactions};
@@ -50,13 +50,20 @@ impl<E: Entropy> UserAgent<E> {
             transactions,
             max_calls,
             codecs,
+            accepts_transfers,
             max_redirects,
             session_expires,
             answers_anyone,
             authentication,
         } = config;
-        let calls =
-            CallsConfig { timings: transactions.timings, max_calls, codecs, max_redirects, session_expires };
+        let calls = CallsConfig {
+            timings: transactions.timings,
+            max_calls,
+            codecs,
+            max_redirects,
+            session_expires,
+            accepts_transfers,
+        };
         // Peers choose what these are looked up by.
         let hasher = Hasher::keyed(entropy.next_u64());
         Self {
@@ -239,6 +246,58 @@ impl<E: Entropy> UserAgent<E> {
     /// [`CommandError::WrongState`] unless the call is up.
     pub fn resume(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
         self.command(now, |calls, now| calls.resume(now, call))
+    }
+
+    /// Asks the peer of a call to call `target` instead of talking to us. One
+    /// [`TransferEnded`](crate::UaEvent::TransferEnded) follows, and after a success the end of the call.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call is up and is not being transferred.
+    pub fn transfer(&mut self, now: Instant, call: CallKey, target: &UriBuf) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.transfer(now, call, target))
+    }
+
+    /// Connects the peers of two calls: the peer of `call` is asked to take our place towards the peer of `other`.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless both calls are up.
+    pub fn transfer_to(&mut self, now: Instant, call: CallKey, other: CallKey) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.transfer_to(now, call, other))
+    }
+
+    /// Makes the call that a peer asks for; the peer hears what becomes of it.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); [`CommandError::Gone`] when the peer has left.
+    pub fn accept_transfer(
+        &mut self,
+        now: Instant,
+        transfer: TransferKey,
+        audio: LocalAudio,
+    ) -> Result<CallKey, CommandError> {
+        let now = self.clamp(now);
+        let account = self.callers.get(&transfer.call()).copied().ok_or(CommandError::Gone)?;
+        let known = self.accounts.get(account.0).ok_or(CommandError::Gone)?;
+        let target = self.calls.transfer_target(transfer).ok_or(CommandError::Gone)?.clone();
+        let invitation = Invitation {
+            from: known.account.from(),
+            to: format!("<{}>", bare(&target)),
+            target,
+            routes: known.account.routes(),
+            audio,
+            offers: true,
+        };
+        let call = self.calls.take_transfer(now, transfer, invitation)?;
+        self.callers.insert(call, account);
+        self.pump(now);
+        Ok(call)
+    }
+
+    /// Does not make the call that a peer asks for.
+    pub fn refuse_transfer(&mut self, now: Instant, transfer: TransferKey) {
+        let now = self.clamp(now);
+        self.calls.refuse_transfer(now, transfer, StatusCode::DECLINE);
+        self.pump(now);
     }
 
     /// Sends an instant message (RFC 3428). One [`Reply`](crate::UaEvent::Reply) follows.

@@ -17,6 +17,9 @@ pub struct UaConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
+    /// Whether peers may transfer us ([`UaEvent::TransferRequested`](crate::UaEvent::TransferRequested)) and take over a
+    /// call of ours that they know.
+    pub accepts_transfers: bool,
     /// How often a call of ours is tried at another address because of a redirection (3xx); 0 is never.
     pub max_redirects: u32,
     /// How long a session lasts at most without a sign of life, in seconds (RFC 4028); less than 90 counts as 90.
@@ -36,6 +39,7 @@ impl Default for UaConfig {
             transactions: TransactionConfig::default(),
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            accepts_transfers: false,
             max_redirects: 5,
             session_expires: Some(1_800),
             answers_anyone: false,

@@ -2,7 +2,7 @@
 
 use crate::{AccountKey, CallKey, Ending, Session};
 use bytes::Bytes;
-use ringback_dialog::CallError;
+use ringback_dialog::{CallError, TransferKey};
 use ringback_message::{InvalidValue, Message, Response, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Flow, Target};
 use ringback_sdp::{Codec, NegotiationError};
@@ -145,6 +145,31 @@ pub enum UaEvent {
         /// Why, for people.
         reason: String,
     },
+    /// The peer asks us to call somebody else.
+    TransferRequested {
+        /// In which call.
+        call: CallKey,
+        /// To accept or refuse it by.
+        transfer: TransferKey,
+        /// Whom to call.
+        target: UriBuf,
+        /// Who asks, as Referred-By says.
+        by: Option<String>,
+    },
+    /// How far the transfer is that we have asked the peer for.
+    TransferProgress {
+        /// Which call.
+        call: CallKey,
+        /// The status, 100 to 199.
+        status: StatusCode,
+    },
+    /// What became of it. After a success the call ends, too.
+    TransferEnded {
+        /// Which call.
+        call: CallKey,
+        /// The final status.
+        status: StatusCode,
+    },
     /// The call is over. Exactly once for each.
     Ended {
         /// Which call.
@@ -193,6 +218,8 @@ pub struct Incoming {
     pub call_id: String,
     /// The formats that both sides have; empty when the peer leaves the offer to us.
     pub offered: Vec<Codec>,
+    /// The call that this one takes the place of once it is answered.
+    pub replaces: Option<CallKey>,
 }
 
 /// Why a command was not carried out.

@@ -108,6 +108,11 @@ impl<E: Entropy> UserAgent<E> {
             CallEvent::Answered(session) => UaEvent::Answered { call, session },
             CallEvent::Changed(session) => UaEvent::SessionChanged { call, session },
             CallEvent::ChangeRefused(status, reason) => UaEvent::ChangeRefused { call, status, reason },
+            CallEvent::TransferRequested { transfer, target, by } => {
+                UaEvent::TransferRequested { call, transfer, target, by }
+            }
+            CallEvent::TransferProgress(status) => UaEvent::TransferProgress { call, status },
+            CallEvent::TransferEnded(status) => UaEvent::TransferEnded { call, status },
             CallEvent::Ended(ending) => {
                 self.forget_call(call);
                 UaEvent::Ended { call, ending }

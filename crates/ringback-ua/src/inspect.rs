@@ -14,7 +14,7 @@ use ringback_transaction::ServerKey;
 use std::time::Instant;
 
 /// What a peer may ask of us.
-const ALLOWED: [Method; 9] = [
+const ALLOWED: [Method; 11] = [
     Method::INVITE,
     Method::ACK,
     Method::CANCEL,
@@ -24,9 +24,11 @@ const ALLOWED: [Method; 9] = [
     Method::INFO,
     Method::UPDATE,
     Method::PRACK,
+    Method::REFER,
+    Method::NOTIFY,
 ];
 /// The extensions that a peer may require of us; what they need is told to the calls.
-const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
+const EXTENSIONS: [&str; 4] = ["100rel", "timer", "replaces", "norefersub"];
 
 /// The value of Allow.
 pub(crate) fn allow() -> Bytes {
@@ -165,9 +167,9 @@ impl<E: Entropy> UserAgent<E> {
     ) {
         let (from, to) = (from_address(&request), to_address(&request));
         let call_id = request.require::<CallId<'_>>().map(|id| id.0.to_owned()).unwrap_or_default();
-        if let Some(Invited { call, offered }) = self.calls.invited(now, key, contact, request) {
+        if let Some(Invited { call, offered, replaces }) = self.calls.invited(now, key, contact, request) {
             self.callers.insert(call, account);
-            self.tell(UaEvent::Incoming(Incoming { call, account, from, to, call_id, offered }));
+            self.tell(UaEvent::Incoming(Incoming { call, account, from, to, call_id, offered, replaces }));
         }
     }
 

@@ -64,10 +64,10 @@
 //! - answers challenges and sends credentials along with later requests; challenges others, if told to;
 //! - sends what is too large for a datagram over TCP, and tries the next address of a name when one fails;
 //! - acknowledges reliable provisional responses, and gives a sign of life in long calls;
-//! - follows redirections;
+//! - follows redirections; tells who has asked for a transfer what becomes of it;
 //! - keeps registrations fresh, and tries again after failures that may pass.
 //!
-//! Not here: sockets and names (`ringback-net`), audio (`ringback-rtp`, `ringback-media`), transfer, subscriptions.
+//! Not here: sockets and names (`ringback-net`), audio (`ringback-rtp`, `ringback-media`), subscriptions.
 //!
 //! Sources: RFC 3261 §8, §10, §11, §13 to §15, §18.1.1 and §22; RFC 3263 §4.3; RFC 3428 (MESSAGE); RFC 5626 §4.5
 //! (intervals after failures); RFC 6086 (INFO).
@@ -86,5 +86,5 @@ pub use account::{Account, AccountKey, Outbound};
 pub use agent::UserAgent;
 pub use config::{InboundAuthentication, UaConfig};
 pub use event::{CommandError, Incoming, RequestKey, Token, UaEvent, UaInput, UaOutput};
-pub use ringback_dialog::{Advice, CallKey, EndedBy, Ending, LocalAudio, Session};
+pub use ringback_dialog::{Advice, CallKey, EndedBy, Ending, LocalAudio, Session, TransferKey};
 pub use ringback_sansio::{Protocol, Target};

@@ -169,7 +169,7 @@ impl<E: Entropy> UserAgent<E> {
                 }
                 request.set(HeaderId::CONTACT, format_args!("<{contact}>;expires={seconds}"))
             }
-            (&Method::INVITE | &Method::UPDATE, Some(contact)) => request
+            (&Method::INVITE | &Method::UPDATE | &Method::REFER | &Method::NOTIFY, Some(contact)) => request
                 .set(HeaderId::CONTACT, format_args!("<{contact}>"))
                 .and_then(|()| request.set(HeaderId::ALLOW, crate::inspect::allow())),
             _ => Ok(()),

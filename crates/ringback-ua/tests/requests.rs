@@ -31,7 +31,7 @@ fn rule_22_methods_that_are_not_ours_are_405_and_unknown_ones_501() {
         let request = world.peer_request(0, method).build().unwrap();
         let refusal = ask(&mut world, request);
         assert_eq!(refusal.status().as_u16(), status);
-        assert_eq!(refusal.all::<Allow>().count(), 9);
+        assert_eq!(refusal.all::<Allow>().count(), 11);
     }
     world.finish();
 }
@@ -133,7 +133,7 @@ fn options_tells_what_we_can_do() {
     world.run(50);
     assert_eq!(reply(&mut world, 0), (key, 200));
     let answer = world.last("200 OPTIONS");
-    assert_eq!(answer.all::<Allow>().count(), 9);
+    assert_eq!(answer.all::<Allow>().count(), 11);
     for id in [HeaderId::ACCEPT, HeaderId::SUPPORTED, HeaderId::SERVER] {
         assert!(answer.has(id), "{}", id.name());
     }

@@ -4,6 +4,7 @@ use crate::CallError;
 use crate::audio::{Audio, AudioError};
 use crate::endpoint::Endpoint;
 use crate::session::{self, Command, Side};
+use crate::transfer::Transfer;
 use ringback_media::LegStats;
 use ringback_message::{StatusCode, UriBuf};
 use ringback_net::MediaSocket;
@@ -31,6 +32,12 @@ pub enum CallEvent {
     Changed(MediaInfo),
     /// Hold or resume did not happen; the call is as before.
     ChangeRefused(StatusCode, String),
+    /// The other side asks us to call somebody else. Dropping it refuses.
+    TransferRequested(Transfer),
+    /// How far the transfer is that we have asked the other side for.
+    TransferProgress(StatusCode),
+    /// What became of it. After a success the call ends, too.
+    TransferEnded(StatusCode),
     /// A digit was pressed at the other side.
     Digit(char),
     /// All digits were sent.
@@ -185,6 +192,26 @@ impl Call {
     pub fn resume(&self) -> Result<(), CommandError> {
         let key = self.key;
         self.endpoint.inner.command(|state, now| state.ua.resume(now, key))
+    }
+
+    /// Asks the other side to call `target` instead of talking to us (RFC 3515). [`CallEvent::TransferEnded`] follows.
+    ///
+    /// # Errors
+    /// When the target is no SIP URI, or the call is not up or is being transferred.
+    pub fn transfer(&self, target: &str) -> Result<(), CallError> {
+        let target = UriBuf::new(target).map_err(CallError::Target)?;
+        let key = self.key;
+        self.endpoint.inner.command(|state, now| state.ua.transfer(now, key, &target))?;
+        Ok(())
+    }
+
+    /// Connects the other sides of two calls: that of this one is asked to take our place in `other` (RFC 5589 §7).
+    ///
+    /// # Errors
+    /// When one of the calls is not up.
+    pub fn transfer_to(&self, other: &Call) -> Result<(), CommandError> {
+        let (key, other) = (self.key, other.key);
+        self.endpoint.inner.command(|state, now| state.ua.transfer_to(now, key, other))
     }
 
     /// Ends the call in the way that its state asks for. [`CallEvent::Ended`] follows.

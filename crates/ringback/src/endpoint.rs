@@ -54,6 +54,7 @@ pub struct EndpointBuilder {
     answers_anyone: bool,
     session_expires: Option<Duration>,
     max_redirects: Option<u32>,
+    refuses_transfers: bool,
     tap: Option<Arc<dyn Tap>>,
     media_hook: Option<MediaHook>,
 }
@@ -104,6 +105,14 @@ impl EndpointBuilder {
         self
     }
 
+    /// Refuses all transfers: the other side of a call cannot ask us to call somebody else, nor hand a call over to
+    /// somebody.
+    #[must_use]
+    pub fn refuse_transfers(mut self) -> Self {
+        self.refuses_transfers = true;
+        self
+    }
+
     /// Shows every message and media packet to `tap`.
     #[must_use]
     pub fn tap(mut self, tap: Arc<dyn Tap>) -> Self {
@@ -141,6 +150,7 @@ impl EndpointBuilder {
         let sockets = Sockets::bind(net).map_err(StartError::Bind)?;
 
         let mut config = UaConfig { answers_anyone: self.answers_anyone, ..UaConfig::default() };
+        config.accepts_transfers = !self.refuses_transfers;
         config.max_redirects = self.max_redirects.unwrap_or(config.max_redirects);
         if let Some(after) = self.session_expires {
             config.session_expires = Some(u32::try_from(after.as_secs()).unwrap_or(u32::MAX));

@@ -62,6 +62,12 @@ impl IncomingCall {
         &self.incoming().call_id
     }
 
+    /// Whether it takes the place of a call that is up, as in an attended transfer. That one ends when this one is
+    /// answered.
+    pub fn is_replacement(&self) -> bool {
+        self.incoming().replaces.is_some()
+    }
+
     /// Lets it ring at the caller.
     ///
     /// # Errors

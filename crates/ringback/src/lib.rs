@@ -55,6 +55,7 @@ mod error;
 mod incoming;
 mod node;
 mod session;
+mod transfer;
 
 pub use account::{Account, AccountBuilder, Registration};
 pub use audio::{Audio, AudioError, MediaHook};
@@ -67,4 +68,5 @@ pub use ringback_message::StatusCode;
 pub use ringback_net::{
     Direction, Listen, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings, TlsVerify, local_ip_towards,
 };
-pub use ringback_ua::{EndedBy, Ending};
+pub use ringback_ua::{Advice, CommandError, EndedBy, Ending};
+pub use transfer::Transfer;

@@ -113,6 +113,9 @@ impl State {
             | UaEvent::EarlyMedia { call, .. }
             | UaEvent::Answered { call, .. }
             | UaEvent::SessionChanged { call, .. }
+            | UaEvent::TransferRequested { call, .. }
+            | UaEvent::TransferProgress { call, .. }
+            | UaEvent::TransferEnded { call, .. }
             | UaEvent::ChangeRefused { call, .. } => {
                 if let Some(sender) = self.calls.get(&call)
                     && sender.try_send(event).is_err()

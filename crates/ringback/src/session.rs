@@ -3,6 +3,7 @@
 use crate::audio::{self, OpenAudio, RATE};
 use crate::call::{Call, CallEvent, MediaInfo, Summary};
 use crate::endpoint::{Endpoint, Inner};
+use crate::transfer::Transfer;
 use bytes::Bytes;
 use ringback_media::{
     AudioFormat, AudioLeg, Incoming, LegConfig, LegEvent, PeerAddress, RecorderLimits, Sent,
@@ -151,6 +152,13 @@ impl Task {
             }
             UaEvent::SessionChanged { session, .. } => CallEvent::Changed(self.agree(&session)),
             UaEvent::ChangeRefused { status, reason, .. } => CallEvent::ChangeRefused(status, reason),
+            UaEvent::TransferRequested { transfer, target, by, .. } => {
+                let Some(inner) = self.media.inner.upgrade() else { return };
+                let target = target.as_str().to_owned();
+                CallEvent::TransferRequested(Transfer::new(Endpoint { inner }, transfer, target, by))
+            }
+            UaEvent::TransferProgress { status, .. } => CallEvent::TransferProgress(status),
+            UaEvent::TransferEnded { status, .. } => CallEvent::TransferEnded(status),
             _ => return,
         };
         tell(&self.events, told);

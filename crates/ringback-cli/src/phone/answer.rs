@@ -14,7 +14,11 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     let report = Reporter::new(args.phone.json);
     let mut stop = Stop::listen()?;
     let answers_anyone = args.no_register || args.phone.from.is_none();
-    let phone = Phone::open(args.phone, Policy { answers_anyone, ..Policy::default() }).await?;
+    let phone = Phone::open(
+        args.phone,
+        Policy { answers_anyone, no_transfer: args.in_call.no_transfer, ..Policy::default() },
+    )
+    .await?;
     for listener in phone.endpoint.listeners() {
         let text = format!("listening {listener}");
         report.tell("listening", [("listener", listener.to_string().into())], text);
@@ -28,8 +32,10 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     }
     report.tell("ready", [], "ready");
 
+    let mut in_call = args.in_call;
+    in_call.transfer_to = in_call.transfer_to.map(|target| phone.target(&target));
     let options = Arc::new(Options {
-        in_call: args.in_call,
+        in_call,
         ring: args.ring,
         reliable: args.reliable,
         reject: args.reject.and_then(StatusCode::new),
@@ -88,7 +94,8 @@ async fn take(
     if let Some(status) = options.reject {
         return incoming.reject(status).map_err(|error| Failure::Failed(error.to_string()));
     }
-    if !options.ring.is_zero() {
+    // Who is transferred to us is expected already.
+    if !options.ring.is_zero() && !incoming.is_replacement() {
         // Gone shows in the wait below.
         if options.reliable {
             let _ = incoming.ring_reliably();

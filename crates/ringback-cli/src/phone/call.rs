@@ -8,17 +8,20 @@ use crate::outcome::Failure;
 /// Calls, so many times as asked for; the first failure of a call ends it.
 pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
     let report = Reporter::new(args.phone.json);
-    let policy = Policy { no_redirect: args.no_redirect, ..Policy::default() };
+    let no_transfer = args.in_call.no_transfer;
+    let policy = Policy { no_redirect: args.no_redirect, no_transfer, ..Policy::default() };
     let phone = Phone::open(args.phone, policy).await?;
     let builder = phone.account()?;
     let mut account = if args.register { builder.register().await? } else { builder.open().await? };
     let target = phone.target(&args.target);
+    let mut in_call = args.in_call;
+    in_call.transfer_to = in_call.transfer_to.map(|target| phone.target(&target));
     let mut outcome = Ok(());
     for number in 1..=args.calls {
-        let call = account.call(&target).audio(plan::audio(&args.in_call, number)).start().await?;
+        let call = account.call(&target).audio(plan::audio(&in_call, number)).start().await?;
         let text = format!("calling {}", plain(&target));
         report.tell("calling", [("target", plain(&target).into()), ("call_id", call.call_id().into())], text);
-        let summary = plan::converse(call, &args.in_call, Some(args.timeout), &report).await?;
+        let summary = plan::converse(call, &in_call, Some(args.timeout), &report).await?;
         outcome = plan::verdict(&summary);
         if outcome.is_err() {
             break;

@@ -29,6 +29,8 @@ pub(crate) struct Policy {
     pub(crate) answers_anyone: bool,
     /// Does not follow redirections.
     pub(crate) no_redirect: bool,
+    /// Refuses to be transferred.
+    pub(crate) no_transfer: bool,
 }
 
 /// The endpoint and account that a phone command works with.
@@ -67,6 +69,9 @@ impl Phone {
         builder = builder.tls(TlsSettings { identity, ca: args.tls_ca.clone(), client_ca: None, verify });
         if let Some(seconds) = args.session_expires {
             builder = builder.session_expires(Duration::from_secs(seconds.into()));
+        }
+        if policy.no_transfer {
+            builder = builder.refuse_transfers();
         }
         if policy.no_redirect {
             builder = builder.max_redirects(0);

@@ -4,7 +4,7 @@ use crate::args::InCall;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
 use crate::signals::Stop;
-use ringback::{Audio, Call, CallEvent, EndedBy, LegStats, MediaInfo, StatusCode, Summary};
+use ringback::{Audio, Call, CallEvent, EndedBy, LegStats, MediaInfo, StatusCode, Summary, Transfer};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,12 +42,13 @@ pub(crate) fn numbered(path: &Path, number: u32) -> PathBuf {
 struct Alarms {
     hold: Option<Instant>,
     resume: Option<Instant>,
+    transfer: Option<Instant>,
     hang_up: Option<Instant>,
 }
 
 impl Alarms {
     fn next(&self) -> Option<Instant> {
-        [self.hold, self.resume, self.hang_up].into_iter().flatten().min()
+        [self.hold, self.resume, self.transfer, self.hang_up].into_iter().flatten().min()
     }
 }
 
@@ -65,6 +66,8 @@ pub(crate) async fn converse(
     let mut to_dial = in_call.dtmf.is_some();
     let mut stop = Stop::listen()?;
     let mut interrupts = 0;
+    // The call that a transfer leads to, and the one that it has led away from.
+    let (mut coming, mut leaving): (Option<Call>, Option<Call>) = (None, None);
     loop {
         tokio::select! {
             event = call.next() => {
@@ -76,6 +79,7 @@ pub(crate) async fn converse(
                         answered = true;
                         let now = Instant::now();
                         alarms.hang_up = in_call.duration.map(|duration| now + duration);
+                        alarms.transfer = in_call.transfer_to.as_ref().map(|_| now + in_call.transfer_after);
                         alarms.hold = in_call.hold_after.map(|after| now + after);
                         if let Some(digits) = &in_call.dtmf {
                             call.send_digits(digits).await?;
@@ -86,6 +90,11 @@ pub(crate) async fn converse(
                     _ => {}
                 }
                 let done = matches!(event, CallEvent::Played | CallEvent::DigitsSent);
+                if let CallEvent::TransferRequested(transfer) = event {
+                    tell_transfer(report, &transfer);
+                    coming = transfer.accept(audio(in_call, 2)).await.ok();
+                    continue;
+                }
                 if let CallEvent::Ended(summary) = event {
                     tell_end(report, &call, &summary);
                     return Ok(*summary);
@@ -96,10 +105,28 @@ pub(crate) async fn converse(
                     let _ = call.hangup();
                 }
             }
+            event = next_of(&mut coming) => {
+                tell(report, &event);
+                if matches!(event, CallEvent::Ended(_)) {
+                    coming = None;
+                } else if let (CallEvent::Answered(_), Some(new)) = (&event, coming.take_if(|_| matches!(event, CallEvent::Answered(_)))) {
+                    leaving = Some(std::mem::replace(&mut call, new));
+                    alarms = Alarms { hang_up: in_call.duration.map(|duration| Instant::now() + duration), ..Alarms::default() };
+                }
+            }
+            event = next_of(&mut leaving) => if let CallEvent::Ended(summary) = event {
+                if let Some(old) = leaving.take() {
+                    tell_end(report, &old, &summary);
+                }
+            },
             () = until(alarms.next()) => {
                 let now = Instant::now();
                 if alarms.hang_up.take_if(|at| *at <= now).is_some() {
                     let _ = call.hangup();
+                } else if alarms.transfer.take_if(|at| *at <= now).is_some() {
+                    if let Some(target) = &in_call.transfer_to {
+                        call.transfer(target)?;
+                    }
                 } else if alarms.hold.take_if(|at| *at <= now).is_some() {
                     if call.hold().is_ok() {
                         alarms.resume = in_call.resume_after.map(|after| now + after);
@@ -116,6 +143,17 @@ pub(crate) async fn converse(
                 let _ = call.hangup();
             }
         }
+    }
+}
+
+/// The next event of a call, where there is one.
+async fn next_of(call: &mut Option<Call>) -> CallEvent {
+    match call {
+        Some(call) => match call.next().await {
+            Some(event) => event,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
 }
 
@@ -140,6 +178,13 @@ fn tell(report: &Reporter, event: &CallEvent) {
             let target = plain(target);
             let text = format!("redirected to {target}");
             report.tell("redirected", [("target", target.into())], text);
+        }
+        CallEvent::TransferProgress(status) => {
+            report.tell("transferring", [("status", status.as_u16().into())], format!("transfer: {status}"));
+        }
+        CallEvent::TransferEnded(status) => {
+            let text = format!("transfer: {status} {}", status.reason());
+            report.tell("transferred", [("status", status.as_u16().into())], text);
         }
         CallEvent::EarlyMedia(media) => {
             report.tell("early-media", fields(media), "the other side plays already")
@@ -176,6 +221,12 @@ fn tell(report: &Reporter, event: &CallEvent) {
         CallEvent::Played => report.tell("played", [], "played"),
         _ => {}
     }
+}
+
+fn tell_transfer(report: &Reporter, transfer: &Transfer) {
+    let target = plain(transfer.target());
+    let text = format!("asked to call {target}");
+    report.tell("transfer-requested", [("target", target.into())], text);
 }
 
 fn fields(media: &MediaInfo) -> [(&'static str, Value); 4] {

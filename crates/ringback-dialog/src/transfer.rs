@@ -1,0 +1,242 @@
+//! Transfer (RFC 3515, RFC 5589, rule 38): REFER within a call and the NOTIFYs that tell what became of it, both sides.
+
+use crate::call::{Call, Purpose, Stage};
+use crate::calls::Context;
+use crate::dialog::cseq;
+use crate::{CallError, CallEvent, EndedBy, TransferKey};
+use ringback_message::header::{ContentType, ReferTo};
+use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
+use ringback_transaction::ServerKey;
+
+/// The media type of what NOTIFY tells (RFC 3420).
+const SIPFRAG: &str = "message/sipfrag;version=2.0";
+/// More than one peer can sensibly ask for at a time.
+const MOST_REFERRALS: usize = 4;
+
+/// A transfer that the peer has asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Referral {
+    /// The number of the REFER, which is the `id` of its subscription.
+    pub(crate) id: u32,
+    /// Whom we are to call.
+    pub(crate) target: UriBuf,
+    /// Whether the peer wants to hear of it (RFC 4488).
+    pub(crate) is_followed: bool,
+}
+
+// ---- the side that transfers
+
+impl Call {
+    /// Asks the peer to call `refer_to`, the value of Refer-To.
+    pub(crate) fn refer(&mut self, cx: &mut Context<'_>, refer_to: &str) -> Result<(), CallError> {
+        if self.stage != Stage::Up || self.hanging_up || self.referring.is_some() {
+            return Err(CallError::WrongState);
+        }
+        let number = self.next_cseq();
+        let dialog = self.dialogs.first().ok_or(CallError::WrongState)?;
+        let (hop, refer) = dialog.request(&self.ends, Method::REFER, number);
+        let refer = refer
+            .header(HeaderId::REFER_TO, format_args!("<{refer_to}>"))
+            .header(HeaderId::REFERRED_BY, self.ends.local.as_str())
+            .build()?;
+        self.send(cx, Purpose::Refer, Some(hop), refer);
+        self.referring = Some(number);
+        Ok(())
+    }
+
+    pub(crate) fn on_refer_response(&mut self, cx: &mut Context<'_>, response: &Response) {
+        let status = response.status();
+        if status.is_provisional() || self.stage != Stage::Up || self.referring.is_none() {
+            return;
+        }
+        let refuses_to_tell = response.values(HeaderId::REFER_SUB).any(|value| value.starts_with(b"false"));
+        match status {
+            _ if status.is_success() && refuses_to_tell => {
+                self.referring = None;
+                Self::tell(cx, CallEvent::TransferEnded(status));
+            }
+            _ if status.is_success() => {
+                // The request may have got another number when it was sent again with credentials.
+                self.referring = cseq(response);
+            }
+            // Rule 32.
+            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
+                self.break_off(cx, EndedBy::Peer, Some(status), &crate::caller::reason(response));
+            }
+            _ => self.transfer_ended(cx, status),
+        }
+    }
+
+    pub(crate) fn on_refer_lost(&mut self, cx: &mut Context<'_>, status: StatusCode) {
+        if self.stage == Stage::Up && self.referring.is_some() {
+            self.transfer_ended(cx, status);
+        }
+    }
+
+    fn transfer_ended(&mut self, cx: &mut Context<'_>, status: StatusCode) {
+        self.referring = None;
+        Self::tell(cx, CallEvent::TransferEnded(status));
+        if status.is_success() {
+            // RFC 5589 §6.1: the peer talks to somebody else now.
+            self.break_off(cx, EndedBy::Us, None, "transferred");
+        }
+    }
+
+    /// The peer tells what became of a transfer. It may come before the answer to the REFER (rule 39).
+    pub(crate) fn on_notify(&mut self, cx: &mut Context<'_>, key: ServerKey, notify: &Request) {
+        let event = notify.values(HeaderId::EVENT).next().map(String::from_utf8_lossy).unwrap_or_default();
+        let mut parts = event.split(';').map(str::trim);
+        let is_refer = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("refer"));
+        let id = parts.find_map(|part| part.strip_prefix("id=")).map(str::parse::<u32>);
+        let is_ours = is_refer && self.referring.is_some_and(|ours| id.is_none_or(|id| id == Ok(ours)));
+        if !is_ours {
+            let status = if is_refer { StatusCode::CALL_DOES_NOT_EXIST } else { StatusCode::BAD_EVENT };
+            return Self::respond_plain(cx, key, notify, status);
+        }
+        Self::respond_plain(cx, key, notify, StatusCode::OK);
+        let state = notify.values(HeaderId::SUBSCRIPTION_STATE).next().unwrap_or_default();
+        let is_over = state.len() >= 10 && state[..10].eq_ignore_ascii_case(b"terminated");
+        match (told_status(notify), is_over) {
+            (Some(status), _) if status.is_final() => self.transfer_ended(cx, status),
+            // It ended without saying how.
+            (_, true) => self.transfer_ended(cx, StatusCode::REQUEST_TIMEOUT),
+            (Some(status), false) => Self::tell(cx, CallEvent::TransferProgress(status)),
+            (None, false) => {}
+        }
+    }
+}
+
+// ---- the side that is transferred
+
+impl Call {
+    pub(crate) fn on_refer(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: ServerKey,
+        contact: &UriBuf,
+        refer: &Request,
+    ) {
+        let mut targets = refer.all::<ReferTo<'_>>();
+        // RFC 3515 §2.4.2: exactly one.
+        let target = match (targets.next(), targets.next()) {
+            (Some(Ok(target)), None) => target.uri.to_owned(),
+            _ => return Self::respond_plain(cx, key, refer, StatusCode::BAD_REQUEST),
+        };
+        if !cx.accepts_transfers || target.as_sip().is_none() {
+            return Self::respond_plain(cx, key, refer, StatusCode::DECLINE);
+        }
+        if self.stage != Stage::Up || self.referrals.len() >= MOST_REFERRALS {
+            return Self::respond_plain(cx, key, refer, StatusCode::SERVER_INTERNAL_ERROR);
+        }
+        let is_followed = !refer.values(HeaderId::REFER_SUB).any(|value| value.starts_with(b"false"));
+        let id = cseq(refer).unwrap_or_default();
+        let accepted =
+            refer.reply(StatusCode::ACCEPTED, None).header(HeaderId::CONTACT, format_args!("<{contact}>"));
+        let accepted = if is_followed { accepted } else { accepted.header(HeaderId::REFER_SUB, "false") };
+        let Ok(accepted) = accepted.build() else { return };
+        Self::respond(cx, key, accepted);
+        self.referrals.push(Referral { id, target: target.clone(), is_followed });
+        // §2.4.4: at once.
+        self.notify(cx, id, StatusCode::TRYING);
+        let by = refer.values(HeaderId::REFERRED_BY).next();
+        let by = by.map(|value| String::from_utf8_lossy(value).into_owned());
+        let transfer = TransferKey { call: cx.key, id };
+        Self::tell(cx, CallEvent::TransferRequested { transfer, target, by });
+    }
+
+    /// Tells the peer how far the transfer is; a final status is the last word.
+    pub(crate) fn notify(&mut self, cx: &mut Context<'_>, id: u32, status: StatusCode) {
+        let Some(at) = self.referrals.iter().position(|referral| referral.id == id) else { return };
+        let is_followed = self.referrals[at].is_followed;
+        if status.is_final() {
+            self.referrals.remove(at);
+        }
+        if !is_followed || self.stage != Stage::Up {
+            return;
+        }
+        let number = self.next_cseq();
+        let Some(dialog) = self.dialogs.first() else { return };
+        let (hop, notify) = dialog.request(&self.ends, Method::NOTIFY, number);
+        let state = if status.is_final() { "terminated;reason=noresource" } else { "active;expires=180" };
+        let notify = notify
+            .header(HeaderId::EVENT, format_args!("refer;id={id}"))
+            .header(HeaderId::SUBSCRIPTION_STATE, state)
+            .body(SIPFRAG, format!("SIP/2.0 {status} {}\r\n", status.reason()));
+        if let Ok(notify) = notify.build() {
+            self.send(cx, Purpose::Notify, Some(hop), notify);
+        }
+    }
+
+    /// Names this call as one that the peer of another may take over: the value of Refer-To (RFC 5589 §7).
+    pub(crate) fn as_replaceable(&self) -> Option<String> {
+        let dialog = self.dialogs.first().filter(|_| self.stage == Stage::Up)?;
+        let target = dialog.remote_target.as_sip()?;
+        // Seen by the peer of this call, ours is the remote tag.
+        let remote_tag = dialog.remote_tag.as_deref()?;
+        let replaces = [
+            escape(&self.ends.call_id),
+            "%3Bto-tag%3D".to_owned(),
+            escape(remote_tag),
+            "%3Bfrom-tag%3D".to_owned(),
+            escape(&self.ends.local_tag),
+        ];
+        Some(format!("{}?Replaces={}", target.without_headers(), replaces.concat()))
+    }
+}
+
+/// The status in a NOTIFY about a transfer.
+fn told_status(notify: &Request) -> Option<StatusCode> {
+    let is_fragment = notify.first::<ContentType<'_>>()?.ok()?.is("message", "sipfrag");
+    let line = notify.body().strip_prefix(b"SIP/2.0 ").filter(|_| is_fragment)?;
+    StatusCode::new(std::str::from_utf8(line.get(..3)?).ok()?.parse().ok()?)
+}
+
+/// Escapes what may not stand in the header part of a URI.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(byte.into()),
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+/// The one header of a Refer-To URI that is copied into the INVITE (rule 83), unescaped.
+pub(crate) fn replaces_of(target: &UriBuf) -> Option<String> {
+    let sip = target.as_sip()?;
+    let value = sip.headers()?.split('&').find_map(|field| {
+        let (name, value) = field.split_once('=')?;
+        name.eq_ignore_ascii_case("Replaces").then_some(value)
+    })?;
+    let value = String::from_utf8(ringback_message::unescape(value).into_owned()).ok()?;
+    // Rule 84: it becomes a header value.
+    value.bytes().all(|byte| (b' '..=b'~').contains(&byte)).then_some(value)
+}
+
+/// Which dialog a Replaces field means, seen from our side (RFC 3891 §3): Call-ID, our tag, the peer's tag, and whether
+/// only an early one.
+pub(crate) fn replaces(request: &Request) -> Option<Result<(String, String, String, bool), ()>> {
+    let mut values = request.values(HeaderId::REPLACES);
+    let value = values.next()?;
+    if values.next().is_some() {
+        return Some(Err(()));
+    }
+    let Ok(value) = std::str::from_utf8(value) else { return Some(Err(())) };
+    let mut parts = value.split(';').map(str::trim);
+    let call_id = parts.next().unwrap_or_default().to_owned();
+    let (mut ours, mut theirs, mut early) = (None, None, false);
+    for part in parts {
+        match part.split_once('=').map_or((part, ""), |(name, value)| (name.trim(), value.trim())) {
+            (name, value) if name.eq_ignore_ascii_case("to-tag") => ours = Some(value.to_owned()),
+            (name, value) if name.eq_ignore_ascii_case("from-tag") => theirs = Some(value.to_owned()),
+            (name, _) if name.eq_ignore_ascii_case("early-only") => early = true,
+            _ => {}
+        }
+    }
+    Some(match (ours, theirs) {
+        (Some(ours), Some(theirs)) => Ok((call_id, ours, theirs, early)),
+        _ => Err(()),
+    })
+}
