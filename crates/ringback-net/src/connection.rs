@@ -5,6 +5,7 @@ mod secure;
 use crate::shared::Shared;
 use crate::streams::Writer;
 use crate::tap::Direction;
+use crate::tls::{explain, is_about_trust};
 use crate::{Core, Outbox};
 use bytes::{Bytes, BytesMut};
 use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
@@ -222,7 +223,14 @@ async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut reader: impl Asy
         buffer.reserve(want);
         // Tokio's budget makes this wait for the others when there is always more to read.
         match reader.read_buf(&mut buffer).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) => return,
+            Err(error) => {
+                // In TLS 1.3 a server looks at our certificate when we are through with the handshake.
+                if is_about_trust(&error) {
+                    tracing::warn!(peer = %flow.peer, "TLS is over: {}", explain(&error));
+                }
+                return;
+            }
             Ok(read) if read >= want => want = (want * 4).min(*READ.end()),
             Ok(_) => want = *READ.start(),
         }

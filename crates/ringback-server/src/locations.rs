@@ -117,7 +117,11 @@ impl Locations {
     /// The way back to a phone that its contact does not tell: through the NAT, or over its connection.
     fn flow(&self, binding: &Binding) -> Option<Flow> {
         let contact = binding.contact.as_sip()?;
-        let is_direct = contact.host() == Host::Ip(binding.received.ip()) && contact.param("ob").is_none();
+        // Who comes by TLS or WebSocket seldom listens, and proves nothing when it does.
+        let can_be_connected_to = matches!(binding.protocol, Protocol::Udp | Protocol::Tcp);
+        let is_direct = can_be_connected_to
+            && contact.host() == Host::Ip(binding.received.ip())
+            && contact.param("ob").is_none();
         if is_direct || !binding.path.is_empty() {
             return None;
         }

@@ -2,7 +2,7 @@
 //! §18.1.1, §22; RFC 3263 §4.3).
 
 use crate::agent::{Hop, UserAgent};
-use crate::{AccountKey, CallKey, Protocol, RequestKey, Target, Token, UaEvent, UaOutput};
+use crate::{AccountKey, CallKey, Outbound, Protocol, RequestKey, Target, Token, UaEvent, UaOutput};
 use ringback_auth::Attempt;
 use ringback_dialog::{DialogInput, SendEnd, SendTag};
 use ringback_message::header::CSeq;
@@ -83,7 +83,7 @@ impl<E: Entropy> UserAgent<E> {
         if let Purpose::Call(tag, _) = purpose {
             self.by_tag.insert(tag, key);
         }
-        match way(hop) {
+        match self.proven(way(hop)) {
             Some(NextHop::Known(target)) => self.start(now, key, vec![target]),
             Some(name @ NextHop::Name(_)) => {
                 let token = self.lookups.insert(Lookup::Request(key));
@@ -92,6 +92,19 @@ impl<E: Entropy> UserAgent<E> {
             None => self.finish(now, key, SendEnd::Unreachable),
         }
         key
+    }
+
+    /// A server that has proved to be its domain names itself by its address in Record-Route; what it has to prove there
+    /// is the same as before, and the same connection will do.
+    fn proven(&self, hop: Option<NextHop>) -> Option<NextHop> {
+        let Some(NextHop::Known(Target::Address(protocol, peer))) = hop else { return hop };
+        let same = self.accounts.iter().find_map(|(_, known)| match known.account.outbound {
+            Some(Outbound::Target(to @ Target::Domain(own, address, _))) if (own, address) == (protocol, peer) => {
+                Some(NextHop::Known(to))
+            }
+            _ => None,
+        });
+        same.or(hop)
     }
 
     pub(crate) fn on_resolved(&mut self, now: Instant, token: Token, targets: Vec<Target>) {
@@ -207,7 +220,7 @@ impl<E: Entropy> UserAgent<E> {
 
     /// Sends the ACK to a 2xx, which has no transaction.
     pub(crate) fn send_ack(&mut self, hop: UriBuf, ack: Request) {
-        match way(Hop::Uri(hop, None)) {
+        match self.proven(way(Hop::Uri(hop, None))) {
             Some(NextHop::Known(target)) => self.transmit_ack(target, ack),
             Some(name @ NextHop::Name(_)) => {
                 let token = self.lookups.insert(Lookup::Ack(ack));
