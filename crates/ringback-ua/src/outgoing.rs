@@ -99,7 +99,9 @@ impl<E: Entropy> UserAgent<E> {
     fn proven(&self, hop: Option<NextHop>) -> Option<NextHop> {
         let Some(NextHop::Known(Target::Address(protocol, peer))) = hop else { return hop };
         let same = self.accounts.iter().find_map(|(_, known)| match known.account.outbound {
-            Some(Outbound::Target(to @ Target::Domain(own, address, _))) if (own, address) == (protocol, peer) => {
+            Some(Outbound::Target(to @ Target::Domain(own, address, _)))
+                if (own, address) == (protocol, peer) =>
+            {
                 Some(NextHop::Known(to))
             }
             _ => None,
