@@ -37,7 +37,7 @@ pub(crate) fn write(key: Hasher, flow: &Flow) -> String {
 /// Reads a token that this key wrote.
 pub(crate) fn read(key: Hasher, text: &str) -> Option<Flow> {
     let digits = text.as_bytes();
-    if digits.len() > 128 || digits.len() % 2 != 0 {
+    if digits.len() > 128 || !digits.len().is_multiple_of(2) {
         return None;
     }
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

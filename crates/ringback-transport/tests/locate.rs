@@ -194,10 +194,13 @@ fn shown(target: &Target) -> String {
     }
 }
 
+/// A URI, what we speak, and the targets.
+type Case<'a> = (&'a str, &'a [Protocol], Result<&'a [&'a str], LocateError>);
+
 #[test]
 fn every_branch_of_rfc_3263_leads_where_it_should() {
     use LocateError::{NotFound, NotOffered, Unanswered};
-    let table: [(&str, &[Protocol], Result<&[&str], LocateError>); 27] = [
+    let table: [Case<'_>; 27] = [
         // §4.1, §4.2: numeric addresses.
         ("sip:user@192.0.2.9", &UDP, Ok(&["udp:192.0.2.9:5060"])),
         ("sips:user@192.0.2.9", &ALL, Ok(&["tls:192.0.2.9:5061"])),
