@@ -13,6 +13,10 @@ pub const OK: &[u8] = include_bytes!("../messages/ok.sip");
 pub const REGISTER: &[u8] = include_bytes!("../messages/register.sip");
 /// An INVITE that came through three proxies.
 pub const THREE_PROXIES: &[u8] = include_bytes!("../messages/three-proxies.sip");
+/// The offer of a border element: one medium with many codecs.
+pub const AUDIO_SDP: &[u8] = include_bytes!("../messages/audio.sdp");
+/// The offer of a browser: audio, video and a data channel in one bundle.
+pub const WEBRTC_SDP: &[u8] = include_bytes!("../messages/webrtc.sdp");
 
 /// All messages.
 pub const SAMPLES: &[Sample] =
@@ -37,6 +41,8 @@ mod tests {
             message.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(message.rendered_len(), bytes.len(), "{name}: the body is as long as it says");
         }
-        SessionDescription::parse(body(INVITE)).unwrap();
+        for text in [body(INVITE), AUDIO_SDP, WEBRTC_SDP] {
+            assert_eq!(SessionDescription::parse(text).unwrap().to_bytes(), text);
+        }
     }
 }
