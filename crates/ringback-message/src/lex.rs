@@ -5,6 +5,10 @@ use crate::ParseError;
 const TOKEN: u8 = 1;
 const HOST: u8 = 2;
 const DIGIT: u8 = 4;
+const PARAM: u8 = 8;
+const NOT_URI: u8 = 16;
+const LWS: u8 = 32;
+const NAME_PART: u8 = 64;
 
 /// What each octet may be.
 const CLASSES: [u8; 256] = {
@@ -23,6 +27,40 @@ const CLASSES: [u8; 256] = {
         }
         if c.is_ascii_digit() {
             table[byte] |= DIGIT;
+        }
+        // `gen-value` is token, host or quoted string. An IPv6 host brings brackets and colons, and UTF-8 occurs in
+        // extension parameters (RFC 4475 §3.1.1.2). Slashes, `@`, equals signs and the rest occur in the wild.
+        if table[byte] & TOKEN != 0
+            || byte >= 0x80
+            || matches!(
+                c,
+                b'[' | b']'
+                    | b':'
+                    | b'/'
+                    | b'@'
+                    | b'&'
+                    | b'$'
+                    | b'^'
+                    | b'{'
+                    | b'}'
+                    | b'|'
+                    | b'#'
+                    | b'('
+                    | b')'
+                    | b'='
+            )
+        {
+            table[byte] |= PARAM;
+        }
+        if matches!(c, 0..=0x20 | 0x7f | b'<' | b'>' | b'"') {
+            table[byte] |= NOT_URI;
+        }
+        if matches!(c, b' ' | b'\t' | b'\r' | b'\n') {
+            table[byte] |= LWS;
+        }
+        // Tokens and white space; UTF-8 and dots occur in the wild and are unambiguous before `<`.
+        if table[byte] & (TOKEN | LWS) != 0 || byte >= 0x80 {
+            table[byte] |= NAME_PART;
         }
         byte += 1;
     }
@@ -57,7 +95,22 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 
 /// White space between the pieces of a value. The index admits CR and LF inside a value only where a line is folded.
 pub(crate) fn is_lws(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+    CLASSES[byte as usize] & LWS != 0
+}
+
+/// What may stand in the value of a parameter without quotes.
+pub(crate) fn is_param_byte(byte: u8) -> bool {
+    CLASSES[byte as usize] & PARAM != 0
+}
+
+/// What no URI may hold.
+pub(crate) fn is_not_uri_byte(byte: u8) -> bool {
+    CLASSES[byte as usize] & NOT_URI != 0
+}
+
+/// What may stand in a display name without quotes.
+pub(crate) fn is_name_part(byte: u8) -> bool {
+    CLASSES[byte as usize] & NAME_PART != 0
 }
 
 /// `text` without white space at its ends.
@@ -159,11 +212,13 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn token(&mut self, rule: &'static str) -> Result<&'a str, ParseError> {
         let start = self.at;
+        text(self.token_bytes(rule)?, start, rule)
+    }
+
+    /// A token that nobody needs as text yet.
+    pub(crate) fn token_bytes(&mut self, rule: &'static str) -> Result<&'a [u8], ParseError> {
         let token = self.take_while(is_token_byte);
-        if token.is_empty() {
-            return Err(self.error(rule));
-        }
-        text(token, start, rule)
+        if token.is_empty() { Err(self.error(rule)) } else { Ok(token) }
     }
 
     /// A `quoted-string` with its quotes; the cursor stands on the opening one.
@@ -232,7 +287,9 @@ impl<'a> Iterator for Elements<'a> {
         let mut quoted = false;
         let mut bracketed = false;
         let mut end = self.input.len();
-        let mut at = start;
+        // Most rows hold one value and no comma, which is seen at once.
+        let rest = self.input.get(start..).unwrap_or_default();
+        let mut at = if memchr::memchr(b',', rest).is_some() { start } else { end };
         while let Some(byte) = self.input.get(at) {
             match byte {
                 b'\\' if quoted => at += 1,

@@ -1,7 +1,7 @@
 //! Parameters of header values: `;name=value;flag`.
 
 use crate::ParseError;
-use crate::lex::{Cursor, is_token_byte, text, unquote};
+use crate::lex::{Cursor, is_param_byte, text, unquote};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -43,7 +43,7 @@ impl<'a> Params<'a> {
             if count == MOST {
                 return Err(cursor.error(rule));
             }
-            take_param(cursor, rule)?;
+            take_raw(cursor, rule)?;
             end = cursor.at;
         }
         Ok(Self(&cursor.input[start..end]))
@@ -62,13 +62,22 @@ impl<'a> Params<'a> {
 
     /// The parameters in order.
     pub fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
+        self.raw().filter_map(Self::named)
+    }
+
+    fn raw(&self) -> impl Iterator<Item = Raw<'a>> + use<'a> {
         let mut cursor = Cursor::new(self.0);
         std::iter::from_fn(move || {
             if !cursor.eat_padded(b';') {
                 return None;
             }
-            take_param(&mut cursor, "generic-param").ok()
+            take_raw(&mut cursor, "generic-param").ok()
         })
+    }
+
+    /// Names are tokens, and so text.
+    fn named((name, value): Raw<'a>) -> Option<Param<'a>> {
+        std::str::from_utf8(name).ok().map(|name| Param { name, value })
     }
 
     /// The first parameter of that name, in any letter case.
@@ -76,7 +85,7 @@ impl<'a> Params<'a> {
         if self.0.is_empty() {
             return None;
         }
-        self.iter().find(|param| param.name.eq_ignore_ascii_case(name))
+        self.raw().find(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).and_then(Self::named)
     }
 
     /// The value of that parameter as it stands, when it has one and is a token or host.
@@ -86,7 +95,7 @@ impl<'a> Params<'a> {
 
     /// Whether the parameter is there, with or without a value.
     pub fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        !self.0.is_empty() && self.raw().any(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()))
     }
 
     /// The bytes as they stand, from the first semicolon on.
@@ -100,30 +109,24 @@ impl<'a> Params<'a> {
     }
 }
 
-/// An IPv6 host brings brackets and colons, and UTF-8 occurs in extension parameters (RFC 4475 §3.1.1.2). Slashes, `@`
-/// and the rest occur in the wild.
-fn is_value_byte(byte: u8) -> bool {
-    const ALSO: &[u8] = b"[]:/@&$^{}|#()=";
-    is_token_byte(byte) || byte >= 0x80 || ALSO.contains(&byte)
-}
+/// A parameter of which only the bytes matter yet.
+type Raw<'a> = (&'a [u8], Option<&'a [u8]>);
 
-fn take_param<'a>(cursor: &mut Cursor<'a>, rule: &'static str) -> Result<Param<'a>, ParseError> {
-    let name = cursor.token(rule)?;
+fn take_raw<'a>(cursor: &mut Cursor<'a>, rule: &'static str) -> Result<Raw<'a>, ParseError> {
+    let name = cursor.token_bytes(rule)?;
     if !cursor.eat_padded(b'=') {
-        return Ok(Param { name, value: None });
+        return Ok((name, None));
     }
     let start = cursor.at;
-    // `gen-value` is token, host or quoted string. Met in the wild are also an equals sign (base64), no value at all
-    // (`tag=`), and tokens with quoted strings inside.
+    // Met in the wild are also no value at all (`tag=`) and tokens with quoted strings inside.
     if cursor.peek() == Some(b'"') {
         cursor.quoted(rule)?;
     } else {
-        while !cursor.take_while(is_value_byte).is_empty() && cursor.peek() == Some(b'"') {
+        while !cursor.take_while(is_param_byte).is_empty() && cursor.peek() == Some(b'"') {
             cursor.quoted(rule)?;
         }
     }
-    let value = &cursor.input[start..cursor.at];
-    Ok(Param { name, value: Some(value) })
+    Ok((name, Some(&cursor.input[start..cursor.at])))
 }
 
 impl fmt::Debug for Params<'_> {

@@ -1,7 +1,7 @@
 //! Fields that hold addresses: From, To, Contact, Route and their kin.
 
 use super::{Header, HeaderId};
-use crate::lex::{Cursor, is_lws, is_token_byte, trim, unquote};
+use crate::lex::{Cursor, is_lws, is_name_part, trim, unquote};
 use crate::{Params, ParseError, Uri};
 use std::borrow::Cow;
 use std::fmt;
@@ -26,10 +26,9 @@ impl<'a> NameAddr<'a> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         let start = cursor.at;
-        // One quoted string, or tokens and white space. UTF-8, dots and several quoted strings (`""+41""`) occur in the
-        // wild and are unambiguous before `<`.
+        // One quoted string, or tokens and white space. Several quoted strings (`""+41""`) occur in the wild.
         loop {
-            cursor.take_while(|byte| is_token_byte(byte) || is_lws(byte) || byte >= 0x80);
+            cursor.take_while(is_name_part);
             if cursor.peek() != Some(b'"') {
                 break;
             }

@@ -45,6 +45,8 @@ impl HeaderId {
     pub(crate) fn lookup(hash: NameHash, name: &[u8]) -> Self {
         let id = Self(SLOTS[(hash.0.wrapping_mul(MULTIPLIER) >> SHIFT) as usize]);
         match id.known() {
+            // Nearly all write names as the registry does, and that is compared at once.
+            Some(known) if known.name.as_bytes() == name => id,
             Some(known) if known.name.as_bytes().eq_ignore_ascii_case(name) => id,
             Some(known) if name.len() == 1 && known.compact == name[0].to_ascii_lowercase() => id,
             _ => Self::OTHER,

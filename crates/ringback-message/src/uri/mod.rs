@@ -12,8 +12,9 @@ pub(crate) use host::take_host_port;
 pub use owned::UriBuf;
 pub use sip::{SipUri, UriParam};
 
-use crate::lex::text;
+use crate::lex::{is_not_uri_byte, text};
 use crate::{ParseError, StatusCode};
+use memchr::memchr;
 use std::fmt;
 
 /// A URI as it stands in a message: `sip` and `sips` taken apart, others kept as they are (rule 73).
@@ -50,11 +51,11 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// When there is no scheme, a character that no URI may hold, or a `sip` URI out of its grammar.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        if let Some(at) = value.iter().position(|byte| matches!(byte, 0..=0x20 | 0x7f | b'<' | b'>' | b'"')) {
+        if let Some(at) = value.iter().position(|byte| is_not_uri_byte(*byte)) {
             return Err(ParseError::new(at, "Request-URI"));
         }
         let text = text(value, 0, "Request-URI")?;
-        let colon = text.find(':').ok_or(ParseError::new(0, "scheme"))?;
+        let colon = memchr(b':', value).ok_or(ParseError::new(0, "scheme"))?;
         let scheme = &text[..colon];
         let secure = scheme.eq_ignore_ascii_case("sips");
         if secure || scheme.eq_ignore_ascii_case("sip") {

@@ -4,6 +4,7 @@ use super::escape::{same_ignoring_case, unescape};
 use super::{Host, UriBuf, take_host_port};
 use crate::ParseError;
 use crate::lex::Cursor;
+use memchr::memchr;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -38,10 +39,10 @@ impl<'a> SipUri<'a> {
         // `@` must be escaped everywhere but behind the user, so the first one ends it, whatever `;` and `?`
         // stand before (RFC 4475 §3.1.1.9).
         let (mut user, mut password) = (None, None);
-        if let Some(at) = text[cursor.at..].find('@') {
+        if let Some(at) = memchr(b'@', cursor.rest()) {
             let userinfo = &text[cursor.at..cursor.at + at];
-            let (name, secret) = match userinfo.split_once(':') {
-                Some((name, secret)) => (name, Some(secret)),
+            let (name, secret) = match memchr(b':', userinfo.as_bytes()) {
+                Some(colon) => (&userinfo[..colon], Some(&userinfo[colon + 1..])),
                 None => (userinfo, None),
             };
             if name.is_empty() {
@@ -52,15 +53,20 @@ impl<'a> SipUri<'a> {
         }
         let (host, port) = take_host_port(&mut cursor)?;
         let bare = cursor.at;
-        let (params, headers) = match text[bare..].split_once('?') {
-            Some((params, headers)) => (params, Some(headers)),
+        let (params, headers) = match memchr(b'?', cursor.rest()) {
+            Some(at) => (&text[bare..bare + at], Some(&text[bare + at + 1..])),
             None => (&text[bare..], None),
         };
         if !params.is_empty() && !params.starts_with(';') {
             return Err(ParseError::new(bare, "SIP-URI"));
         }
-        if params.split(';').skip(1).any(|param| param.is_empty() || param.starts_with('=')) {
-            return Err(ParseError::new(bare, "uri-parameter"));
+        // Each parameter has a name.
+        let mut before = 0;
+        for byte in params.bytes().chain([b';']) {
+            if before == b';' && matches!(byte, b';' | b'=') {
+                return Err(ParseError::new(bare, "uri-parameter"));
+            }
+            before = byte;
         }
         Ok(Self { text, secure, user, password, host, port, bare, params, headers })
     }
