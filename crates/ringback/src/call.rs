@@ -42,7 +42,7 @@ pub enum CallEvent {
     Digit(char),
     /// All digits were sent.
     DigitsSent,
-    /// What was to be played is played.
+    /// What was to be played is played, and 200 ms of silence after it, so that hanging up now cuts nothing off.
     Played,
     /// It is over, recordings are written. Nothing comes after this.
     Ended(Box<Summary>),

@@ -19,6 +19,9 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 /// How many events may wait for the application.
 const EVENTS: usize = 64;
+/// How many frames of silence follow what was played before it counts as played: whoever hangs up then does not cut
+/// off what is still on its way, or waits in the other side's jitter buffer.
+const SILENCE: u32 = 10;
 /// How long a digit sounds.
 const DIGIT: Duration = Duration::from_millis(100);
 /// No RTP packet of a telephone call is longer than a datagram on Ethernet.
@@ -64,6 +67,7 @@ pub(crate) fn spawn(
             packet: Vec::new(),
             dials: false,
             plays: audio_plays,
+            silent: 0,
         },
         cname: format!("{:x}", scramble(&side.call_id)),
         begun: side.begun,
@@ -104,6 +108,8 @@ struct Media {
     dials: bool,
     /// Whether there is something to play whose end the application waits for.
     plays: bool,
+    /// How many frames of silence went out behind it.
+    silent: u32,
 }
 
 impl Task {
@@ -276,8 +282,11 @@ impl Media {
                 // A frame that did not go out, for a digit or a hold took its place, is sent later.
                 self.frame.clear();
                 if self.plays && self.audio.source.is_finished() {
-                    self.plays = false;
-                    tell(events, CallEvent::Played);
+                    self.silent += 1;
+                    if self.silent > SILENCE {
+                        self.plays = false;
+                        tell(events, CallEvent::Played);
+                    }
                 }
             }
             Sent::Digit(_) => {}
