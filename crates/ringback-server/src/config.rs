@@ -258,10 +258,14 @@ impl ServerConfig {
             ));
         }
         if self.tls.cert.is_some() != self.tls.key.is_some() {
-            return fail("tls: a certificate needs its key and a key its certificate; name both or neither".into());
+            return fail(
+                "tls: a certificate needs its key and a key its certificate; name both or neither".into(),
+            );
         }
         if self.tls.verify == TlsVerify::Mutual && self.tls.client_ca.is_none() {
-            return fail("tls: to check clients takes client_ca, a file with whose certificates they must have".into());
+            return fail(
+                "tls: to check clients takes client_ca, a file with whose certificates they must have".into(),
+            );
         }
         if self.workers.is_some_and(|workers| workers == 0 || workers > 256) {
             return fail("workers must be from 1 to 256".into());

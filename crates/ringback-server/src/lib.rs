@@ -61,8 +61,8 @@ mod users;
 mod writer;
 
 pub use config::{ConfigError, HistoryLimits, Limits, Registrations, ServerConfig, Storage, TlsConfig};
-pub use ringback_net::TlsVerify;
 pub use history::Recorded;
 pub use metrics::Stats;
+pub use ringback_net::TlsVerify;
 pub use server::{Server, StartError};
 pub use store::{StoreError, UserStore};

@@ -97,7 +97,10 @@ impl Subject for TransportSubject {
                 if entropy.below(2) == 0 {
                     self.open(machine, now, protocol, peer);
                 } else {
-                    machine.handle(now, FromNetwork::ConnectFailed(Target::Address(protocol, peer), CloseReason::Refused));
+                    machine.handle(
+                        now,
+                        FromNetwork::ConnectFailed(Target::Address(protocol, peer), CloseReason::Refused),
+                    );
                 }
             }
         }

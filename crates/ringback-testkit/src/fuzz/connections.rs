@@ -39,7 +39,10 @@ pub(super) fn transport(input: &[u8]) {
             }
             "refused" => {
                 let reason = CloseReason::Closed;
-                transport.handle(now, FromNetwork::ConnectFailed(Target::Address(Protocol::Tcp, peer(number)), reason));
+                transport.handle(
+                    now,
+                    FromNetwork::ConnectFailed(Target::Address(Protocol::Tcp, peer(number)), reason),
+                );
             }
             "wait" => {
                 let end = now + act.pause();

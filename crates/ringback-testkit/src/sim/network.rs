@@ -167,7 +167,11 @@ impl Network {
     ) {
         if !listens {
             let at = now + self.time();
-            return self.put(at, from, FromNetwork::ConnectFailed(Target::Address(protocol, to), CloseReason::Refused));
+            return self.put(
+                at,
+                from,
+                FromNetwork::ConnectFailed(Target::Address(protocol, to), CloseReason::Refused),
+            );
         }
         let (ours, theirs) = (self.flow_id(), self.flow_id());
         let local = SocketAddr::new(from.ip(), 40_000 + (ours.0 % 20_000) as u16);
