@@ -114,10 +114,10 @@ pub(crate) async fn converse(
                     alarms = Alarms { hang_up: in_call.duration.map(|duration| Instant::now() + duration), ..Alarms::default() };
                 }
             }
-            event = next_of(&mut leaving) => if let CallEvent::Ended(summary) = event {
-                if let Some(old) = leaving.take() {
-                    tell_end(report, &old, &summary);
-                }
+            event = next_of(&mut leaving) => if let CallEvent::Ended(summary) = event
+                && let Some(old) = leaving.take()
+            {
+                tell_end(report, &old, &summary);
             },
             () = until(alarms.next()) => {
                 let now = Instant::now();
