@@ -45,6 +45,7 @@ mod fmtp;
 mod media;
 pub mod negotiation;
 mod parse;
+mod scan;
 mod text;
 mod write;
 

@@ -4,6 +4,7 @@
 //! order within the session or within a medium, several blanks between words, types of lines that nobody knows,
 //! no `s=`, no `t=`, no formats in `m=`.
 
+use crate::scan::Line;
 use crate::text::{Text, Words};
 use crate::{
     Attribute, ByteString, Connection, Media, MediaKind, OriginField, SessionDescription, TimeDescription,
@@ -50,50 +51,20 @@ impl SessionDescription {
     /// stand only once and stands twice, or the limit that was exceeded ([`MAX_SIZE`], [`MAX_MEDIA`],
     /// [`MAX_ATTRIBUTES`], [`MAX_FORMATS`]).
     pub fn parse(body: &[u8]) -> Result<Self, SdpError> {
-        let fail = |line, offset, rule| Err(SdpError { line, offset, rule });
         if body.len() > MAX_SIZE {
-            return fail(1, 0, "size limit");
+            return Err(SdpError { line: 1, offset: 0, rule: "size limit" });
         }
         let mut parser = Parser { whole: std::str::from_utf8(body).ok().map(Arc::from), ..Parser::default() };
-        let nul = memchr::memchr(0, body).unwrap_or(body.len());
         let (mut line, mut offset) = (1, 0);
         while offset < body.len() {
             let Line { end, next, is_torn } = Line::at(body, offset);
-            let is_torn = is_torn || (offset..end).contains(&nul);
-            if offset < end
-                && let Err(rule) = parser.line(body, offset, end, is_torn)
-            {
-                return fail(line, offset, rule);
+            if offset < end {
+                parser.line(body, offset, end, is_torn).map_err(|rule| SdpError { line, offset, rule })?;
             }
             line += 1;
             offset = next;
         }
-        parser.finish().or_else(|rule| fail(line, offset, rule))
-    }
-}
-
-/// Where a line ends and where the next one begins.
-struct Line {
-    end: usize,
-    next: usize,
-    /// Whether a CR stands within the line.
-    is_torn: bool,
-}
-
-impl Line {
-    fn at(body: &[u8], start: usize) -> Self {
-        let line = |end, next, is_torn| Self { end, next, is_torn };
-        let Some(end) = memchr::memchr2(b'\n', b'\r', &body[start..]).map(|length| start + length) else {
-            return line(body.len(), body.len(), false);
-        };
-        match (body[end], body.get(end + 1)) {
-            (b'\n', _) | (_, None) => line(end, end + 1, false),
-            (_, Some(b'\n')) => line(end, end + 2, false),
-            _ => {
-                let end = memchr::memchr(b'\n', &body[end..]).map_or(body.len(), |length| end + length);
-                line(end, end + 1, true)
-            }
-        }
+        parser.finish().map_err(|rule| SdpError { line, offset, rule })
     }
 }
 
@@ -147,10 +118,15 @@ impl Parser {
                 if self.attribute_count > MAX_ATTRIBUTES {
                     return Err("attribute limit");
                 }
-                self.media
-                    .last_mut()
-                    .map_or(&mut self.attributes, |media| &mut media.attributes)
-                    .push(Attribute::from_line(text));
+                // Room for what is usual, so that lists rarely have to grow.
+                let (attributes, usual) = match self.media.last_mut() {
+                    Some(media) => (&mut media.attributes, 16),
+                    None => (&mut self.attributes, 4),
+                };
+                if attributes.capacity() == 0 {
+                    attributes.reserve(usual);
+                }
+                attributes.push(Attribute::from_line(text));
             }
             'i' | 'c' | 'b' | 'k' => match self.media.last_mut() {
                 Some(media) => media_line(media, letter, text)?,

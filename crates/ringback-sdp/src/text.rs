@@ -109,12 +109,19 @@ impl Iterator for Words<'_> {
     type Item = Result<Word, InvalidText>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let start = self.at + rest.iter().position(|octet| *octet != b' ')?;
-        let rest = &self.text.as_bytes()[start..];
-        let end = start + rest.iter().position(|octet| *octet == b' ').unwrap_or(rest.len());
+        let octets = self.text.as_bytes();
+        let mut start = self.at;
+        while *octets.get(start)? == b' ' {
+            start += 1;
+        }
+        // One look at each octet; only what is not visible ASCII is looked at again.
+        let (mut end, mut is_plain) = (start, true);
+        while let Some(octet) = octets.get(end).filter(|octet| **octet != b' ') {
+            is_plain &= octet.is_ascii_graphic();
+            end += 1;
+        }
         self.at = end;
-        Some(match is_word(&self.text[start..end]) {
+        Some(match is_plain || is_word(&self.text[start..end]) {
             true => Ok(Word(self.line.part(start, end))),
             false => Err(InvalidText),
         })

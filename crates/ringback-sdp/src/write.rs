@@ -6,7 +6,7 @@ use std::fmt;
 impl SessionDescription {
     /// The description as it goes into a message body.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut lines = Lines(Vec::with_capacity(1024));
+        let mut lines = Lines(Vec::with_capacity(self.usual_size()));
         let origin = &self.origin;
         lines.push('v', b"0");
         lines.words(
@@ -35,6 +35,15 @@ impl SessionDescription {
             lines.media(media);
         }
         lines.0
+    }
+
+    /// About how much there is to write: attributes are nearly all of it.
+    fn usual_size(&self) -> usize {
+        let size = |attributes: &[Attribute]| -> usize {
+            attributes.iter().map(|attribute| attribute.as_bytes().len() + 4).sum()
+        };
+        let media = self.media.iter().map(|media| 128 + media.formats.len() * 4 + size(&media.attributes));
+        256 + size(&self.attributes) + media.sum::<usize>()
     }
 }
 
