@@ -22,7 +22,7 @@ fn lines(message: &Bytes, count: u32) -> Option<()> {
     Some(())
 }
 
-/// Two lines put behind the start line, one digit changed, nothing checked.
+/// Two lines put behind the start line, nothing checked and nothing else changed.
 fn splice(message: &Bytes, count: u32) -> Option<()> {
     for _ in 0..count {
         let line = memchr::memchr(b'\n', black_box(message))? + 1;
