@@ -263,6 +263,11 @@ impl Attribute {
         }
     }
 
+    /// Whether there is a colon.
+    pub(crate) fn has_value(&self) -> bool {
+        (self.name_end as usize) < self.line.as_bytes().len()
+    }
+
     /// The line behind `a=`, as it was written.
     pub fn as_bytes(&self) -> &[u8] {
         self.line.as_bytes()

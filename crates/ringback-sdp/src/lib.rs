@@ -38,6 +38,8 @@
 //! Sources: RFC 8866 (SDP, formerly RFC 4566 and 2327), RFC 3264 and RFC 6337 (offer/answer), RFC 3551 §6 (static
 //! payload types), RFC 3605 (`a=rtcp`), RFC 5761 (`a=rtcp-mux`), RFC 4733 (telephone-event), RFC 6157 §4.2.
 
+pub mod attribute;
+mod bandwidth;
 mod codec;
 mod description;
 mod direction;
@@ -49,6 +51,7 @@ mod scan;
 mod text;
 mod write;
 
+pub use bandwidth::{Bandwidth, BandwidthKind};
 pub use codec::Codec;
 pub use description::{
     Attribute, Connection, Host, OriginField, SessionDescription, TimeDescription, UnknownLine,

@@ -164,7 +164,7 @@ fn split_format(value: &str) -> Option<(u8, &str)> {
 }
 
 /// Reads `20` or `2.5`: milliseconds above zero (RFC 8866 §9, `non-zero-int-or-real`), up to a minute.
-fn milliseconds(text: &str) -> Option<Duration> {
+pub(crate) fn milliseconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
     let mut micros = whole.parse::<u64>().ok().filter(|whole| *whole <= 60_000)? * 1000;
     let mut scale = 100;
