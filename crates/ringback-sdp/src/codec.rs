@@ -211,7 +211,7 @@ mod tests {
 
     /// rule 50: codecs match without regard to case, but not across clock rates, channels or binding parameters.
     #[test]
-    fn matching_looks_at_the_format_and_not_at_the_number() {
+    fn rule_50_matching_looks_at_the_format_and_not_at_the_number() {
         let codec = |number, text| Codec::from_encoding(number, text).unwrap();
         assert!(codec(97, "iLBC/8000").matches(&codec(99, "ILBC/8000/1")));
         assert!(!codec(97, "L16/16000").matches(&codec(97, "L16/8000")));

@@ -322,7 +322,7 @@ mod tests {
 
     /// rule 49: the old ways to hold are understood.
     #[test]
-    fn unreachable_addresses_mean_hold() {
+    fn rule_49_unreachable_addresses_mean_hold() {
         for held in ["IN IP4 0.0.0.0", "IN IP6 ::", "IN IP6 hold.invalid", "IN IP4 x.INVALID."] {
             assert!(connection(held).is_hold(), "{held}");
         }

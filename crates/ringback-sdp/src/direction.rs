@@ -88,7 +88,7 @@ mod tests {
 
     /// rule 49: sendonly and recvonly mirror each other, inactive stays, sendrecv takes anything.
     #[test]
-    fn an_answer_leaves_no_more_than_was_offered() {
+    fn rule_49_an_answer_leaves_no_more_than_was_offered() {
         #[rustfmt::skip]
         let table = [
             // offered, wish,  answer

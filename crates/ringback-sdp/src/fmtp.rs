@@ -77,7 +77,7 @@ mod tests {
 
     /// rule 50: fmtp is compared per codec.
     #[test]
-    fn only_parameters_that_change_the_payload_bind() {
+    fn rule_50_only_parameters_that_change_the_payload_bind() {
         #[rustfmt::skip]
         let table = [
             ("PCMU", "", "x=1", true),

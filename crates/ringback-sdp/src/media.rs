@@ -253,7 +253,7 @@ mod tests {
 
     /// rule 50: static payload types are implied, dynamic ones need an rtpmap, an rtpmap beats the table.
     #[test]
-    fn codecs_come_from_rtpmap_or_from_the_static_table() {
+    fn rule_50_codecs_come_from_rtpmap_or_from_the_static_table() {
         let media = media(
             &["8", "0", "96", "97", "101", "x", "200"],
             &[

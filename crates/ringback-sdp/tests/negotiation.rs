@@ -1,7 +1,7 @@
 //! Offer and answer between two machines, and between a machine and hand-written peers (RFC 3264, RFC 6337).
 
 use ringback_sdp::{
-    Codec, Direction, LocalMedia, MediaKind, NegotiatedMedia, NegotiationError, NegotiationState,
+    Codec, Direction, LocalMedia, MAX_MEDIA, MediaKind, NegotiatedMedia, NegotiationError, NegotiationState,
     OfferAnswer, Origin, SessionDescription,
 };
 use std::time::Duration;
@@ -103,7 +103,7 @@ fn rtcp_goes_where_the_peer_wants_it() {
 
 /// rule 47: the identity of the session stays, the version counts changes and nothing else.
 #[test]
-fn the_version_counts_changes_only() {
+fn rule_47_the_version_counts_changes_only() {
     let (mut alice, mut bob) = connected();
     assert_eq!((version(&alice), version(&bob)), ("1", "1"));
     exchange(&mut alice, &mut bob);
@@ -124,7 +124,7 @@ fn the_version_counts_changes_only() {
 
 /// rule 47: an unchanged version of the peer needs no negotiation; jumps and resets are nothing special.
 #[test]
-fn a_refresh_is_known_by_the_version_of_the_peer() {
+fn rule_47_a_refresh_is_known_by_the_version_of_the_peer() {
     let (mut alice, _) = phones();
     let first = peer(7, "m=audio 5000 RTP/AVP 0\n");
     assert!(!alice.is_refresh(&first));
@@ -146,7 +146,7 @@ fn a_refresh_is_known_by_the_version_of_the_peer() {
 
 /// rule 49: hold and resume from one side.
 #[test]
-fn hold_and_resume() {
+fn rule_49_hold_and_resume() {
     let (mut alice, mut bob) = connected();
     alice.hold();
     assert_eq!(directions(&alice, &bob), (Direction::SendRecv, Direction::SendRecv));
@@ -166,7 +166,7 @@ fn hold_and_resume() {
 /// rule 49: after both have held, each ends its own hold and not the other's, in either order and by either
 /// side's exchange.
 #[test]
-fn a_double_hold_is_restored_by_each_side_separately() {
+fn rule_49_a_double_hold_is_restored_by_each_side_separately() {
     let (mut alice, mut bob) = connected();
     alice.hold();
     exchange(&mut alice, &mut bob);
@@ -186,7 +186,7 @@ fn a_double_hold_is_restored_by_each_side_separately() {
 
 /// rule 49: a medium that was one-way before the hold is one-way after it, and the peer's session level counts.
 #[test]
-fn hold_respects_the_direction_that_a_medium_has_anyway() {
+fn rule_49_hold_respects_the_direction_that_a_medium_has_anyway() {
     let (mut alice, mut bob) = phones();
     assert!(alice.set_direction(0, Direction::RecvOnly));
     assert!(!alice.set_direction(1, Direction::RecvOnly));
@@ -207,7 +207,7 @@ fn hold_respects_the_direction_that_a_medium_has_anyway() {
 
 /// rule 49: 0.0.0.0 is understood as hold and never written.
 #[test]
-fn an_unspecified_address_is_never_offered() {
+fn rule_49_an_unspecified_address_is_never_offered() {
     let mut alice = side("0.0.0.0", vec![audio(4000)]);
     assert_eq!(alice.make_offer(), Err(NegotiationError::UnspecifiedAddress));
     alice.receive_offer(&peer(1, "m=audio 5000 RTP/AVP 0\n")).unwrap();
@@ -223,7 +223,7 @@ fn an_unspecified_address_is_never_offered() {
 
 /// rule 45: offers that cross, and offers before the last one is answered.
 #[test]
-fn only_one_offer_is_outstanding() {
+fn rule_45_only_one_offer_is_outstanding() {
     let (mut alice, mut bob) = connected();
     let (ours, theirs) = (alice.make_offer().unwrap(), bob.make_offer().unwrap());
     assert_eq!(alice.receive_offer(&theirs), Err(NegotiationError::Glare));
@@ -247,7 +247,7 @@ fn only_one_offer_is_outstanding() {
 
 /// rule 35: an offer that is refused leaves the media as they were, on both sides and for each kind of offer.
 #[test]
-fn a_refused_offer_changes_nothing() {
+fn rule_35_a_refused_offer_changes_nothing() {
     let (mut alice, mut bob) = connected();
     let before = (alice.negotiated().to_vec(), bob.negotiated().to_vec());
     alice.hold();
@@ -268,7 +268,7 @@ fn a_refused_offer_changes_nothing() {
 
 /// rule 54: what cannot be had is refused with 488, and what we could have goes with it.
 #[test]
-fn an_offer_without_anything_for_us_is_not_acceptable() {
+fn rule_54_an_offer_without_anything_for_us_is_not_acceptable() {
     let (mut alice, _) = phones();
     #[rustfmt::skip]
     let refused = [
@@ -309,7 +309,7 @@ fn a_failed_offer_of_the_peer_keeps_the_session() {
 
 /// rule 48: the answer has the lines of the offer, in number, order and type, refused ones with port zero.
 #[test]
-fn an_answer_has_the_lines_of_the_offer() {
+fn rule_48_an_answer_has_the_lines_of_the_offer() {
     let (mut alice, _) = phones();
     let offer = peer(
         1,
@@ -339,7 +339,7 @@ fn an_answer_has_the_lines_of_the_offer() {
 
 /// rule 48: the answer uses the numbers of the offer, and later offers keep them.
 #[test]
-fn numbers_keep_their_meaning() {
+fn rule_48_numbers_keep_their_meaning() {
     let opus = Codec::new(101, "opus", 48000).unwrap().with_channels(2);
     let mut alice =
         side(ALICE, vec![LocalMedia::audio(4000, vec![Codec::pcmu(), Codec::telephone_event(), opus])]);
@@ -360,7 +360,7 @@ fn numbers_keep_their_meaning() {
 
 /// rule 48: the count never shrinks within a session; another session through a B2BUA may be smaller.
 #[test]
-fn lines_may_not_vanish() {
+fn rule_48_lines_may_not_vanish() {
     let (mut alice, _) = phones();
     answer_to(&mut alice, &peer(1, "m=video 6000 RTP/AVP 31\nm=audio 5000 RTP/AVP 0\n"));
     let fewer = peer(2, "m=audio 5000 RTP/AVP 0\n");
@@ -372,7 +372,7 @@ fn lines_may_not_vanish() {
 
 /// rule 48: a line that is switched off may be used again, by either side.
 #[test]
-fn a_line_that_is_off_is_used_again() {
+fn rule_48_a_line_that_is_off_is_used_again() {
     let (mut alice, mut bob) =
         (side(ALICE, vec![audio(4000), video(4002)]), side(BOB, vec![audio(5000), video(5002)]));
     exchange(&mut alice, &mut bob);
@@ -406,7 +406,7 @@ fn an_added_medium_waits_for_our_offer() {
 
 /// rule 46: an INVITE without SDP is answered with an offer, and the ACK brings the answer.
 #[test]
-fn a_late_offer_is_a_full_one() {
+fn rule_46_a_late_offer_is_a_full_one() {
     let (mut alice, mut bob) = (side(ALICE, vec![LocalMedia::audio(4000, vec![Codec::pcma()])]), phones().1);
     exchange(&mut bob, &mut alice);
     assert_eq!(alice.negotiated()[0].codec(), Some(&Codec::pcma()));
@@ -460,4 +460,32 @@ fn a_user_name_that_is_no_word_is_left_out() {
     let origin = Origin { username: "a b\r\n".into(), session_id: u64::MAX, address: "::1".parse().unwrap() };
     let offer = OfferAnswer::new(origin, vec![audio(4000)]).make_offer().unwrap().to_string();
     assert!(offer.starts_with("v=0\r\no=- 18446744073709551615 1 IN IP6 ::1\r\n"), "{offer}");
+}
+
+/// RFC 3264 §8.3.3: the type of a line may change, and then its numbers mean something new.
+#[test]
+fn rule_48_a_line_may_change_its_type() {
+    let mut alice = side(ALICE, vec![audio(4000), video(4002)]);
+    answer_to(&mut alice, &peer(1, "m=audio 5000 RTP/AVP 96 0\na=rtpmap:96 iLBC/8000\n"));
+    let offer = peer(
+        2,
+        "m=video 5002 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 packetization-mode=1\nm=audio 0 RTP/AVP 0\n",
+    );
+    let answer = answer_to(&mut alice, &offer);
+    assert_eq!((&answer.media[0].kind, answer.media[0].port), (&MediaKind::VIDEO, 4002));
+    assert_eq!((alice.negotiated()[0].local, alice.negotiated()[1].local), (Some(1), None));
+    assert_eq!(alice.make_offer().unwrap().media[0].formats, ["96"]);
+}
+
+/// RFC 3264 §8.1: when there is no room for another line, one that is off is used again whatever its type.
+#[test]
+fn rule_48_a_full_description_gives_up_lines_that_are_off() {
+    let mut alice = side(ALICE, vec![audio(4000)]);
+    let off = "m=application 0 UDP/BFCP *\n".repeat(MAX_MEDIA - 1);
+    answer_to(&mut alice, &peer(1, &format!("m=audio 5000 RTP/AVP 0\n{off}")));
+    alice.add_media(video(4002));
+    let offer = alice.make_offer().unwrap();
+    assert_eq!(offer.media.len(), MAX_MEDIA);
+    assert_eq!((&offer.media[1].kind, offer.media[1].port), (&MediaKind::VIDEO, 4002));
+    assert_eq!(offer.media[1].protocol.as_str(), "RTP/AVP");
 }

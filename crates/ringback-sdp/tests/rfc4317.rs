@@ -314,7 +314,7 @@ fn section_5_1_a_session_may_start_without_media() {
 
 /// rule 49: `c=0.0.0.0` is hold. The RFC answers with sendrecv; we say that we only listen, which is the same.
 #[test]
-fn section_5_2_an_offer_holds_in_the_old_style() {
+fn rule_49_section_5_2_an_offer_holds_in_the_old_style() {
     let mut bob = side("bob", vec![audio(49170, &["97 iLBC/8000"])]);
     bob.receive_offer(&fixture("5.2-1-offer")).unwrap();
     assert_eq!(bob.make_answer().unwrap().media[0].direction(), Some(Direction::RecvOnly));

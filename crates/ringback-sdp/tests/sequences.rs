@@ -22,6 +22,8 @@ enum Step {
     Port(usize, u16),
     Add(LocalMedia),
     Enable(usize),
+    Bundling(bool),
+    Move,
 }
 
 fn codec(name: &str, number: u8, rate: u32) -> Codec {
@@ -64,6 +66,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..4_usize, 0..4000_u16).prop_map(|(local, port)| Step::Port(local, port)),
         1 => local_media().prop_map(Step::Add),
         1 => (0..4_usize).prop_map(Step::Enable),
+        2 => any::<bool>().prop_map(Step::Bundling),
+        1 => Just(Step::Move),
     ]
 }
 
@@ -122,9 +126,18 @@ fn check(alice: &OfferAnswer, bob: &OfferAnswer) {
             assert_eq!(encodings(&ours.send), encodings(&theirs.receive));
             assert_eq!(encodings(&ours.receive), encodings(&theirs.send));
             assert!(!ours.send.is_empty());
+            assert_eq!((&ours.mid, ours.bundle), (&theirs.mid, theirs.bundle));
         }
     }
     for side in [alice, bob] {
+        // rule 53: a bundle has one transport, that of its tagged line.
+        for media in side.negotiated() {
+            if let Some(tagged) = media.bundle {
+                let tagged = &side.negotiated()[tagged];
+                assert!(tagged.is_active() && tagged.bundle == media.bundle && media.rtcp_mux);
+                assert_eq!(tagged.remote_rtp, media.remote_rtp);
+            }
+        }
         let mut used: Vec<usize> = side.negotiated().iter().filter_map(|media| media.local).collect();
         let count = used.len();
         used.sort_unstable();
@@ -133,7 +146,8 @@ fn check(alice: &OfferAnswer, bob: &OfferAnswer) {
     }
 }
 
-fn play(alice: &mut OfferAnswer, bob: &mut OfferAnswer, step: Step) {
+/// One step of `alice`, who may move `elsewhere`.
+fn play(alice: &mut OfferAnswer, bob: &mut OfferAnswer, step: Step, elsewhere: &str) {
     match step {
         Step::Exchange => match exchange(alice, bob) {
             Ok(()) | Err(NegotiationError::NotAcceptable) => {}
@@ -166,6 +180,8 @@ fn play(alice: &mut OfferAnswer, bob: &mut OfferAnswer, step: Step) {
         Step::Enable(local) => {
             alice.enable_media(local);
         }
+        Step::Bundling(is_bundling) => alice.set_bundling(is_bundling),
+        Step::Move => alice.set_local_address(elsewhere.parse().unwrap()),
     }
 }
 
@@ -181,8 +197,8 @@ proptest! {
         let (mut alice, mut bob) = (side("192.0.2.1", ours), side("2001:db8::2", theirs));
         for (is_alice, step) in steps {
             match is_alice {
-                true => play(&mut alice, &mut bob, step),
-                false => play(&mut bob, &mut alice, step),
+                true => play(&mut alice, &mut bob, step, "192.0.2.77"),
+                false => play(&mut bob, &mut alice, step, "2001:db8::77"),
             }
             check(&alice, &bob);
         }

@@ -25,7 +25,7 @@ fn a_description_in_order_is_written_as_it_was_read() {
 
 /// rule 55: LF or CRLF, no last line end, any order, unknown lines, and what old and broken peers leave out.
 #[test]
-fn lenient_input_becomes_strict_output() {
+fn rule_55_lenient_input_becomes_strict_output() {
     #[rustfmt::skip]
     let table = [
         (FULL.replace("\r\n", "\n"), FULL.to_owned()),

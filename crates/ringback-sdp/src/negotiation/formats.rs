@@ -93,7 +93,7 @@ mod tests {
 
     /// rule 50: the clock of telephone-event is that of a codec beside it.
     #[test]
-    fn events_need_the_clock_of_a_codec() {
+    fn rule_50_events_need_the_clock_of_a_codec() {
         let ours =
             ["0 PCMU/8000", "96 opus/48000/2", "101 telephone-event/8000", "102 telephone-event/48000"];
         assert_eq!(
@@ -110,7 +110,7 @@ mod tests {
 
     /// rule 48: numbers keep their meaning.
     #[test]
-    fn a_format_keeps_its_number_and_a_number_its_format() {
+    fn rule_48_a_format_keeps_its_number_and_a_number_its_format() {
         let mut numbers = Numbers::default();
         numbers.learn(&codecs(&["97 iLBC/8000", "101 opus/48000/2"]));
         let offered = numbers.assign(&codecs(&[

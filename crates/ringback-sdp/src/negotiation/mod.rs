@@ -3,6 +3,7 @@
 //! Not here: which SIP messages carry offers and answers, and when a refused offer is tried again; that belongs
 //! to the dialog.
 
+mod bundle;
 mod error;
 mod formats;
 mod local;
@@ -13,7 +14,8 @@ pub use error::NegotiationError;
 pub use local::{LocalMedia, Origin};
 pub use outcome::{MediaAddress, NegotiatedMedia};
 
-use crate::{Connection, Direction, MAX_MEDIA, Media, SessionDescription};
+use crate::{Attribute, Connection, Direction, MAX_MEDIA, Media, SessionDescription};
+use bundle::Bundles;
 use formats::Shared;
 use outcome::Formats;
 use slot::{Acceptance, Slot, Wish};
@@ -41,6 +43,7 @@ pub struct OfferAnswer {
     address: IpAddr,
     wishes: Vec<Wish>,
     is_holding: bool,
+    is_bundling: bool,
     slots: Vec<Slot>,
     pending: Pending,
     /// The description that was handed out last, whatever became of it: its version is the one to count from.
@@ -74,6 +77,7 @@ impl OfferAnswer {
             origin,
             wishes: local.into_iter().map(Wish::new).collect(),
             is_holding: false,
+            is_bundling: false,
             slots: Vec::new(),
             pending: Pending::Nothing,
             sent: None,
@@ -129,8 +133,8 @@ impl OfferAnswer {
             Pending::Local(..) => return Err(NegotiationError::OfferPending),
             Pending::Remote(_) => return Err(NegotiationError::AnswerOwed),
         }
-        let (slots, media) = self.offered()?;
-        let offer = self.describe(media);
+        let (slots, media, bundles) = self.offered()?;
+        let offer = self.describe(media, bundles.attributes(&slots));
         self.sent = Some(offer.clone());
         self.pending = Pending::Local(offer.clone(), slots);
         Ok(offer)
@@ -145,7 +149,7 @@ impl OfferAnswer {
         let (Pending::Nothing, Some(agreed)) = (&self.pending, &self.agreed) else {
             return self.make_offer();
         };
-        let offer = self.describe(agreed.local.media.clone());
+        let offer = self.describe(agreed.local.media.clone(), agreed.local.attributes.clone());
         self.sent = Some(offer.clone());
         self.pending = Pending::Local(offer.clone(), self.slots.clone());
         Ok(offer)
@@ -156,8 +160,8 @@ impl OfferAnswer {
     /// # Errors
     /// [`NegotiationError::TooManyMedia`] or [`NegotiationError::UnspecifiedAddress`].
     pub fn capabilities(&self) -> Result<SessionDescription, NegotiationError> {
-        let (_, media) = self.offered()?;
-        Ok(self.describe(media))
+        let (slots, media, bundles) = self.offered()?;
+        Ok(self.describe(media, bundles.attributes(&slots)))
     }
 
     /// Takes an offer of the peer; [`OfferAnswer::make_answer`] answers it.
@@ -203,7 +207,11 @@ impl OfferAnswer {
         let mut slots = Vec::with_capacity(offer.media.len());
         let mut media = Vec::with_capacity(offer.media.len());
         let mut negotiated = Vec::with_capacity(offer.media.len());
-        for (index, (theirs, acceptance)) in offer.media.iter().zip(self.accepted(&offer)?).enumerate() {
+        let (accepted, bundles) = self.accepted(&offer)?;
+        let port_of = |line: usize| accepted[line].as_ref().map(|it| self.wishes[it.local].media.port);
+        let shared_ports: Vec<_> =
+            (0..accepted.len()).map(|line| bundles.transport(line).and_then(port_of)).collect();
+        for (index, (theirs, acceptance)) in offer.media.iter().zip(accepted).enumerate() {
             let mut slot =
                 Slot::answering(self.slots.get(index), theirs, acceptance.as_ref().map(|it| it.local));
             let Some(Acceptance { local, formats }) = acceptance else {
@@ -226,13 +234,18 @@ impl OfferAnswer {
                 ours.attributes.retain(|attribute| attribute.name() != "rtcp-mux");
             }
             ours.set_direction(Direction::answer_to(offered, wish.direction(self.is_holding)));
+            ours.port = shared_ports[index].unwrap_or(ours.port);
             slot.numbers.learn(&theirs.codecs());
             slot.numbers.learn(&receive);
-            negotiated.push(NegotiatedMedia::agreed(local, &ours, &offer, theirs, Formats { send, receive }));
+            let mut agreed = NegotiatedMedia::agreed(local, &ours, &offer, theirs, Formats { send, receive });
+            if let Some(tagged) = bundles.transport(index) {
+                agreed.share(tagged, &offer);
+            }
+            negotiated.push(agreed);
             media.push(ours);
             slots.push(slot);
         }
-        let answer = self.describe(media);
+        let answer = self.describe(media, bundles.attributes(&slots));
         self.sent = Some(answer.clone());
         // What the first offer has no line for stays unused; a medium that was added later still waits its turn.
         let is_first = self.agreed.is_none();
@@ -278,6 +291,12 @@ impl OfferAnswer {
         if accepts && !negotiated.iter().any(NegotiatedMedia::is_active) {
             return Err(NegotiationError::NotAcceptable);
         }
+        let bundles = Bundles::answered(&offer, answer, &negotiated);
+        for (line, media) in negotiated.iter_mut().enumerate() {
+            if let Some(tagged) = bundles.transport(line) {
+                media.share(tagged, answer);
+            }
+        }
         self.settle(|local| offered.contains(&Some(local)));
         self.agree(Agreement { local: offer, remote: answer.clone() }, slots, negotiated);
         Ok(())
@@ -302,6 +321,13 @@ impl OfferAnswer {
     /// Whether we hold the peer or are about to.
     pub fn is_holding(&self) -> bool {
         self.is_holding
+    }
+
+    /// Whether media may share one transport (`a=group:BUNDLE`, RFC 9143): then offers suggest it and answers take
+    /// part in it. Whoever wants this has to tell packets apart by their payload types. Off at first, and with it
+    /// bundles that the peer offers are left, which it must expect.
+    pub fn set_bundling(&mut self, is_bundling: bool) {
+        self.is_bundling = is_bundling;
     }
 
     /// Wishes for a direction of one of our media; a hold restricts it further. False when there is no such
@@ -337,8 +363,8 @@ impl OfferAnswer {
         self.wishes.get_mut(local).map(|wish| change(&mut wish.media)).is_some()
     }
 
-    /// The slots and `m=` lines of an offer made now.
-    fn offered(&self) -> Result<(Vec<Slot>, Vec<Media>), NegotiationError> {
+    /// The slots, `m=` lines and bundles of an offer made now.
+    fn offered(&self) -> Result<(Vec<Slot>, Vec<Media>, Bundles), NegotiationError> {
         if self.address.is_unspecified() {
             return Err(NegotiationError::UnspecifiedAddress);
         }
@@ -347,10 +373,14 @@ impl OfferAnswer {
             if !wish.is_wanted || wish.media.port == 0 || slots.iter().any(|slot| slot.local == Some(local)) {
                 continue;
             }
-            // RFC 3264 §8.1: a line that was switched off may be used again.
-            let unused = slots.iter_mut().find(|slot| slot.local.is_none() && slot.kind == wish.media.kind);
-            match unused {
-                Some(slot) => slot.reuse(local),
+            // RFC 3264 §8.1: a line that was switched off may be used again, even for another type. Peers cope
+            // better with a new line, so that is done only where there is no room for one.
+            let is_full = slots.len() >= MAX_MEDIA;
+            let is_unused = |slot: &&mut Slot| slot.local.is_none();
+            let same_kind = |slot: &Slot| slot.kind == wish.media.kind;
+            let fits = slots.iter().any(|slot| slot.local.is_none() && same_kind(slot));
+            match slots.iter_mut().filter(is_unused).find(|slot| same_kind(slot) || (is_full && !fits)) {
+                Some(slot) => slot.reuse(local, &wish.media),
                 None => slots.push(Slot::offering(local, &wish.media)),
             }
         }
@@ -368,12 +398,22 @@ impl OfferAnswer {
                 slot.disabled_media()
             }
         };
-        let media = slots.iter_mut().map(line).collect();
-        Ok((slots, media))
+        if self.is_bundling {
+            slot::name_all(&mut slots);
+        }
+        let mut media: Vec<Media> = slots.iter_mut().map(line).collect();
+        let bundles = match self.is_bundling {
+            true => Bundles::offering(&mut media, &self.negotiated),
+            false => Bundles::default(),
+        };
+        Ok((slots, media, bundles))
     }
 
-    /// What is accepted of each line of an offer.
-    fn accepted(&self, offer: &SessionDescription) -> Result<Vec<Option<Acceptance>>, NegotiationError> {
+    /// What is accepted of each line of an offer, and of its bundles.
+    fn accepted(
+        &self,
+        offer: &SessionDescription,
+    ) -> Result<(Vec<Option<Acceptance>>, Bundles), NegotiationError> {
         let mut taken: Vec<usize> = Vec::new();
         let mut accepted = Vec::with_capacity(offer.media.len());
         for (index, theirs) in offer.media.iter().enumerate() {
@@ -383,7 +423,8 @@ impl OfferAnswer {
                 .chain(taken.iter().copied())
                 .collect();
             let own = self.slots.get(index).and_then(|slot| slot.local);
-            let acceptance = match theirs.port == 0 || self.is_harmful(offer, theirs) {
+            let acceptance = match bundle::is_off(theirs, self.is_bundling) || self.is_harmful(offer, theirs)
+            {
                 true => None,
                 false => (own.into_iter().chain(0..self.wishes.len()))
                     .filter(|local| !elsewhere.contains(local))
@@ -392,10 +433,20 @@ impl OfferAnswer {
             taken.extend(acceptance.as_ref().map(|it| it.local));
             accepted.push(acceptance);
         }
+        let bundles = match self.is_bundling {
+            true => Bundles::answering(offer, &accepted, |local| self.wishes[local].media.rtcp_mux),
+            false => Bundles::default(),
+        };
+        // What is wanted in a bundle only, and is in none, is refused.
+        for (line, (theirs, acceptance)) in offer.media.iter().zip(&mut accepted).enumerate() {
+            if theirs.port == 0 && bundles.transport(line).is_none() {
+                *acceptance = None;
+            }
+        }
         let is_asked = offer.media.iter().any(|media| media.port != 0);
         match is_asked && accepted.iter().all(Option::is_none) {
             true => Err(NegotiationError::NotAcceptable),
-            false => Ok(accepted),
+            false => Ok((accepted, bundles)),
         }
     }
 
@@ -410,7 +461,7 @@ impl OfferAnswer {
 
     /// Our description with these media. The version counts up when anything is not as it was in the
     /// last description that was sent, and only then (RFC 3264 §8).
-    fn describe(&self, media: Vec<Media>) -> SessionDescription {
+    fn describe(&self, media: Vec<Media>, attributes: Vec<Attribute>) -> SessionDescription {
         let version = |version| self.origin.field(version);
         let (last, number) = match &self.sent {
             Some(sent) => (Some(sent), sent.origin.session_version.as_str().parse().expect("we wrote a u64")),
@@ -418,6 +469,7 @@ impl OfferAnswer {
         };
         let mut description = SessionDescription::new(version(number), Some(Connection::new(self.address)));
         description.media = media;
+        description.attributes = attributes;
         if last.is_some_and(|last| *last != description) {
             description.origin = version(number + 1);
         }

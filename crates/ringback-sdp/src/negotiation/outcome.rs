@@ -1,5 +1,6 @@
 //! What both sides have agreed on.
 
+use crate::attribute::Mid;
 use crate::{Codec, Connection, Direction, Host, Media, MediaKind, SessionDescription};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +14,11 @@ pub struct NegotiatedMedia {
     /// Which of our media speaks here, as an index of those given to [`crate::OfferAnswer`]. None when the
     /// line is refused or switched off; then all that follows is empty.
     pub local: Option<usize>,
+    /// The name of the line, when it has one (`a=mid`).
+    pub mid: Option<String>,
+    /// The line whose transport this one shares, itself or another (`a=group:BUNDLE`). That line's local port is
+    /// where its media come in; the addresses below are that line's already.
+    pub bundle: Option<usize>,
     /// Where our RTP goes. None when there is nowhere to send to.
     pub remote_rtp: Option<MediaAddress>,
     /// Where our RTCP goes.
@@ -40,6 +46,8 @@ impl NegotiatedMedia {
         Self {
             kind,
             local: None,
+            mid: None,
+            bundle: None,
             remote_rtp: None,
             remote_rtcp: None,
             rtcp_mux: false,
@@ -66,6 +74,8 @@ impl NegotiatedMedia {
         Self {
             kind: theirs.kind.clone(),
             local: Some(local),
+            mid: theirs.get::<Mid<'_>>().map(|mid| mid.0.to_owned()),
+            bundle: None,
             remote_rtcp: if rtcp_mux { remote_rtp.clone() } else { MediaAddress::rtcp(remote, theirs) },
             remote_rtp,
             rtcp_mux,
@@ -76,6 +86,14 @@ impl NegotiatedMedia {
             ptime: theirs.ptime(),
             maxptime: theirs.maxptime(),
         }
+    }
+
+    /// Moves the line to the transport of a bundle.
+    pub(super) fn share(&mut self, tagged: usize, remote: &SessionDescription) {
+        self.bundle = Some(tagged);
+        self.remote_rtp = remote.media.get(tagged).and_then(|media| MediaAddress::rtp(remote, media));
+        // A bundle has RTP and RTCP on one port always.
+        self.remote_rtcp.clone_from(&self.remote_rtp);
     }
 
     /// Whether the line is in use at all, in whatever direction.

@@ -2,6 +2,7 @@
 
 use super::formats::{self, Numbers, Shared};
 use super::local::LocalMedia;
+use crate::attribute::Mid;
 use crate::{Attribute, Codec, Direction, Media, MediaKind, Word};
 
 /// One of our media and whether we want it.
@@ -33,6 +34,8 @@ pub(super) struct Slot {
     pub(super) local: Option<usize>,
     pub(super) kind: MediaKind,
     pub(super) numbers: Numbers,
+    /// Its name, once either side has given it one (`a=mid`).
+    pub(super) mid: Option<Word>,
     protocol: Word,
     /// The formats that the line had last: a line that is switched off must still have some.
     formats: Vec<Word>,
@@ -45,25 +48,33 @@ impl Slot {
             local: Some(local),
             kind: media.kind.clone(),
             numbers: Numbers::default(),
+            mid: None,
             protocol: RTP_AVP,
             formats: Vec::new(),
         }
     }
 
-    /// The line with which a line of the peer is answered. `known` is what stood in its place before.
+    /// The line with which a line of the peer is answered. `known` is what stood in its place before; where it
+    /// was of another type, that stream has ended and its numbers with it.
     pub(super) fn answering(known: Option<&Self>, theirs: &Media, local: Option<usize>) -> Self {
+        let known = known.filter(|known| known.kind == theirs.kind);
         Self {
             local,
             kind: theirs.kind.clone(),
             numbers: known.map(|known| known.numbers.clone()).unwrap_or_default(),
+            mid: theirs.get::<Mid<'_>>().and_then(|mid| Word::new(mid.0).ok()),
             protocol: theirs.protocol.clone(),
             formats: theirs.formats.clone(),
         }
     }
 
     /// Puts one of our media where there was none.
-    pub(super) fn reuse(&mut self, local: usize) {
+    pub(super) fn reuse(&mut self, local: usize, media: &LocalMedia) {
         self.local = Some(local);
+        if self.kind != media.kind {
+            let mid = self.mid.take();
+            *self = Self { mid, ..Self::offering(local, media) };
+        }
         if !is_plain_rtp(&self.protocol) {
             self.protocol = RTP_AVP;
         }
@@ -81,6 +92,7 @@ impl Slot {
         if local.rtcp_mux {
             media.attributes.push(Attribute::composed("rtcp-mux"));
         }
+        self.name(&mut media);
         self.formats.clone_from(&media.formats);
         media
     }
@@ -92,7 +104,28 @@ impl Slot {
             true => vec![Word::from_static("0")],
             false => self.formats.clone(),
         };
-        Media::new(self.kind.clone(), 0, self.protocol.clone(), formats)
+        let mut media = Media::new(self.kind.clone(), 0, self.protocol.clone(), formats);
+        self.name(&mut media);
+        media
+    }
+
+    /// Lines that have a name keep it, in answers too (RFC 5888 §9.1).
+    fn name(&self, media: &mut Media) {
+        if let Some(mid) = &self.mid {
+            media.attributes.push(Attribute::composed(&format!("mid:{mid}")));
+        }
+    }
+}
+
+/// Gives a name to each line that has none.
+pub(super) fn name_all(slots: &mut [Slot]) {
+    for line in 0..slots.len() {
+        if slots[line].mid.is_none() {
+            let is_free = |name: &Word| !slots.iter().any(|slot| slot.mid.as_ref() == Some(name));
+            // Its number, unless the peer has called another line so.
+            let names = (line as u64..).map(Word::from);
+            slots[line].mid = names.take(slots.len() + 1).find(is_free);
+        }
     }
 }
 
