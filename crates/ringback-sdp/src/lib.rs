@@ -44,6 +44,7 @@ mod codec;
 mod description;
 mod direction;
 mod fmtp;
+mod lint;
 mod media;
 pub mod negotiation;
 mod parse;
@@ -57,6 +58,7 @@ pub use description::{
     Attribute, Connection, Host, OriginField, SessionDescription, TimeDescription, UnknownLine,
 };
 pub use direction::Direction;
+pub use lint::Deviation;
 pub use media::{Media, MediaKind, RtcpAddress};
 pub use negotiation::{
     LocalMedia, MediaAddress, NegotiatedMedia, NegotiationError, NegotiationState, OfferAnswer, Origin,

@@ -78,7 +78,7 @@ pub use security::{Crypto, CryptoKey, Fingerprint, KeyMgmt, Setup, TlsId};
 pub use simulcast::{Rid, RidDirection, Simulcast, SimulcastStream};
 pub use t38::{FaxRateManagement, FaxUdpErrorCorrection, T38};
 
-pub(crate) use macros::digits;
+pub(crate) use macros::{digits, is_token};
 
 use crate::{Attribute, InvalidText, Media, SessionDescription};
 use std::error::Error;
