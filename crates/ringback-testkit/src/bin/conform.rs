@@ -6,21 +6,19 @@
 #![allow(clippy::print_stdout, reason = "a report")]
 
 use ringback_message::Message;
-use ringback_sdp::SessionDescription;
+use ringback_sdp::{Media, SessionDescription};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let torture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ringback-message/tests/fixtures/rfc4475");
-    let held = torture_report(&torture);
+    let mut held = torture_report(&torture);
     for folder in std::env::args_os().skip(1).map(PathBuf::from) {
         wild_report(&folder.join("corpus"), "sip", "SIP messages", |bytes| {
             let message = Message::parse(bytes.to_vec()).map_err(|error| error.to_string())?;
             message.validate().map(drop).map_err(|error| error.to_string())
         });
-        wild_report(&folder.join("sdp"), "sdp", "session descriptions", |bytes| {
-            SessionDescription::parse(bytes).map(drop).map_err(|error| error.to_string())
-        });
+        held &= sdp_report(&folder.join("sdp"));
     }
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -79,6 +77,66 @@ fn wild_report(folder: &Path, ending: &str, what: &str, judge: impl Fn(&[u8]) ->
         refused.len()
     );
     refused.iter().for_each(|line| println!("{line}"));
+}
+
+/// Holds each description against what the collection says of it: its media, and whether it is well formed.
+fn sdp_report(folder: &Path) -> bool {
+    let rows = rows(&folder.join("index.tsv"));
+    let (mut count, mut differing) = (0, Vec::new());
+    let mut liberties = Vec::new();
+    for row in &rows {
+        let [file, _, media, broken, ..] = &row[..] else { continue };
+        let Ok(bytes) = std::fs::read(folder.join(file)) else { continue };
+        count += 1;
+        match sdp_verdict(&bytes, media, broken) {
+            Ok(deviations) if deviations.is_empty() => {}
+            Ok(deviations) => {
+                liberties
+                    .push(format!("  {file}: {} (the collection says: {broken})", deviations.join(", ")));
+            }
+            Err(why) => differing.push(format!("! {file}: {why} (the collection says: {broken})")),
+        }
+    }
+    println!(
+        "\nMet in the wild: {count} session descriptions, {} verdicts hold, {} of them with liberties",
+        count - differing.len(),
+        liberties.len()
+    );
+    liberties.iter().chain(&differing).for_each(|line| println!("{line}"));
+    differing.is_empty()
+}
+
+/// The liberties that a description takes, when those and its media are what the collection says.
+fn sdp_verdict(bytes: &[u8], media: &str, broken: &str) -> Result<Vec<String>, String> {
+    let description = SessionDescription::parse(bytes).map_err(|error| error.to_string())?;
+    let again = SessionDescription::parse(&description.to_bytes());
+    if again.as_ref() != Ok(&description) {
+        return Err("reads otherwise when it is written".to_owned());
+    }
+    let line = |media: &Media| {
+        let off = if media.port == 0 { "!0" } else { "" };
+        format!("{}/{}{off}", media.kind, media.protocol)
+    };
+    let ours = description.media.iter().map(line).collect::<Vec<_>>().join(",");
+    if ours != media {
+        return Err(format!("media {ours}, not {media}"));
+    }
+    let deviations = SessionDescription::deviations(bytes).map_err(|error| error.to_string())?;
+    // What the collection names has to be found, and more of these than it names must not be. It does not look for
+    // empty `s=`, for lines out of order, and for `c=` of each medium.
+    let named = [
+        ("time-field", broken.contains("no t="), true),
+        ("media-field", broken.starts_with("m= line"), true),
+        ("session-name-field", broken.contains("no s="), false),
+        ("connection-field", broken.contains("no c=") || broken.starts_with("c= line"), false),
+    ];
+    let has = |rule: &str| deviations.iter().any(|it| it.rule == rule);
+    let differs =
+        |rule: &str, is_named: bool, is_whole: bool| has(rule) != is_named && (is_named || is_whole);
+    match named.iter().find(|(rule, is_named, is_whole)| differs(rule, *is_named, *is_whole)) {
+        None => Ok(deviations.iter().map(|it| format!("{} at line {}", it.rule, it.line)).collect()),
+        Some((rule, ..)) => Err(format!("disagrees about {rule}: {deviations:?}")),
+    }
 }
 
 fn rows(index: &Path) -> Vec<Vec<String>> {
