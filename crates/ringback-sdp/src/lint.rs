@@ -160,8 +160,9 @@ mod tests {
 
     #[test]
     fn each_liberty_is_named_with_its_line() {
+        type Found = &'static [(usize, &'static str)];
         #[rustfmt::skip]
-        let table: &[(&str, &str, &[(usize, &str)])] = &[
+        let table: &[(&str, &str, Found)] = &[
             ("b=AS:64\r\n", "b=AS:64\n", &[(5, "CRLF")]),
             ("a=sendrecv\r\n", "a=sendrecv", &[(10, "CRLF")]),
             ("t=0 0\r\n", "", &[(10, "time-field")]),

@@ -8,6 +8,14 @@ use ringback_message::header::{
 };
 use ringback_message::{HeaderId, Message, Request, StatusCode, Uri, UriBuf, unescape};
 use ringback_sdp::SessionDescription;
+use ringback_sdp::attribute::{
+    AcceptTypes, AcceptWrappedTypes, AttributeValue, Av1, Candidate, ConfId, ConnectionReuse, Content,
+    Crypto, Extmap, FileDate, FileDisposition, FileIcon, FileRange, FileSelector, FileTransferId,
+    Fingerprint, FloorControl, FloorId, Fmtp, FormatParameters, Group, H264, IceOptions, IcePwd, IceUfrag,
+    KeyMgmt, Label, MaxMessageSize, MaxPtime, MaxSize, Mid, Msid, Opus, Parameters, Path as MsrpPath, Ptime,
+    Rid, Rtcp, RtcpFeedback, Rtpmap, Rtx, SctpPort, Setup, Simulcast, Ssrc, SsrcGroup, TelephoneEvents,
+    TlsId, UserId, Vp8, Vp9,
+};
 use ringback_transport::{Frame, Framer, FramingLimits};
 
 /// What is read is rendered as it was; typed access never panics; an edit and its reverse leave no trace.
@@ -115,10 +123,80 @@ pub(super) fn sdp(input: &[u8]) {
             description.connection_of(media),
         );
     }
+    for attribute in
+        description.media.iter().flat_map(|media| &media.attributes).chain(&description.attributes)
+    {
+        attribute_settles(attribute.name(), attribute.value().unwrap_or_default());
+    }
     let written = description.to_bytes();
+    let deviations = SessionDescription::deviations(&written).expect("what we write can be read");
+    assert!(!deviations.iter().any(|it| matches!(it.rule, "CRLF" | "order of lines")), "{deviations:?}");
     let again = SessionDescription::parse(&written).expect("what we write can be read");
     assert_eq!(again, description, "writing loses nothing");
     assert_eq!(again.to_bytes(), written);
+}
+
+/// What an attribute means is written so that it means the same.
+fn attribute_settles(name: &str, value: &str) {
+    macro_rules! settle {
+        ($($type:ident),*) => {
+            match name {
+                $($type::NAME => if let Ok(read) = $type::parse(value) {
+                    let written = read.to_string();
+                    let again = $type::parse(&written).expect("what is written is read");
+                    assert_eq!(again.to_string(), written, "{name}");
+                })*
+                _ => {}
+            }
+        };
+    }
+    settle!(
+        AcceptTypes,
+        AcceptWrappedTypes,
+        Candidate,
+        ConfId,
+        ConnectionReuse,
+        Content,
+        Crypto,
+        Extmap,
+        FileDate,
+        FileDisposition,
+        FileIcon,
+        FileRange,
+        FileSelector,
+        FileTransferId,
+        Fingerprint,
+        FloorControl,
+        FloorId,
+        Fmtp,
+        Group,
+        IceOptions,
+        IcePwd,
+        IceUfrag,
+        KeyMgmt,
+        Label,
+        MaxMessageSize,
+        MaxPtime,
+        MaxSize,
+        Mid,
+        Msid,
+        MsrpPath,
+        Ptime,
+        Rid,
+        Rtcp,
+        RtcpFeedback,
+        Rtpmap,
+        SctpPort,
+        Setup,
+        Simulcast,
+        Ssrc,
+        SsrcGroup,
+        TlsId,
+        UserId
+    );
+    let parameters = FormatParameters::new(value);
+    let _ = (Opus::read(parameters), H264::read(parameters), TelephoneEvents::read(parameters).to_string());
+    let _ = (Vp8::read(parameters), Vp9::read(parameters), Av1::read(parameters), Rtx::read(parameters));
 }
 
 /// Challenges and credentials are read or refused.
