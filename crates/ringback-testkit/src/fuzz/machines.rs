@@ -5,7 +5,7 @@ use ringback_message::{HeaderId, Message, Method, Request, StatusCode, UriBuf};
 use ringback_proxy::{Branch, Decision, Hop, Ownership, Proxy, ProxyConfig, ProxyOutput, RoutePolicy};
 use ringback_registrar::{Aor, LocationStore, MemoryLocations, Registrar, RegistrarConfig};
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, SeededEntropy, Target};
-use ringback_sdp::{Codec, LocalMedia, OfferAnswer, Origin, SessionDescription};
+use ringback_sdp::{Codec, LocalMedia, MediaKind, OfferAnswer, Origin, SessionDescription};
 use ringback_transaction::{Key, TransactionConfig, TransactionInput, TransactionOutput, Transactions};
 use ringback_transport::via::{Inbound, receive};
 use std::collections::HashSet;
@@ -155,7 +155,7 @@ pub(super) fn registrar(input: &[u8]) {
     assert!(registrar.locations().is_empty(), "every binding ends");
 }
 
-/// `offer`, `answer`: a description of the peer. `hold`, `resume`, `ours` (our offer), `rollback`.
+/// `offer`, `answer`: a description of the peer. `hold`, `resume`, `ours` (our offer), `rollback`, `bundle`, `video`.
 pub(super) fn offer_answer(input: &[u8]) {
     let address = "192.0.2.1".parse().expect("an address");
     let origin = Origin { username: "fuzz".into(), session_id: 1, address };
@@ -186,7 +186,17 @@ pub(super) fn offer_answer(input: &[u8]) {
             "hold" => ours.hold(),
             "resume" => ours.resume(),
             "rollback" => ours.rollback(),
+            "bundle" => ours.set_bundling(true),
+            // Bounded: what is offered has a limit of its own.
+            "video" if ours.local_media().len() < 100 => {
+                let codecs = vec![Codec::new(96, "H264", 90_000).expect("a name")];
+                ours.add_media(LocalMedia { kind: MediaKind::VIDEO, ..LocalMedia::audio(4002, codecs) });
+            }
             _ => {}
+        }
+        for media in ours.negotiated() {
+            let tagged = media.bundle.map(|tagged| &ours.negotiated()[tagged]);
+            assert!(tagged.is_none_or(|tagged| tagged.is_active() && tagged.remote_rtp == media.remote_rtp));
         }
     }
 }
