@@ -20,6 +20,8 @@ pub const MAX_SIZE: usize = 64 * 1024;
 pub const MAX_MEDIA: usize = 64;
 /// The most `a=` lines in a description.
 pub const MAX_ATTRIBUTES: usize = 2048;
+/// The most lines that are kept, of all types together.
+pub const MAX_LINES: usize = 4096;
 /// The most formats in an `m=` line: as many as there are RTP payload types.
 pub const MAX_FORMATS: usize = 128;
 
@@ -49,7 +51,7 @@ impl SessionDescription {
     /// # Errors
     /// [`SdpError`] names the first line that cannot be understood, a missing `v=` or `o=`, a line that may
     /// stand only once and stands twice, or the limit that was exceeded ([`MAX_SIZE`], [`MAX_MEDIA`],
-    /// [`MAX_ATTRIBUTES`], [`MAX_FORMATS`]).
+    /// [`MAX_ATTRIBUTES`], [`MAX_LINES`], [`MAX_FORMATS`]).
     pub fn parse(body: &[u8]) -> Result<Self, SdpError> {
         if body.len() > MAX_SIZE {
             return Err(SdpError { line: 1, offset: 0, rule: "size limit" });
@@ -89,6 +91,7 @@ struct Parser {
     unknown: Vec<UnknownLine>,
     media: Vec<Media>,
     attribute_count: usize,
+    line_count: usize,
     /// How long the description is when it is written again, with CRLF.
     size: usize,
 }
@@ -101,6 +104,10 @@ impl Parser {
         };
         if is_torn {
             return Err("byte-string");
+        }
+        self.line_count += 1;
+        if self.line_count > MAX_LINES {
+            return Err("line limit");
         }
         let text = match &self.whole {
             Some(whole) => ByteString::from_text(Text::Shared {
@@ -176,6 +183,10 @@ impl Parser {
         let mut description = SessionDescription::new(self.origin.ok_or("origin-field")?, self.connection);
         // What is written for a missing `s=` and `t=` counts too, so that everything read can be read again.
         let missing = usize::from(self.session_name.is_none()) * 5 + usize::from(self.times.is_empty()) * 7;
+        let lines = usize::from(self.session_name.is_none()) + usize::from(self.times.is_empty());
+        if self.line_count + lines > MAX_LINES {
+            return Err("line limit");
+        }
         if self.size + missing > MAX_SIZE {
             return Err("size limit");
         }

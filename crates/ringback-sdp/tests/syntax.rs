@@ -1,7 +1,7 @@
 //! Reading and writing (RFC 8866 §5, §9): what is taken, what is refused, and the laws that hold for both.
 
 use proptest::prelude::*;
-use ringback_sdp::{MAX_ATTRIBUTES, MAX_FORMATS, MAX_MEDIA, MAX_SIZE, SessionDescription};
+use ringback_sdp::{MAX_ATTRIBUTES, MAX_FORMATS, MAX_LINES, MAX_MEDIA, MAX_SIZE, SessionDescription};
 
 const HEAD: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\n";
 
@@ -100,6 +100,10 @@ fn sizes_and_counts_are_limited() {
     assert_eq!(rule(many("m=audio 1 RTP/AVP 0\r\n", MAX_MEDIA + 1)), Some("media limit"));
     assert_eq!(rule(many("a=candidate:1\r\n", MAX_ATTRIBUTES)), None);
     assert_eq!(rule(many("a=candidate:1\r\n", MAX_ATTRIBUTES + 1)), Some("attribute limit"));
+    assert_eq!(rule(many("b=\r\n", MAX_LINES - 4)), None);
+    assert_eq!(rule(many("b=\r\n", MAX_LINES - 3)), Some("line limit"));
+    // The `t=` that is written where there is none counts too.
+    assert_eq!(rule(many("b=\r\n", MAX_LINES - 3).replace("t=0 0\r\n", "")), Some("line limit"));
     assert_eq!(rule(format!("{HEAD}m=audio 1 RTP/AVP{}\r\n", " 0".repeat(MAX_FORMATS))), None);
     assert_eq!(
         rule(format!("{HEAD}m=audio 1 RTP/AVP{}\r\n", " 0".repeat(MAX_FORMATS + 1))),

@@ -58,10 +58,12 @@ impl Bundles {
     /// The groups of a description with those of their lines that fit in.
     fn of(description: &SessionDescription, fits: impl Fn(usize, &[usize]) -> bool) -> Self {
         let mut bundles: Vec<Vec<usize>> = Vec::new();
+        // Looked up once: a peer may write very many tags.
+        let mids: Vec<Option<Mid<'_>>> = description.media.iter().map(Media::get).collect();
         for group in description.all::<Group<'_>>().filter(|it| it.semantics == GroupSemantics::Bundle) {
             let mut members = Vec::new();
             for tag in group.tags() {
-                let line = description.media.iter().position(|media| media.get() == Some(Mid(tag)));
+                let line = mids.iter().position(|mid| *mid == Some(Mid(tag)));
                 // A line is of one bundle at most (RFC 9143 §7).
                 let line = line.filter(|line| !bundles.iter().chain([&members]).any(|it| it.contains(line)));
                 members.extend(line.filter(|line| fits(*line, &members)));
