@@ -1,6 +1,6 @@
 //! Files that are offered and asked for (RFC 5547).
 
-use super::macros::{digits, is_visible, word, words};
+use super::macros::{digits, is_octet, is_token, is_visible, word, words};
 use super::{AttributeError, AttributeValue};
 use std::fmt;
 use std::num::NonZeroU64;
@@ -37,12 +37,15 @@ impl<'a> AttributeValue<'a> for FileSelector<'a> {
         while !rest.is_empty() {
             let (key, behind) = rest.split_once(':').ok_or(error)?;
             // A name is quoted, and so are parameters of a type; blanks in quotes separate nothing.
-            let mut is_quoted = false;
+            let (mut is_quoted, may_quote) = (false, matches!(key, "name" | "type"));
             let end = behind.bytes().position(|octet| {
-                is_quoted ^= octet == b'"';
+                is_quoted ^= may_quote && octet == b'"';
                 octet == b' ' && !is_quoted
             });
             let (value, behind) = behind.split_at(end.unwrap_or(behind.len()));
+            if value.is_empty() || is_quoted {
+                return Err(error);
+            }
             rest = behind.trim_start();
             match key {
                 "name" => {
@@ -52,7 +55,11 @@ impl<'a> AttributeValue<'a> for FileSelector<'a> {
                 "type" => selector.media_type = Some(value),
                 "size" => selector.size = Some(digits(value).ok_or(error)?),
                 "hash" => {
-                    let (algorithm, value) = value.split_once(':').ok_or(error)?;
+                    let (algorithm, value) =
+                        value.split_once(':').filter(|it| is_token(it.0)).ok_or(error)?;
+                    if !value.split(':').all(is_octet) {
+                        return Err(error);
+                    }
                     selector.hashes.push(FileHash { algorithm, value });
                 }
                 _ => return Err(error),
@@ -222,7 +229,16 @@ mod tests {
 
     #[test]
     fn what_is_no_file_is_refused() {
-        for bad in ["name:x", "name:\"a\"b\"", "size:x", "hash:sha-1", "colour:red", "x"] {
+        for bad in [
+            "name:x",
+            "name:\"a\"b\"",
+            "size:x",
+            "hash:sha-1",
+            "hash:x:y\" z\" type:a/b\"",
+            "type:a/b\"",
+            "colour:red",
+            "x",
+        ] {
             assert!(FileSelector::parse(bad).is_err(), "{bad:?}");
         }
         for bad in ["0-5", "5-1", "5", "*-5"] {

@@ -136,3 +136,8 @@ pub(crate) fn split_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     (word, rest.trim_start_matches(' '))
 }
+
+/// Whether a text is an octet as hashes are written: two hexadecimal digits.
+pub(crate) fn is_octet(pair: &str) -> bool {
+    pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit())
+}

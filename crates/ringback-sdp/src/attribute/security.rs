@@ -1,6 +1,6 @@
 //! Keys and who they belong to (RFC 4568, RFC 8122, RFC 4145, RFC 8842, RFC 4567).
 
-use super::macros::{digits, is_token, is_visible, split_word, word, words};
+use super::macros::{digits, is_octet, is_token, is_visible, split_word, word, words};
 use super::{AttributeError, AttributeValue};
 use std::fmt;
 
@@ -123,7 +123,6 @@ impl<'a> AttributeValue<'a> for Fingerprint<'a> {
     fn parse(value: &'a str) -> Result<Self, AttributeError> {
         let (hash, value) = split_word(value);
         let value = value.trim_end();
-        let is_octet = |pair: &str| pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit());
         match is_token(hash) && value.split(':').all(is_octet) {
             true => Ok(Self { hash, value }),
             false => Err(AttributeError::new("fingerprint-attribute")),
