@@ -86,6 +86,8 @@ struct Parser {
     connection: Option<Connection>,
     bandwidths: Vec<ByteString>,
     times: Vec<TimeDescription>,
+    /// What came before the `t=` to which it belongs.
+    early: TimeDescription,
     key: Option<ByteString>,
     attributes: Vec<Attribute>,
     unknown: Vec<UnknownLine>,
@@ -158,9 +160,9 @@ impl Parser {
             'u' => once(&mut self.uri, text, "uri-field")?,
             'e' => self.emails.push(text),
             'p' => self.phones.push(text),
-            't' => self.times.push(TimeDescription { active: text, ..TimeDescription::default() }),
-            'r' => self.times.last_mut().ok_or("time-field")?.repeats.push(text),
-            _ => self.times.last_mut().ok_or("time-field")?.zones.push(text),
+            't' => self.times.push(TimeDescription { active: text, ..std::mem::take(&mut self.early) }),
+            'r' => self.times.last_mut().unwrap_or(&mut self.early).repeats.push(text),
+            _ => self.times.last_mut().unwrap_or(&mut self.early).zones.push(text),
         }
         Ok(())
     }
@@ -193,8 +195,12 @@ impl Parser {
         if let Some(session_name) = self.session_name {
             description.session_name = session_name;
         }
-        if !self.times.is_empty() {
-            description.times = self.times;
+        match self.times.is_empty() {
+            true => {
+                description.times =
+                    vec![TimeDescription { active: ByteString::from_text(Text::Static("0 0")), ..self.early }]
+            }
+            false => description.times = self.times,
         }
         Ok(SessionDescription {
             information: self.information,
