@@ -85,7 +85,7 @@ pub use description::{
     Attribute, Connection, Host, OriginField, SessionDescription, TimeDescription, UnknownLine,
 };
 pub use direction::Direction;
-pub use lint::Deviation;
+pub use lint::{Deviation, MAX_DEVIATIONS};
 pub use media::{Media, MediaKind, RtcpAddress};
 pub use negotiation::{
     LocalMedia, MediaAddress, NegotiatedMedia, NegotiationError, NegotiationState, OfferAnswer, Origin,

@@ -22,9 +22,13 @@ impl fmt::Display for Deviation {
     }
 }
 
+/// After so many deviations no more are looked for.
+pub const MAX_DEVIATIONS: usize = 256;
+
 impl SessionDescription {
     /// What of a message body deviates from RFC 8866 although [`SessionDescription::parse`] takes it, in the order
-    /// of its lines. Nothing means that it is well formed; what attributes mean is not looked at.
+    /// of its lines. Nothing means that it is well formed; what attributes mean is not looked at. Of very many the
+    /// first [`MAX_DEVIATIONS`] are told.
     ///
     /// # Errors
     /// [`SdpError`] when the description is refused.
@@ -32,7 +36,7 @@ impl SessionDescription {
         let description = Self::parse(body)?;
         let (mut strict, mut found) = (Strict::default(), Vec::new());
         let (mut line, mut offset) = (1, 0);
-        while offset < body.len() {
+        while offset < body.len() && found.len() < MAX_DEVIATIONS {
             let Line { end, next, .. } = Line::at(body, offset);
             let ends_well = body[end..next] == *b"\r\n";
             let broken = match &body[offset..end] {
@@ -43,6 +47,10 @@ impl SessionDescription {
             found.extend(broken.map(|rule| Deviation { line, offset, rule }));
             line += 1;
             offset = next;
+        }
+        if found.len() >= MAX_DEVIATIONS {
+            found.truncate(MAX_DEVIATIONS);
+            return Ok(found);
         }
         let mut missing = |rule| found.push(Deviation { line, offset, rule });
         if !strict.has_name {
@@ -99,7 +107,8 @@ impl Strict {
 /// The rule that a line breaks within itself.
 fn broken_rule(letter: u8, value: &[u8]) -> Option<&'static str> {
     let Ok(text) = std::str::from_utf8(value) else { return None };
-    let words: Vec<&str> = text.split(' ').collect();
+    // No line but `m=` has more words than these.
+    let words: Vec<&str> = text.split(' ').take(7).collect();
     let number = |text: &&str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
     let (rule, holds) = match letter {
         b'v' => ("proto-version", text == "0"),
@@ -117,7 +126,7 @@ fn broken_rule(letter: u8, value: &[u8]) -> Option<&'static str> {
             ("bandwidth-field", Bandwidth::parse(&line).is_some_and(|it| it.to_string() == text))
         }
         b't' => ("time-field", words.len() == 2 && words.iter().all(number)),
-        b'm' => ("media-field", words.len() > 3 && words.iter().all(|word| !word.is_empty())),
+        b'm' => ("media-field", words.len() > 3 && text.split(' ').all(|word| !word.is_empty())),
         b'a' => {
             let name = text.split(':').next().unwrap_or_default();
             ("attribute", crate::attribute::is_token(name) && !text.ends_with(&format!("{name}:")))
@@ -156,6 +165,14 @@ mod tests {
     fn a_well_formed_description_has_none() {
         assert_eq!(rules(GOOD), []);
         assert_eq!(SessionDescription::deviations(b"").unwrap_err().rule, "proto-version");
+    }
+
+    #[test]
+    fn very_many_are_not_all_told() {
+        assert_eq!(
+            rules(&GOOD.replacen("a=tool", &format!("{}a=tool", "\n".repeat(5000)), 1)).len(),
+            MAX_DEVIATIONS
+        );
     }
 
     #[test]
