@@ -54,22 +54,28 @@ fn rows(data: &str) -> Result<Vec<Row<'_>>, String> {
         .collect()
 }
 
-/// The same rolling hash that the index of a message computes while it reads a name.
-fn hash(name: &str) -> u32 {
-    name.bytes()
-        .fold(0, |hash: u32, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte.to_ascii_lowercase())))
+/// Length, first, middle and last letter but one: what `HeaderId::recognise` looks at before it compares.
+fn key(name: &str) -> u32 {
+    let bytes = name.as_bytes();
+    let letter = |index: usize| bytes[index] | 0x20;
+    u32::from_le_bytes([bytes.len() as u8, letter(0), letter(bytes.len() / 2), letter(bytes.len() - 2)])
 }
 
-fn slot(hash: u32, multiplier: u32) -> usize {
-    (hash.wrapping_mul(multiplier) >> (32 - SLOTS.trailing_zeros())) as usize
+fn slot(key: u32, multiplier: u32) -> usize {
+    (key.wrapping_mul(multiplier) >> (32 - SLOTS.trailing_zeros())) as usize
 }
 
 /// Finds the first odd multiplier under which no two names share a slot.
-fn perfect_multiplier(hashes: &[u32]) -> Result<u32, String> {
+fn perfect_multiplier(names: &[(u32, usize)]) -> Result<u32, String> {
+    for (index, (key, id)) in names.iter().enumerate() {
+        if let Some((_, other)) = names[..index].iter().find(|(other, _)| other == key) {
+            return Err(format!("rows {other} and {id} have one key: look at more letters"));
+        }
+    }
     let mut candidate = 0x9e37_79b1_u32;
     for _ in 0..10_000_000 {
         let mut taken = [false; SLOTS as usize];
-        if hashes.iter().all(|hash| !std::mem::replace(&mut taken[slot(*hash, candidate)], true)) {
+        if names.iter().all(|(key, _)| !std::mem::replace(&mut taken[slot(*key, candidate)], true)) {
             return Ok(candidate);
         }
         candidate = candidate.wrapping_mul(0x0019_660d).wrapping_add(0x3c6e_f35f) | 1;
@@ -81,15 +87,15 @@ fn generate(data: &str) -> Result<String, String> {
     let rows = rows(data)?;
     let mut names: Vec<(u32, usize)> = Vec::new();
     for (index, row) in rows.iter().enumerate() {
-        names.push((hash(row.name), index + 1));
-        if !row.compact.is_empty() {
-            names.push((hash(row.compact), index + 1));
+        if row.name.len() < 2 {
+            return Err(format!("{DATA}: {} is too short for a name", row.name));
         }
+        names.push((key(row.name), index + 1));
     }
-    let multiplier = perfect_multiplier(&names.iter().map(|(hash, _)| *hash).collect::<Vec<_>>())?;
+    let multiplier = perfect_multiplier(&names)?;
     let mut slots = [0usize; SLOTS as usize];
-    for (hash, id) in &names {
-        slots[slot(*hash, multiplier)] = *id;
+    for (key, id) in &names {
+        slots[slot(*key, multiplier)] = *id;
     }
 
     let mut out = String::new();
@@ -115,9 +121,16 @@ fn generate(data: &str) -> Result<String, String> {
         let _ =
             writeln!(out, "    Known {{ name: {:?}, compact: {compact}, kind: Kind::{kind} }},", row.name);
     }
-    out.push_str("];\n\n/// Spreads the hashes of all names over [`SLOTS`] without a collision.\n");
+    out.push_str("];\n\n/// The first sixteen letters of each name, small.\n#[rustfmt::skip]\n");
+    let _ = writeln!(out, "pub(super) static LOWER: [[u8; 16]; {}] = [", rows.len());
+    for row in &rows {
+        let lower = row.name.to_ascii_lowercase();
+        let short = &lower[..lower.len().min(16)];
+        let _ = writeln!(out, "    *b\"{short}{}\",", "\\0".repeat(16 - short.len()));
+    }
+    out.push_str("];\n\n/// Spreads the keys of all names over [`SLOTS`] without a collision.\n");
     let _ = writeln!(out, "pub(super) const MULTIPLIER: u32 = 0x{multiplier:08x};");
-    let _ = writeln!(out, "/// How far to shift a multiplied hash to get its slot.");
+    let _ = writeln!(out, "/// How far to shift a multiplied key to get its slot.");
     let _ = writeln!(out, "pub(super) const SHIFT: u32 = {};", 32 - SLOTS.trailing_zeros());
     out.push_str("\n/// The id in each slot, 0 where there is none.\n#[rustfmt::skip]\n");
     let _ = writeln!(out, "pub(super) static SLOTS: [u8; {SLOTS}] = [");

@@ -189,8 +189,9 @@ impl Message {
             Source::Received => self.overlay.extend_from_slice(&self.received[rest]),
             Source::Overlay => self.overlay.extend_from_within(rest),
         }
+        let value_end = self.overlay.len();
         self.overlay.extend_from_slice(b"\r\n");
-        Field::new(Source::Overlay, line, name, value, self.overlay.len(), field.id)
+        Field::new(Source::Overlay, [line, name, value, value_end, value_end + 2], field.id)
     }
 
     fn write_line(&mut self, id: HeaderId, name: &str, value: impl Value) -> Result<Field, InvalidValue> {
@@ -208,8 +209,12 @@ impl Message {
             self.overlay.truncate(line);
             return Err(error);
         }
+        let written = &self.overlay[start..];
+        let lead = written.len() - written.trim_ascii_start().len();
+        let value = start + lead;
+        let places = [line, name_end, value, value + written.trim_ascii().len(), self.overlay.len() + 2];
         self.overlay.extend_from_slice(b"\r\n");
-        Ok(Field::new(Source::Overlay, line, name_end, start, self.overlay.len(), id))
+        Ok(Field::new(Source::Overlay, places, id))
     }
 
     /// Keeps the overlay, whose offsets are sixteen bits wide, within its bounds.

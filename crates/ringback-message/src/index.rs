@@ -1,8 +1,8 @@
 //! One pass over a message that finds its lines and judges none of their values.
 
-use crate::header::id::NameHash;
-use crate::lex::{NAME, decimal, is_lws, is_token, trim};
+use crate::lex::{decimal, is_lws, is_token, trim};
 use crate::message::{Field, Source, Span, StartLine};
+use crate::scan::{self, Controls};
 use crate::{HeaderId, Method, ParseError, StatusCode};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -12,137 +12,184 @@ pub const MAX_HEADER_BYTES: usize = 65_535;
 /// The most header fields in one message (fault 7).
 pub const MAX_FIELDS: usize = 256;
 
-/// Where the lines of a header section are.
-pub(crate) struct Index {
-    pub(crate) start: StartLine,
+/// What a start line says.
+pub(crate) struct Start {
+    pub(crate) line: StartLine,
     pub(crate) version_ok: bool,
-    pub(crate) fields: SmallVec<[Field; 32]>,
-    /// Where the body begins.
-    pub(crate) body: usize,
-    /// The first thing found wrong that does not keep the message from being answered.
+    /// What is wrong with it that does not keep the message from being answered.
     pub(crate) defect: Option<ParseError>,
 }
 
-/// Indexes a message that fills `buf` from its first byte.
-///
-/// # Errors
-/// When it cannot even be told whether this is a request or a response.
-pub(crate) fn index(buf: &Bytes) -> Result<Index, ParseError> {
-    let bytes: &[u8] = buf;
-    let line_end = memchr::memchr(b'\n', bytes).ok_or(ParseError::new(0, "SIP-message"))?;
-    if line_end >= MAX_HEADER_BYTES {
-        return Err(ParseError::with_status(0, "start line", StatusCode::MESSAGE_TOO_LARGE));
+/// Finds the places in a header section, from its first byte on.
+pub(crate) struct Indexer<'a> {
+    lines: Lines<'a>,
+    /// Where the next line begins.
+    at: usize,
+}
+
+impl<'a> Indexer<'a> {
+    /// Reads the start line of a message that fills `buf`.
+    ///
+    /// # Errors
+    /// When it cannot even be told whether this is a request or a response.
+    pub(crate) fn start(buf: &'a Bytes) -> Result<(Self, Start), ParseError> {
+        let mut lines = Lines { bytes: buf, controls: Controls::new(buf), stray: None };
+        let (end, at) = lines.next();
+        if end == buf.len() {
+            return Err(ParseError::new(0, "SIP-message"));
+        }
+        if end >= MAX_HEADER_BYTES {
+            return Err(ParseError::with_status(0, "start line", StatusCode::MESSAGE_TOO_LARGE));
+        }
+        let start = start_line(buf, end, at)?;
+        Ok((Self { lines, at }, start))
     }
-    let mut defect = None;
-    let (start, version_ok) = start_line(buf, line_end, &mut defect)?;
-    let mut fields: SmallVec<[Field; 32]> = SmallVec::new();
-    let mut at = line_end + 1;
-    loop {
-        match bytes.get(at..) {
-            Some([b'\r', b'\n', ..]) => {
-                at += 2;
-                break;
-            }
-            Some([b'\n', ..]) => {
-                at += 1;
-                break;
-            }
-            None | Some([]) => {
+
+    /// Reads the header fields. Says where the body begins, and what is wrong that does not keep the message from
+    /// being answered.
+    pub(crate) fn fields(mut self, fields: &mut SmallVec<[Field; 32]>) -> (usize, Option<ParseError>) {
+        let bytes = self.lines.bytes;
+        let mut at = self.at;
+        let mut defect = None;
+        loop {
+            if at == bytes.len() {
                 defect.get_or_insert(ParseError::new(at, "end of header"));
                 break;
             }
-            Some(_) => {}
+            let (mut end, mut next) = self.lines.next();
+            if end == at {
+                at = next;
+                break;
+            }
+            // Rule 61: a line that begins with white space continues the one before.
+            while matches!(bytes.get(next), Some(b' ' | b'\t')) {
+                (end, next) = self.lines.next();
+            }
+            if next > MAX_HEADER_BYTES || fields.len() == MAX_FIELDS {
+                // What follows stays unread: the message is answered by what was found so far.
+                let error = ParseError::with_status(at, "header section", StatusCode::MESSAGE_TOO_LARGE);
+                return (bytes.len(), Some(error));
+            }
+            let field = header_line(bytes, at, end, next);
+            if field.name == field.line {
+                defect.get_or_insert(ParseError::new(at, "message-header"));
+            }
+            fields.push(field);
+            at = next;
         }
-        let (field, next) = header_line(bytes, at, &mut defect);
-        if next > MAX_HEADER_BYTES || fields.len() == MAX_FIELDS {
-            // What follows stays unread: the message is answered by what was found so far.
-            defect = Some(ParseError::with_status(at, "header section", StatusCode::MESSAGE_TOO_LARGE));
-            at = bytes.len();
-            break;
+        if let Some(stray) = self.lines.stray {
+            defect.get_or_insert(ParseError::new(stray, "control character"));
         }
-        fields.push(field);
-        at = next;
+        (at, defect)
     }
-    Ok(Index { start, version_ok, fields, body: at, defect })
 }
 
-/// Reads one header field from `at`, folded lines included, and returns where the next one begins.
-fn header_line(bytes: &[u8], at: usize, defect: &mut Option<ParseError>) -> (Field, usize) {
-    let mut hash = NameHash::default();
-    let mut name_end = at;
-    while let Some(byte) = bytes.get(name_end) {
-        let lower = NAME[*byte as usize];
-        if lower == 0 {
-            break;
+/// Cuts a header section into lines.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    controls: Controls<'a>,
+    /// The first control character that is no line end, no tab and not escaped by a backslash (`quoted-pair`).
+    stray: Option<usize>,
+}
+
+impl Lines<'_> {
+    /// Where the next line ends, and where the one behind it begins.
+    #[inline]
+    fn next(&mut self) -> (usize, usize) {
+        while let Some(at) = self.controls.next() {
+            match self.bytes[at] {
+                b'\r' if self.bytes.get(at + 1) == Some(&b'\n') => {
+                    self.controls.next();
+                    return (at, at + 2);
+                }
+                b'\n' => return (at, at + 1),
+                b'\t' => {}
+                _ => self.note(at),
+            }
         }
-        hash = hash.push(lower);
-        name_end += 1;
+        (self.bytes.len(), self.bytes.len())
     }
+
+    #[cold]
+    fn note(&mut self, at: usize) {
+        if self.stray.is_none() && (at == 0 || self.bytes[at - 1] != b'\\') {
+            self.stray = Some(at);
+        }
+    }
+}
+
+/// Finds name and value in the line `[at, end)`, folded lines included. The name is empty where there is none.
+#[inline]
+fn header_line(bytes: &[u8], at: usize, end: usize, next: usize) -> Field {
+    let block = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>);
+    let colon = match block.and_then(scan::colon) {
+        Some(length) if at + length < end => at + length,
+        _ => match memchr::memchr(b':', &bytes[at..end]) {
+            Some(length) => at + length,
+            None => return Field::broken(at, next),
+        },
+    };
+    let mut name_end = colon;
     // Rule 62: white space may stand before the colon.
-    let mut colon = name_end;
-    while matches!(bytes.get(colon), Some(b' ' | b'\t')) {
-        colon += 1;
+    while name_end > at && matches!(bytes[name_end - 1], b' ' | b'\t') {
+        name_end -= 1;
     }
-    let well_formed = name_end > at && bytes.get(colon) == Some(&b':');
-    let mut next = line_end(bytes, if well_formed { colon } else { at });
-    // Rule 61: a line that begins with white space continues the one before.
-    while matches!(bytes.get(next), Some(b' ' | b'\t')) {
-        next = line_end(bytes, next);
+    let name = &bytes[at..name_end];
+    let id = match block {
+        Some(block) => HeaderId::recognise(name, block),
+        None => HeaderId::from_name(name),
+    };
+    if id == HeaderId::OTHER && !is_token(name) {
+        return Field::broken(at, next);
     }
-    if !well_formed {
-        defect.get_or_insert(ParseError::new(at, "message-header"));
-        let field = Field::new(Source::Received, at, at, at, next, HeaderId::OTHER);
-        return (field, next);
+    let mut value = &bytes[colon + 1..end];
+    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = value {
+        value = rest;
     }
-    let mut value = colon + 1;
-    while matches!(bytes.get(value), Some(byte) if value < next && is_lws(*byte)) {
-        value += 1;
+    let start = end - value.len();
+    while let [rest @ .., b' ' | b'\t' | b'\r' | b'\n'] = value {
+        value = rest;
     }
-    let id = HeaderId::lookup(hash, &bytes[at..name_end]);
-    (Field::new(Source::Received, at, name_end, value.min(next), next, id), next)
+    Field::new(Source::Received, [at, name_end, start, start + value.len(), next], id)
 }
 
-/// Where the line that holds `at` ends, its line feed included.
-fn line_end(bytes: &[u8], at: usize) -> usize {
-    memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |offset| at + offset + 1)
-}
-
-fn start_line(
-    buf: &Bytes,
-    line_end: usize,
-    defect: &mut Option<ParseError>,
-) -> Result<(StartLine, bool), ParseError> {
-    let bytes: &[u8] = buf;
-    let mut end = line_end;
-    while end > 0 && bytes[end - 1] == b'\r' {
-        end -= 1;
-    }
-    let line = &bytes[..end];
+fn start_line(buf: &Bytes, end: usize, next: usize) -> Result<Start, ParseError> {
+    let line = &buf[..end];
+    let mut defect = None;
     if line.len() > 4 && line[..4].eq_ignore_ascii_case(b"SIP/") {
-        return status_line(line, line_end + 1);
+        return status_line(line, next);
     }
-    let method_end = memchr::memchr(b' ', line).ok_or(ParseError::new(0, "Request-Line"))?;
+    let method_end = line.iter().position(|byte| *byte == b' ');
+    let method_end = method_end.ok_or(ParseError::new(0, "Request-Line"))?;
     let method = Method::from_slice(&line[..method_end], buf)?;
-    let trimmed = trim(line).len();
-    let version = memchr::memrchr(b' ', &line[..trimmed]).filter(|at| *at > method_end);
-    let version = version.ok_or(ParseError::new(method_end, "Request-Line"))? + 1;
-    let name = &line[version..trimmed];
-    if name.len() < 5 || !name[..4].eq_ignore_ascii_case(b"SIP/") {
-        return Err(ParseError::new(version, "SIP-Version"));
-    }
-    let uri = trim(&line[method_end..version]);
-    let uri_start = uri.as_ptr() as usize - line.as_ptr() as usize;
-    let exact = uri_start == method_end + 1 && uri_start + uri.len() + 1 == version && trimmed == line.len();
-    if !exact || uri.is_empty() {
+    let (uri, version_ok) = match line.strip_suffix(b" SIP/2.0") {
+        Some(rest) if rest.len() > method_end => (method_end + 1..rest.len(), true),
+        _ => {
+            let trimmed = trim(line).len();
+            let version = memchr::memrchr(b' ', &line[..trimmed]).filter(|at| *at > method_end);
+            let version = version.ok_or(ParseError::new(method_end, "Request-Line"))?;
+            let name = &line[version + 1..trimmed];
+            if name.len() < 5 || !name[..4].eq_ignore_ascii_case(b"SIP/") {
+                return Err(ParseError::new(version + 1, "SIP-Version"));
+            }
+            if trimmed != line.len() {
+                defect.get_or_insert(ParseError::new(method_end, "Request-Line"));
+            }
+            (method_end + 1..version, name[4..].eq(b"2.0"))
+        }
+    };
+    let exact = trim(&line[uri.clone()]);
+    if exact.len() != uri.len() || uri.is_empty() {
         // RFC 4475 §3.1.2.8 to 10: superfluous white space may be answered with 400.
         defect.get_or_insert(ParseError::new(method_end, "Request-Line"));
     }
-    let uri = Span::new(Source::Received, uri_start, uri_start + uri.len());
-    let start = StartLine::Request { method, uri, line: Span::new(Source::Received, 0, line_end + 1) };
-    Ok((start, name[4..].eq(b"2.0")))
+    let lead = line[uri.clone()].iter().take_while(|byte| is_lws(**byte)).count().min(uri.len());
+    let uri = Span::new(Source::Received, uri.start + lead, uri.start + lead + exact.len());
+    let line = StartLine::Request { method, uri, line: Span::new(Source::Received, 0, next) };
+    Ok(Start { line, version_ok, defect })
 }
 
-fn status_line(line: &[u8], next: usize) -> Result<(StartLine, bool), ParseError> {
+fn status_line(line: &[u8], next: usize) -> Result<Start, ParseError> {
     let space = memchr::memchr(b' ', line).ok_or(ParseError::new(0, "Status-Line"))?;
     let code_end =
         line[space + 1..].iter().position(|byte| *byte == b' ').map_or(line.len(), |at| space + 1 + at);
@@ -154,8 +201,9 @@ fn status_line(line: &[u8], next: usize) -> Result<(StartLine, bool), ParseError
     }
     // Rule 75: the reason phrase may be missing, with or without its space.
     let reason = Span::new(Source::Received, (code_end + 1).min(line.len()), line.len());
-    let whole = Span::new(Source::Received, 0, next);
-    Ok((StartLine::Response { status, reason, line: whole }, line[4..space].eq(b"2.0")))
+    let version_ok = line[4..space].eq(b"2.0");
+    let line = StartLine::Response { status, reason, line: Span::new(Source::Received, 0, next) };
+    Ok(Start { line, version_ok, defect: None })
 }
 
 /// Finds the end of a header section: the offset behind its empty line. For framing on streams.

@@ -6,7 +6,6 @@ const TOKEN: u8 = 1;
 const HOST: u8 = 2;
 const DIGIT: u8 = 4;
 const PARAM: u8 = 8;
-const NOT_URI: u8 = 16;
 const LWS: u8 = 32;
 const NAME_PART: u8 = 64;
 
@@ -52,9 +51,6 @@ const CLASSES: [u8; 256] = {
         {
             table[byte] |= PARAM;
         }
-        if matches!(c, 0..=0x20 | 0x7f | b'<' | b'>' | b'"') {
-            table[byte] |= NOT_URI;
-        }
         if matches!(c, b' ' | b'\t' | b'\r' | b'\n') {
             table[byte] |= LWS;
         }
@@ -67,50 +63,38 @@ const CLASSES: [u8; 256] = {
     table
 };
 
-/// The lower-case form of each token character, 0 for what cannot be in a header name.
-pub(crate) const NAME: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        if CLASSES[byte] & TOKEN != 0 {
-            table[byte] = (byte as u8).to_ascii_lowercase();
-        }
-        byte += 1;
-    }
-    table
-};
-
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     CLASSES[byte as usize] & TOKEN != 0
 }
 
-pub(crate) fn is_host_byte(byte: u8) -> bool {
-    CLASSES[byte as usize] & HOST != 0
-}
-
 /// Whether all of `text` is one non-empty token.
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|byte| is_token_byte(*byte))
+    !text.is_empty() && span(text, TOKEN) == text.len()
+}
+
+/// How many octets from the start on are of a class.
+#[inline]
+fn span(bytes: &[u8], class: u8) -> usize {
+    let class_of = |byte: u8| CLASSES[byte as usize];
+    let mut rest = bytes;
+    // Four a step: the classes that they have in common.
+    while let Some(([a, b, c, d], tail)) = rest.split_first_chunk::<4>() {
+        if class_of(*a) & class_of(*b) & class_of(*c) & class_of(*d) & class == 0 {
+            break;
+        }
+        rest = tail;
+    }
+    while let [first, tail @ ..] = rest
+        && class_of(*first) & class != 0
+    {
+        rest = tail;
+    }
+    bytes.len() - rest.len()
 }
 
 /// White space between the pieces of a value. The index admits CR and LF inside a value only where a line is folded.
 pub(crate) fn is_lws(byte: u8) -> bool {
     CLASSES[byte as usize] & LWS != 0
-}
-
-/// What may stand in the value of a parameter without quotes.
-pub(crate) fn is_param_byte(byte: u8) -> bool {
-    CLASSES[byte as usize] & PARAM != 0
-}
-
-/// What no URI may hold.
-pub(crate) fn is_not_uri_byte(byte: u8) -> bool {
-    CLASSES[byte as usize] & NOT_URI != 0
-}
-
-/// What may stand in a display name without quotes.
-pub(crate) fn is_name_part(byte: u8) -> bool {
-    CLASSES[byte as usize] & NAME_PART != 0
 }
 
 /// `text` without white space at its ends.
@@ -190,7 +174,21 @@ impl<'a> Cursor<'a> {
     }
 
     /// Takes `byte` with the white space around it (`SEMI`, `SLASH`, `EQUAL` of the grammar).
+    #[inline]
     pub(crate) fn eat_padded(&mut self, byte: u8) -> bool {
+        match self.peek() {
+            Some(next) if next == byte => {
+                self.at += 1;
+                self.skip_lws();
+                true
+            }
+            Some(next) if is_lws(next) => self.eat_behind_space(byte),
+            _ => false,
+        }
+    }
+
+    #[cold]
+    fn eat_behind_space(&mut self, byte: u8) -> bool {
         let before = self.at;
         self.skip_lws();
         if self.eat(byte) {
@@ -215,9 +213,38 @@ impl<'a> Cursor<'a> {
         text(self.token_bytes(rule)?, start, rule)
     }
 
+    /// What there is of a class.
+    #[inline]
+    fn take(&mut self, class: u8) -> &'a [u8] {
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let (taken, _) = rest.split_at(span(rest, class));
+        self.at += taken.len();
+        taken
+    }
+
+    pub(crate) fn take_digits(&mut self) -> &'a [u8] {
+        self.take(DIGIT)
+    }
+
+    /// What may stand in a domain name.
+    pub(crate) fn take_host(&mut self) -> &'a [u8] {
+        self.take(HOST)
+    }
+
+    /// What may stand in the value of a parameter without quotes.
+    pub(crate) fn take_param_value(&mut self) -> &'a [u8] {
+        self.take(PARAM)
+    }
+
+    /// What may stand in a display name without quotes.
+    pub(crate) fn take_name_part(&mut self) -> &'a [u8] {
+        self.take(NAME_PART)
+    }
+
     /// A token that nobody needs as text yet.
+    #[inline]
     pub(crate) fn token_bytes(&mut self, rule: &'static str) -> Result<&'a [u8], ParseError> {
-        let token = self.take_while(is_token_byte);
+        let token = self.take(TOKEN);
         if token.is_empty() { Err(self.error(rule)) } else { Ok(token) }
     }
 

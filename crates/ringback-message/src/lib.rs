@@ -44,6 +44,7 @@ mod message;
 mod method;
 mod params;
 mod render;
+mod scan;
 mod status;
 mod uri;
 mod validate;

@@ -1,8 +1,8 @@
 //! The message: bytes, where its lines are, and what was changed.
 
 use crate::header::Header;
-use crate::index::{Index, index};
-use crate::lex::{Elements, decimal, is_lws, trim};
+use crate::index::{Indexer, Start};
+use crate::lex::{Elements, decimal, trim};
 use crate::{HeaderId, Method, ParseError, StatusCode, Uri};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -71,27 +71,29 @@ pub(crate) enum StartLine {
     Response { status: StatusCode, reason: Span, line: Span },
 }
 
-/// Where one header field is: `[line, name)`, then `[value, end)` with its line end.
+/// Where one header field is: its name is `[line, name)`, its value without outer white space
+/// `[value, value_end)`, and behind its line end, at `end`, the next line begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Field {
     pub(crate) line: u16,
     pub(crate) name: u16,
     pub(crate) value: u16,
+    pub(crate) value_end: u16,
     pub(crate) end: u16,
     pub(crate) id: HeaderId,
     pub(crate) source: Source,
 }
 
 impl Field {
-    pub(crate) fn new(
-        source: Source,
-        line: usize,
-        name: usize,
-        value: usize,
-        end: usize,
-        id: HeaderId,
-    ) -> Self {
-        Self { line: line as u16, name: name as u16, value: value as u16, end: end as u16, id, source }
+    /// The places in the order of the fields of the structure.
+    pub(crate) fn new(source: Source, places: [usize; 5], id: HeaderId) -> Self {
+        let [line, name, value, value_end, end] = places.map(|place| place as u16);
+        Self { line, name, value, value_end, end, id, source }
+    }
+
+    /// A line that is no header field: it has no name.
+    pub(crate) fn broken(line: usize, end: usize) -> Self {
+        Self::new(Source::Received, [line, line, line, end, end], HeaderId::OTHER)
     }
 }
 
@@ -123,14 +125,19 @@ impl Message {
     /// When it cannot be told whether this is a request or a response.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, ParseError> {
         let received = bytes.into();
-        let found = index(&received)?;
-        Ok(Self::from_index(received, found))
-    }
-
-    fn from_index(received: Bytes, found: Index) -> Self {
-        let Index { start, version_ok, fields, body, defect } = found;
-        let body = received.slice(body..);
-        let mut message = Self { received, overlay: Vec::new(), start, fields, body, version_ok, defect };
+        let (indexer, Start { line, version_ok, defect }) = Indexer::start(&received)?;
+        let mut message = Self {
+            received: received.clone(),
+            overlay: Vec::new(),
+            start: line,
+            fields: SmallVec::new(),
+            body: Bytes::new(),
+            version_ok,
+            defect,
+        };
+        let (body, defect) = indexer.fields(&mut message.fields);
+        message.defect = message.defect.or(defect);
+        message.body = received.slice(body..);
         match message.content_length() {
             Ok(Some(length)) if length <= message.body.len() => message.body.truncate(length),
             Ok(Some(_)) => {
@@ -141,7 +148,7 @@ impl Message {
                 message.defect.get_or_insert(error);
             }
         }
-        message
+        Ok(message)
     }
 
     /// What Content-Length says. Several that differ, signs and overflow are refused (rule 76).
@@ -178,13 +185,7 @@ impl Message {
     }
 
     pub(crate) fn value(&self, field: &Field) -> &[u8] {
-        let mut value = &self.source(field.source)[usize::from(field.value)..usize::from(field.end)];
-        while let [rest @ .., last] = value
-            && is_lws(*last)
-        {
-            value = rest;
-        }
-        value
+        &self.source(field.source)[usize::from(field.value)..usize::from(field.value_end)]
     }
 
     pub(crate) fn line(&self, field: &Field) -> &[u8] {
@@ -221,7 +222,15 @@ impl Message {
     /// `None` when the field is absent, an error when its first value is out of its grammar; the offset then
     /// counts in the message as received.
     pub fn first<'a, H: Header<'a>>(&'a self) -> Option<Result<H, ParseError>> {
-        self.all().next()
+        self.fields.iter().find(|field| field.id == H::ID).map(|field| self.parse_first(field))
+    }
+
+    /// The first value of a row.
+    pub(crate) fn parse_first<'a, H: Header<'a>>(&'a self, field: &Field) -> Result<H, ParseError> {
+        let row = self.value(field);
+        let (at, value) =
+            if H::ID.is_list() { Elements::new(row).next().unwrap_or((0, row)) } else { (0, row) };
+        H::parse(value).map_err(|error| error.shifted(usize::from(field.value) + at))
     }
 
     /// The first value of a field that must be there.

@@ -1,7 +1,7 @@
 //! Parameters of header values: `;name=value;flag`.
 
 use crate::ParseError;
-use crate::lex::{Cursor, is_param_byte, text, unquote};
+use crate::lex::{Cursor, text, unquote};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -82,10 +82,19 @@ impl<'a> Params<'a> {
 
     /// The first parameter of that name, in any letter case.
     pub fn find(&self, name: &str) -> Option<Param<'a>> {
-        if self.0.is_empty() {
-            return None;
+        let mut cursor = Cursor::new(self.0);
+        while cursor.eat_padded(b';') {
+            let candidate = cursor.rest().get(..name.len()).unwrap_or_default();
+            if candidate.eq_ignore_ascii_case(name.as_bytes()) {
+                let (own, value) = take_raw(&mut cursor, "generic-param").ok()?;
+                if own.len() == name.len() {
+                    return Self::named((own, value));
+                }
+            } else {
+                skip_raw(&mut cursor);
+            }
         }
-        self.raw().find(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).and_then(Self::named)
+        None
     }
 
     /// The value of that parameter as it stands, when it has one and is a token or host.
@@ -95,7 +104,7 @@ impl<'a> Params<'a> {
 
     /// Whether the parameter is there, with or without a value.
     pub fn has(&self, name: &str) -> bool {
-        !self.0.is_empty() && self.raw().any(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()))
+        self.find(name).is_some()
     }
 
     /// The bytes as they stand, from the first semicolon on.
@@ -122,11 +131,22 @@ fn take_raw<'a>(cursor: &mut Cursor<'a>, rule: &'static str) -> Result<Raw<'a>, 
     if cursor.peek() == Some(b'"') {
         cursor.quoted(rule)?;
     } else {
-        while !cursor.take_while(is_param_byte).is_empty() && cursor.peek() == Some(b'"') {
+        while !cursor.take_param_value().is_empty() && cursor.peek() == Some(b'"') {
             cursor.quoted(rule)?;
         }
     }
     Ok((name, Some(&cursor.input[start..cursor.at])))
+}
+
+/// Goes to the semicolon behind a parameter that was checked before.
+fn skip_raw(cursor: &mut Cursor<'_>) {
+    while let Some(offset) = memchr::memchr2(b';', b'"', cursor.rest()) {
+        cursor.at += offset;
+        if cursor.peek() == Some(b';') || cursor.quoted("generic-param").is_err() {
+            return;
+        }
+    }
+    cursor.at = cursor.input.len();
 }
 
 impl fmt::Debug for Params<'_> {

@@ -1,12 +1,14 @@
 //! Whether a message can be worked on at all, and what tells it apart from others.
 
-use crate::header::{CSeq, CallId, From, Header as _, MaxForwards, To, Via};
-use crate::message::StartLine;
+use crate::header::{CSeq, CallId, From, Header, MaxForwards, To, Via};
+use crate::message::{Field, StartLine};
 use crate::{HeaderId, Message, Method, ParseError, StatusCode, Uri};
 
 /// What places a message in transactions and dialogs, read once.
 #[derive(Clone, Debug)]
 pub struct Routing<'a> {
+    /// The Request-URI; `None` in a response.
+    pub uri: Option<Uri<'a>>,
     /// The topmost Via.
     pub via: Via<'a>,
     /// Call-ID, as written.
@@ -23,13 +25,32 @@ impl Message {
     /// Reads what places the message in transactions and dialogs.
     ///
     /// # Errors
-    /// When one of Via, From, To, Call-ID and CSeq is missing or out of its grammar.
+    /// When the Request-URI is out of its grammar, or one of Via, From, To, Call-ID and CSeq, or one is missing.
     pub fn routing(&self) -> Result<Routing<'_>, ParseError> {
-        let via = self.require::<Via<'_>>()?;
-        let from = self.require::<From<'_>>()?;
-        let to = self.require::<To<'_>>()?;
-        let call_id = self.require::<CallId<'_>>()?.0;
-        Ok(Routing { via, call_id, from_tag: from.tag(), to_tag: to.tag(), cseq: self.require()? })
+        self.routing_in(&Essentials::of(&self.fields))
+    }
+
+    fn routing_in(&self, found: &Essentials<'_>) -> Result<Routing<'_>, ParseError> {
+        let uri = match &self.start {
+            StartLine::Request { uri: span, .. } => {
+                let uri = Uri::parse(self.span(*span));
+                Some(uri.map_err(|error| error.shifted(span.start.into()))?)
+            }
+            StartLine::Response { .. } => None,
+        };
+        let via: Via<'_> = self.parse_needed(found.first[VIA])?;
+        let from: From<'_> = self.parse_needed(found.first[FROM])?;
+        let to: To<'_> = self.parse_needed(found.first[TO])?;
+        let CallId(call_id) = self.parse_needed(found.first[CALL_ID])?;
+        let cseq = self.parse_needed(found.first[CSEQ])?;
+        Ok(Routing { uri, via, call_id, from_tag: from.tag(), to_tag: to.tag(), cseq })
+    }
+
+    fn parse_needed<'a, H: Header<'a>>(&'a self, field: Option<&Field>) -> Result<H, ParseError> {
+        match field {
+            Some(field) => self.parse_first(field),
+            None => Err(ParseError::new(0, H::ID.name())),
+        }
     }
 
     /// Judges what every element must be able to rely on: start line, version, framing, and the fields that
@@ -44,11 +65,13 @@ impl Message {
         if let Some(defect) = self.defect() {
             return Err(defect);
         }
-        if let StartLine::Request { uri, .. } = &self.start {
-            Uri::parse(self.span(*uri)).map_err(|error| error.shifted(uri.start.into()))?;
+        let found = Essentials::of(&self.fields);
+        for id in [HeaderId::FROM, HeaderId::TO, HeaderId::CALL_ID, HeaderId::CSEQ] {
+            if found.count[usize::from(PLACES[id.index()])] != 1 {
+                return Err(ParseError::new(self.offset_of(id), id.name()));
+            }
         }
-        self.require_once()?;
-        let routing = self.routing()?;
+        let routing = self.routing_in(&found)?;
         if let StartLine::Request { method, .. } = &self.start {
             if routing.cseq.method != *method {
                 // RFC 4475 §3.1.2.18: for a method that nobody knows, 501 ages better.
@@ -56,36 +79,18 @@ impl Message {
                     if method.is_known() { StatusCode::BAD_REQUEST } else { StatusCode::NOT_IMPLEMENTED };
                 return Err(ParseError::with_status(self.offset_of(HeaderId::CSEQ), "CSeq method", status));
             }
-            if let Some(Err(error)) = self.first::<MaxForwards>() {
+            if let Some(field) = found.first[MAX_FORWARDS] {
                 // Larger than a byte is read as absent; the proxy then starts over at 70 (RFC 4475 §3.1.2.4).
-                if self.values(HeaderId::MAX_FORWARDS).any(|value| !value.iter().all(u8::is_ascii_digit)) {
-                    return Err(error);
+                let hops = self.value(field);
+                if hops.is_empty() || !hops.iter().all(u8::is_ascii_digit) {
+                    return Err(ParseError::new(field.value.into(), MaxForwards::ID.name()));
                 }
             }
         }
-        Ok(routing)
-    }
-
-    /// Fields without which a message means nothing are there once; those that may be absent not twice.
-    fn require_once(&self) -> Result<(), ParseError> {
-        let mut seen = [0u8; 4];
-        const NEEDED: [HeaderId; 4] = [HeaderId::FROM, HeaderId::TO, HeaderId::CALL_ID, HeaderId::CSEQ];
-        let mut max_forwards = 0u8;
-        for field in &self.fields {
-            if let Some(index) = NEEDED.iter().position(|id| *id == field.id) {
-                seen[index] = seen[index].saturating_add(1);
-            }
-            max_forwards = max_forwards.saturating_add(u8::from(field.id == HeaderId::MAX_FORWARDS));
-        }
-        for (id, count) in NEEDED.into_iter().zip(seen) {
-            if count != 1 {
-                return Err(ParseError::new(self.offset_of(id), id.name()));
-            }
-        }
-        if max_forwards > 1 {
+        if found.count[MAX_FORWARDS] > 1 {
             return Err(ParseError::new(self.offset_of(HeaderId::MAX_FORWARDS), MaxForwards::ID.name()));
         }
-        Ok(())
+        Ok(routing)
     }
 
     fn offset_of(&self, id: HeaderId) -> usize {
@@ -95,5 +100,46 @@ impl Message {
     /// Whether this request is `method`.
     pub fn is(&self, method: &Method) -> bool {
         self.method() == Some(method)
+    }
+}
+
+const VIA: usize = 0;
+const FROM: usize = 1;
+const TO: usize = 2;
+const CALL_ID: usize = 3;
+const CSEQ: usize = 4;
+const MAX_FORWARDS: usize = 5;
+/// All other fields.
+const REST: usize = 6;
+
+/// Which place among [`Essentials`] each field has.
+static PLACES: [u8; 256] = {
+    let mut places = [REST as u8; 256];
+    places[HeaderId::VIA.index()] = VIA as u8;
+    places[HeaderId::FROM.index()] = FROM as u8;
+    places[HeaderId::TO.index()] = TO as u8;
+    places[HeaderId::CALL_ID.index()] = CALL_ID as u8;
+    places[HeaderId::CSEQ.index()] = CSEQ as u8;
+    places[HeaderId::MAX_FORWARDS.index()] = MAX_FORWARDS as u8;
+    places
+};
+
+/// The fields that are looked at in every message, found in one pass.
+struct Essentials<'a> {
+    first: [Option<&'a Field>; 7],
+    count: [u16; 7],
+}
+
+impl<'a> Essentials<'a> {
+    fn of(fields: &'a [Field]) -> Self {
+        let mut found = Self { first: [None; 7], count: [0; 7] };
+        for field in fields {
+            let place = usize::from(PLACES[field.id.index()]);
+            if found.count[place] == 0 {
+                found.first[place] = Some(field);
+            }
+            found.count[place] += 1;
+        }
+        found
     }
 }

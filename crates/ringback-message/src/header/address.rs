@@ -1,7 +1,8 @@
 //! Fields that hold addresses: From, To, Contact, Route and their kin.
 
 use super::{Header, HeaderId};
-use crate::lex::{Cursor, is_lws, is_name_part, trim, unquote};
+use crate::lex::{Cursor, is_lws, trim, unquote};
+use crate::scan::uri_marks;
 use crate::{Params, ParseError, Uri};
 use std::borrow::Cow;
 use std::fmt;
@@ -28,7 +29,7 @@ impl<'a> NameAddr<'a> {
         let start = cursor.at;
         // One quoted string, or tokens and white space. Several quoted strings (`""+41""`) occur in the wild.
         loop {
-            cursor.take_while(is_name_part);
+            cursor.take_name_part();
             if cursor.peek() != Some(b'"') {
                 break;
             }
@@ -37,13 +38,7 @@ impl<'a> NameAddr<'a> {
         let display = trim(&cursor.input[start..cursor.at]);
         cursor.skip_lws();
         if cursor.eat(b'<') {
-            let open = cursor.at;
-            let inside = cursor.take_while(|byte| byte != b'>');
-            if !cursor.eat(b'>') {
-                return Err(ParseError::new(open, "name-addr"));
-            }
-            let lead = inside.iter().take_while(|byte| is_lws(**byte)).count();
-            let uri = Uri::parse(trim(inside)).map_err(|error| error.shifted(open + lead))?;
+            let uri = bracketed(&mut cursor)?;
             let params = Params::take(&mut cursor, "generic-param")?;
             cursor.finish("name-addr")?;
             return Ok(Self { display, uri, params });
@@ -79,6 +74,25 @@ impl<'a> NameAddr<'a> {
     /// The `tag` parameter, where there is one that is not empty.
     pub fn tag(&self) -> Option<&'a str> {
         self.params.value("tag").filter(|tag| !tag.is_empty())
+    }
+}
+
+/// The URI behind `<`, and the `>` behind it.
+fn bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<Uri<'a>, ParseError> {
+    let (open, rest) = (cursor.at, cursor.rest());
+    let marks = uri_marks(rest);
+    match marks.broken {
+        // Where white space is the first thing that no URI has, there may be more of it at both ends.
+        Some(end) if rest[end] == b'>' => {
+            cursor.at += end + 1;
+            Uri::divided(&rest[..end], marks).map_err(|error| error.shifted(open))
+        }
+        _ => {
+            let length = memchr::memchr(b'>', rest).ok_or(ParseError::new(open, "name-addr"))?;
+            cursor.at += length + 1;
+            let lead = rest.iter().take_while(|byte| is_lws(**byte)).count();
+            Uri::parse(trim(&rest[..length])).map_err(|error| error.shifted(open + lead))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Names of header fields.
 
-use super::table::{KNOWN, MULTIPLIER, SHIFT, SLOTS};
+use super::table::{KNOWN, LOWER, MULTIPLIER, SHIFT, SLOTS};
+use crate::scan;
 use std::fmt;
 
 /// The name of a header field of the IANA registry, or [`OTHER`](Self::OTHER).
@@ -31,26 +32,48 @@ impl HeaderId {
     /// A field that the registry does not name.
     pub const OTHER: Self = Self(0);
 
+    /// Its place in tables of all fields, below 256.
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+
     fn known(self) -> Option<&'static Known> {
         KNOWN.get(usize::from(self.0).wrapping_sub(1))
     }
 
     /// Finds the id for a name in either form and any letter case.
     pub fn from_name(name: &[u8]) -> Self {
-        let hash = name.iter().fold(NameHash::default(), |hash, byte| hash.push(byte.to_ascii_lowercase()));
-        Self::lookup(hash, name)
+        let mut block = [0; 16];
+        let short = name.len().min(16);
+        block[..short].copy_from_slice(&name[..short]);
+        // Comparing sixteen octets at once relies on there being no control characters.
+        let clean = !name.iter().any(u8::is_ascii_control);
+        if clean { Self::recognise(name, &block) } else { Self::OTHER }
     }
 
-    /// The id for a name whose hash was rolled on the way.
-    pub(crate) fn lookup(hash: NameHash, name: &[u8]) -> Self {
-        let id = Self(SLOTS[(hash.0.wrapping_mul(MULTIPLIER) >> SHIFT) as usize]);
-        match id.known() {
-            // Nearly all write names as the registry does, and that is compared at once.
-            Some(known) if known.name.as_bytes() == name => id,
-            Some(known) if known.name.as_bytes().eq_ignore_ascii_case(name) => id,
-            Some(known) if name.len() == 1 && known.compact == name[0].to_ascii_lowercase() => id,
-            _ => Self::OTHER,
+    /// The id for a name without control characters; `block` begins with it, whatever follows behind.
+    #[inline]
+    pub(crate) fn recognise(name: &[u8], block: &[u8; 16]) -> Self {
+        let length = name.len();
+        if length < 2 {
+            return name.first().map_or(Self::OTHER, |letter| Self::compact_form(*letter));
         }
+        let (first, middle, telling) = (name[0], name[length / 2], name[length - 2]);
+        // These four tell all the names of the registry apart; the table is made so, and what is not in it is
+        // found out by the comparison.
+        let key = u32::from_le_bytes([length as u8, first | 0x20, middle | 0x20, telling | 0x20]);
+        let id = SLOTS[(key.wrapping_mul(MULTIPLIER) >> SHIFT) as usize];
+        let index = usize::from(id.wrapping_sub(1));
+        let (Some(known), Some(lower)) = (KNOWN.get(index), LOWER.get(index)) else { return Self::OTHER };
+        let same = known.name.len() == length
+            && scan::same_name(block, lower, length.min(16))
+            && (length <= 16 || known.name.as_bytes()[16..].eq_ignore_ascii_case(&name[16..]));
+        if same { Self(id) } else { Self::OTHER }
+    }
+
+    fn compact_form(letter: u8) -> Self {
+        let index = usize::from((letter | 0x20).wrapping_sub(b'a'));
+        if letter.is_ascii_alphabetic() { Self(COMPACT[index]) } else { Self::OTHER }
     }
 
     /// The long form as the registry spells it; empty for `OTHER`.
@@ -91,16 +114,19 @@ impl fmt::Display for HeaderId {
     }
 }
 
-/// The hash of a name, rolled one lower-case byte at a time.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct NameHash(u32);
-
-impl NameHash {
-    #[inline]
-    pub(crate) fn push(self, lower: u8) -> Self {
-        Self(self.0.wrapping_mul(31).wrapping_add(u32::from(lower)))
+/// The id of each letter that is a compact form, 0 where there is none.
+const COMPACT: [u8; 26] = {
+    let mut ids = [0; 26];
+    let mut index = 0;
+    while index < KNOWN.len() {
+        let letter = KNOWN[index].compact;
+        if letter != 0 {
+            ids[(letter - b'a') as usize] = index as u8 + 1;
+        }
+        index += 1;
     }
-}
+    ids
+};
 
 #[cfg(test)]
 mod tests {

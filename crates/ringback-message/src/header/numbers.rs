@@ -1,7 +1,8 @@
 //! Fields that hold numbers and identifiers.
 
 use super::{Header, HeaderId};
-use crate::lex::{Cursor, decimal, is_lws, text, trim};
+use crate::lex::{Cursor, decimal, text, trim};
+use crate::scan::space_or_control;
 use crate::{Method, Params, ParseError};
 use bytes::Bytes;
 use std::fmt;
@@ -22,16 +23,16 @@ impl<'a> Header<'a> for CSeq {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         let start = cursor.at;
-        let number = decimal(cursor.take_while(|byte| byte.is_ascii_digit()));
+        let number = decimal(cursor.take_digits());
         let number = number.ok_or(ParseError::new(start, "CSeq"))?;
         let before = cursor.at;
         cursor.skip_lws();
         if cursor.at == before {
             return Err(cursor.error("CSeq"));
         }
-        let name = cursor.token("CSeq")?;
+        let name = cursor.token_bytes("CSeq")?;
         cursor.finish("CSeq")?;
-        let method = Method::new(name).map_err(|_| ParseError::new(before, "CSeq"))?;
+        let method = Method::from_token(name);
         Ok(Self { number, method })
     }
 }
@@ -51,7 +52,7 @@ impl<'a> Header<'a> for CallId<'a> {
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let value = trim(value);
-        match value.iter().position(|byte| is_lws(*byte) || *byte < 0x20) {
+        match space_or_control(value) {
             None if !value.is_empty() => text(value, 0, "callid").map(Self),
             at => Err(ParseError::new(at.unwrap_or(0), "callid")),
         }
@@ -122,7 +123,7 @@ impl<'a> Header<'a> for RetryAfter {
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
-        let seconds = delta_seconds(cursor.take_while(|byte| byte.is_ascii_digit()));
+        let seconds = delta_seconds(cursor.take_digits());
         let seconds = seconds.ok_or(cursor.error("Retry-After"))?;
         cursor.skip_lws();
         if cursor.eat(b'(') {

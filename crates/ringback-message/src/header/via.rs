@@ -28,21 +28,12 @@ impl<'a> Header<'a> for Via<'a> {
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
-        let name = cursor.token("protocol-name")?;
-        if !cursor.eat_padded(b'/') {
-            return Err(cursor.error("sent-protocol"));
+        if cursor.rest().starts_with(b"SIP/2.0/") {
+            cursor.at += 8;
+        } else {
+            take_protocol(&mut cursor)?;
         }
-        let version = cursor.token("protocol-version")?;
-        if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
-            return Err(ParseError::with_status(
-                cursor.at,
-                "sent-protocol",
-                StatusCode::VERSION_NOT_SUPPORTED,
-            ));
-        }
-        if !cursor.eat_padded(b'/') {
-            return Err(cursor.error("sent-protocol"));
-        }
+        cursor.skip_lws();
         let transport = cursor.token("transport")?;
         let before = cursor.at;
         cursor.skip_lws();
@@ -54,6 +45,20 @@ impl<'a> Header<'a> for Via<'a> {
         cursor.finish("via-params")?;
         Ok(Self { transport, host, port, params })
     }
+}
+
+/// Protocol and version in another spelling than nearly all use, and the slash behind them.
+#[cold]
+fn take_protocol(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    let name = cursor.token_bytes("protocol-name")?;
+    if !cursor.eat_padded(b'/') {
+        return Err(cursor.error("sent-protocol"));
+    }
+    let version = cursor.token_bytes("protocol-version")?;
+    if !name.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
+        return Err(ParseError::with_status(cursor.at, "sent-protocol", StatusCode::VERSION_NOT_SUPPORTED));
+    }
+    if cursor.eat_padded(b'/') { Ok(()) } else { Err(cursor.error("sent-protocol")) }
 }
 
 impl<'a> Via<'a> {

@@ -1,7 +1,7 @@
 //! Hosts of URIs and Via fields.
 
 use crate::ParseError;
-use crate::lex::{Cursor, decimal, is_host_byte, text};
+use crate::lex::{Cursor, decimal, text};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -33,27 +33,21 @@ impl<'a> Host<'a> {
 
     pub(crate) fn take(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         let start = cursor.at;
-        if cursor.eat(b'[') {
-            let inside = cursor.take_while(|byte| byte != b']');
-            let address = text(inside, start, "IPv6reference")?;
-            if !cursor.eat(b']') {
-                return Err(ParseError::new(start, "IPv6reference"));
-            }
-            // A zone has meaning on one machine only; RFC 6874 forms are accepted and the zone dropped.
-            let address = address.split_once('%').map_or(address, |(address, _zone)| address);
-            return match address.parse::<Ipv6Addr>() {
-                Ok(ip) => Ok(Self::Ip(ip.into())),
-                Err(_) => Err(ParseError::new(start, "IPv6address")),
-            };
+        if cursor.peek() == Some(b'[') {
+            return take_reference(cursor);
         }
-        let name = cursor.take_while(is_host_byte);
+        let name = cursor.take_host();
+        Self::named(text(name, start, "host")?, start)
+    }
+
+    /// A domain name or IPv4 address of which every character may be part of a host.
+    fn named(name: &'a str, start: usize) -> Result<Self, ParseError> {
         // The root of all names is the host of nobody.
-        if matches!(name, b"" | b".") || name.len() > 255 {
+        if matches!(name, "" | ".") || name.len() > 255 {
             return Err(ParseError::new(start, "host"));
         }
-        let name = text(name, start, "host")?;
         if name.as_bytes()[0].is_ascii_digit()
-            && let Ok(ip) = name.parse::<Ipv4Addr>()
+            && let Some(ip) = ipv4(name.as_bytes())
         {
             return Ok(Self::Ip(ip.into()));
         }
@@ -69,18 +63,74 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Reads `host [":" port]`, white space around the colon allowed (rule 70).
+/// Reads `IPv6reference`: an address in brackets.
+fn take_reference<'a>(cursor: &mut Cursor<'a>) -> Result<Host<'a>, ParseError> {
+    let start = cursor.at;
+    cursor.at += 1;
+    let inside = cursor.take_while(|byte| byte != b']');
+    let address = text(inside, start, "IPv6reference")?;
+    if !cursor.eat(b']') {
+        return Err(ParseError::new(start, "IPv6reference"));
+    }
+    // A zone has meaning on one machine only; RFC 6874 forms are accepted and the zone dropped.
+    let address = address.split_once('%').map_or(address, |(address, _zone)| address);
+    match address.parse::<Ipv6Addr>() {
+        Ok(ip) => Ok(Host::Ip(ip.into())),
+        Err(_) => Err(ParseError::new(start, "IPv6address")),
+    }
+}
+
+/// An address of four decimal numbers without leading zeros, as [`Ipv4Addr`] reads it, in one pass.
+fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let (mut index, mut value, mut digits) = (0, 0u16, 0);
+    for byte in text {
+        match byte {
+            b'0'..=b'9' if digits < 3 && (digits == 0 || value != 0) => {
+                value = value * 10 + u16::from(byte - b'0');
+                digits += 1;
+            }
+            b'.' if digits > 0 && index < 3 => {
+                octets[index] = u8::try_from(value).ok()?;
+                (index, value, digits) = (index + 1, 0, 0);
+            }
+            _ => return None,
+        }
+    }
+    octets[index] = u8::try_from(value).ok()?;
+    (index == 3 && digits > 0).then(|| octets.into())
+}
+
+/// Reads `host [":" port]` from `cursor`, white space around the colon allowed (rule 70).
 pub(crate) fn take_host_port<'a>(cursor: &mut Cursor<'a>) -> Result<(Host<'a>, Option<u16>), ParseError> {
     let host = Host::take(cursor)?;
+    Ok((host, take_port(cursor)?))
+}
+
+/// The same from `cursor` over the octets of `text`.
+pub(super) fn take_host_port_of<'a>(
+    text: &'a str,
+    cursor: &mut Cursor<'a>,
+) -> Result<(Host<'a>, Option<u16>), ParseError> {
+    let start = cursor.at;
+    let host = match cursor.peek() {
+        Some(b'[') => take_reference(cursor)?,
+        _ => {
+            cursor.take_host();
+            Host::named(text.get(start..cursor.at).unwrap_or_default(), start)?
+        }
+    };
+    Ok((host, take_port(cursor)?))
+}
+
+#[inline]
+fn take_port(cursor: &mut Cursor<'_>) -> Result<Option<u16>, ParseError> {
     if !cursor.eat_padded(b':') {
-        return Ok((host, None));
+        return Ok(None);
     }
     let start = cursor.at;
-    let digits = cursor.take_while(|byte| byte.is_ascii_digit());
-    match decimal::<u16>(digits) {
-        Some(port) => Ok((host, Some(port))),
-        None => Err(ParseError::new(start, "port")),
-    }
+    let digits = cursor.take_digits();
+    decimal::<u16>(digits).map(Some).ok_or(ParseError::new(start, "port"))
 }
 
 impl PartialEq for Host<'_> {
@@ -117,6 +167,32 @@ mod tests {
         assert_eq!(Host::parse("[::1]").unwrap().to_string(), "[::1]");
         assert!(Host::parse("[::1").is_err());
         assert!(Host::parse("[zz]").is_err());
+    }
+
+    #[test]
+    fn four_numbers_are_read_as_the_standard_library_reads_them() {
+        for text in [
+            "1.2.3.4",
+            "255.255.255.255",
+            "0.0.0.0",
+            "256.1.1.1",
+            "1.2.3",
+            "1.2.3.",
+            "1.2.3.4.",
+            "1..2.3",
+            "01.2.3.4",
+            "1.2.3.04",
+            "00.0.0.0",
+            "1.2.3.4.5",
+            "1.2.3.4x",
+            "1000.1.1.1",
+            ".1.2.3",
+            "1",
+            "",
+            "1.2.3.+4",
+        ] {
+            assert_eq!(ipv4(text.as_bytes()), text.parse().ok(), "{text}");
+        }
     }
 
     #[test]

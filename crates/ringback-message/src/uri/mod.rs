@@ -12,7 +12,8 @@ pub(crate) use host::take_host_port;
 pub use owned::UriBuf;
 pub use sip::{SipUri, UriParam};
 
-use crate::lex::{is_not_uri_byte, text};
+use crate::lex::text;
+use crate::scan::{UriMarks, uri_marks};
 use crate::{ParseError, StatusCode};
 use memchr::memchr;
 use std::fmt;
@@ -51,17 +52,28 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// When there is no scheme, a character that no URI may hold, or a `sip` URI out of its grammar.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        if let Some(at) = value.iter().position(|byte| is_not_uri_byte(*byte)) {
-            return Err(ParseError::new(at, "Request-URI"));
+        let marks = uri_marks(value);
+        match marks.broken {
+            Some(at) => Err(ParseError::new(at, "Request-URI")),
+            None => Self::divided(value, marks),
         }
+    }
+
+    /// Reads a URI in which the marks were found and nothing is broken.
+    pub(crate) fn divided(value: &'a [u8], marks: UriMarks) -> Result<Self, ParseError> {
         let text = text(value, 0, "Request-URI")?;
-        let colon = memchr(b':', value).ok_or(ParseError::new(0, "scheme"))?;
-        let scheme = &text[..colon];
-        let secure = scheme.eq_ignore_ascii_case("sips");
-        if secure || scheme.eq_ignore_ascii_case("sip") {
-            return SipUri::parse(text, colon, secure).map(Self::Sip);
-        }
-        let mut letters = scheme.bytes();
+        // Nearly all are of these two schemes.
+        let (secure, colon) = match value {
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', ..] => (false, 3),
+            [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S', b':', ..] => (true, 4),
+            _ => return Self::other(text),
+        };
+        SipUri::parse(text, colon, secure, marks).map(Self::Sip)
+    }
+
+    fn other(text: &'a str) -> Result<Self, ParseError> {
+        let colon = memchr(b':', text.as_bytes()).ok_or(ParseError::new(0, "scheme"))?;
+        let mut letters = text[..colon].bytes();
         let first = letters.next().is_some_and(|byte| byte.is_ascii_alphabetic());
         if !first || !letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
             return Err(ParseError::new(0, "scheme"));

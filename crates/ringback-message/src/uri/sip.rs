@@ -1,9 +1,11 @@
 //! `sip` and `sips` URIs.
 
 use super::escape::{same_ignoring_case, unescape};
-use super::{Host, UriBuf, take_host_port};
+use super::host::take_host_port_of;
+use super::{Host, UriBuf};
 use crate::ParseError;
 use crate::lex::Cursor;
+use crate::scan::UriMarks;
 use memchr::memchr;
 use std::borrow::Cow;
 use std::fmt;
@@ -33,14 +35,19 @@ pub struct UriParam<'a> {
 }
 
 impl<'a> SipUri<'a> {
-    pub(super) fn parse(text: &'a str, colon: usize, secure: bool) -> Result<Self, ParseError> {
+    pub(super) fn parse(
+        text: &'a str,
+        colon: usize,
+        secure: bool,
+        marks: UriMarks,
+    ) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(text.as_bytes());
         cursor.at = colon + 1;
         // `@` must be escaped everywhere but behind the user, so the first one ends it, whatever `;` and `?`
         // stand before (RFC 4475 §3.1.1.9).
         let (mut user, mut password) = (None, None);
-        if let Some(at) = memchr(b'@', cursor.rest()) {
-            let userinfo = &text[cursor.at..cursor.at + at];
+        if let Some(at) = marks.at {
+            let userinfo = text.get(cursor.at..at).unwrap_or_default();
             let (name, secret) = match memchr(b':', userinfo.as_bytes()) {
                 Some(colon) => (&userinfo[..colon], Some(&userinfo[colon + 1..])),
                 None => (userinfo, None),
@@ -49,24 +56,26 @@ impl<'a> SipUri<'a> {
                 return Err(cursor.error("user"));
             }
             (user, password) = (Some(name), secret);
-            cursor.at += at + 1;
+            cursor.at = at + 1;
         }
-        let (host, port) = take_host_port(&mut cursor)?;
+        let (host, port) = take_host_port_of(text, &mut cursor)?;
         let bare = cursor.at;
-        let (params, headers) = match memchr(b'?', cursor.rest()) {
-            Some(at) => (&text[bare..bare + at], Some(&text[bare + at + 1..])),
-            None => (&text[bare..], None),
+        let (params, headers) = match marks.question {
+            Some(at) if at >= bare => (&text[bare..at], Some(&text[at + 1..])),
+            _ => (&text[bare..], None),
         };
-        if !params.is_empty() && !params.starts_with(';') {
-            return Err(ParseError::new(bare, "SIP-URI"));
-        }
-        // Each parameter has a name.
-        let mut before = 0;
-        for byte in params.bytes().chain([b';']) {
-            if before == b';' && matches!(byte, b';' | b'=') {
-                return Err(ParseError::new(bare, "uri-parameter"));
+        if !params.is_empty() {
+            if !params.starts_with(';') {
+                return Err(ParseError::new(bare, "SIP-URI"));
             }
-            before = byte;
+            // Each parameter has a name.
+            let mut before = 0;
+            for byte in params.bytes().chain([b';']) {
+                if before == b';' && matches!(byte, b';' | b'=') {
+                    return Err(ParseError::new(bare, "uri-parameter"));
+                }
+                before = byte;
+            }
         }
         Ok(Self { text, secure, user, password, host, port, bare, params, headers })
     }

@@ -1,0 +1,202 @@
+//! Looking at sixteen octets at once: control characters of a header section, and the marks that divide a URI.
+//!
+//! Written with the portable vectors of `wide`, which are SSE2 on x86-64 and NEON on 64-bit ARM, both always there.
+
+use wide::u8x16;
+
+const BLOCK: usize = 64;
+
+/// Steps from one control character to the next: everything below the space, and DEL.
+///
+/// Line ends are among them, so whoever cuts a header section into lines has checked every octet of it on the way.
+pub(crate) struct Controls<'a> {
+    bytes: &'a [u8],
+    /// Where the block begins whose bits are in `found`.
+    block: usize,
+    /// One bit for each control character of the block that was not yet told.
+    found: u64,
+}
+
+impl<'a> Controls<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, block: 0, found: block(bytes, 0, is_control) }
+    }
+
+    #[inline]
+    pub(crate) fn next(&mut self) -> Option<usize> {
+        while self.found == 0 {
+            if self.block + BLOCK >= self.bytes.len() {
+                return None;
+            }
+            self.block += BLOCK;
+            self.found = block(self.bytes, self.block, is_control);
+        }
+        let at = self.block + self.found.trailing_zeros() as usize;
+        self.found &= self.found - 1;
+        Some(at)
+    }
+}
+
+/// The first places of what divides a URI, or breaks it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UriMarks {
+    /// A character that no URI may hold: control characters, space, `<`, `>`, `"`.
+    pub(crate) broken: Option<usize>,
+    /// The first `@`.
+    pub(crate) at: Option<usize>,
+    /// The first `?` behind the first `@`, or the first where there is no `@`.
+    pub(crate) question: Option<usize>,
+}
+
+/// Finds the marks of a URI in one pass that ends at the first character that no URI may hold.
+#[inline]
+pub(crate) fn uri_marks(uri: &[u8]) -> UriMarks {
+    let mut marks = UriMarks::default();
+    let mut start = 0;
+    while start < uri.len() {
+        let octets = sixteen(&uri[start..]);
+        let mut found = uri_mark(octets).to_bitmask();
+        while found != 0 {
+            let place = start + found.trailing_zeros() as usize;
+            found &= found - 1;
+            match uri.get(place) {
+                Some(b'@') if marks.at.is_none() => {
+                    marks.at = Some(place);
+                    marks.question = None;
+                }
+                Some(b'@') => {}
+                Some(b'?') => marks.question = marks.question.or(Some(place)),
+                // What pads the end is no mark.
+                None => break,
+                Some(_) => {
+                    marks.broken = Some(place);
+                    return marks;
+                }
+            }
+        }
+        start += 16;
+    }
+    marks
+}
+
+/// Marks each octet that divides a URI or breaks it.
+#[inline]
+fn uri_mark(octets: u8x16) -> u8x16 {
+    let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
+    let below = octets.min(u8x16::splat(b' ')).simd_eq(octets);
+    below | is(b'"') | is(b'<') | is(b'>') | is(0x7f) | is(b'@') | is(b'?')
+}
+
+/// Where the first white space or control character is.
+pub(crate) fn space_or_control(text: &[u8]) -> Option<usize> {
+    let mut start = 0;
+    while start < text.len() {
+        let octets = sixteen(&text[start..]);
+        let below = octets.min(u8x16::splat(b' ')).simd_eq(octets) | octets.simd_eq(u8x16::splat(0x7f));
+        let found = below.to_bitmask();
+        if found != 0 {
+            return Some(start + found.trailing_zeros() as usize).filter(|at| *at < text.len());
+        }
+        start += 16;
+    }
+    None
+}
+
+/// The first sixteen octets, or all that there are and spaces behind them.
+#[inline]
+fn sixteen(rest: &[u8]) -> u8x16 {
+    match rest.first_chunk::<16>() {
+        Some(octets) => u8x16::new(*octets),
+        None => {
+            let mut padded = [b' '; 16];
+            padded[..rest.len()].copy_from_slice(rest);
+            u8x16::new(padded)
+        }
+    }
+}
+
+fn is_control(octets: u8x16) -> u8x16 {
+    octets.min(u8x16::splat(0x1f)).simd_eq(octets) | octets.simd_eq(u8x16::splat(0x7f))
+}
+
+/// Where the colon stands among the first octets of a line.
+#[inline]
+pub(crate) fn colon(octets: &[u8; 16]) -> Option<usize> {
+    let found = u8x16::new(*octets).simd_eq(u8x16::splat(b':')).to_bitmask();
+    (found != 0).then(|| found.trailing_zeros() as usize)
+}
+
+/// Whether the first `length` octets are the same but for letter case. `lower` has small letters and hyphens only,
+/// and `octets` no control characters.
+#[inline]
+pub(crate) fn same_name(octets: &[u8; 16], lower: &[u8; 16], length: usize) -> bool {
+    // Setting the bit that makes letters small turns no other printing character into a letter or hyphen.
+    let small = u8x16::new(*octets) | u8x16::splat(0x20);
+    let differ = !small.simd_eq(u8x16::new(*lower)).to_bitmask();
+    differ & ((1 << length) - 1) == 0
+}
+
+/// One bit for each octet of the 64 from `start` that `test` selects; what is behind the end counts as spaces.
+#[inline(always)]
+fn block(bytes: &[u8], start: usize, test: impl Fn(u8x16) -> u8x16) -> u64 {
+    let rest = &bytes[start..];
+    let chunk = match rest.first_chunk::<BLOCK>() {
+        Some(chunk) => chunk,
+        None => &padded(rest),
+    };
+    let (quarters, _) = chunk.as_chunks::<16>();
+    let mut mask = 0;
+    for (index, quarter) in quarters.iter().enumerate() {
+        mask |= u64::from(test(u8x16::new(*quarter)).to_bitmask()) << (16 * index);
+    }
+    mask
+}
+
+#[inline(never)]
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut padded = [b' '; BLOCK];
+    padded[..rest.len()].copy_from_slice(rest);
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn control_characters_are_found_wherever_they_are(bytes in prop::collection::vec(prop_oneof![9 => any::<u8>(), 1 => 0u8..32], 0..300)) {
+            let slow: Vec<usize> =
+                (0..bytes.len()).filter(|at| bytes[*at] < 0x20 || bytes[*at] == 0x7f).collect();
+            let mut controls = Controls::new(&bytes);
+            let found: Vec<usize> = std::iter::from_fn(|| controls.next()).collect();
+            prop_assert_eq!(found, slow);
+            prop_assert_eq!(controls.next(), None);
+        }
+
+        #[test]
+        fn marks_of_uris_are_the_first_of_their_kind(uri in "[a-z:;%é ]{0,70}[a@?]{0,3}[a-z;=]{0,70}[a?@<\">\x7f]{0,3}[a-z]{0,5}") {
+            let bytes = uri.as_bytes();
+            let broken = bytes.iter().position(|byte| *byte <= b' ' || b"<>\"\x7f".contains(byte));
+            let marks = uri_marks(bytes);
+            prop_assert_eq!(marks.broken, broken);
+            let uri = &bytes[..broken.unwrap_or(bytes.len())];
+            let at = uri.iter().position(|byte| *byte == b'@');
+            let from = at.unwrap_or(0);
+            prop_assert_eq!(marks.at, at);
+            let question = uri[from..].iter().position(|byte| *byte == b'?');
+            prop_assert_eq!(marks.question, question.map(|offset| from + offset));
+            let space = bytes.iter().position(|byte| *byte <= b' ' || *byte == 0x7f);
+            prop_assert_eq!(space_or_control(bytes), space);
+        }
+    }
+
+    #[test]
+    fn names_are_compared_without_case_up_to_their_length() {
+        assert!(same_name(b"MAX-forwardS: 70", b"max-forwards\0\0\0\0", 12));
+        assert!(!same_name(b"MAX_forwardS: 70", b"max-forwards\0\0\0\0", 12));
+        assert_eq!(colon(b"To: <sip:alice@b"), Some(2));
+        assert_eq!(colon(b"Proxy-Authorizat"), None);
+    }
+}
