@@ -1,9 +1,13 @@
 //! Messages from scratch.
 
 use crate::edit::{Value, check};
-use crate::message::{Message, Request, Response};
-use crate::{HeaderId, InvalidValue, Method, StatusCode};
+use crate::index::{MAX_FIELDS, MAX_HEADER_BYTES};
+use crate::lex::{trim, trim_start};
+use crate::message::{Field, Message, Request, Response, Source, Span, StartLine};
+use crate::scan::space_or_control;
+use crate::{HeaderId, InvalidValue, Method, Output, StatusCode};
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// A request in the making.
 ///
@@ -30,62 +34,90 @@ pub struct ResponseBuilder(Builder);
 
 #[derive(Clone, Debug)]
 struct Builder {
-    head: Vec<u8>,
+    start: StartLine,
+    head: Output,
+    fields: SmallVec<[Field; 32]>,
     body: Bytes,
     fault: Option<InvalidValue>,
 }
 
+/// Most header sections are shorter.
+const USUAL: usize = 1024;
+
 impl Builder {
-    fn new() -> Self {
-        Self { head: Vec::with_capacity(512), body: Bytes::new(), fault: None }
+    /// `head` has the start line in it.
+    fn new(start: StartLine, head: Output) -> Self {
+        Self { start, head, fields: SmallVec::new(), body: Bytes::new(), fault: None }
     }
 
-    fn header(&mut self, name: &str, value: impl Value) {
+    fn header(&mut self, id: HeaderId, name: &str, value: impl Value) {
+        let line = self.head.len();
         self.head.extend_from_slice(name.as_bytes());
+        let name_end = self.head.len();
         self.head.extend_from_slice(b": ");
         let start = self.head.len();
         value.write(&mut self.head);
-        if let Err(fault) = check(&self.head[start..]) {
+        let written = &self.head.as_slice()[start..];
+        if let Err(fault) = check(written) {
             self.fault.get_or_insert(fault);
         }
+        let value = start + written.len() - trim_start(written).len();
+        let places = [line, name_end, value, value + trim(written).len(), self.head.len() + 2];
         self.head.extend_from_slice(b"\r\n");
+        self.field(places, id);
+    }
+
+    fn field(&mut self, places: [usize; 5], id: HeaderId) {
+        if places[4] > MAX_HEADER_BYTES || self.fields.len() == MAX_FIELDS {
+            self.fault.get_or_insert(InvalidValue::TooLong);
+        } else {
+            self.fields.push(Field::new(Source::Received, places, id));
+        }
     }
 
     fn other(&mut self, name: &str, value: impl Value) {
         if !crate::lex::is_token(name.as_bytes()) {
             self.fault.get_or_insert(InvalidValue::Malformed("header name"));
         }
-        self.header(name, value);
+        self.header(HeaderId::from_name(name.as_bytes()), name, value);
     }
 
     /// Copies every row of a field as it stands, folding and spelling of the name included.
     fn copy(&mut self, from: &Message, id: HeaderId) {
         for field in from.fields.iter().filter(|field| field.id == id) {
             let line = from.line(field);
+            let start = self.head.len();
             self.head.extend_from_slice(line);
             if !line.ends_with(b"\n") {
                 self.head.extend_from_slice(b"\r\n");
             }
+            let place = |place: u16| start + usize::from(place - field.line);
+            let places =
+                [start, place(field.name), place(field.value), place(field.value_end), self.head.len()];
+            self.field(places, id);
         }
     }
 
     fn body(&mut self, content_type: &str, body: Bytes) {
-        self.header(HeaderId::CONTENT_TYPE.name(), content_type);
+        self.header(HeaderId::CONTENT_TYPE, HeaderId::CONTENT_TYPE.name(), content_type);
         self.body = body;
     }
 
     fn build(mut self) -> Result<Message, InvalidValue> {
+        let length = self.body.len();
+        self.header(HeaderId::CONTENT_LENGTH, HeaderId::CONTENT_LENGTH.name(), length);
+        self.head.extend_from_slice(b"\r\n");
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let length = self.body.len();
-        self.header(HeaderId::CONTENT_LENGTH.name(), length);
-        self.head.extend_from_slice(b"\r\n");
-        if self.head.len() > crate::index::MAX_HEADER_BYTES {
+        if self.head.len() > MAX_HEADER_BYTES {
             return Err(InvalidValue::TooLong);
         }
-        self.head.extend_from_slice(&self.body);
-        Message::parse(self.head).map_err(|error| InvalidValue::Malformed(error.rule))
+        // Room for just that, so that it becomes `Bytes` as it is.
+        let mut bytes = Vec::with_capacity(self.head.len() + length);
+        bytes.extend_from_slice(self.head.as_slice());
+        bytes.extend_from_slice(&self.body);
+        Ok(Message::written(Bytes::from(bytes), self.start, self.fields, self.head.len()))
     }
 }
 
@@ -95,7 +127,7 @@ macro_rules! builders {
             /// Adds a header field at the end.
             #[must_use]
             pub fn header(mut self, id: HeaderId, value: impl Value) -> Self {
-                self.0.header(id.name(), value);
+                self.0.header(id, id.name(), value);
                 self
             }
 
@@ -141,14 +173,18 @@ impl Request {
     /// Starts a request. `uri` is text, bytes or a [`UriBuf`](crate::UriBuf).
     pub fn builder(method: Method, uri: impl AsRef<[u8]>) -> RequestBuilder {
         let uri = uri.as_ref();
-        let mut builder = Builder::new();
-        if uri.is_empty() || uri.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+        let mut head = Output::with_capacity(USUAL);
+        head.extend_from_slice(method.as_str().as_bytes());
+        head.push(b' ');
+        let place = head.len()..(head.len() + uri.len()).min(MAX_HEADER_BYTES);
+        head.extend_from_slice(uri);
+        head.extend_from_slice(b" SIP/2.0\r\n");
+        let line = Span::new(Source::Received, 0, head.len().min(MAX_HEADER_BYTES));
+        let uri_span = Span::new(Source::Received, place.start, place.end);
+        let mut builder = Builder::new(StartLine::Request { method, uri: uri_span, line }, head);
+        if uri.is_empty() || space_or_control(uri).is_some() {
             builder.fault = Some(InvalidValue::Malformed("Request-URI"));
         }
-        builder.head.extend_from_slice(method.as_str().as_bytes());
-        builder.head.push(b' ');
-        builder.head.extend_from_slice(uri);
-        builder.head.extend_from_slice(b" SIP/2.0\r\n");
         RequestBuilder(builder)
     }
 
@@ -162,11 +198,19 @@ impl Request {
 
     /// As [`reply`](Self::reply), with a reason phrase of one's own.
     pub fn reply_with(&self, status: StatusCode, reason: &str, to_tag: Option<&str>) -> ResponseBuilder {
-        let mut builder = Builder::new();
+        let mut head = Output::with_capacity(USUAL);
+        head.extend_from_slice(b"SIP/2.0 ");
+        head.push_number(status.as_u16().into());
+        head.push(b' ');
+        let (start, end) = (head.len(), (head.len() + reason.len()).min(MAX_HEADER_BYTES));
+        head.extend_from_slice(reason.as_bytes());
+        head.extend_from_slice(b"\r\n");
+        let line = Span::new(Source::Received, 0, head.len().min(MAX_HEADER_BYTES));
+        let reason_span = Span::new(Source::Received, start, end);
+        let mut builder = Builder::new(StartLine::Response { status, reason: reason_span, line }, head);
         if let Err(fault) = check(reason.as_bytes()) {
             builder.fault = Some(fault);
         }
-        builder.head.extend_from_slice(format!("SIP/2.0 {status} {reason}\r\n").as_bytes());
         builder.copy(self, HeaderId::VIA);
         builder.copy(self, HeaderId::FROM);
         match to_tag {
@@ -176,16 +220,14 @@ impl Request {
                     .is_some_and(|to| to.is_ok_and(|to| to.params.has("tag"))) =>
             {
                 if let Some(to) = self.values(HeaderId::TO).next() {
-                    let unfolded: Vec<u8> = to
+                    // Folds were read, and NUL can stand in a quoted display name; neither may be written.
+                    let mut tagged: Vec<u8> = to
                         .iter()
-                        .map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte })
+                        .map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte })
                         .collect();
-                    // NUL can stand in a quoted display name; it was read, so it may be written back.
-                    builder.head.extend_from_slice(b"To: ");
-                    builder.head.extend_from_slice(&unfolded);
-                    builder.head.extend_from_slice(b";tag=");
-                    builder.head.extend_from_slice(tag.as_bytes());
-                    builder.head.extend_from_slice(b"\r\n");
+                    tagged.extend_from_slice(b";tag=");
+                    tagged.extend_from_slice(tag.as_bytes());
+                    builder.header(HeaderId::TO, HeaderId::TO.name(), tagged);
                     if !crate::lex::is_token(tag.as_bytes()) {
                         builder.fault.get_or_insert(InvalidValue::Malformed("tag"));
                     }
@@ -199,5 +241,37 @@ impl Request {
             builder.copy(self, HeaderId::TIMESTAMP);
         }
         ResponseBuilder(builder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_built_has_the_places_that_reading_it_finds() {
+        let request = Request::builder(Method::INVITE, "sip:bob@example.com")
+            .header(HeaderId::VIA, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1")
+            .header(HeaderId::FROM, " <sip:alice@example.com>;tag=1 ")
+            .header(HeaderId::TO, "Bob <sip:bob@example.com>")
+            .header(HeaderId::CALL_ID, "abc")
+            .header(HeaderId::CSEQ, format_args!("{} INVITE", 1))
+            .other("X-Empty", "")
+            .body("application/sdp", "v=0\r\n")
+            .build()
+            .unwrap();
+        let folded = "To: Bob\r\n <sip:bob@example.com>\r\nv:SIP/2.0/UDP 192.0.2.7\n";
+        let text = String::from_utf8(request.render().to_vec()).unwrap();
+        let text = text.replace("To: Bob <sip:bob@example.com>\r\n", folded);
+        let received = Request::try_from(Message::parse(text.into_bytes()).unwrap()).unwrap();
+        let response = received.reply(StatusCode::RINGING, Some("b0b")).build().unwrap();
+        let unanswered = received.reply_with(StatusCode::OK, "", None).build().unwrap();
+        for built in [&request.0, &received.0, &response.0, &unanswered.0] {
+            let read = Message::parse(built.render()).unwrap();
+            assert_eq!(format!("{:?}", built.start), format!("{:?}", read.start));
+            assert_eq!(format!("{:?}", built.fields), format!("{:?}", read.fields));
+            assert_eq!(built.body, read.body);
+            assert!(built.is_pristine() && built.defect().is_none() && read.defect().is_none());
+        }
     }
 }

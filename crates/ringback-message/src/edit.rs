@@ -2,7 +2,8 @@
 
 use crate::lex::{Elements, trim};
 use crate::message::{Field, Message, Request, Source, Span, StartLine};
-use crate::{HeaderId, InvalidValue, UriBuf};
+use crate::scan::breaks_line;
+use crate::{HeaderId, InvalidValue, Output, UriBuf};
 use bytes::Bytes;
 use std::fmt;
 
@@ -11,30 +12,53 @@ use std::fmt;
 /// Text, bytes, numbers, typed values and `format_args!` all can; none may hold CR, LF or NUL (rule 84).
 pub trait Value {
     /// Appends the value.
-    fn write(&self, out: &mut Vec<u8>);
+    fn write(&self, out: &mut Output);
 }
 
 macro_rules! displayed {
     ($($type:ty),*) => {$(impl Value for $type {
-        fn write(&self, out: &mut Vec<u8>) {
-            use std::io::Write as _;
+        fn write(&self, out: &mut Output) {
+            use std::fmt::Write as _;
             let _ = write!(out, "{self}");
         }
     })*};
 }
-displayed!(fmt::Arguments<'_>, u8, u16, u32, u64, usize, crate::Method, crate::header::CSeq);
+displayed!(fmt::Arguments<'_>);
+
+macro_rules! numbers {
+    ($($type:ty),*) => {$(impl Value for $type {
+        fn write(&self, out: &mut Output) {
+            out.push_number(*self as u64);
+        }
+    })*};
+}
+numbers!(u8, u16, u32, u64, usize);
 
 macro_rules! bytes {
     ($($type:ty),*) => {$(impl Value for $type {
-        fn write(&self, out: &mut Vec<u8>) {
+        fn write(&self, out: &mut Output) {
             out.extend_from_slice(self.as_ref());
         }
     })*};
 }
 bytes!(str, String, [u8], Vec<u8>, Bytes, UriBuf);
 
+impl Value for crate::Method {
+    fn write(&self, out: &mut Output) {
+        out.extend_from_slice(self.as_str().as_bytes());
+    }
+}
+
+impl Value for crate::header::CSeq {
+    fn write(&self, out: &mut Output) {
+        out.push_number(self.number.into());
+        out.push(b' ');
+        self.method.write(out);
+    }
+}
+
 impl<T: Value + ?Sized> Value for &T {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Output) {
         (**self).write(out);
     }
 }
@@ -82,9 +106,18 @@ impl Message {
     /// As [`push_front`](Self::push_front).
     pub fn set(&mut self, id: HeaderId, value: impl Value) -> Result<(), InvalidValue> {
         let field = self.write_line(id, id.name(), value)?;
-        let at = self.fields.iter().position(|field| field.id == id);
-        self.remove(id);
-        self.fields.insert(at.unwrap_or(self.fields.len()), field);
+        let Some(at) = self.fields.iter().position(|field| field.id == id) else {
+            self.fields.push(field);
+            return Ok(());
+        };
+        self.fields[at] = field;
+        if self.fields[at + 1..].iter().any(|field| field.id == id) {
+            let mut index = 0;
+            self.fields.retain(|field| {
+                index += 1;
+                index <= at + 1 || field.id != id
+            });
+        }
         Ok(())
     }
 
@@ -150,16 +183,16 @@ impl Message {
     pub fn replace_front(&mut self, id: HeaderId, value: impl Value) -> Result<(), InvalidValue> {
         let at = self.fields.iter().position(|field| field.id == id);
         let at = at.ok_or(InvalidValue::Malformed("field to replace"))?;
-        let mut text = Vec::with_capacity(128);
+        let mut text = Output::default();
         value.write(&mut text);
-        check(&text)?;
+        check(text.as_slice())?;
         let rest = self.rest_of_list(&self.fields[at]);
         match rest {
-            None => self.fields[at] = self.write_line(id, id.name(), &text)?,
+            None => self.fields[at] = self.write_line(id, id.name(), text.as_slice())?,
             Some(rest) => {
                 text.extend_from_slice(b", ");
                 self.reserve(text.len() + usize::from(rest.end - rest.start) + id.name().len() + 4)?;
-                self.fields[at] = self.copy_line(at, &text, rest);
+                self.fields[at] = self.copy_line(at, text.as_slice(), rest);
             }
         }
         Ok(())
@@ -196,20 +229,17 @@ impl Message {
 
     fn write_line(&mut self, id: HeaderId, name: &str, value: impl Value) -> Result<Field, InvalidValue> {
         let line = self.overlay.len();
-        if self.overlay.capacity() == 0 {
-            self.overlay.reserve(256);
-        }
         self.overlay.extend_from_slice(name.as_bytes());
         let name_end = self.overlay.len();
         self.overlay.extend_from_slice(b": ");
         let start = self.overlay.len();
         value.write(&mut self.overlay);
-        let outcome = check(&self.overlay[start..]).and_then(|()| self.reserve(2));
+        let outcome = check(&self.overlay.as_slice()[start..]).and_then(|()| self.reserve(2));
         if let Err(error) = outcome {
             self.overlay.truncate(line);
             return Err(error);
         }
-        let written = &self.overlay[start..];
+        let written = &self.overlay.as_slice()[start..];
         let lead = written.len() - written.trim_ascii_start().len();
         let value = start + lead;
         let places = [line, name_end, value, value + written.trim_ascii().len(), self.overlay.len() + 2];
@@ -280,9 +310,5 @@ impl Request {
 
 /// Rule 84: nothing that ends a line gets into one.
 pub(crate) fn check(value: &[u8]) -> Result<(), InvalidValue> {
-    if memchr::memchr3(b'\r', b'\n', 0, value).is_some() {
-        Err(InvalidValue::ControlCharacter)
-    } else {
-        Ok(())
-    }
+    if breaks_line(value) { Err(InvalidValue::ControlCharacter) } else { Ok(()) }
 }

@@ -1,6 +1,6 @@
 //! One pass over a message that finds its lines and judges none of their values.
 
-use crate::lex::{decimal, is_lws, is_token, trim};
+use crate::lex::{decimal, is_lws, is_token, trim, trim_end, trim_start};
 use crate::message::{Field, Source, Span, StartLine};
 use crate::scan::{self, Controls};
 use crate::{HeaderId, Method, ParseError, StatusCode};
@@ -94,16 +94,15 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     /// Where the next line ends, and where the one behind it begins.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> (usize, usize) {
         while let Some(at) = self.controls.next() {
-            match self.bytes[at] {
-                b'\r' if self.bytes.get(at + 1) == Some(&b'\n') => {
-                    self.controls.next();
+            match self.bytes.get(at..) {
+                Some([b'\r', b'\n', ..]) => {
+                    self.controls.pass();
                     return (at, at + 2);
                 }
-                b'\n' => return (at, at + 1),
-                b'\t' => {}
+                Some([b'\n', ..]) => return (at, at + 1),
                 _ => self.note(at),
             }
         }
@@ -112,29 +111,27 @@ impl Lines<'_> {
 
     #[cold]
     fn note(&mut self, at: usize) {
-        if self.stray.is_none() && (at == 0 || self.bytes[at - 1] != b'\\') {
+        let escaped = at > 0 && self.bytes[at - 1] == b'\\';
+        if self.stray.is_none() && !escaped && self.bytes[at] != b'\t' {
             self.stray = Some(at);
         }
     }
 }
 
 /// Finds name and value in the line `[at, end)`, folded lines included. The name is empty where there is none.
-#[inline]
+#[inline(always)]
 fn header_line(bytes: &[u8], at: usize, end: usize, next: usize) -> Field {
+    let line = bytes.get(at..end).unwrap_or_default();
     let block = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>);
     let colon = match block.and_then(scan::colon) {
-        Some(length) if at + length < end => at + length,
-        _ => match memchr::memchr(b':', &bytes[at..end]) {
-            Some(length) => at + length,
-            None => return Field::broken(at, next),
-        },
+        Some(colon) => Some(colon),
+        None => memchr::memchr(b':', line),
     };
-    let mut name_end = colon;
+    let Some((name, value)) = colon.and_then(|colon| line.split_at_checked(colon)) else {
+        return Field::broken(at, next);
+    };
     // Rule 62: white space may stand before the colon.
-    while name_end > at && matches!(bytes[name_end - 1], b' ' | b'\t') {
-        name_end -= 1;
-    }
-    let name = &bytes[at..name_end];
+    let name = trim_end(name);
     let id = match block {
         Some(block) => HeaderId::recognise(name, block),
         None => HeaderId::from_name(name),
@@ -142,15 +139,14 @@ fn header_line(bytes: &[u8], at: usize, end: usize, next: usize) -> Field {
     if id == HeaderId::OTHER && !is_token(name) {
         return Field::broken(at, next);
     }
-    let mut value = &bytes[colon + 1..end];
-    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = value {
-        value = rest;
-    }
+    let value = match value {
+        // The colon, and what nearly all put behind it.
+        [_, b' ', value @ ..] | [_, value @ ..] => trim_start(value),
+        [] => value,
+    };
     let start = end - value.len();
-    while let [rest @ .., b' ' | b'\t' | b'\r' | b'\n'] = value {
-        value = rest;
-    }
-    Field::new(Source::Received, [at, name_end, start, start + value.len(), next], id)
+    let value = trim_end(value);
+    Field::new(Source::Received, [at, at + name.len(), start, start + value.len(), next], id)
 }
 
 fn start_line(buf: &Bytes, end: usize, next: usize) -> Result<Start, ParseError> {

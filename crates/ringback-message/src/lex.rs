@@ -1,6 +1,7 @@
 //! The characters and small pieces of RFC 3261 §25.1, read from a cursor.
 
 use crate::ParseError;
+use crate::scan::list_mark;
 
 const TOKEN: u8 = 1;
 const HOST: u8 = 2;
@@ -72,6 +73,11 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && span(text, TOKEN) == text.len()
 }
 
+/// Whether all of `text` may stand in a domain name.
+pub(crate) fn is_host(text: &[u8]) -> bool {
+    span(text, HOST) == text.len()
+}
+
 /// How many octets from the start on are of a class.
 #[inline]
 fn span(bytes: &[u8], class: u8) -> usize {
@@ -98,12 +104,24 @@ pub(crate) fn is_lws(byte: u8) -> bool {
 }
 
 /// `text` without white space at its ends.
-pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
+    trim_end(trim_start(text))
+}
+
+/// `text` without white space before it.
+#[inline(always)]
+pub(crate) fn trim_start(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text
         && is_lws(*first)
     {
         text = rest;
     }
+    text
+}
+
+/// `text` without white space behind it.
+#[inline(always)]
+pub(crate) fn trim_end(mut text: &[u8]) -> &[u8] {
     while let [rest @ .., last] = text
         && is_lws(*last)
     {
@@ -292,13 +310,13 @@ pub(crate) fn unquote(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
 #[derive(Clone)]
 pub(crate) struct Elements<'a> {
     input: &'a [u8],
-    at: usize,
-    done: bool,
+    /// What is behind the last comma that was passed; `None` behind the last element.
+    rest: Option<&'a [u8]>,
 }
 
 impl<'a> Elements<'a> {
     pub(crate) fn new(input: &'a [u8]) -> Self {
-        Self { input, at: 0, done: false }
+        Self { input, rest: Some(input) }
     }
 }
 
@@ -307,36 +325,37 @@ impl<'a> Iterator for Elements<'a> {
     type Item = (usize, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
+        let rest = self.rest?;
+        let start = self.input.len() - rest.len();
+        let mut end = list_mark(rest);
+        if !matches!(rest.get(end), None | Some(b',')) {
+            // Most addresses are alone in their row.
+            let comma = memchr::memchr(b',', rest.get(end..).unwrap_or_default());
+            end = if comma.is_some() { guarded_comma(rest, end) } else { rest.len() };
         }
-        let start = self.at;
-        let mut quoted = false;
-        let mut bracketed = false;
-        let mut end = self.input.len();
-        // Most rows hold one value and no comma, which is seen at once.
-        let rest = self.input.get(start..).unwrap_or_default();
-        let mut at = if memchr::memchr(b',', rest).is_some() { start } else { end };
-        while let Some(byte) = self.input.get(at) {
-            match byte {
-                b'\\' if quoted => at += 1,
-                b'"' if !bracketed => quoted = !quoted,
-                b'<' if !quoted => bracketed = true,
-                b'>' if !quoted => bracketed = false,
-                b',' if !quoted && !bracketed => {
-                    end = at;
-                    break;
-                }
-                _ => {}
-            }
-            at += 1;
-        }
-        self.done = end == self.input.len();
-        self.at = end + 1;
-        let raw = &self.input[start..end];
-        let lead = raw.iter().take_while(|byte| is_lws(**byte)).count();
-        Some((start + lead, trim(raw)))
+        let (element, behind) = rest.split_at(end);
+        self.rest = behind.get(1..);
+        let trimmed = trim_start(element);
+        Some((start + element.len() - trimmed.len(), trim_end(trimmed)))
     }
+}
+
+/// Where the next comma is that separates, or the end; `at` is a quote or angle bracket before it.
+fn guarded_comma(input: &[u8], mut at: usize) -> usize {
+    let mut quoted = false;
+    let mut bracketed = false;
+    while let Some(byte) = input.get(at) {
+        match byte {
+            b'\\' if quoted => at += 1,
+            b'"' if !bracketed => quoted = !quoted,
+            b'<' if !quoted => bracketed = true,
+            b'>' if !quoted => bracketed = false,
+            b',' if !quoted && !bracketed => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    input.len()
 }
 
 #[cfg(test)]
@@ -354,6 +373,28 @@ mod tests {
         );
         assert_eq!(elements("a,,b"), ["a", "", "b"]);
         assert_eq!(elements(""), [""]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn elements_are_found_as_one_octet_at_a_time_finds_them(value in "([a ,<>\"\\\\é]{0,8}[a-z]{0,12}){0,4}") {
+            let bytes = value.as_bytes();
+            let mut slow = Vec::new();
+            let mut start = 0;
+            loop {
+                let end = guarded_comma(bytes, start);
+                slow.push(trim(&bytes[start..end.min(bytes.len())]));
+                if end >= bytes.len() {
+                    break;
+                }
+                start = end + 1;
+            }
+            let found: Vec<_> = Elements::new(bytes).collect();
+            for (at, element) in &found {
+                proptest::prop_assert_eq!(&bytes[*at..at + element.len()], *element);
+            }
+            proptest::prop_assert_eq!(found.into_iter().map(|(_, element)| element).collect::<Vec<_>>(), slow);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::header::Header;
 use crate::index::{Indexer, Start};
 use crate::lex::{Elements, decimal, trim};
-use crate::{HeaderId, Method, ParseError, StatusCode, Uri};
+use crate::{HeaderId, Method, Output, ParseError, StatusCode, Uri};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::fmt;
@@ -36,7 +36,7 @@ use std::ops::Deref;
 pub struct Message {
     pub(crate) received: Bytes,
     /// Lines that were added or changed, each whole with its CRLF.
-    pub(crate) overlay: Vec<u8>,
+    pub(crate) overlay: Output,
     pub(crate) start: StartLine,
     pub(crate) fields: SmallVec<[Field; 32]>,
     pub(crate) body: Bytes,
@@ -128,7 +128,7 @@ impl Message {
         let (indexer, Start { line, version_ok, defect }) = Indexer::start(&received)?;
         let mut message = Self {
             received: received.clone(),
-            overlay: Vec::new(),
+            overlay: Output::default(),
             start: line,
             fields: SmallVec::new(),
             body: Bytes::new(),
@@ -173,10 +173,21 @@ impl Message {
         self.version_ok
     }
 
+    /// A message whose places are known, for it was just written.
+    pub(crate) fn written(
+        received: Bytes,
+        start: StartLine,
+        fields: SmallVec<[Field; 32]>,
+        body: usize,
+    ) -> Self {
+        let body = received.slice(body..);
+        Self { received, overlay: Output::default(), start, fields, body, version_ok: true, defect: None }
+    }
+
     fn source(&self, source: Source) -> &[u8] {
         match source {
             Source::Received => &self.received,
-            Source::Overlay => &self.overlay,
+            Source::Overlay => self.overlay.as_slice(),
         }
     }
 
@@ -251,15 +262,8 @@ impl Message {
         self.located(id).map(|(_, value)| value)
     }
 
-    fn located(&self, id: HeaderId) -> impl Iterator<Item = (usize, &[u8])> {
-        let is_list = id.is_list();
-        self.fields.iter().filter(move |field| field.id == id).flat_map(move |field| {
-            let value = self.value(field);
-            let offset = usize::from(field.value);
-            let (list, single) =
-                if is_list { (Some(Elements::new(value)), None) } else { (None, Some((0, value))) };
-            list.into_iter().flatten().chain(single).map(move |(at, value)| (offset + at, value))
-        })
+    fn located(&self, id: HeaderId) -> Located<'_> {
+        Located { message: self, fields: self.fields.iter(), id, is_list: id.is_list(), row: None }
     }
 
     /// Whether the field is there.
@@ -299,6 +303,38 @@ impl Message {
     /// large buffer.
     pub fn detach(&self) -> Self {
         Self::parse(self.render()).expect("a message that was read can be read again")
+    }
+}
+
+/// The values of a field with their places in its source, in order.
+struct Located<'a> {
+    message: &'a Message,
+    fields: std::slice::Iter<'a, Field>,
+    id: HeaderId,
+    is_list: bool,
+    /// Where the value of the row begins that is gone through, and what is left of it.
+    row: Option<(usize, Elements<'a>)>,
+}
+
+impl<'a> Iterator for Located<'a> {
+    type Item = (usize, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((start, elements)) = &mut self.row {
+                if let Some((at, value)) = elements.next() {
+                    return Some((*start + at, value));
+                }
+                self.row = None;
+            }
+            let id = self.id;
+            let field = self.fields.find(|field| field.id == id)?;
+            let value = self.message.value(field);
+            if !self.is_list {
+                return Some((field.value.into(), value));
+            }
+            self.row = Some((field.value.into(), Elements::new(value)));
+        }
     }
 }
 

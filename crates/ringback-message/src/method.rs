@@ -70,6 +70,11 @@ impl Method {
         Ok(Self(Repr::Other(owner.slice_ref(name))))
     }
 
+    /// The method of this name, if there is a constant for it.
+    pub(crate) fn known_by(name: &[u8]) -> Option<Self> {
+        Self::known(name).map(|known| Self(Repr::Known(known)))
+    }
+
     /// The method of a name that was read as a token.
     pub(crate) fn from_token(name: &[u8]) -> Self {
         Self(Self::known(name).map_or_else(|| Repr::Other(Bytes::copy_from_slice(name)), Repr::Known))

@@ -2,6 +2,7 @@
 
 use crate::ParseError;
 use crate::lex::{Cursor, text, unquote};
+use crate::scan::param_end;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -28,10 +29,15 @@ impl<'a> Param<'a> {
     }
 }
 
-/// At most so many parameters in one value (faults 7 and 8: bombs of parameters).
-const MOST: usize = 64;
-
 impl<'a> Params<'a> {
+    /// At most so many parameters in one value (faults 7 and 8: bombs of parameters).
+    pub(crate) const MOST: usize = 64;
+
+    /// Parameters that were read before, from the first semicolon on.
+    pub(crate) fn checked(value: &'a [u8]) -> Self {
+        Self(value)
+    }
+
     /// Reads `;`-separated parameters up to the end of the input or to what cannot be one.
     pub(crate) fn take(cursor: &mut Cursor<'a>, rule: &'static str) -> Result<Self, ParseError> {
         let start = cursor.at;
@@ -40,7 +46,7 @@ impl<'a> Params<'a> {
             if !cursor.eat_padded(b';') {
                 break;
             }
-            if count == MOST {
+            if count == Self::MOST {
                 return Err(cursor.error(rule));
             }
             take_raw(cursor, rule)?;
@@ -84,8 +90,20 @@ impl<'a> Params<'a> {
     pub fn find(&self, name: &str) -> Option<Param<'a>> {
         let mut cursor = Cursor::new(self.0);
         while cursor.eat_padded(b';') {
-            let candidate = cursor.rest().get(..name.len()).unwrap_or_default();
-            if candidate.eq_ignore_ascii_case(name.as_bytes()) {
+            let rest = cursor.rest();
+            let Some((own, behind)) = rest.split_at_checked(name.len()) else { break };
+            if own.eq_ignore_ascii_case(name.as_bytes()) {
+                match behind {
+                    [] | [b';', ..] => return Self::named((own, None)),
+                    // The usual spelling; what may stand in a value was checked before.
+                    [b'=', value @ ..] if !matches!(value, [b'"' | b' ' | b'\t' | b'\r' | b'\n', ..]) => {
+                        let end = param_end(value);
+                        if value.get(end) != Some(&b'"') {
+                            return Self::named((own, Some(&value[..end])));
+                        }
+                    }
+                    _ => {}
+                }
                 let (own, value) = take_raw(&mut cursor, "generic-param").ok()?;
                 if own.len() == name.len() {
                     return Self::named((own, value));
@@ -185,12 +203,24 @@ mod tests {
         assert!(params.has("y"));
     }
 
+    proptest::proptest! {
+        #[test]
+        fn finding_is_going_through(text in "( {0,1};( {0,1}(a|ab|B|abc)( {0,1}(=( {0,1}([a-z/]{0,3}|\"[a;=]{0,2}\")){1,2}){0,1}){0,1})){0,4}") {
+            if let Ok(params) = Params::parse(text.as_bytes()) {
+                for name in ["a", "ab", "b", "abc", "x"] {
+                    let slow = params.iter().find(|param| param.name.eq_ignore_ascii_case(name));
+                    proptest::prop_assert_eq!(params.find(name), slow);
+                }
+            }
+        }
+    }
+
     #[test]
     fn empty_parameters_are_refused() {
         assert!(Params::parse(b";;").is_err());
         assert!(Params::parse(b";=a").is_err());
         assert!(Params::parse(b";a=\"open").is_err());
-        assert!(Params::parse(&b";a".repeat(MOST + 1)).is_err());
-        assert!(Params::parse(&b";a".repeat(MOST)).is_ok());
+        assert!(Params::parse(&b";a".repeat(Params::MOST + 1)).is_err());
+        assert!(Params::parse(&b";a".repeat(Params::MOST)).is_ok());
     }
 }

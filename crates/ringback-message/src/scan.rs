@@ -22,18 +22,82 @@ impl<'a> Controls<'a> {
         Self { bytes, block: 0, found: block(bytes, 0, is_control) }
     }
 
-    #[inline]
+    /// Passes the next one, which is known.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self) {
+        if self.found == 0 {
+            self.turn();
+        }
+        self.found &= self.found.wrapping_sub(1);
+    }
+
+    /// Goes to the next block; says whether there is one.
+    fn turn(&mut self) -> bool {
+        if self.block + BLOCK >= self.bytes.len() {
+            return false;
+        }
+        self.block += BLOCK;
+        self.found = block(self.bytes, self.block, is_control);
+        true
+    }
+
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<usize> {
         while self.found == 0 {
-            if self.block + BLOCK >= self.bytes.len() {
+            if !self.turn() {
                 return None;
             }
-            self.block += BLOCK;
-            self.found = block(self.bytes, self.block, is_control);
         }
         let at = self.block + self.found.trailing_zeros() as usize;
         self.found &= self.found - 1;
         Some(at)
+    }
+}
+
+/// Steps through a value from one mark to the next: white space, control characters, and `" , / : ; < = > ? @`.
+pub(crate) struct Marks<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Whether an octet was passed that is neither a mark nor a character of tokens (`~` counts as none).
+    pub(crate) odd: bool,
+    /// Where the sixteen octets begin whose bits are in `found`.
+    lane: usize,
+    /// One bit for each mark that was not yet told.
+    found: u32,
+}
+
+impl<'a> Marks<'a> {
+    /// Begins at `start`, which is at most the length of the value.
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8], start: usize) -> Self {
+        let mut marks = Self { bytes, odd: false, lane: start, found: 0 };
+        marks.look();
+        marks
+    }
+
+    /// The next mark and its place; at the end the length of the value.
+    #[inline]
+    pub(crate) fn next(&mut self) -> (usize, Option<u8>) {
+        while self.found == 0 {
+            self.lane += 16;
+            if self.lane >= self.bytes.len() {
+                return (self.bytes.len(), None);
+            }
+            self.look();
+        }
+        let at = self.lane + self.found.trailing_zeros() as usize;
+        self.found &= self.found - 1;
+        (at, self.bytes.get(at).copied())
+    }
+
+    #[inline]
+    fn look(&mut self) {
+        let octets = sixteen(self.bytes.get(self.lane..).unwrap_or_default(), b'a');
+        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
+        let among = |first: u8, count: u8| among(octets, first, count);
+        let marks = among(0, 0x21) | among(b':', 7) | is(b'"') | is(b',') | is(b'/');
+        let odd = among(b'{', 0x85) | among(b'[', 4) | among(b'(', 2) | among(b'#', 2) | is(b'&');
+        self.found = marks.to_bitmask();
+        self.odd |= odd.to_bitmask() != 0;
     }
 }
 
@@ -54,7 +118,7 @@ pub(crate) fn uri_marks(uri: &[u8]) -> UriMarks {
     let mut marks = UriMarks::default();
     let mut start = 0;
     while start < uri.len() {
-        let octets = sixteen(&uri[start..]);
+        let octets = sixteen(&uri[start..], b' ');
         let mut found = uri_mark(octets).to_bitmask();
         while found != 0 {
             let place = start + found.trailing_zeros() as usize;
@@ -79,6 +143,60 @@ pub(crate) fn uri_marks(uri: &[u8]) -> UriMarks {
     marks
 }
 
+/// Marks the octets from `first` on, so many.
+#[inline(always)]
+fn among(octets: u8x16, first: u8, count: u8) -> u8x16 {
+    // The subtraction wraps round for what is below.
+    let above = octets - u8x16::splat(first);
+    above.min(u8x16::splat(count - 1)).simd_eq(above)
+}
+
+/// Where the value of a parameter without quotes ends: at a semicolon, quote, white space, or the end.
+#[inline]
+pub(crate) fn param_end(text: &[u8]) -> usize {
+    let mut start = 0;
+    while start < text.len() {
+        let octets = sixteen(&text[start..], b' ');
+        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
+        let ends = (octets.min(u8x16::splat(b' ')).simd_eq(octets) | is(b';') | is(b'"')).to_bitmask();
+        if ends != 0 {
+            return (start + ends.trailing_zeros() as usize).min(text.len());
+        }
+        start += 16;
+    }
+    text.len()
+}
+
+/// Whether there is a CR, LF or NUL.
+pub(crate) fn breaks_line(text: &[u8]) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let octets = sixteen(rest, b' ');
+        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
+        if (is(b'\r') | is(b'\n') | is(0)).to_bitmask() != 0 {
+            return true;
+        }
+        rest = rest.get(16..).unwrap_or_default();
+    }
+    false
+}
+
+/// Where a list has its first comma, or something within which commas do not separate: a quote or angle bracket.
+#[inline]
+pub(crate) fn list_mark(text: &[u8]) -> usize {
+    let mut start = 0;
+    while start < text.len() {
+        let octets = sixteen(&text[start..], b',');
+        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
+        let marks = (is(b',') | is(b'"') | is(b'<') | is(b'>')).to_bitmask();
+        if marks != 0 {
+            return (start + marks.trailing_zeros() as usize).min(text.len());
+        }
+        start += 16;
+    }
+    text.len()
+}
+
 /// Marks each octet that divides a URI or breaks it.
 #[inline]
 fn uri_mark(octets: u8x16) -> u8x16 {
@@ -91,7 +209,7 @@ fn uri_mark(octets: u8x16) -> u8x16 {
 pub(crate) fn space_or_control(text: &[u8]) -> Option<usize> {
     let mut start = 0;
     while start < text.len() {
-        let octets = sixteen(&text[start..]);
+        let octets = sixteen(&text[start..], b' ');
         let below = octets.min(u8x16::splat(b' ')).simd_eq(octets) | octets.simd_eq(u8x16::splat(0x7f));
         let found = below.to_bitmask();
         if found != 0 {
@@ -102,13 +220,13 @@ pub(crate) fn space_or_control(text: &[u8]) -> Option<usize> {
     None
 }
 
-/// The first sixteen octets, or all that there are and spaces behind them.
+/// The first sixteen octets, or all that there are and `pad` behind them.
 #[inline]
-fn sixteen(rest: &[u8]) -> u8x16 {
+fn sixteen(rest: &[u8], pad: u8) -> u8x16 {
     match rest.first_chunk::<16>() {
         Some(octets) => u8x16::new(*octets),
         None => {
-            let mut padded = [b' '; 16];
+            let mut padded = [pad; 16];
             padded[..rest.len()].copy_from_slice(rest);
             u8x16::new(padded)
         }
@@ -120,7 +238,7 @@ fn is_control(octets: u8x16) -> u8x16 {
 }
 
 /// Where the colon stands among the first octets of a line.
-#[inline]
+#[inline(always)]
 pub(crate) fn colon(octets: &[u8; 16]) -> Option<usize> {
     let found = u8x16::new(*octets).simd_eq(u8x16::splat(b':')).to_bitmask();
     (found != 0).then(|| found.trailing_zeros() as usize)
@@ -128,7 +246,7 @@ pub(crate) fn colon(octets: &[u8; 16]) -> Option<usize> {
 
 /// Whether the first `length` octets are the same but for letter case. `lower` has small letters and hyphens only,
 /// and `octets` no control characters.
-#[inline]
+#[inline(always)]
 pub(crate) fn same_name(octets: &[u8; 16], lower: &[u8; 16], length: usize) -> bool {
     // Setting the bit that makes letters small turns no other printing character into a letter or hyphen.
     let small = u8x16::new(*octets) | u8x16::splat(0x20);
@@ -187,8 +305,40 @@ mod tests {
             prop_assert_eq!(marks.at, at);
             let question = uri[from..].iter().position(|byte| *byte == b'?');
             prop_assert_eq!(marks.question, question.map(|offset| from + offset));
+            let end = bytes.iter().position(|byte| *byte <= b' ' || b";\"".contains(byte));
+            prop_assert_eq!(param_end(bytes), end.unwrap_or(bytes.len()));
+            prop_assert!(!breaks_line(bytes));
             let space = bytes.iter().position(|byte| *byte <= b' ' || *byte == 0x7f);
             prop_assert_eq!(space_or_control(bytes), space);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn marks_are_told_in_order_and_what_is_odd_is_noticed(bytes in prop::collection::vec(any::<u8>(), 0..80), start in 0usize..9) {
+            let start = start.min(bytes.len());
+            let is_mark = |octet: u8| octet <= b' ' || b"\",/:;<=>?@".contains(&octet);
+            let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"-.!%*_+`'".contains(&octet);
+            let slow: Vec<usize> = (start..bytes.len()).filter(|at| is_mark(bytes[*at])).collect();
+            let mut marks = Marks::new(&bytes, start);
+            let mut found = Vec::new();
+            while let (at, Some(octet)) = marks.next() {
+                prop_assert_eq!(octet, bytes[at]);
+                found.push(at);
+            }
+            prop_assert_eq!(found, slow);
+            prop_assert_eq!(marks.odd, bytes[start..].iter().any(|octet| !is_mark(*octet) && !is_token(*octet)));
+        }
+    }
+
+    #[test]
+    fn line_breaks_are_seen_at_every_place() {
+        for octet in [b'\r', b'\n', 0] {
+            for place in 0..40 {
+                let mut text = [b'a'; 40];
+                text[place] = octet;
+                assert!(breaks_line(&text) && breaks_line(&text[..=place]) && !breaks_line(&text[..place]));
+            }
         }
     }
 

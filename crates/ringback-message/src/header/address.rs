@@ -3,7 +3,7 @@
 use super::{Header, HeaderId};
 use crate::lex::{Cursor, is_lws, trim, unquote};
 use crate::scan::uri_marks;
-use crate::{Params, ParseError, Uri};
+use crate::{Params, ParseError, Uri, quick};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
@@ -19,11 +19,22 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
+    pub(crate) fn new(display: &'a [u8], uri: Uri<'a>, params: Params<'a>) -> Self {
+        Self { display, uri, params }
+    }
+
     /// Reads an address that fills all of `value`.
     ///
     /// # Errors
     /// When display name, URI or parameters are out of their grammar.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        match quick::name_addr(value) {
+            Some(address) => Ok(address),
+            None => Self::by_grammar(value),
+        }
+    }
+
+    pub(crate) fn by_grammar(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         let start = cursor.at;

@@ -52,7 +52,7 @@ impl HeaderId {
     }
 
     /// The id for a name without control characters; `block` begins with it, whatever follows behind.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn recognise(name: &[u8], block: &[u8; 16]) -> Self {
         let length = name.len();
         if length < 2 {

@@ -20,6 +20,12 @@ impl<'a> Header<'a> for CSeq {
     const ID: HeaderId = HeaderId::CSEQ;
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        // The usual spelling has one space and a method with a name of its own.
+        if let Some((number, [b' ', name @ ..])) = leading_number(value)
+            && let Some(method) = Method::known_by(name)
+        {
+            return Ok(Self { number, method });
+        }
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
         let start = cursor.at;
@@ -35,6 +41,19 @@ impl<'a> Header<'a> for CSeq {
         let method = Method::from_token(name);
         Ok(Self { number, method })
     }
+}
+
+/// A number of at most nine digits, and what is behind it.
+fn leading_number(value: &[u8]) -> Option<(u32, &[u8])> {
+    let (mut number, mut rest) = (0, value);
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        if value.len() - tail.len() > 9 {
+            return None;
+        }
+        number = number * 10 + u32::from(digit - b'0');
+        rest = tail;
+    }
+    (rest.len() < value.len()).then_some((number, rest))
 }
 
 impl fmt::Display for CSeq {

@@ -1,7 +1,7 @@
 //! Fields that are lists of tokens.
 
 use super::{Header, HeaderId};
-use crate::lex::{Cursor, trim};
+use crate::lex::{is_token, text, trim};
 use crate::{Method, ParseError};
 use bytes::Bytes;
 use std::fmt;
@@ -21,11 +21,13 @@ macro_rules! tokens {
         impl<'a> Header<'a> for $name<'a> {
             const ID: HeaderId = HeaderId::$id;
             fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-                let mut cursor = Cursor::new(trim(value));
+                let token = trim(value);
                 // An empty list is legal for most of these fields and has no element.
-                let token = if cursor.is_empty() { "" } else { cursor.token($rule)? };
-                cursor.finish($rule)?;
-                Ok(Self(token))
+                if token.is_empty() || is_token(token) {
+                    text(token, 0, $rule).map(Self)
+                } else {
+                    Err(ParseError::new(0, $rule))
+                }
             }
         }
 
@@ -65,8 +67,7 @@ impl<'a> Header<'a> for Allow {
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         let value = trim(value);
-        let error = ParseError::new(0, "Method");
-        Method::new(std::str::from_utf8(value).map_err(|_| error)?).map(Self).map_err(|_| error)
+        if is_token(value) { Ok(Self(Method::from_token(value))) } else { Err(ParseError::new(0, "Method")) }
     }
 }
 

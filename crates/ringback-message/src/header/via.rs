@@ -3,7 +3,7 @@
 use super::{Header, HeaderId};
 use crate::lex::{Cursor, decimal};
 use crate::uri::take_host_port;
-use crate::{Host, Params, ParseError, StatusCode};
+use crate::{Host, Params, ParseError, StatusCode, quick};
 use std::net::{IpAddr, SocketAddr};
 
 /// One hop that a request took (RFC 3261 §20.42).
@@ -26,14 +26,32 @@ impl<'a> Header<'a> for Via<'a> {
     const ID: HeaderId = HeaderId::VIA;
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        match quick::via(value) {
+            Some(via) => Ok(via),
+            None => Self::by_grammar(value),
+        }
+    }
+}
+
+impl<'a> Via<'a> {
+    pub(crate) fn by_grammar(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.skip_lws();
-        if cursor.rest().starts_with(b"SIP/2.0/") {
-            cursor.at += 8;
-        } else {
-            take_protocol(&mut cursor)?;
+        let name = cursor.token_bytes("protocol-name")?;
+        if !cursor.eat_padded(b'/') {
+            return Err(cursor.error("sent-protocol"));
         }
-        cursor.skip_lws();
+        let version = cursor.token_bytes("protocol-version")?;
+        if !name.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
+            return Err(ParseError::with_status(
+                cursor.at,
+                "sent-protocol",
+                StatusCode::VERSION_NOT_SUPPORTED,
+            ));
+        }
+        if !cursor.eat_padded(b'/') {
+            return Err(cursor.error("sent-protocol"));
+        }
         let transport = cursor.token("transport")?;
         let before = cursor.at;
         cursor.skip_lws();
@@ -45,20 +63,6 @@ impl<'a> Header<'a> for Via<'a> {
         cursor.finish("via-params")?;
         Ok(Self { transport, host, port, params })
     }
-}
-
-/// Protocol and version in another spelling than nearly all use, and the slash behind them.
-#[cold]
-fn take_protocol(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
-    let name = cursor.token_bytes("protocol-name")?;
-    if !cursor.eat_padded(b'/') {
-        return Err(cursor.error("sent-protocol"));
-    }
-    let version = cursor.token_bytes("protocol-version")?;
-    if !name.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
-        return Err(ParseError::with_status(cursor.at, "sent-protocol", StatusCode::VERSION_NOT_SUPPORTED));
-    }
-    if cursor.eat_padded(b'/') { Ok(()) } else { Err(cursor.error("sent-protocol")) }
 }
 
 impl<'a> Via<'a> {

@@ -1,7 +1,7 @@
 //! Hosts of URIs and Via fields.
 
 use crate::ParseError;
-use crate::lex::{Cursor, decimal, text};
+use crate::lex::{Cursor, decimal, is_host, text};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -38,6 +38,18 @@ impl<'a> Host<'a> {
         }
         let name = cursor.take_host();
         Self::named(text(name, start, "host")?, start)
+    }
+
+    /// A domain name or IPv4 address; `None` for whatever else.
+    #[inline]
+    pub(crate) fn plain(name: &'a str) -> Option<Self> {
+        let bytes = name.as_bytes();
+        if bytes.first()?.is_ascii_digit()
+            && let Some(ip) = ipv4(bytes)
+        {
+            return Some(Self::Ip(ip.into()));
+        }
+        (is_host(bytes) && bytes.len() <= 255 && bytes != b".").then_some(Self::Name(name))
     }
 
     /// A domain name or IPv4 address of which every character may be part of a host.

@@ -10,11 +10,12 @@ pub use escape::{escape_user, unescape};
 pub use host::Host;
 pub(crate) use host::take_host_port;
 pub use owned::UriBuf;
+pub(crate) use sip::Places;
 pub use sip::{SipUri, UriParam};
 
 use crate::lex::text;
 use crate::scan::{UriMarks, uri_marks};
-use crate::{ParseError, StatusCode};
+use crate::{ParseError, StatusCode, quick};
 use memchr::memchr;
 use std::fmt;
 
@@ -52,6 +53,13 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// When there is no scheme, a character that no URI may hold, or a `sip` URI out of its grammar.
     pub fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        match quick::sip_uri(value) {
+            Some(uri) => Ok(Self::Sip(uri)),
+            None => Self::by_grammar(value),
+        }
+    }
+
+    pub(crate) fn by_grammar(value: &'a [u8]) -> Result<Self, ParseError> {
         let marks = uri_marks(value);
         match marks.broken {
             Some(at) => Err(ParseError::new(at, "Request-URI")),

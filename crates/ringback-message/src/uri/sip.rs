@@ -14,15 +14,27 @@ use std::fmt;
 #[derive(Clone, Copy)]
 pub struct SipUri<'a> {
     text: &'a str,
-    secure: bool,
-    user: Option<&'a str>,
-    password: Option<&'a str>,
     host: Host<'a>,
     port: Option<u16>,
+    secure: bool,
+    /// Where the user ends; 0 where there is none.
+    user_end: u16,
+    /// Where the `@` is; further on than `user_end` where there is a password.
+    sign: u16,
     /// Where host and port end: what follows is parameters and headers.
-    bare: usize,
-    params: &'a str,
-    headers: Option<&'a str>,
+    bare: u16,
+    /// Where the parameters end: what follows is `?` and headers.
+    params_end: u16,
+}
+
+/// The places of a URI that divide it.
+pub(crate) struct Places {
+    /// Where the user ends, and where the `@` is.
+    pub(crate) userinfo: Option<(usize, usize)>,
+    /// Where host and port end.
+    pub(crate) bare: usize,
+    /// Where the parameters end.
+    pub(crate) params_end: usize,
 }
 
 /// One parameter of a URI, as written.
@@ -35,6 +47,37 @@ pub struct UriParam<'a> {
 }
 
 impl<'a> SipUri<'a> {
+    /// `None` where the text is too long for places of sixteen bits.
+    pub(crate) fn new(
+        text: &'a str,
+        secure: bool,
+        host: Host<'a>,
+        port: Option<u16>,
+        places: Places,
+    ) -> Option<Self> {
+        u16::try_from(text.len()).ok()?;
+        let (user_end, sign) = places.userinfo.unwrap_or_default();
+        Some(Self {
+            text,
+            host,
+            port,
+            secure,
+            user_end: user_end as u16,
+            sign: sign as u16,
+            bare: places.bare as u16,
+            params_end: places.params_end as u16,
+        })
+    }
+
+    fn slice(&self, start: usize, end: u16) -> &'a str {
+        self.text.get(start..usize::from(end)).unwrap_or_default()
+    }
+
+    /// The parameters as written, from the first semicolon on.
+    fn params_text(&self) -> &'a str {
+        self.slice(self.bare.into(), self.params_end)
+    }
+
     pub(super) fn parse(
         text: &'a str,
         colon: usize,
@@ -45,25 +88,20 @@ impl<'a> SipUri<'a> {
         cursor.at = colon + 1;
         // `@` must be escaped everywhere but behind the user, so the first one ends it, whatever `;` and `?`
         // stand before (RFC 4475 §3.1.1.9).
-        let (mut user, mut password) = (None, None);
-        if let Some(at) = marks.at {
-            let userinfo = text.get(cursor.at..at).unwrap_or_default();
-            let (name, secret) = match memchr(b':', userinfo.as_bytes()) {
-                Some(colon) => (&userinfo[..colon], Some(&userinfo[colon + 1..])),
-                None => (userinfo, None),
-            };
-            if name.is_empty() {
+        let mut userinfo = None;
+        if let Some(sign) = marks.at {
+            let user = text.as_bytes().get(cursor.at..sign).unwrap_or_default();
+            let user_end = memchr(b':', user).map_or(sign, |colon| cursor.at + colon);
+            if user_end <= cursor.at {
                 return Err(cursor.error("user"));
             }
-            (user, password) = (Some(name), secret);
-            cursor.at = at + 1;
+            userinfo = Some((user_end, sign));
+            cursor.at = sign + 1;
         }
         let (host, port) = take_host_port_of(text, &mut cursor)?;
         let bare = cursor.at;
-        let (params, headers) = match marks.question {
-            Some(at) if at >= bare => (&text[bare..at], Some(&text[at + 1..])),
-            _ => (&text[bare..], None),
-        };
+        let params_end = marks.question.filter(|at| *at >= bare).unwrap_or(text.len());
+        let params = &text[bare..params_end];
         if !params.is_empty() {
             if !params.starts_with(';') {
                 return Err(ParseError::new(bare, "SIP-URI"));
@@ -77,7 +115,8 @@ impl<'a> SipUri<'a> {
                 before = byte;
             }
         }
-        Ok(Self { text, secure, user, password, host, port, bare, params, headers })
+        let places = Places { userinfo, bare, params_end };
+        Self::new(text, secure, host, port, places).ok_or(ParseError::new(0, "length of a URI"))
     }
 
     /// The URI as written.
@@ -92,17 +131,21 @@ impl<'a> SipUri<'a> {
 
     /// The user part as written, escapes and all.
     pub fn user(&self) -> Option<&'a str> {
-        self.user
+        (self.user_end > 0).then(|| self.slice(self.scheme_end(), self.user_end))
+    }
+
+    fn scheme_end(&self) -> usize {
+        if self.secure { "sips:".len() } else { "sip:".len() }
     }
 
     /// The octets that the user part stands for.
     pub fn user_octets(&self) -> Option<Cow<'a, [u8]>> {
-        self.user.map(unescape)
+        self.user().map(unescape)
     }
 
     /// The password as written. Deprecated by RFC 3261 §19.1.1, but it takes part in comparison.
     pub fn password(&self) -> Option<&'a str> {
-        self.password
+        (self.sign > self.user_end).then(|| self.slice(usize::from(self.user_end) + 1, self.sign))
     }
 
     /// The host.
@@ -117,12 +160,12 @@ impl<'a> SipUri<'a> {
 
     /// Scheme, user, host and port as written, without parameters and headers.
     pub fn bare(&self) -> &'a str {
-        &self.text[..self.bare]
+        self.slice(0, self.bare)
     }
 
     /// The parameters in order.
     pub fn params(&self) -> impl Iterator<Item = UriParam<'a>> + use<'a> {
-        self.params.split(';').skip(1).map(|param| match param.split_once('=') {
+        self.params_text().split(';').skip(1).map(|param| match param.split_once('=') {
             Some((name, value)) => UriParam { name, value: Some(value) },
             None => UriParam { name: param, value: None },
         })
@@ -130,7 +173,7 @@ impl<'a> SipUri<'a> {
 
     /// The first parameter of that name.
     pub fn param(&self, name: &str) -> Option<UriParam<'a>> {
-        if self.params.is_empty() {
+        if self.bare == self.params_end {
             return None;
         }
         self.params().find(|param| same_ignoring_case(param.name, name))
@@ -153,12 +196,12 @@ impl<'a> SipUri<'a> {
 
     /// The headers behind the question mark, as written. They are never copied into a request unseen (rule 83).
     pub fn headers(&self) -> Option<&'a str> {
-        self.headers
+        self.text.get(usize::from(self.params_end) + 1..)
     }
 
     /// The URI without its headers: what may stand in a start line (RFC 3261 §19.1.1, Table 1).
     pub fn without_headers(&self) -> &'a str {
-        &self.text[..self.bare + self.params.len()]
+        self.slice(0, self.params_end)
     }
 
     /// Whether both mean the same (RFC 3261 §19.1.4).
@@ -170,9 +213,9 @@ impl<'a> SipUri<'a> {
     /// parameters and headers, escapes resolved, host in lower case.
     pub fn address_of_record(&self) -> String {
         let scheme = if self.secure { "sips:" } else { "sip:" };
-        let mut aor = String::with_capacity(self.bare + 8);
+        let mut aor = String::with_capacity(usize::from(self.bare) + 8);
         aor.push_str(scheme);
-        if let Some(user) = self.user {
+        if let Some(user) = self.user() {
             if user.contains('%') {
                 aor.push_str(&super::escape_user(&unescape(user)));
             } else {

@@ -1,0 +1,259 @@
+//! The plain spelling of Via, addresses and `sip` URIs, which nearly all senders use, read from mark to mark.
+//!
+//! A reader here returns `None` for whatever is less than plain: white space around separators, quoted pairs, IPv6,
+//! characters that are no tokens, and whatever is wrong. The grammar in the other files then has its say. What is taken
+//! here, the grammar takes too, and says the same of it; the tests below hold the two against each other.
+
+use crate::Params;
+use crate::header::{NameAddr, Via};
+use crate::lex::decimal;
+use crate::scan::Marks;
+use crate::uri::{Host, Places, SipUri, Uri};
+
+/// Reads a whole `sip` or `sips` URI.
+pub(crate) fn sip_uri(value: &[u8]) -> Option<SipUri<'_>> {
+    let mut marks = Marks::new(value, 0);
+    let (uri, end) = take_uri(&mut marks, 0)?;
+    (end == value.len()).then_some(uri)
+}
+
+/// Reads `name-addr` with the parameters behind it.
+pub(crate) fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
+    let mut marks = Marks::new(value, 0);
+    let (mut at, mut octet) = marks.next();
+    let display = match octet? {
+        b'<' if at == 0 => 0..0,
+        b'"' if at == 0 => {
+            let close = loop {
+                match marks.next() {
+                    (at, Some(b'"')) => break at,
+                    (_, None) => return None,
+                    _ => {}
+                }
+            };
+            let mut behind = close + 1;
+            (at, octet) = marks.next();
+            if octet == Some(b' ') && at == behind {
+                behind += 1;
+                (at, octet) = marks.next();
+            }
+            if at != behind {
+                return None;
+            }
+            0..close + 1
+        }
+        _ => {
+            while octet == Some(b' ') {
+                (at, octet) = marks.next();
+            }
+            let end = value[..at].trim_ascii_end().len();
+            let lead = end - value[..end].trim_ascii_start().len();
+            lead..end
+        }
+    };
+    if octet != Some(b'<') {
+        return None;
+    }
+    let (uri, end) = take_uri(&mut marks, at + 1)?;
+    if value.get(end) != Some(&b'>') {
+        return None;
+    }
+    let params = take_params(marks, end + 1)?;
+    Some(NameAddr::new(&value[display], Uri::Sip(uri), params))
+}
+
+/// Reads one hop.
+pub(crate) fn via(value: &[u8]) -> Option<Via<'_>> {
+    const PROTOCOL: &[u8] = b"SIP/2.0/";
+    if !value.starts_with(PROTOCOL) {
+        return None;
+    }
+    let mut marks = Marks::new(value, PROTOCOL.len());
+    let (space, octet) = marks.next();
+    if octet != Some(b' ') || space == PROTOCOL.len() {
+        return None;
+    }
+    let transport = std::str::from_utf8(&value[PROTOCOL.len()..space]).ok()?;
+    let (host_end, octet) = marks.next();
+    let (mut end, mut port) = (host_end, None);
+    if octet == Some(b':') {
+        (end, _) = marks.next();
+        port = Some(decimal::<u16>(&value[host_end + 1..end])?);
+    }
+    let host = Host::plain(std::str::from_utf8(&value[space + 1..host_end]).ok()?)?;
+    let params = rest_params(marks, end)?;
+    Some(Via { transport, host, port, params })
+}
+
+/// Reads a URI from `start` on. It ends at `end`, with `>` or with the value.
+fn take_uri<'a>(marks: &mut Marks<'a>, start: usize) -> Option<(SipUri<'a>, usize)> {
+    let bytes = marks.bytes;
+    let (colon, _) = marks.next();
+    let secure = match bytes.get(start..colon + 1)? {
+        b"sip:" => false,
+        b"sips:" => true,
+        _ => return None,
+    };
+    let (mut host, mut userinfo) = (colon + 1, None);
+    let (mut at, mut octet) = marks.next();
+    let (mut host_end, mut port) = (at, None);
+    if octet == Some(b':') {
+        let (second, behind) = marks.next();
+        if behind == Some(b'@') {
+            userinfo = Some((at, second));
+        } else {
+            port = Some(decimal::<u16>(&bytes[at + 1..second])?);
+        }
+        (at, octet) = (second, behind);
+    } else if octet == Some(b'@') {
+        userinfo = Some((at, at));
+    }
+    if let Some((user_end, sign)) = userinfo {
+        if user_end == host {
+            return None;
+        }
+        host = sign + 1;
+        (at, octet) = marks.next();
+        host_end = at;
+        if octet == Some(b':') {
+            (at, octet) = marks.next();
+            port = Some(decimal::<u16>(&bytes[host_end + 1..at])?);
+        }
+    }
+    let bare = at;
+    while octet == Some(b';') {
+        let name = at + 1;
+        (at, octet) = marks.next();
+        if at == name {
+            return None;
+        }
+        if octet == Some(b'=') {
+            (at, octet) = marks.next();
+            while matches!(octet, Some(b':' | b'/' | b'=')) {
+                (at, octet) = marks.next();
+            }
+        }
+    }
+    let params_end = at;
+    if octet == Some(b'?') {
+        (at, octet) = marks.next();
+        while matches!(octet, Some(b':' | b'/' | b'=' | b';' | b'?')) {
+            (at, octet) = marks.next();
+        }
+    }
+    if !matches!(octet, None | Some(b'>')) || marks.odd {
+        return None;
+    }
+    let text = std::str::from_utf8(&bytes[start..at]).ok()?;
+    let host = Host::plain(text.get(host - start..host_end - start)?)?;
+    let userinfo = userinfo.map(|(user_end, sign)| (user_end - start, sign - start));
+    let places = Places { userinfo, bare: bare - start, params_end: params_end - start };
+    Some((SipUri::new(text, secure, host, port, places)?, at))
+}
+
+/// Reads parameters from `start` on to the end of the value.
+fn take_params(mut marks: Marks<'_>, start: usize) -> Option<Params<'_>> {
+    let (at, _) = marks.next();
+    if at == start { rest_params(marks, start) } else { None }
+}
+
+/// Reads parameters from the mark at `start` on to the end of the value.
+fn rest_params(mut marks: Marks<'_>, start: usize) -> Option<Params<'_>> {
+    let bytes = marks.bytes;
+    let (mut at, mut octet) = (start, bytes.get(start).copied());
+    let mut count = 0;
+    while octet == Some(b';') {
+        let name = at + 1;
+        (at, octet) = marks.next();
+        if at == name || count == Params::MOST {
+            return None;
+        }
+        count += 1;
+        if octet == Some(b'=') {
+            (at, octet) = marks.next();
+            while matches!(octet, Some(b':' | b'/' | b'@' | b'=')) {
+                (at, octet) = marks.next();
+            }
+        }
+    }
+    (octet.is_none() && !marks.odd).then(|| Params::checked(&bytes[start..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::header::Header as _;
+    use proptest::prelude::*;
+
+    /// Nearly plain values: mostly what the readers take, with a character here and there that they leave.
+    fn spoiled(plain: &'static str) -> impl Strategy<Value = String> {
+        let text = prop::string::string_regex(plain).expect("a regular expression");
+        let odd = "[ \"<>;:@?=/,&a%é\\\\\\[\\]\t(~$#1.]{1,2}";
+        (text, prop::option::of((any::<prop::sample::Index>(), odd))).prop_map(|(mut text, spoil)| {
+            if let Some((place, odd)) = spoil {
+                let places: Vec<usize> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
+                text.insert_str(places[place.index(places.len())], &odd);
+            }
+            text
+        })
+    }
+
+    const URI: &str = "sips?:([a-z0-9+.%]{1,9}(:[a-z]{1,3})?@)?([a-z-]{1,5}\\.[a-z]{2,3}|[0-9]{1,3}\\.1\\.2\\.3)(:[0-9]{1,5})?(;(lr|transport=tcp|x=a:b/c|y=|z)){0,3}(\\?[a-z]{1,3}=[a-z]{0,3})?";
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn uris_are_read_as_by_the_grammar(text in spoiled(URI)) {
+            if let Some(quick) = sip_uri(text.as_bytes()) {
+                let by_grammar = Uri::by_grammar(text.as_bytes()).expect("what is plain is right");
+                let by_grammar = by_grammar.as_sip().expect("it is a sip URI");
+                let parts = |uri: &SipUri<'_>| {
+                    (
+                        (uri.as_str().to_owned(), uri.is_secure(), uri.user().map(str::to_owned)),
+                        (uri.password().map(str::to_owned), uri.host().to_string(), uri.port()),
+                        (uri.bare().to_owned(), uri.without_headers().to_owned()),
+                        (uri.headers().map(str::to_owned), format!("{:?}", uri.params().collect::<Vec<_>>())),
+                    )
+                };
+                prop_assert_eq!(parts(&quick), parts(by_grammar));
+            }
+        }
+
+        #[test]
+        fn addresses_are_read_as_by_the_grammar(text in spoiled("(|[a-z]{1,4}|\"[a-z .,@<;é]{0,5}\"[a-z]{0,1}|[a-z]{1,3} [a-z.]{1,3}) {0,1}<sip:([a-z]{1,4}@)?[a-z.]{1,6}(;lr)?>(;tag=[a-z0-9]{0,6}|;[a-z]{1,2}|;x=\"a\"|;y=[a:/@=]{1,5}){0,3}")) {
+            if let Some(quick) = name_addr(text.as_bytes()) {
+                let by_grammar = NameAddr::by_grammar(text.as_bytes()).expect("what is plain is right");
+                prop_assert_eq!(format!("{quick:?}"), format!("{by_grammar:?}"));
+            }
+        }
+
+        #[test]
+        fn hops_are_read_as_by_the_grammar(text in spoiled("SIP/2\\.0/(UDP|TCP|x) [a-z]{1,4}(\\.[a-z]{1,3})?(:[0-9]{1,5})?(;branch=z9hG4bK[a-z0-9.-]{0,20}|;rport|;received=192\\.0\\.2\\.1|;x){0,3}")) {
+            if let Some(quick) = via(text.as_bytes()) {
+                let by_grammar = Via::by_grammar(text.as_bytes()).expect("what is plain is right");
+                prop_assert_eq!(format!("{quick:?}"), format!("{by_grammar:?}"));
+                prop_assert_eq!(format!("{:?}", Via::parse(text.as_bytes())), format!("{:?}", Ok::<_, ()>(quick)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_most_send_is_plain() {
+        for uri in ["sip:example.com", "sips:alice@192.0.2.1:5061;transport=tcp;lr", "sip:a:b@c?x=y"] {
+            assert!(sip_uri(uri.as_bytes()).is_some(), "{uri}");
+        }
+        for address in [
+            "<sip:a@b>",
+            "\"Robert Marsh, Jr.\" <sip:+4420@example.org:5060;user=phone>;tag=e21b7f94",
+            "Bob <sip:bob@example.org>;tag=a;x",
+            "Bob R <sip:bob@example.org>",
+            "\"é\"<sip:bob@example.org>",
+        ] {
+            let plain = name_addr(address.as_bytes()).is_some();
+            assert_eq!(plain, !address.contains('é'), "{address}");
+        }
+        assert!(via(b"SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-524287-1---7a;rport").is_some());
+        assert!(via(b"SIP/2.0/TLS pc33.example.com").is_some());
+    }
+}
