@@ -57,8 +57,8 @@ pub(crate) struct Serve {
     /// Reads settings from a TOML file; options given here win
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Listens on udp:ADDRESS:PORT, tcp:ADDRESS:PORT or tls:ADDRESS:PORT; may be given several times; port 0 lets
-    /// the system choose [default: udp and tcp on 127.0.0.1:5060]
+    /// Listens on udp:ADDRESS:PORT, or by tcp, tls, ws (WebSocket) or wss; may be given several times; port 0 lets the
+    /// system choose [default: udp and tcp on 127.0.0.1:5060]
     #[arg(long, value_name = "PROTO:ADDR:PORT")]
     pub(crate) listen: Vec<String>,
     /// Is responsible for this domain, a name or an IP address; may be given several times
@@ -97,6 +97,10 @@ pub(crate) struct Serve {
     /// off, nobody's. DANGEROUS: with off whoever is on the way can listen in [default: on]
     #[arg(long, value_name = "on|off|mutual", value_parser = ["on", "off", "mutual"])]
     pub(crate) tls_verify: Option<String>,
+    /// Lets scripts of this page connect by WebSocket, such as https://example.com, and of no other; may be given several
+    /// times [default: of all pages]
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) ws_origin: Vec<String>,
     /// Where `ringback why` reaches this server [default: admin.sock in the data folder]
     #[arg(long, value_name = "SOCKET")]
     pub(crate) admin: Option<PathBuf>,
@@ -153,8 +157,11 @@ pub(crate) struct Phone {
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) server: Option<String>,
     /// How to reach it
-    #[arg(long, value_name = "PROTO", default_value = "udp", value_parser = ["udp", "tcp", "tls"])]
+    #[arg(long, value_name = "PROTO", default_value = "udp", value_parser = ["udp", "tcp", "tls", "ws", "wss"])]
     pub(crate) transport: String,
+    /// What to ask a WebSocket server for
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub(crate) ws_path: String,
     /// Whose certificates servers must have, in PEM [default: those that the system trusts]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,

@@ -80,6 +80,9 @@ fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
         Some(_) => config.tls.verify = TlsVerify::On,
         None => {}
     }
+    if !args.ws_origin.is_empty() {
+        config.ws_origins = args.ws_origin;
+    }
     config.admin = args.admin.or(config.admin);
     config.check().map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(config)

@@ -32,12 +32,32 @@ pub struct NetConfig {
     pub handshake: Duration,
     /// The most clients that shake hands at once; more are closed.
     pub max_handshakes: usize,
+    /// WebSocket, for its listeners and for connections that we make.
+    pub web_socket: WebSocketSettings,
     /// Names that are known without asking.
     pub hosts: Hosts,
     /// Who is asked for the others.
     pub name_servers: NameServers,
     /// Who sees all traffic.
     pub tap: Option<Arc<dyn Tap>>,
+}
+
+/// How SIP over WebSocket is done (RFC 7118).
+#[derive(Clone, Debug)]
+pub struct WebSocketSettings {
+    /// The pages whose scripts may connect, by the origin that browsers tell: `https://example.com`. Without any all may.
+    /// Who tells none is no browser, and is let in.
+    pub origins: Vec<String>,
+    /// Whether we make such connections. A client does; servers do not speak it among themselves (RFC 7118 §3).
+    pub connects: bool,
+    /// The path that we ask a server for.
+    pub path: String,
+}
+
+impl Default for WebSocketSettings {
+    fn default() -> Self {
+        Self { origins: Vec::new(), connects: false, path: "/".to_owned() }
+    }
 }
 
 impl NetConfig {
@@ -55,6 +75,7 @@ impl NetConfig {
             tls: None,
             handshake: Duration::from_secs(10),
             max_handshakes: 1_024,
+            web_socket: WebSocketSettings::default(),
             hosts: Hosts::of_system(),
             name_servers: NameServers::System,
             tap: None,

@@ -1,13 +1,16 @@
 //! One task for each connection: reads, and writes what is queued.
 
+mod pipe;
 mod secure;
+mod upgrade;
+mod web_socket;
 
 use crate::shared::Shared;
-use crate::streams::Writer;
+use crate::streams::{Queued, Writer};
 use crate::tap::Direction;
 use crate::tls::{explain, is_about_trust};
 use crate::{Core, Outbox};
-use bytes::{Bytes, BytesMut};
+use pipe::{Octets, Part, Sink, Source};
 use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
 use ringback_transport::FromNetwork;
 use std::io;
@@ -16,12 +19,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
+use tokio_rustls::client::TlsStream;
+use web_socket::WebSocket;
 
-/// How much is read at once: little while little comes, for thousands of connections are idle.
-const READ: std::ops::RangeInclusive<usize> = 1 << 10..=16 << 10;
 /// How many queued messages are written at once.
 const WRITES: usize = 64;
 /// How long a peer that closed its side is given to read the rest.
@@ -36,10 +38,13 @@ pub(crate) async fn accept<C: Core>(
     let listener = TcpListener::from_std(listener?)?;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) if protocol == Protocol::Tls => {
-                shared.spawn(secure::accept(shared.clone(), stream, peer));
-            }
-            Ok((stream, peer)) => shared.spawn(plain(shared.clone(), None, stream, peer)),
+            Ok((stream, peer)) => match protocol {
+                Protocol::Tls | Protocol::Wss => {
+                    shared.spawn(secure::accept(shared.clone(), protocol, stream, peer));
+                }
+                Protocol::Ws => shared.spawn(accept_web_socket(shared.clone(), stream, peer)),
+                Protocol::Tcp | Protocol::Udp => shared.spawn(plain(shared.clone(), None, stream, peer)),
+            },
             Err(error) => {
                 // Fault 43: without file descriptors the connection stays in the queue, and accept would spin.
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -51,34 +56,18 @@ pub(crate) async fn accept<C: Core>(
 
 /// Makes a connection that the transport asked for.
 pub(crate) async fn connect<C: Core>(shared: Arc<Shared<C>>, to: Target) {
-    let made = async {
-        let is_spoken = match to.protocol() {
-            Protocol::Tcp => true,
-            Protocol::Tls => shared.config.tls.is_some(),
-            Protocol::Udp | Protocol::Ws | Protocol::Wss => false,
-        };
-        if !is_spoken {
-            return Err(CloseReason::NoRoute);
-        }
-        let stream = match TcpStream::connect(to.peer()).await {
-            Ok(stream) => stream,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                return Err(CloseReason::Refused);
-            }
-            Err(_) => return Err(CloseReason::Reset),
-        };
-        match to.protocol() {
-            Protocol::Tcp => Ok(Made::Plain(stream)),
-            Protocol::Tls => secure::connect(&shared, to, stream).await.map(Made::Secure),
-            Protocol::Udp | Protocol::Ws | Protocol::Wss => Err(CloseReason::NoRoute),
-        }
-    };
-    match tokio::time::timeout(shared.config.transport.connect, made)
-        .await
-        .unwrap_or(Err(CloseReason::TimedOut))
-    {
+    let made = tokio::time::timeout(shared.config.transport.connect, make(&shared, to));
+    match made.await.unwrap_or(Err(CloseReason::TimedOut)) {
         Ok(Made::Plain(stream)) => plain(shared, Some(to), stream, to.peer()).await,
         Ok(Made::Secure(stream)) => secure::serve(shared, Some(to), *stream, to.peer()).await,
+        Ok(Made::WebSocket(socket, local)) => {
+            let ends = Ends { protocol: Protocol::Ws, local, peer: to.peer() };
+            web_socket::serve(shared, Some(to), ends, *socket).await;
+        }
+        Ok(Made::SecureWebSocket(socket, local)) => {
+            let ends = Ends { protocol: Protocol::Wss, local, peer: to.peer() };
+            web_socket::serve(shared, Some(to), ends, *socket).await;
+        }
         Err(reason) => tell(&shared, FromNetwork::ConnectFailed(to, reason)),
     }
 }
@@ -87,12 +76,64 @@ pub(crate) async fn connect<C: Core>(shared: Arc<Shared<C>>, to: Target) {
 enum Made {
     Plain(TcpStream),
     Secure(Box<secure::Outgoing>),
+    WebSocket(Box<WebSocket<TcpStream>>, SocketAddr),
+    SecureWebSocket(Box<WebSocket<TlsStream<TcpStream>>>, SocketAddr),
+}
+
+async fn make<C: Core>(shared: &Arc<Shared<C>>, to: Target) -> Result<Made, CloseReason> {
+    let is_spoken = match to.protocol() {
+        Protocol::Tcp => true,
+        Protocol::Tls => shared.config.tls.is_some(),
+        Protocol::Ws => shared.config.web_socket.connects,
+        Protocol::Wss => shared.config.web_socket.connects && shared.config.tls.is_some(),
+        Protocol::Udp => false,
+    };
+    if !is_spoken {
+        return Err(CloseReason::NoRoute);
+    }
+    let stream = match TcpStream::connect(to.peer()).await {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(CloseReason::Refused),
+        Err(_) => return Err(CloseReason::Reset),
+    };
+    match to.protocol() {
+        Protocol::Tls => secure::connect(shared, to, stream).await.map(Made::Secure),
+        Protocol::Ws => {
+            let local = prepared(&stream, to.peer());
+            let host = to.peer().to_string();
+            let socket = web_socket::connect(&shared.config, "ws", &host, stream).await?;
+            Ok(Made::WebSocket(Box::new(socket), local))
+        }
+        Protocol::Wss => {
+            let secure::Outgoing { stream, local, name } = *secure::connect(shared, to, stream).await?;
+            let host = format!("{name}:{}", to.peer().port());
+            let socket = web_socket::connect(&shared.config, "wss", &host, stream).await?;
+            Ok(Made::SecureWebSocket(Box::new(socket), local))
+        }
+        Protocol::Tcp | Protocol::Udp => Ok(Made::Plain(stream)),
+    }
 }
 
 async fn plain<C: Core>(shared: Arc<Shared<C>>, to: Option<Target>, stream: TcpStream, peer: SocketAddr) {
     let local = prepared(&stream, peer);
     let (reader, writer) = stream.into_split();
-    serve(shared, to, Ends { protocol: Protocol::Tcp, local, peer }, reader, writer).await;
+    let (source, sink) = (Octets::reading(reader), Octets::writing(writer));
+    serve(shared, to, Ends { protocol: Protocol::Tcp, local, peer }, source, sink).await;
+}
+
+/// Takes a client to WebSocket, as long as there is room for those who are on their way.
+async fn accept_web_socket<C: Core>(shared: Arc<Shared<C>>, stream: TcpStream, peer: SocketAddr) {
+    let guard = Handshake::new(shared.clone());
+    if !guard.has_room() {
+        return;
+    }
+    let local = prepared(&stream, peer);
+    let upgraded = web_socket::accept(&shared.config, stream, peer);
+    let upgraded = tokio::time::timeout(shared.config.handshake, upgraded).await;
+    drop(guard);
+    if let Ok(Some(socket)) = upgraded {
+        web_socket::serve(shared, None, Ends { protocol: Protocol::Ws, local, peer }, socket).await;
+    }
 }
 
 /// Sets a new connection up, and says where our end of it is.
@@ -135,13 +176,8 @@ pub(crate) async fn watch<C: Core>(shared: Arc<Shared<C>>) -> io::Result<()> {
 
 /// Tells the transport something, and carries out what comes of it.
 fn tell<C: Core>(shared: &Arc<Shared<C>>, input: FromNetwork) {
-    let now = Instant::now();
-    let (mut events, mut out) = (Vec::new(), Outbox::new());
-    let mut streams = shared.streams();
-    streams.handle(now, input, &mut events);
-    shared.watch(&mut streams);
-    drop(streams);
-    shared.handle_events(now, events, &mut out);
+    let (now, mut out) = (Instant::now(), Outbox::new());
+    shared.tell(now, input, &mut out);
     shared.carry_out(now, &mut out);
     shared.wake();
 }
@@ -150,8 +186,8 @@ async fn serve<C: Core>(
     shared: Arc<Shared<C>>,
     to: Option<Target>,
     ends: Ends,
-    reader: impl AsyncRead + Unpin,
-    writer: impl AsyncWrite + Unpin,
+    source: impl Source,
+    sink: impl Sink,
 ) {
     let (queue, waiting) = mpsc::channel(shared.config.max_queued);
     let (queued, kill) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
@@ -161,9 +197,9 @@ async fn serve<C: Core>(
     };
     let _alive = Alive(shared.clone());
     {
-        let mut write = pin!(write(&shared, flow, writer, waiting, &queued));
+        let mut write = pin!(write(&shared, flow, sink, waiting, &queued));
         let over = tokio::select! {
-            () = read(&shared, flow, reader) => false,
+            () = read(&shared, flow, source) => false,
             () = &mut write => true,
             () = kill.notified() => true,
         };
@@ -216,14 +252,12 @@ fn close<C: Core>(shared: &Arc<Shared<C>>, id: FlowId) {
 }
 
 /// Reads until the peer closes or breaks the connection.
-async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut reader: impl AsyncRead + Unpin) {
-    let mut buffer = BytesMut::new();
-    let mut want = *READ.start();
+async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut source: impl Source) {
     loop {
-        buffer.reserve(want);
         // Tokio's budget makes this wait for the others when there is always more to read.
-        match reader.read_buf(&mut buffer).await {
-            Ok(0) => return,
+        let part = match source.next().await {
+            Ok(Some(part)) => part,
+            Ok(None) => return,
             Err(error) => {
                 // In TLS 1.3 a server looks at our certificate when we are through with the handshake.
                 if is_about_trust(&error) {
@@ -231,12 +265,18 @@ async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut reader: impl Asy
                 }
                 return;
             }
-            Ok(read) if read >= want => want = (want * 4).min(*READ.end()),
-            Ok(_) => want = *READ.start(),
+        };
+        if let Part::Octets(bytes) | Part::Message(bytes) = &part {
+            shared.tap(Instant::now(), Direction::In, &flow, bytes);
         }
-        let bytes = buffer.split().freeze();
-        shared.tap(Instant::now(), Direction::In, &flow, &bytes);
-        tell(shared, FromNetwork::Bytes(flow.id, bytes));
+        tell(
+            shared,
+            match part {
+                Part::Octets(bytes) => FromNetwork::Bytes(flow.id, bytes),
+                Part::Message(bytes) => FromNetwork::Message(flow.id, bytes),
+                Part::Alive => FromNetwork::Alive(flow.id),
+            },
+        );
     }
 }
 
@@ -244,28 +284,41 @@ async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut reader: impl Asy
 async fn write<C: Core>(
     shared: &Arc<Shared<C>>,
     flow: Flow,
-    mut writer: impl AsyncWrite + Unpin,
-    mut waiting: mpsc::Receiver<Bytes>,
+    mut sink: impl Sink,
+    mut waiting: mpsc::Receiver<Queued>,
     queued: &AtomicUsize,
 ) {
-    let mut batch: Vec<Bytes> = Vec::new();
+    let mut batch: Vec<Queued> = Vec::new();
     while waiting.recv_many(&mut batch, WRITES).await > 0 {
-        let bytes = match &batch[..] {
-            [only] => only.clone(),
-            several => Bytes::from(several.concat()),
-        };
-        let written = async {
-            writer.write_all(&bytes).await?;
-            // TLS may keep a rest to itself.
-            writer.flush().await
-        };
-        let written = tokio::time::timeout(shared.config.write_timeout, written).await;
+        let written = tokio::time::timeout(shared.config.write_timeout, sink.write(&batch)).await;
         if !matches!(written, Ok(Ok(()))) {
             return;
         }
-        queued.fetch_sub(bytes.len(), Ordering::Relaxed);
-        shared.tap(Instant::now(), Direction::Out, &flow, &bytes);
-        batch.clear();
+        for what in batch.drain(..) {
+            let Queued::Message(bytes) = what else { continue };
+            queued.fetch_sub(bytes.len(), Ordering::Relaxed);
+            shared.tap(Instant::now(), Direction::Out, &flow, &bytes);
+        }
     }
-    let _ = writer.shutdown().await;
+    let _ = tokio::time::timeout(LINGER, sink.end()).await;
+}
+
+/// Counts a client that is on its way to a connection, as long as that lasts.
+struct Handshake<C: Core>(Arc<Shared<C>>, usize);
+
+impl<C: Core> Handshake<C> {
+    fn new(shared: Arc<Shared<C>>) -> Self {
+        let before = shared.handshakes.fetch_add(1, Ordering::Relaxed);
+        Self(shared, before)
+    }
+
+    fn has_room(&self) -> bool {
+        self.1 < self.0.config.max_handshakes
+    }
+}
+
+impl<C: Core> Drop for Handshake<C> {
+    fn drop(&mut self) {
+        self.0.handshakes.fetch_sub(1, Ordering::Relaxed);
+    }
 }

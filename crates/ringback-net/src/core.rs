@@ -3,6 +3,7 @@
 use crate::Outbox;
 use ringback_message::{Message, ParseError};
 use ringback_sansio::{CloseReason, Flow, Target};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 /// The part of a program that understands messages: a server with its shards, or a phone.
@@ -29,9 +30,15 @@ pub trait Core: Send + Sync + 'static {
     /// The answer to [`Outbox::resolve`], best address first; empty when there is none. Once for each question.
     fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Outbox<Self::Tag>);
 
-    /// A connection ended. Every message that came over it was handed over before.
+    /// A connection ended, of which every message was handed over before; or a flow of datagrams that was
+    /// [kept](Outbox::keep) is not what it was.
     fn closed(&self, now: Instant, flow: Flow, out: &mut Outbox<Self::Tag>) {
         let _ = (now, flow, out);
+    }
+
+    /// The peer of a flow of datagrams that is kept sees us at this address.
+    fn mapped(&self, now: Instant, flow: Flow, address: SocketAddr, out: &mut Outbox<Self::Tag>) {
+        let _ = (now, flow, address, out);
     }
 
     /// Fires what is due at or before `now` in the part of the state that is at home with `worker`.

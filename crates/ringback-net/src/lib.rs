@@ -1,6 +1,6 @@
 //! The tokio driver of Ringback: real sockets, the real clock, real entropy.
 //!
-//! The layers below do no I/O. This crate gives them some: it binds UDP, TCP and TLS sockets, hands what arrives to a
+//! The layers below do no I/O. This crate gives them some: it binds UDP, TCP, TLS and WebSocket sockets, hands what arrives to a
 //! [`Core`], and carries out what the core puts into its [`Outbox`]. A server uses it with a worker on every
 //! processor, a phone with one.
 //!
@@ -49,10 +49,10 @@
 //! Streams share one [`Transport`](ringback_transport::Transport) behind a lock, for connections are reused by whoever
 //! sends; datagrams never touch it. The core is called from all workers at once and locks what it needs itself.
 //!
-//! Not here: WebSocket, and anything that knows what a message means. Linux only, for the
-//! batches and the error queue of its sockets.
+//! Not here: anything that knows what a message means. Linux only, for the batches and the error queue of its
+//! sockets.
 //!
-//! Sources: RFC 3261 §18 and §26.3, RFC 3263, RFC 5922, RFC 5626 §4.4.1.
+//! Sources: RFC 3261 §18 and §26.3, RFC 3263, RFC 5922, RFC 5626 §4.4, RFC 7118, RFC 6455.
 
 mod batch;
 mod config;
@@ -73,7 +73,7 @@ mod timer;
 mod tls;
 mod udp;
 
-pub use config::{BindError, NetConfig};
+pub use config::{BindError, NetConfig, WebSocketSettings};
 pub use core::{Core, Worker};
 pub use entropy::{OsEntropy, epoch};
 pub use listen::{Listen, ListenError};

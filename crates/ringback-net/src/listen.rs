@@ -43,11 +43,8 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, ListenError> {
         let fail = |problem| ListenError { text: text.to_owned(), problem };
         let (name, rest) = text.split_once(':').ok_or(fail("the transport is missing"))?;
-        let protocol = match Protocol::from_token(name) {
-            Some(protocol @ (Protocol::Udp | Protocol::Tcp | Protocol::Tls)) => protocol,
-            Some(Protocol::Ws | Protocol::Wss) => return Err(fail("WebSocket is not supported yet")),
-            None => return Err(fail("the transport is none of udp, tcp and tls")),
-        };
+        let protocol = Protocol::from_token(name);
+        let protocol = protocol.ok_or(fail("the transport is none of udp, tcp, tls, ws and wss"))?;
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (rest, None),
@@ -88,6 +85,8 @@ mod tests {
             ("udp:0.0.0.0", "udp:0.0.0.0:5060"),
             ("tls:127.0.0.1", "tls:127.0.0.1:5061"),
             ("udp:localhost:5080", "udp:127.0.0.1:5080"),
+            ("ws:127.0.0.1:8080", "ws:127.0.0.1:8080"),
+            ("wss:[::1]", "wss:[::1]:443"),
         ] {
             assert_eq!(text.parse::<Listen>().unwrap().to_string(), read, "{text}");
         }
@@ -97,8 +96,8 @@ mod tests {
     fn what_is_wrong_is_said() {
         for (text, problem) in [
             ("5060", "the transport is missing"),
-            ("127.0.0.1:5060", "none of udp, tcp and tls"),
-            ("wss:127.0.0.1:443", "not supported yet"),
+            ("127.0.0.1:5060", "none of udp, tcp, tls, ws and wss"),
+            ("sctp:127.0.0.1:5060", "none of udp, tcp, tls, ws and wss"),
             ("udp:127.0.0.1:65536", "the port"),
             ("udp:::1:5060", "in brackets"),
             ("udp:example.com:5060", "the host"),

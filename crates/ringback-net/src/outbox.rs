@@ -1,20 +1,23 @@
 //! What a core wants done.
 
 use bytes::Bytes;
-use ringback_sansio::Target;
+use ringback_sansio::{Flow, Target};
 use ringback_transport::locate::NextHop;
+use std::time::Duration;
 
 /// Collects sends and questions during a call of a [`Core`](crate::Core).
 #[derive(Debug)]
 pub struct Outbox<T> {
     pub(crate) sends: Vec<(Option<T>, Target, Bytes)>,
     pub(crate) questions: Vec<(u64, NextHop)>,
+    /// Flows to be kept, and how often; those without an interval are to be kept no longer.
+    pub(crate) kept: Vec<(Flow, Option<Duration>)>,
 }
 
 impl<T> Outbox<T> {
     /// An empty one.
     pub fn new() -> Self {
-        Self { sends: Vec::new(), questions: Vec::new() }
+        Self { sends: Vec::new(), questions: Vec::new(), kept: Vec::new() }
     }
 
     /// Sends `bytes` to `to`. When they cannot arrive, `tag` comes back in [`Core::failed`](crate::Core::failed).
@@ -27,9 +30,19 @@ impl<T> Outbox<T> {
         self.questions.push((token, hop));
     }
 
+    /// Keeps a flow open from now on (RFC 5626 §4.4). When it is lost, [`Core::closed`](crate::Core::closed) tells.
+    pub fn keep(&mut self, flow: Flow, every: Duration) {
+        self.kept.push((flow, Some(every)));
+    }
+
+    /// Keeps a flow of datagrams no longer.
+    pub fn forget(&mut self, flow: Flow) {
+        self.kept.push((flow, None));
+    }
+
     /// Whether nothing is wanted.
     pub fn is_empty(&self) -> bool {
-        self.sends.is_empty() && self.questions.is_empty()
+        self.sends.is_empty() && self.questions.is_empty() && self.kept.is_empty()
     }
 
     /// What was put in to be sent so far, in order, for those who keep a record of it.

@@ -11,6 +11,7 @@ use crate::timer::Alarm;
 use crate::{Core, Listen, NetConfig, Worker, connection, resolve};
 use bytes::Bytes;
 use ringback_sansio::{CloseReason, Epoch, Flow, FlowId, Protocol, Target};
+use ringback_transport::FromNetwork;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -97,6 +98,15 @@ impl<C: Core> Shared<C> {
             for (token, hop) in questions {
                 resolve::ask(self, now, token, hop, out);
             }
+            let kept = std::mem::take(&mut out.kept);
+            for (flow, every) in kept {
+                let mut events = Vec::new();
+                let mut streams = self.streams();
+                streams.keep(now, &flow, every, &mut events);
+                self.watch(&mut streams);
+                drop(streams);
+                self.handle_events(now, events, out);
+            }
             for (tag, reason) in failures {
                 self.core.failed(now, tag, reason, out);
             }
@@ -163,7 +173,12 @@ impl<C: Core> Shared<C> {
             match event {
                 Event::Connect(to) => self.connect(to),
                 Event::Failed(tag, reason) => failures.push((tag, reason)),
-                Event::Received(..) | Event::Malformed(..) => {}
+                // Nothing comes in by sending.
+                Event::Received(..)
+                | Event::Malformed(..)
+                | Event::Datagram(..)
+                | Event::Mapped(..)
+                | Event::Lost(_) => {}
             }
         }
     }
@@ -181,8 +196,25 @@ impl<C: Core> Shared<C> {
                 Event::Failed(tag, reason) => self.core.failed(now, tag, reason, out),
                 Event::Received(flow, message) => self.core.received(now, flow, message, out),
                 Event::Malformed(flow, error) => self.core.malformed(now, flow, error),
+                Event::Datagram(id, peer, bytes) => {
+                    let local = self.udp.get(id.0 as usize).map_or(peer, |own| own.local);
+                    let flow = Flow { id, protocol: Protocol::Udp, local, peer };
+                    out.send(None, Target::Flow(flow), bytes);
+                }
+                Event::Mapped(flow, address) => self.core.mapped(now, flow, address, out),
+                Event::Lost(flow) => self.core.closed(now, flow, out),
             }
         }
+    }
+
+    /// Tells the transport something, and hands up what comes of it.
+    pub(crate) fn tell(self: &Arc<Self>, now: Instant, input: FromNetwork, out: &mut Outbox<C::Tag>) {
+        let mut events = Vec::new();
+        let mut streams = self.streams();
+        streams.handle(now, input, &mut events);
+        self.watch(&mut streams);
+        drop(streams);
+        self.handle_events(now, events, out);
     }
 
     fn connect(self: &Arc<Self>, to: Target) {

@@ -53,14 +53,13 @@ impl Sockets {
                     let by_worker = by_worker.into_iter().map(Arc::new).collect();
                     sockets.udp.push(Datagrams { id, local: address, by_worker });
                 }
-                Protocol::Tls if !sockets.config.tls.as_ref().is_some_and(|tls| tls.has_identity()) => {
+                Protocol::Tls | Protocol::Wss
+                    if !sockets.config.tls.as_ref().is_some_and(|tls| tls.has_identity()) =>
+                {
                     return Err(fail(io::ErrorKind::InvalidInput.into()));
                 }
-                protocol @ (Protocol::Tcp | Protocol::Tls) => {
+                protocol @ (Protocol::Tcp | Protocol::Tls | Protocol::Ws | Protocol::Wss) => {
                     sockets.tcp.push(Accepting { protocol, by_worker });
-                }
-                Protocol::Ws | Protocol::Wss => {
-                    return Err(fail(io::Error::new(io::ErrorKind::Unsupported, "not supported yet")));
                 }
             }
         }

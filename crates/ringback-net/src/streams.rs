@@ -1,13 +1,14 @@
 //! All streams of a driver, behind one lock: the transport machine, and the queues into which it writes.
 
-use crate::NetConfig;
+use crate::{NetConfig, OsEntropy};
 use bytes::Bytes;
 use ringback_message::{Message, ParseError};
-use ringback_sansio::{CloseReason, Flow, FlowId, Machine as _, Map, Target};
-use ringback_transport::{FromNetwork, Transport, TransportOutput};
+use ringback_sansio::{CloseReason, Entropy as _, Flow, FlowId, Machine as _, Map, Target};
+use ringback_transport::{FromNetwork, Transport, TransportConfig, TransportOutput};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 
 /// What the transport reports, to be handled without the lock.
@@ -16,12 +17,25 @@ pub(crate) enum Event<T> {
     Failed(T, CloseReason),
     Received(Flow, Message),
     Malformed(Flow, ParseError),
+    /// To be sent.
+    Datagram(FlowId, SocketAddr, Bytes),
+    Mapped(Flow, SocketAddr),
+    /// A flow of datagrams.
+    Lost(Flow),
+}
+
+/// What waits to be written.
+#[derive(Debug)]
+pub(crate) enum Queued {
+    Message(Bytes),
+    /// A ping of WebSocket.
+    Ping,
 }
 
 /// The end of a connection that others write into.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pub(crate) queue: mpsc::Sender<Bytes>,
+    pub(crate) queue: mpsc::Sender<Queued>,
     pub(crate) queued: Arc<AtomicUsize>,
     /// Ends the connection at once.
     pub(crate) kill: Arc<Notify>,
@@ -43,7 +57,10 @@ pub(crate) struct Streams<T> {
 impl<T> Streams<T> {
     pub(crate) fn new(config: &NetConfig) -> Self {
         Self {
-            transport: Transport::new(config.transport),
+            transport: Transport::new(TransportConfig {
+                secret: OsEntropy::new().next_u64(),
+                ..config.transport
+            }),
             writers: Map::default(),
             max_queued_bytes: config.max_queued_bytes,
             // Below are the names of the UDP listeners.
@@ -67,6 +84,20 @@ impl<T> Streams<T> {
         events: &mut Vec<Event<T>>,
     ) {
         self.transport.send(now, tag, to, bytes);
+        self.pump(now, events);
+    }
+
+    pub(crate) fn keep(
+        &mut self,
+        now: Instant,
+        flow: &Flow,
+        every: Option<Duration>,
+        events: &mut Vec<Event<T>>,
+    ) {
+        match every {
+            Some(every) => self.transport.keep(now, flow, every),
+            None => self.transport.forget(flow),
+        }
         self.pump(now, events);
     }
 
@@ -139,24 +170,25 @@ impl<T> Streams<T> {
         while let Some(output) = self.transport.poll() {
             match output {
                 TransportOutput::Connect(to) => events.push(Event::Connect(to)),
-                TransportOutput::Write(id, bytes) => self.write(now, id, bytes),
+                TransportOutput::Write(id, bytes) => self.queue(now, id, bytes.len(), Queued::Message(bytes)),
                 // The rest of the queue is written, then the task ends.
                 TransportOutput::Close(id) => drop(self.writers.remove(&id)),
                 TransportOutput::Received(flow, message) => events.push(Event::Received(flow, message)),
                 TransportOutput::Malformed(flow, error) => events.push(Event::Malformed(flow, error)),
                 TransportOutput::Failed(Some(tag), reason) => events.push(Event::Failed(tag, reason)),
                 TransportOutput::Failed(None, _) => {}
-                // Datagrams do not come this way.
-                TransportOutput::Datagram(..) => {}
+                TransportOutput::Ping(id) => self.queue(now, id, 0, Queued::Ping),
+                TransportOutput::Datagram(id, to, bytes) => events.push(Event::Datagram(id, to, bytes)),
+                TransportOutput::Mapped(flow, seen) => events.push(Event::Mapped(flow, seen)),
+                TransportOutput::Lost(flow, _) => events.push(Event::Lost(flow)),
             }
         }
     }
 
-    fn write(&mut self, now: Instant, id: FlowId, bytes: Bytes) {
+    fn queue(&mut self, now: Instant, id: FlowId, len: usize, what: Queued) {
         let Some(writer) = self.writers.get(&id) else { return };
-        let len = bytes.len();
         let queued = writer.queued.fetch_add(len, Ordering::Relaxed);
-        if queued + len > self.max_queued_bytes.max(len) || writer.queue.try_send(bytes).is_err() {
+        if queued + len > self.max_queued_bytes.max(len) || writer.queue.try_send(what).is_err() {
             // Fault 4: a peer that does not read is closed, not buffered. The transactions that wait for it have
             // timers of their own.
             writer.kill.notify_one();

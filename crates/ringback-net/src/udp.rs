@@ -4,8 +4,9 @@ use crate::batch::{self, BATCH};
 use crate::shared::Shared;
 use crate::tap::Direction;
 use crate::{Core, Outbox, icmp};
-use ringback_sansio::{CloseReason, Flow, Protocol};
+use ringback_sansio::{CloseReason, Flow, Protocol, Target};
 use ringback_transport::via::{self, Inbound};
+use ringback_transport::{FromNetwork, stun};
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
@@ -44,6 +45,17 @@ pub(crate) async fn serve<C: Core>(shared: Arc<Shared<C>>, listener: usize, work
         for (peer, bytes) in batch.drain(..) {
             let flow = Flow { id: datagrams.id, protocol: Protocol::Udp, local: datagrams.local, peer };
             shared.tap(now, Direction::In, &flow, &bytes);
+            if stun::is_stun(&bytes) {
+                match stun::answer(&bytes, peer) {
+                    Some(answer) => out.send(None, Target::Flow(flow), answer),
+                    // Looked at before the lock is taken: anybody can send rubbish.
+                    None if stun::mapped(&bytes).is_some() => {
+                        shared.tell(now, FromNetwork::Datagram(flow, bytes), &mut out);
+                    }
+                    None => {}
+                }
+                continue;
+            }
             match via::receive(&flow, bytes) {
                 Inbound::Message(message) => shared.core.received(now, flow, message, &mut out),
                 Inbound::KeepAlive => {}

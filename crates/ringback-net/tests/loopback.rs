@@ -1,152 +1,20 @@
 //! The driver against real sockets on loopback: what a peer sees.
 
-use bytes::Bytes;
+mod support;
+
 use ringback_message::header::{Header as _, Via};
-use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
+use ringback_message::{HeaderId, Request, StatusCode};
 use ringback_net::{
-    CloseReason, Core, Direction, Flow, MediaKind, MediaSocket, Net, NetConfig, NextHop, Outbox, Protocol,
-    Seen, Sockets, Tap, Target, Worker, local_addresses, local_ip_towards,
+    CloseReason, Direction, MediaKind, MediaSocket, NetConfig, NextHop, Outbox, Protocol, Seen, Sockets, Tap,
+    Target, local_addresses, local_ip_towards,
 };
 use ringback_transport::locate::Name;
-use ringback_transport::via::response_target;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
-
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What the core was told.
-#[derive(Debug, PartialEq)]
-enum Told {
-    Response(StatusCode, Protocol),
-    Failed(u32, CloseReason),
-    Resolved(u64, Vec<Target>),
-    Malformed(&'static str),
-    Closed(SocketAddr),
-    Timeout,
-}
-
-/// Answers every request 200 and reports all else.
-struct Echo {
-    told: Mutex<mpsc::Sender<Told>>,
-    due: Mutex<Option<Instant>>,
-}
-
-impl Echo {
-    fn tell(&self, told: Told) {
-        // The test may be over.
-        let _ = self.told.lock().unwrap().send(told);
-    }
-}
-
-impl Core for Echo {
-    type Tag = u32;
-
-    fn received(&self, _now: Instant, flow: Flow, message: Message, out: &mut Outbox<u32>) {
-        match Request::try_from(message) {
-            Ok(request) => {
-                let via = request.first::<Via<'_>>().unwrap().unwrap();
-                let ok = request.reply(StatusCode::OK, Some("t")).build().unwrap();
-                out.send(None, response_target(&flow, &via).unwrap(), ok.render());
-            }
-            Err(response) => self.tell(Told::Response(response.status().unwrap(), flow.protocol)),
-        }
-    }
-
-    fn malformed(&self, _now: Instant, _flow: Flow, error: ringback_message::ParseError) {
-        self.tell(Told::Malformed(error.rule));
-    }
-
-    fn failed(&self, _now: Instant, tag: u32, reason: CloseReason, _out: &mut Outbox<u32>) {
-        self.tell(Told::Failed(tag, reason));
-    }
-
-    fn resolved(&self, _now: Instant, token: u64, targets: &[Target], _out: &mut Outbox<u32>) {
-        self.tell(Told::Resolved(token, targets.to_vec()));
-    }
-
-    fn closed(&self, _now: Instant, flow: Flow, _out: &mut Outbox<u32>) {
-        self.tell(Told::Closed(flow.peer));
-    }
-
-    fn handle_timeout(&self, now: Instant, worker: Worker, _out: &mut Outbox<u32>) {
-        let mut due = self.due.lock().unwrap();
-        if worker.is_home_of(1) && due.is_some_and(|at| at <= now) {
-            *due = None;
-            self.tell(Told::Timeout);
-        }
-    }
-
-    fn poll_timeout(&self, worker: Worker) -> Option<Instant> {
-        if worker.is_home_of(1) { *self.due.lock().unwrap() } else { None }
-    }
-}
-
-fn start(config: NetConfig) -> (Net<Echo>, mpsc::Receiver<Told>) {
-    let (told, receiver) = mpsc::channel();
-    let sockets = Sockets::bind(config).unwrap();
-    let net = sockets.start(Arc::new(Echo { told: Mutex::new(told), due: Mutex::new(None) })).unwrap();
-    (net, receiver)
-}
-
-fn on(listen: &[&str]) -> NetConfig {
-    NetConfig::new(listen.iter().map(|listen| listen.parse().unwrap()))
-}
-
-fn request(protocol: Protocol, from: SocketAddr, cseq: usize, body: usize) -> Bytes {
-    Request::builder(Method::OPTIONS, "sip:echo@127.0.0.1")
-        .header(
-            HeaderId::VIA,
-            format_args!("SIP/2.0/{} {from};branch=z9hG4bK{cseq};rport", protocol.as_via()),
-        )
-        .header(HeaderId::MAX_FORWARDS, 70u8)
-        .header(HeaderId::FROM, "<sip:a@127.0.0.1>;tag=a")
-        .header(HeaderId::TO, "<sip:echo@127.0.0.1>")
-        .header(HeaderId::CALL_ID, "c")
-        .header(HeaderId::CSEQ, format_args!("{cseq} OPTIONS"))
-        .body("text/plain", vec![b'x'; body])
-        .build()
-        .unwrap()
-        .render()
-}
-
-fn udp(peer: SocketAddr) -> UdpSocket {
-    let socket = UdpSocket::bind((peer.ip(), 0)).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.connect(peer).unwrap();
-    socket
-}
-
-fn read_datagram(socket: &UdpSocket) -> Message {
-    let mut buffer = vec![0; 65_536];
-    let len = socket.recv(&mut buffer).unwrap();
-    buffer.truncate(len);
-    Message::parse(buffer).unwrap()
-}
-
-fn tcp(peer: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(peer).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-}
-
-/// Reads one message without a body.
-fn read_message(stream: &mut TcpStream) -> Message {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        bytes.extend(byte);
-    }
-    Message::parse(bytes).unwrap()
-}
-
-fn is_ok(message: &Message) -> bool {
-    message.status() == Some(StatusCode::OK)
-}
+use support::{PATIENCE, Told, is_ok, on, read_datagram, read_message, request, start, tcp, udp};
 
 #[test]
 fn datagrams_are_answered_on_both_families() {
@@ -407,4 +275,57 @@ async fn media_has_an_even_port_and_the_next_one() {
     }
     assert_eq!(local_ip_towards(there.rtp_address()).unwrap(), localhost);
     assert!(local_addresses().unwrap().contains(&localhost));
+}
+
+#[test]
+fn stun_is_answered_on_the_port_of_sip_and_a_kept_flow_tells_when_nobody_is_there() {
+    let (server, _) = start(on(&["udp:127.0.0.1:0", "udp:[::1]:0"]));
+    for listen in server.listeners() {
+        let client = udp(listen.address);
+        client.send(&ringback_transport::stun::request([7; 12])).unwrap();
+        let mut buffer = [0; 128];
+        let length = client.recv(&mut buffer).unwrap();
+        let own = client.local_addr().unwrap();
+        assert_eq!(ringback_transport::stun::mapped(&buffer[..length]), Some(([7; 12], own)));
+        // Rubbish of that kind is not, and disturbs nobody.
+        client.send(&ringback_transport::stun::request([7; 12])[..19]).unwrap();
+        client.send(&request(Protocol::Udp, own, 1, 0)).unwrap();
+        assert!(is_ok(&read_datagram(&client)));
+    }
+    let (net, told) = start(on(&["udp:127.0.0.1:0"]));
+    let own = net.listeners()[0].address;
+    let flow =
+        |peer| ringback_net::Flow { id: ringback_net::FlowId(0), protocol: Protocol::Udp, local: own, peer };
+    let mut out = Outbox::new();
+    out.keep(flow(server.listeners()[0].address), Duration::from_secs(29));
+    net.send(out);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Mapped(own)));
+}
+
+#[test]
+fn rule_42_a_kept_connection_whose_peer_is_silent_is_told_as_closed() {
+    let mut config = on(&["tcp:127.0.0.1:0"]);
+    config.transport.pong = Duration::from_millis(200);
+    let (net, told) = start(config);
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = server.local_addr().unwrap();
+    let mut out = Outbox::new();
+    out.send(None, Target::Address(Protocol::Tcp, peer), request(Protocol::Tcp, peer, 1, 0));
+    net.send(out);
+    let (mut stream, _) = server.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let asked = Request::try_from(read_message(&mut stream)).unwrap();
+    stream.write_all(&asked.reply(StatusCode::OK, Some("x")).build().unwrap().render()).unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Response(StatusCode::OK, Protocol::Tcp)));
+    let mut out = Outbox::new();
+    out.keep(net.core().last.lock().unwrap().unwrap(), Duration::from_millis(200));
+    net.send(out);
+    let mut ping = [0; 4];
+    for pong in [&b"\r\n"[..], b"\r\n", b""] {
+        stream.read_exact(&mut ping).unwrap();
+        assert_eq!(&ping, b"\r\n\r\n");
+        stream.write_all(pong).unwrap();
+    }
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Closed(peer)));
+    assert_eq!(stream.read(&mut ping).unwrap(), 0);
 }

@@ -132,6 +132,8 @@ pub(crate) fn record_route(
             Protocol::Wss if secure => {
                 request.push_front(id, format_args!("<sips:{user}{sent_by};transport=ws;lr>"))
             }
+            // RFC 7118 §5.2: URIs know one word for both. Which it is, the token says.
+            Protocol::Wss => request.push_front(id, format_args!("<sip:{user}{sent_by};transport=ws;lr>")),
             other => request.push_front(id, format_args!("<sip:{user}{sent_by};transport={other};lr>")),
         }
     };

@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// )?;
 /// assert_eq!(config.realm(), "example.com");
 /// let error = ringback_server::ServerConfig::from_toml("listen = ['sctp:0.0.0.0:5060']").unwrap_err();
-/// assert!(error.to_string().starts_with("line 1: `sctp:0.0.0.0:5060`: the transport is none of udp, tcp and tls"));
+/// assert!(error.to_string().starts_with("line 1: `sctp:0.0.0.0:5060`: the transport is none of udp, tcp, tls, ws and wss"));
 /// # Ok::<(), ringback_server::ConfigError>(())
 /// ```
 #[derive(Clone, Default, Deserialize)]
@@ -52,6 +52,8 @@ pub struct ServerConfig {
     pub workers: Option<usize>,
     /// Our certificate, and whose certificates are checked.
     pub tls: TlsConfig,
+    /// The pages whose scripts may connect by WebSocket, as browsers name them: `https://example.com`. Without any all may.
+    pub ws_origins: Vec<String>,
     /// Names that are known without asking DNS, beside those of `/etc/hosts`.
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// The name servers to ask, `address:port`; without any those of the system.
@@ -257,6 +259,11 @@ impl ServerConfig {
                  {max_expires} must rise in this order, and min_expires is at most 3600"
             ));
         }
+        if let Some(origin) = self.ws_origins.iter().find(|origin| !is_origin(origin)) {
+            return fail(format!(
+                "ws_origins: `{origin}` is no origin; write for example https://example.com"
+            ));
+        }
         if self.tls.cert.is_some() != self.tls.key.is_some() {
             return fail(
                 "tls: a certificate needs its key and a key its certificate; name both or neither".into(),
@@ -296,7 +303,7 @@ impl ServerConfig {
 
     /// Whether TLS is spoken.
     pub(crate) fn has_tls(&self) -> bool {
-        self.listen.iter().any(|listen| listen.protocol == Protocol::Tls)
+        self.listen.iter().any(|listen| matches!(listen.protocol, Protocol::Tls | Protocol::Wss))
     }
 
     pub(crate) fn admin(&self) -> Option<PathBuf> {
@@ -306,6 +313,12 @@ impl ServerConfig {
             (None, Storage::Ephemeral) => None,
         }
     }
+}
+
+/// Whether a browser could say that it shows a page from there: a scheme and a host, and no path.
+fn is_origin(text: &str) -> bool {
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    !host.is_empty() && !host.contains(['/', ' ', '*'])
 }
 
 /// Whether a name can stand before the colon of a users file and in a digest.

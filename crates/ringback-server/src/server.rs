@@ -221,6 +221,7 @@ fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
     net.transport.max_streams_per_source = config.limits.streams_per_source;
     net.tap.clone_from(&config.tap);
     net.tls = tls::load(config)?;
+    net.web_socket.origins.clone_from(&config.ws_origins);
     for (name, addresses) in &config.hosts {
         for ip in addresses {
             net.hosts.add(name, *ip);

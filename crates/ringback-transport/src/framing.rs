@@ -40,12 +40,14 @@ pub struct Framer {
     /// How far the search for the end of the header came, so that no byte is searched twice.
     searched: usize,
     broken: bool,
+    /// We have sent a ping: a CRLF in front is the answer to it, and not the first half of a ping of theirs.
+    pong_due: bool,
 }
 
 impl Framer {
     /// A stream of which nothing was read yet.
     pub fn new(limits: FramingLimits) -> Self {
-        Self { limits, buffer: BytesMut::new(), searched: 0, broken: false }
+        Self { limits, buffer: BytesMut::new(), searched: 0, broken: false, pong_due: false }
     }
 
     /// Takes what was read. What follows a broken frame is dropped.
@@ -53,6 +55,11 @@ impl Framer {
         if !self.broken {
             self.buffer.extend_from_slice(bytes);
         }
+    }
+
+    /// Says that a ping was sent: the next CRLF between messages answers it, without waiting for what follows.
+    pub fn expect_pong(&mut self) {
+        self.pong_due = true;
     }
 
     /// Whether a message has begun and not ended: the time to its end is limited (fault 3). The first part of
@@ -101,6 +108,12 @@ impl Framer {
     /// Takes line ends before a message; they mean something between messages only (rule 79).
     fn keep_alive(&mut self) -> Option<Frame> {
         match &self.buffer[..] {
+            [b'\r', b'\n', ..] if self.pong_due => {
+                self.pong_due = false;
+                self.buffer.advance(2);
+                self.searched = 0;
+                Some(Frame::Pong)
+            }
             [b'\r', b'\n', b'\r', b'\n', ..] => {
                 self.buffer.advance(4);
                 self.searched = 0;

@@ -35,13 +35,16 @@
 //! }
 //! ```
 //!
-//! Not here: TLS and WebSocket (wrapped around the same frames by the driver), and caches of what DNS said.
+//! Not here: TLS and the frames of WebSocket (the driver hands over what is in them), and caches of what DNS said.
 //!
-//! Sources: RFC 3261 §18 and §7.5, RFC 3581, RFC 3263 §4, RFC 7984, RFC 2782, RFC 5923 §8, RFC 5626 §4.4.1.
+//! Sources: RFC 3261 §18 and §7.5, RFC 3581, RFC 3263 §4, RFC 7984, RFC 2782, RFC 5923 §8, RFC 5626 §4.4, RFC 6223,
+//! RFC 7118, RFC 8489.
 
+mod bindings;
 mod framing;
 pub mod locate;
 mod streams;
+pub mod stun;
 mod transport;
 pub mod via;
 

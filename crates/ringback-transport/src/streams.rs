@@ -1,11 +1,12 @@
 //! The streams that are open or being made, and who waits for them.
 
+use crate::bindings::{Place, jittered};
 use crate::{Frame, Framer, TransportConfig, TransportOutput};
 use bytes::Bytes;
-use ringback_sansio::{CloseReason, Flow, FlowId, Map, Target, TimerQueue};
+use ringback_sansio::{CloseReason, Flow, FlowId, Hasher, Map, Protocol, Target, TimerQueue};
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Deadline {
@@ -15,6 +16,12 @@ pub(crate) enum Deadline {
     Message(FlowId),
     /// A connection took too long to be made.
     Connect(Target),
+    /// A stream is to be kept open.
+    Keep(FlowId),
+    /// The answer to a ping is not there.
+    Pong(FlowId),
+    /// A datagram flow is to be kept open.
+    Bind(Place),
 }
 
 #[derive(Debug)]
@@ -23,6 +30,8 @@ struct Stream {
     /// Whom it reaches, so that sends to him use it.
     reaches: Target,
     framer: Framer,
+    /// How often it is pinged, if it is.
+    every: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -33,6 +42,7 @@ pub(crate) struct Streams<T> {
     by_peer: Map<Target, FlowId>,
     by_source: Map<IpAddr, usize>,
     connecting: Map<Target, Vec<(T, Bytes)>>,
+    jitter: Hasher,
     pub(crate) timers: TimerQueue<Deadline>,
 }
 
@@ -46,6 +56,7 @@ impl<T> Streams<T> {
             by_peer: Map::default(),
             by_source: Map::default(),
             connecting: Map::default(),
+            jitter: Hasher::keyed(config.secret),
             timers: TimerQueue::new(),
         }
     }
@@ -69,8 +80,12 @@ impl<T> Streams<T> {
         if waiting.is_some() || !flow.protocol.is_secure() {
             self.by_peer.insert(reaches, flow.id);
         }
-        self.open.insert(flow.id, Stream { flow, reaches, framer: Framer::new(self.config.framing) });
+        let framer = Framer::new(self.config.framing);
+        self.open.insert(flow.id, Stream { flow, reaches, framer, every: None });
         self.timers.set(Deadline::Idle(flow.id), now + self.config.idle);
+        if is_web_socket(flow.protocol) {
+            self.keep(now, flow.id, self.config.web_socket_ping);
+        }
         let waiting = waiting.into_iter().flatten();
         out.extend(waiting.map(|(_, bytes)| TransportOutput::Write(flow.id, bytes)));
     }
@@ -115,8 +130,51 @@ impl<T> Streams<T> {
     pub(crate) fn push(&mut self, now: Instant, id: FlowId, bytes: &[u8]) -> Option<Flow> {
         let stream = self.open.get_mut(&id)?;
         stream.framer.push(bytes);
-        self.timers.set(Deadline::Idle(id), now + self.config.idle);
-        Some(stream.flow)
+        let flow = stream.flow;
+        self.heard(now, id);
+        Some(flow)
+    }
+
+    /// Takes a whole message of a stream that keeps them apart; `None` when it is not open any more.
+    pub(crate) fn message(&mut self, now: Instant, id: FlowId) -> Option<Flow> {
+        let flow = self.open.get(&id)?.flow;
+        self.heard(now, id);
+        Some(flow)
+    }
+
+    /// Whatever it was, the peer is there.
+    pub(crate) fn heard(&mut self, now: Instant, id: FlowId) {
+        if self.open.contains_key(&id) {
+            self.timers.set(Deadline::Idle(id), now + self.config.idle);
+            self.timers.cancel(Deadline::Pong(id));
+        }
+    }
+
+    /// Pings a stream from now on.
+    pub(crate) fn keep(&mut self, now: Instant, id: FlowId, every: Duration) {
+        let Some(stream) = self.open.get_mut(&id) else { return };
+        stream.every = Some(every);
+        self.timers.set(Deadline::Keep(id), now + jittered(self.jitter, id.0, every));
+    }
+
+    /// It is time for a ping.
+    pub(crate) fn ping(&mut self, now: Instant, id: FlowId, out: &mut Outputs<T>) {
+        let Some(stream) = self.open.get_mut(&id) else { return };
+        let Some(every) = stream.every else { return };
+        // Each time another part of it, and the same in every run.
+        let salt = id.0 ^ self.timers.len() as u64;
+        self.timers.set(Deadline::Keep(id), now + jittered(self.jitter, salt, every));
+        if self.timers.deadline(Deadline::Pong(id)).is_some() {
+            return;
+        }
+        self.timers.set(Deadline::Pong(id), now + self.config.pong);
+        out.push_back(match is_web_socket(stream.flow.protocol) {
+            true => TransportOutput::Ping(id),
+            false => {
+                stream.framer.expect_pong();
+                TransportOutput::Write(id, Bytes::from_static(b"\r\n\r\n"))
+            }
+        });
     }
 
     pub(crate) fn poll_frame(&mut self, now: Instant, id: FlowId) -> Option<Frame> {
@@ -154,5 +212,12 @@ impl<T> Streams<T> {
         }
         self.timers.cancel(Deadline::Idle(id));
         self.timers.cancel(Deadline::Message(id));
+        self.timers.cancel(Deadline::Keep(id));
+        self.timers.cancel(Deadline::Pong(id));
     }
+}
+
+/// Whether messages come whole, and pings are none of them (RFC 7118 §5, §6).
+fn is_web_socket(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Ws | Protocol::Wss)
 }

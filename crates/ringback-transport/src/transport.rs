@@ -1,8 +1,9 @@
 //! The transport layer as a machine: bytes in, messages out, and the other way round.
 
+use crate::bindings::{Act, Bindings, Place};
 use crate::streams::{Deadline, Streams};
 use crate::via::{self, Inbound};
-use crate::{Frame, FramingLimits};
+use crate::{Frame, FramingLimits, stun};
 use bytes::Bytes;
 use ringback_message::{Message, ParseError};
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, Target};
@@ -27,6 +28,15 @@ pub struct TransportConfig {
     pub message: Duration,
     /// How long a connection may take to be made.
     pub connect: Duration,
+    /// How long the answer to a ping may take, before the stream is taken for dead (RFC 5626 §4.4.1).
+    pub pong: Duration,
+    /// How often WebSocket connections are pinged (RFC 7118 §6), in both roles.
+    pub web_socket_ping: Duration,
+    /// Datagram flows that are kept at once.
+    pub max_kept: usize,
+    /// An unpredictable number, to be drawn by the driver: from it come the names of questions that are asked by datagrams,
+    /// which nobody off the path may guess, and the spread of keep-alives.
+    pub secret: u64,
 }
 
 impl Default for TransportConfig {
@@ -39,6 +49,10 @@ impl Default for TransportConfig {
             idle: Duration::from_secs(600),
             message: Duration::from_secs(10),
             connect: Duration::from_secs(10),
+            pong: Duration::from_secs(10),
+            web_socket_ping: Duration::from_secs(50),
+            max_kept: 1_024,
+            secret: 0,
         }
     }
 }
@@ -46,7 +60,7 @@ impl Default for TransportConfig {
 /// What the driver tells the transport.
 #[derive(Clone, Debug)]
 pub enum FromNetwork {
-    /// A datagram. The flow's `id` is our socket, its `peer` the sender.
+    /// A datagram, of SIP or of STUN. The flow's `id` is our socket, its `peer` the sender.
     Datagram(Flow, Bytes),
     /// A stream is open that the peer made, or one that we asked for by an address alone.
     Opened(Flow),
@@ -54,6 +68,10 @@ pub enum FromNetwork {
     Connected(Target, Flow),
     /// Bytes from a stream.
     Bytes(FlowId, Bytes),
+    /// One whole message of a stream that keeps messages apart: WebSocket (RFC 7118 §5).
+    Message(FlowId, Bytes),
+    /// A sign of life of a stream that is no message: a ping or pong of WebSocket.
+    Alive(FlowId),
     /// A stream ended.
     Closed(FlowId),
     /// A stream that we asked for could not be made.
@@ -66,8 +84,10 @@ pub enum TransportOutput<T> {
     /// Make a stream, never to [`Target::Flow`]; answer with [`FromNetwork::Connected`] or
     /// [`FromNetwork::ConnectFailed`].
     Connect(Target),
-    /// Write to a stream.
+    /// Write to a stream: over WebSocket one message.
     Write(FlowId, Bytes),
+    /// Ask whether the other end of a WebSocket connection is there; tell what comes back by [`FromNetwork::Alive`].
+    Ping(FlowId),
     /// Send a datagram from this socket to this address.
     Datagram(FlowId, SocketAddr, Bytes),
     /// Close a stream.
@@ -78,6 +98,11 @@ pub enum TransportOutput<T> {
     Malformed(Flow, ParseError),
     /// What was sent with this tag cannot arrive.
     Failed(T, CloseReason),
+    /// The peer of a datagram flow that is [kept](Transport::keep) sees us at this address. Told once for each flow.
+    Mapped(Flow, SocketAddr),
+    /// A datagram flow that is kept is not what it was: nobody answers, or the peer sees us elsewhere than before. It is
+    /// kept no longer. Streams tell it by their end.
+    Lost(Flow, CloseReason),
 }
 
 /// The transport layer of one element.
@@ -85,6 +110,8 @@ pub enum TransportOutput<T> {
 pub struct Transport<T> {
     sockets: Vec<(FlowId, Protocol, SocketAddr)>,
     streams: Streams<T>,
+    bindings: Bindings,
+    max_kept: usize,
     outputs: VecDeque<TransportOutput<T>>,
     now: Option<Instant>,
 }
@@ -92,7 +119,40 @@ pub struct Transport<T> {
 impl<T> Transport<T> {
     /// A transport without sockets.
     pub fn new(config: TransportConfig) -> Self {
-        Self { sockets: Vec::new(), streams: Streams::new(config), outputs: VecDeque::new(), now: None }
+        Self {
+            sockets: Vec::new(),
+            bindings: Bindings::new(config.secret),
+            max_kept: config.max_kept,
+            streams: Streams::new(config),
+            outputs: VecDeque::new(),
+            now: None,
+        }
+    }
+
+    /// Keeps a flow open from now on, as RFC 5626 §4.4 says: streams by CRLF, WebSocket by pings, datagram flows by STUN. At
+    /// least four fifths of `every` pass between two keep-alives. Peers have to know them: see
+    /// [`keep_of`](crate::via::keep_of). A flow that does not answer is closed, or told as [`TransportOutput::Lost`].
+    pub fn keep(&mut self, now: Instant, flow: &Flow, every: Duration) {
+        let now = self.clamp(now);
+        if flow.protocol.is_reliable() {
+            return self.streams.keep(now, flow.id, every);
+        }
+        let place = (flow.id, flow.peer);
+        let is_new = !self.bindings.contains(&place);
+        if is_new && self.bindings.len() >= self.max_kept {
+            return;
+        }
+        self.bindings.keep(*flow, every);
+        if is_new {
+            self.bind(now, place);
+        }
+    }
+
+    /// Keeps a datagram flow no longer. A stream is kept as long as it is open.
+    pub fn forget(&mut self, flow: &Flow) {
+        let place = (flow.id, flow.peer);
+        self.bindings.forget(&place);
+        self.streams.timers.cancel(Deadline::Bind(place));
     }
 
     /// Tells of a socket that is bound: for datagrams the one to send from, for streams one that accepts.
@@ -134,6 +194,53 @@ impl<T> Transport<T> {
         let now = self.now.map_or(now, |seen| seen.max(now));
         self.now = Some(now);
         now
+    }
+
+    fn bind(&mut self, now: Instant, place: Place) {
+        let act = self.bindings.due(now, place);
+        self.act(place, act);
+    }
+
+    fn act(&mut self, place: Place, act: Option<Act>) {
+        let timer = Deadline::Bind(place);
+        match act {
+            Some(Act::Ask(bytes, next)) => {
+                self.outputs.push_back(TransportOutput::Datagram(place.0, place.1, bytes));
+                self.streams.timers.set(timer, next);
+            }
+            Some(Act::Wait(next, news)) => {
+                self.streams.timers.set(timer, next);
+                if let (Some(seen), Some(flow)) = (news, self.bindings.flow(&place)) {
+                    self.outputs.push_back(TransportOutput::Mapped(flow, seen));
+                }
+            }
+            Some(Act::Lost(flow, reason)) => {
+                self.streams.timers.cancel(timer);
+                self.outputs.push_back(TransportOutput::Lost(flow, reason));
+            }
+            None => {}
+        }
+    }
+
+    /// A datagram of STUN: a question, which is answered, or the answer to one of ours.
+    fn stun(&mut self, now: Instant, flow: Flow, bytes: &[u8]) {
+        if let Some(answer) = stun::answer(bytes, flow.peer) {
+            return self.outputs.push_back(TransportOutput::Datagram(flow.id, flow.peer, answer));
+        }
+        let place = (flow.id, flow.peer);
+        let act = self.bindings.answered(now, place, bytes);
+        self.act(place, act);
+    }
+
+    /// A message of WebSocket. What is wrong with one does not touch the next.
+    fn message(&mut self, now: Instant, id: FlowId, bytes: Bytes) {
+        let Some(flow) = self.streams.message(now, id) else { return };
+        match &bytes[..] {
+            b"\r\n\r\n" => {
+                self.outputs.push_back(TransportOutput::Write(id, Bytes::from_static(b"\r\n")));
+            }
+            _ => self.receive(flow, bytes),
+        }
     }
 
     fn receive(&mut self, flow: Flow, bytes: Bytes) {
@@ -185,6 +292,7 @@ impl<T> Machine for Transport<T> {
     fn handle(&mut self, now: Instant, input: FromNetwork) {
         let now = self.clamp(now);
         match input {
+            FromNetwork::Datagram(flow, bytes) if stun::is_stun(&bytes) => self.stun(now, flow, &bytes),
             FromNetwork::Datagram(flow, bytes) => self.receive(flow, bytes),
             FromNetwork::Opened(flow) => {
                 let reaches = Target::Address(flow.protocol, flow.peer);
@@ -194,6 +302,8 @@ impl<T> Machine for Transport<T> {
                 self.streams.opened(now, target, flow, &mut self.outputs);
             }
             FromNetwork::Bytes(id, bytes) => self.read(now, id, &bytes),
+            FromNetwork::Message(id, bytes) => self.message(now, id, bytes),
+            FromNetwork::Alive(id) => self.streams.heard(now, id),
             FromNetwork::Closed(id) => self.streams.closed(id),
             FromNetwork::ConnectFailed(target, reason) => {
                 self.streams.connect_failed(target, reason, &mut self.outputs);
@@ -205,9 +315,11 @@ impl<T> Machine for Transport<T> {
         let now = self.clamp(now);
         while let Some(deadline) = self.streams.timers.pop_expired(now) {
             match deadline {
-                Deadline::Idle(id) | Deadline::Message(id) => {
+                Deadline::Idle(id) | Deadline::Message(id) | Deadline::Pong(id) => {
                     self.streams.close(id, &mut self.outputs);
                 }
+                Deadline::Keep(id) => self.streams.ping(now, id, &mut self.outputs),
+                Deadline::Bind(place) => self.bind(now, place),
                 Deadline::Connect(target) => {
                     self.streams.connect_failed(target, CloseReason::TimedOut, &mut self.outputs);
                 }
@@ -246,6 +358,9 @@ mod tests {
             TransportOutput::Received(flow, _) => format!("received {}", flow.id.0),
             TransportOutput::Malformed(_, error) => format!("malformed {}", error.rule),
             TransportOutput::Failed(tag, reason) => format!("failed {tag} {reason}"),
+            TransportOutput::Ping(id) => format!("ping {}", id.0),
+            TransportOutput::Mapped(flow, seen) => format!("mapped {} {seen}", flow.id.0),
+            TransportOutput::Lost(flow, reason) => format!("lost {} {reason}", flow.id.0),
         };
         std::iter::from_fn(|| transport.poll()).map(name).collect()
     }
@@ -345,5 +460,98 @@ mod tests {
             matches!(&outputs[..], [write, malformed, close] if write.starts_with("write 1") && malformed == "malformed Content-Length" && close == "close 1"),
             "{outputs:?}"
         );
+    }
+
+    /// The time until what comes next, at which it then is.
+    fn step(transport: &mut Transport<u8>, now: &mut Instant) -> (u64, Vec<String>) {
+        let at = transport.poll_timeout().unwrap();
+        let passed = at - std::mem::replace(now, at);
+        transport.handle_timeout(at);
+        (passed.as_secs(), drain(transport))
+    }
+
+    #[test]
+    fn rule_42_kept_streams_are_pinged_and_die_without_a_pong_in_ten_seconds() {
+        let mut now = Instant::now();
+        let mut transport = Transport::<u8>::new(TransportConfig::default());
+        transport.handle(now, FromNetwork::Opened(stream(1)));
+        transport.keep(now, &stream(1), Duration::from_secs(120));
+        for _ in 0..3 {
+            let (passed, said) = step(&mut transport, &mut now);
+            assert!((96..=120).contains(&passed), "{passed}");
+            assert_eq!(said, ["write 1 4"]);
+            // Alone it is the answer; behind it a ping of theirs is one.
+            transport.handle(now, FromNetwork::Bytes(FlowId(1), b"\r\n"[..].into()));
+            transport.handle(now, FromNetwork::Bytes(FlowId(1), b"\r\n\r\n"[..].into()));
+            assert_eq!(drain(&mut transport), ["write 1 2"]);
+        }
+        assert_eq!(step(&mut transport, &mut now).1, ["write 1 4"]);
+        assert_eq!(step(&mut transport, &mut now), (10, vec!["close 1".to_owned()]));
+        assert_eq!(transport.poll_timeout(), None);
+    }
+
+    #[test]
+    fn rfc_7118_messages_come_whole_and_one_that_is_none_touches_no_other() {
+        let mut now = Instant::now();
+        let mut transport = Transport::<u8>::new(TransportConfig::default());
+        let flow = Flow { protocol: Protocol::Ws, ..stream(1) };
+        transport.handle(now, FromNetwork::Opened(flow));
+        let without_length = String::from_utf8_lossy(MESSAGE).replace("Content-Length: 0\r\n", "");
+        for (message, said) in [
+            (MESSAGE, &["received 1"][..]),
+            (without_length.as_bytes(), &["received 1"]),
+            (b"\r\n\r\n", &["write 1 2"]),
+            (b"\r\n", &[]),
+            (b"rubbish", &["malformed start line"]),
+            (MESSAGE, &["received 1"]),
+        ] {
+            transport.handle(now, FromNetwork::Message(FlowId(1), Bytes::copy_from_slice(message)));
+            let heard = drain(&mut transport);
+            assert_eq!(heard.len(), said.len(), "{heard:?}");
+            assert!(
+                heard.iter().zip(said).all(|(heard, said)| heard.split(' ').next() == said.split(' ').next())
+            );
+        }
+        // It is pinged without having been asked to.
+        for _ in 0..2 {
+            let (passed, said) = step(&mut transport, &mut now);
+            assert!((40..=50).contains(&passed), "{passed}");
+            assert_eq!(said, ["ping 1"]);
+            transport.handle(now, FromNetwork::Alive(FlowId(1)));
+        }
+        assert_eq!(step(&mut transport, &mut now).1, ["ping 1"]);
+        assert_eq!(step(&mut transport, &mut now), (10, vec!["close 1".to_owned()]));
+    }
+
+    #[test]
+    fn datagram_flows_are_kept_by_stun_and_questions_of_others_are_answered() {
+        let now = Instant::now();
+        let mut here = Transport::<u8>::new(TransportConfig { max_kept: 1, ..TransportConfig::default() });
+        let mut there = Transport::<u8>::new(TransportConfig::default());
+        let flow = Flow { protocol: Protocol::Udp, ..stream(1) };
+        here.keep(now, &flow, Duration::from_secs(29));
+        here.keep(now, &Flow { protocol: Protocol::Udp, ..stream(2) }, Duration::from_secs(29));
+        let Some(TransportOutput::Datagram(_, _, question)) = here.poll() else { panic!("it asks") };
+        there.handle(
+            now,
+            FromNetwork::Datagram(Flow { peer: "198.51.100.1:9".parse().unwrap(), ..flow }, question),
+        );
+        let Some(TransportOutput::Datagram(_, to, answer)) = there.poll() else { panic!("it answers") };
+        assert_eq!(to.to_string(), "198.51.100.1:9");
+        here.handle(now, FromNetwork::Datagram(flow, answer));
+        assert_eq!(
+            drain(&mut here),
+            ["mapped 1 198.51.100.1:9"],
+            "and no second flow, for that is the limit"
+        );
+        here.forget(&flow);
+        assert_eq!(here.poll_timeout(), None);
+        here.keep(now, &flow, Duration::from_secs(29));
+        let mut at = now;
+        let said: Vec<String> =
+            std::iter::from_fn(|| here.poll_timeout().map(|_| step(&mut here, &mut at).1))
+                .flatten()
+                .collect();
+        assert_eq!(said.last().map(String::as_str), Some("lost 1 timed out"));
     }
 }

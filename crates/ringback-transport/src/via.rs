@@ -5,6 +5,7 @@ use ringback_message::header::Via;
 use ringback_message::{HeaderId, Host, Message, Method, ParseError, Request, StatusCode};
 use ringback_sansio::{Flow, Protocol, Target};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// What a datagram or frame turned out to be.
 #[derive(Debug)]
@@ -43,14 +44,29 @@ pub fn receive(flow: &Flow, bytes: Bytes) -> Inbound {
     }
 }
 
-/// Writes the source into the topmost Via of a request.
+/// How often peers are asked to send keep-alives that offer to (RFC 6223 §4.4): what RFC 5626 §4.4 has for each.
+fn recommended(protocol: Protocol) -> u64 {
+    if protocol.is_reliable() { 120 } else { 29 }
+}
+
+/// How often the sender of a response wants keep-alives, where its answer to our `keep` says so (RFC 6223 §4.3). `via` is
+/// the topmost of the response: ours, as the next hop filled it.
+pub fn keep_of(via: &Via<'_>, protocol: Protocol) -> Option<Duration> {
+    let seconds: u64 = via.params.value("keep")?.parse().ok()?;
+    // Zero is "as you like".
+    let seconds = if seconds == 0 { recommended(protocol) } else { seconds };
+    Some(Duration::from_secs(seconds.clamp(5, 3_600)))
+}
+
+/// Writes the source into the topmost Via of a request, and that keep-alives are welcome where they are offered.
 fn mark(message: &mut Message, flow: &Flow) {
     use std::fmt::Write as _;
     let Some(Ok(via)) = message.first::<Via<'_>>() else { return };
     let source = flow.peer.ip().to_canonical();
     let rport = via.rport().is_some();
     let elsewhere = via.host.ip() != Some(source);
-    if !rport && !elsewhere && !via.params.has("received") {
+    let keep = via.params.has("keep");
+    if !rport && !elsewhere && !keep && !via.params.has("received") {
         return;
     }
     // Written anew, so that a `received` or a filled `rport` of the sender's own making cannot stay (fault 12).
@@ -60,7 +76,7 @@ fn mark(message: &mut Message, flow: &Flow) {
         let _ = write!(text, ":{port}");
     }
     for param in via.params.iter() {
-        if param.name.eq_ignore_ascii_case("received") || param.name.eq_ignore_ascii_case("rport") {
+        if ["received", "rport", "keep"].iter().any(|own| param.name.eq_ignore_ascii_case(own)) {
             continue;
         }
         let _ = write!(text, ";{}", param.name);
@@ -73,6 +89,9 @@ fn mark(message: &mut Message, flow: &Flow) {
     }
     if rport {
         let _ = write!(text, ";rport={}", flow.peer.port());
+    }
+    if keep {
+        let _ = write!(text, ";keep={}", recommended(flow.protocol));
     }
     // Fails only on control characters, which no parameter that was read can hold outside folded white space;
     // then the Via stays as it came.
@@ -171,6 +190,22 @@ mod tests {
             received("SIP/2.0/UDP 10.0.0.1:5070;rport;branch=z9hG4bKa, SIP/2.0/UDP b", "[2001:db8::1]:9"),
             "SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bKa;received=2001:db8::1;rport=9"
         );
+    }
+
+    #[test]
+    fn rfc_6223_keep_alives_that_are_offered_are_welcome() {
+        let marked = received("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa;keep", "192.0.2.1:5060");
+        assert_eq!(marked, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa;keep=29");
+        let keep = |value: &'static str, protocol| {
+            let via = <Via<'_> as ringback_message::header::Header<'_>>::parse(value.as_bytes()).unwrap();
+            keep_of(&via, protocol).map(|every| every.as_secs())
+        };
+        assert_eq!(keep("SIP/2.0/UDP h;keep=29", Protocol::Udp), Some(29));
+        assert_eq!(keep("SIP/2.0/TCP h;keep=0", Protocol::Tcp), Some(120));
+        assert_eq!(keep("SIP/2.0/TCP h;keep=1", Protocol::Tcp), Some(5), "nobody makes us hammer");
+        assert_eq!(keep("SIP/2.0/TCP h;keep=99999999999999999999", Protocol::Tcp), None);
+        assert_eq!(keep("SIP/2.0/TCP h;keep", Protocol::Tcp), None, "not understood by the next hop");
+        assert_eq!(keep("SIP/2.0/TCP h", Protocol::Tcp), None);
     }
 
     #[test]

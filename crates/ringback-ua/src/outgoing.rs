@@ -95,8 +95,22 @@ impl<E: Entropy> UserAgent<E> {
     }
 
     /// A server that has proved to be its domain names itself by its address in Record-Route; what it has to prove there
-    /// is the same as before, and the same connection will do.
+    /// is the same as before, and the same connection will do. Over WebSocket nobody is reached but our server.
     fn proven(&self, hop: Option<NextHop>) -> Option<NextHop> {
+        let protocol = match &hop {
+            Some(NextHop::Known(target)) => Some(target.protocol()),
+            Some(NextHop::Name(name)) => name.protocol,
+            None => None,
+        };
+        let is_web_socket = |protocol| matches!(protocol, Protocol::Ws | Protocol::Wss);
+        if protocol.is_some_and(is_web_socket)
+            && let Some(server) = self.accounts.iter().find_map(|(_, known)| match known.account.outbound {
+                Some(Outbound::Target(to)) if is_web_socket(to.protocol()) => Some(to),
+                _ => None,
+            })
+        {
+            return Some(NextHop::Known(server));
+        }
         let Some(NextHop::Known(Target::Address(protocol, peer))) = hop else { return hop };
         let same = self.accounts.iter().find_map(|(_, known)| match known.account.outbound {
             Some(Outbound::Target(to @ Target::Domain(own, address, _)))
@@ -215,6 +229,8 @@ impl<E: Entropy> UserAgent<E> {
             (Protocol::Udp, _) => format!("sip:{user}{sent_by}"),
             (Protocol::Tls, true) => format!("sips:{user}{sent_by}"),
             (Protocol::Wss, true) => format!("sips:{user}{sent_by};transport=ws"),
+            // RFC 7118 §5.2: URIs know one word for both.
+            (Protocol::Wss, false) => format!("sip:{user}{sent_by};transport=ws"),
             (protocol, _) => format!("sip:{user}{sent_by};transport={protocol}"),
         };
         UriBuf::new(&uri).ok()

@@ -9,6 +9,7 @@ use ringback_net::{
     Listen, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, Tls, TlsIdentity, TlsSettings,
     local_ip_towards,
 };
+use ringback_sansio::Entropy as _;
 use ringback_ua::{UaConfig, UserAgent};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ impl Inner {
 #[derive(Default)]
 pub struct EndpointBuilder {
     tls: TlsSettings,
+    web_socket: Option<(Protocol, String)>,
     listen: Vec<String>,
     user_agent: Option<String>,
     answers_anyone: bool,
@@ -105,6 +107,14 @@ impl EndpointBuilder {
         self
     }
 
+    /// Reaches servers by WebSocket (RFC 7118), [`Protocol::Ws`] or [`Protocol::Wss`], at this path: `/`. An account uses
+    /// it whose transport is that protocol.
+    #[must_use]
+    pub fn web_socket(mut self, protocol: Protocol, path: impl Into<String>) -> Self {
+        self.web_socket = Some((protocol, path.into()));
+        self
+    }
+
     /// Refuses all transfers: the other side of a call cannot ask us to call somebody else, nor hand a call over to
     /// somebody.
     #[must_use]
@@ -142,10 +152,15 @@ impl EndpointBuilder {
                 listen.push(Listen { protocol, address: SocketAddr::new(ip, 0) });
             }
         }
-        let tls = listen.iter().find(|listen| listen.protocol == Protocol::Tls);
+        let is_secure = matches!(self.web_socket, Some((Protocol::Wss, _)));
+        let tls = listen.iter().find(|listen| listen.protocol.is_secure() || is_secure);
         let tls = tls.map(|listen| tls_of(self.tls, listen)).transpose()?;
         let mut net = NetConfig::new(listen);
         net.tls = tls;
+        if let Some((_, path)) = &self.web_socket {
+            net.web_socket.connects = true;
+            net.web_socket.path.clone_from(path);
+        }
         net.tap.clone_from(&self.tap);
         let sockets = Sockets::bind(net).map_err(StartError::Bind)?;
 
@@ -163,6 +178,16 @@ impl EndpointBuilder {
             let reachable = reachable(listener.address);
             config.transactions.locals.set(listener.protocol, reachable);
             media_ip.get_or_insert(reachable.ip());
+        }
+        if self.web_socket.is_some() {
+            // Nobody can connect to us that way, so we need no name that leads anywhere (RFC 7118 §5.2.1).
+            let name = format!("{:016x}.invalid", OsEntropy::new().next_u64());
+            for protocol in [Protocol::Ws, Protocol::Wss] {
+                for is_ipv6 in [false, true] {
+                    let named = config.transactions.locals.set_name(protocol, is_ipv6, &name);
+                    named.expect("letters and a dot are a host");
+                }
+            }
         }
         let (arrivals, arrived) = mpsc::channel(WAITING);
         let (messages, received) = mpsc::channel(WAITING);

@@ -5,9 +5,11 @@
 
 mod audio;
 mod baresip;
+mod certificates;
 mod child;
 mod packages;
 mod server;
+mod sipjs;
 mod sipp;
 mod sipsak;
 mod tshark;
@@ -17,7 +19,7 @@ use std::process::Command;
 
 use crate::failure::{Failure, Outcome, take_number, take_value};
 use crate::process::Steps;
-use packages::{BARESIP, Need, SIPP, SIPSAK, TSHARK};
+use packages::{BARESIP, NPM, Need, SIPP, SIPSAK, TSHARK};
 
 /// One thing that must work with one peer; what it hands back is a line for the sum.
 type Case = (&'static str, fn(&Lab) -> Outcome<String>);
@@ -27,6 +29,7 @@ const PEERS: &[(&str, Need, &[Case])] = &[
     ("sipp", SIPP, sipp::CASES),
     ("baresip", BARESIP, baresip::CASES),
     ("sipsak", SIPSAK, sipsak::CASES),
+    ("sipjs", NPM, sipjs::CASES),
     ("tshark", TSHARK, tshark::CASES),
 ];
 

@@ -11,6 +11,8 @@ pub(crate) type Need = (&'static str, &'static str);
 pub(crate) const SIPP: Need = ("sipp", "sip-tester");
 pub(crate) const SIPSAK: Need = ("sipsak", "sipsak");
 pub(crate) const BARESIP: Need = ("baresip", "baresip-core");
+/// It brings Node; what is installed by it comes from the npm registry, as a lockfile says.
+pub(crate) const NPM: Need = ("npm", "npm");
 pub(crate) const TSHARK: Need = ("tshark", "tshark");
 
 /// Makes sure that the programs are there: root installs what is missing, others are told what to install.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::Lab;
+use super::certificates::Authority;
 use super::child::Running;
 use crate::failure::{Failure, Outcome};
 
@@ -21,52 +23,60 @@ const START: Duration = Duration::from_secs(10);
 pub(crate) struct Server {
     running: Running,
     pub(crate) udp: SocketAddr,
-    pub(crate) tcp: SocketAddr,
+    listeners: Vec<(String, SocketAddr)>,
 }
 
 impl Server {
-    /// Starts the server on ports that the system picks and waits until it is ready.
+    /// Starts the server on UDP and TCP, on ports that the system picks, and waits until it is ready.
     pub(crate) fn start(binary: &Path, folder: &Path) -> Outcome<Self> {
         Self::start_on(0, binary, folder)
     }
 
     /// Starts the server on this port, for both transports.
     pub(crate) fn start_on(port: u16, binary: &Path, folder: &Path) -> Outcome<Self> {
+        Self::launch(port, binary, folder, &[])
+    }
+
+    /// Starts the server on one transport more, such as `tls` with a certificate that the [`Authority`] signed.
+    pub(crate) fn start_with(transport: &str, authority: &Authority, lab: &Lab) -> Outcome<Self> {
+        let listen = format!("{transport}:127.0.0.1:0");
+        let (certificate, key) =
+            (authority.certificate.display().to_string(), authority.key.display().to_string());
+        let more = ["--listen", &listen, "--tls-cert", &certificate, "--tls-key", &key];
+        Self::launch(0, &lab.binary, &lab.folder, &more)
+    }
+
+    fn launch(port: u16, binary: &Path, folder: &Path, more: &[&str]) -> Outcome<Self> {
         let users: String = USERS.iter().map(|(name, password)| format!("{name}:{password}\n")).collect();
         let file = folder.join("users");
         std::fs::write(&file, users).map_err(|error| format!("{}: {error}", file.display()))?;
+        let both = ["udp", "tcp"].map(|transport| format!("{transport}:127.0.0.1:{port}"));
         let mut running = Running::start(
             folder,
             "serve",
             Command::new(binary)
                 .args(["serve", "--ephemeral", "--domain", DOMAIN])
-                .args([
-                    "--listen",
-                    &format!("udp:127.0.0.1:{port}"),
-                    "--listen",
-                    &format!("tcp:127.0.0.1:{port}"),
-                ])
+                .args(["--listen", &both[0], "--listen", &both[1]])
                 .arg("--users")
-                .arg(&file),
+                .arg(&file)
+                .args(more),
         )?;
-        let (mut udp, mut tcp) = (None, None);
+        let mut listeners = Vec::new();
         running.line(START, |line| {
-            match listener(line) {
-                Some(("udp", address)) => udp = Some(address),
-                Some(("tcp", address)) => tcp = Some(address),
-                _ => {}
-            }
+            listeners.extend(listener(line).map(|(transport, address)| (transport.to_owned(), address)));
             (line == "ready").then_some(())
         })?;
-        let (Some(udp), Some(tcp)) = (udp, tcp) else {
-            return Err(running.failed("was ready without naming a listener for udp and one for tcp"));
+        let udp = listeners.iter().find(|(transport, _)| transport == "udp").map(|(_, address)| *address);
+        let Some(udp) = udp else {
+            return Err(running.failed("was ready without naming a listener for udp"));
         };
-        Ok(Self { running, udp, tcp })
+        Ok(Self { running, udp, listeners })
     }
 
-    /// Where the server listens for `udp` or `tcp`.
+    /// Where the server listens for a transport that it was started with.
     pub(crate) fn address(&self, transport: &str) -> SocketAddr {
-        if transport == "tcp" { self.tcp } else { self.udp }
+        let found = self.listeners.iter().find(|(own, _)| own == transport);
+        found.map_or(self.udp, |(_, address)| *address)
     }
 
     /// Ends the server, which must go in an orderly way.

@@ -47,8 +47,13 @@ impl Phone {
         let protocol = match args.transport.as_str() {
             "tcp" => Protocol::Tcp,
             "tls" => Protocol::Tls,
+            "ws" => Protocol::Ws,
+            "wss" => Protocol::Wss,
             _ => Protocol::Udp,
         };
+        if !args.ws_path.starts_with('/') {
+            return Err(Failure::Usage(format!("--ws-path: `{}` does not begin with a slash", args.ws_path)));
+        }
         let mut builder = Endpoint::builder();
         if args.listen.is_empty()
             && let Some(ip) = own_ip(&args).await
@@ -62,6 +67,9 @@ impl Phone {
         }
         for listen in &args.listen {
             builder = builder.listen(listen);
+        }
+        if matches!(protocol, Protocol::Ws | Protocol::Wss) {
+            builder = builder.web_socket(protocol, &args.ws_path);
         }
         let verify = if args.tls_verify == "off" { TlsVerify::Off } else { TlsVerify::On };
         let identity = args.tls_cert.clone().zip(args.tls_key.clone());

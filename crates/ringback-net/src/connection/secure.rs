@@ -1,6 +1,7 @@
 //! Connections under TLS: the handshake, and what is said when it fails.
 
-use super::{Ends, prepared};
+use super::pipe::Octets;
+use super::{Ends, Handshake, prepared, web_socket};
 use crate::Core;
 use crate::shared::Shared;
 use crate::tls::{explain, is_about_trust};
@@ -9,7 +10,6 @@ use rustls::pki_types::{DnsName, ServerName};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,23 +18,39 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A connection that we made, and where our end of it is.
 pub(super) struct Outgoing {
-    stream: TlsStream<TcpStream>,
-    local: SocketAddr,
+    pub(super) stream: TlsStream<TcpStream>,
+    pub(super) local: SocketAddr,
+    /// Whom the other side has proved to be.
+    pub(super) name: String,
 }
 
 /// Shakes hands with a client. Fault 29: one that stalls is closed, and so are more than we have room for.
-pub(super) async fn accept<C: Core>(shared: Arc<Shared<C>>, stream: TcpStream, peer: SocketAddr) {
-    let Some(config) = shared.config.tls.as_ref().and_then(|tls| tls.server(Instant::now())) else { return };
+pub(super) async fn accept<C: Core>(
+    shared: Arc<Shared<C>>,
+    protocol: Protocol,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    let tls = shared.config.tls.as_ref();
+    let Some(config) = tls.and_then(|tls| tls.server(Instant::now(), protocol)) else { return };
     let guard = Handshake::new(shared.clone());
     if !guard.has_room() {
         return;
     }
     let local = prepared(&stream, peer);
-    let shaken =
-        tokio::time::timeout(shared.config.handshake, TlsAcceptor::from(config).accept(stream)).await;
-    drop(guard);
+    let end = tokio::time::Instant::now() + shared.config.handshake;
+    let shaken = tokio::time::timeout_at(end, TlsAcceptor::from(config).accept(stream)).await;
     match shaken {
+        Ok(Ok(stream)) if protocol == Protocol::Wss => {
+            let upgraded = web_socket::accept(&shared.config, stream, peer);
+            let upgraded = tokio::time::timeout_at(end, upgraded).await;
+            drop(guard);
+            if let Ok(Some(socket)) = upgraded {
+                web_socket::serve(shared, None, Ends { protocol, local, peer }, socket).await;
+            }
+        }
         Ok(Ok(stream)) => {
+            drop(guard);
             let (reader, writer) = tokio::io::split(stream);
             run(shared, None, local, peer, reader, writer).await;
         }
@@ -66,8 +82,8 @@ pub(super) async fn connect<C: Core>(
     };
     let local = prepared(&stream, peer);
     let shown = name.to_str().into_owned();
-    match TlsConnector::from(tls.client(Instant::now())).connect(name, stream).await {
-        Ok(stream) => Ok(Box::new(Outgoing { stream, local })),
+    match TlsConnector::from(tls.client(Instant::now(), to.protocol())).connect(name, stream).await {
+        Ok(stream) => Ok(Box::new(Outgoing { stream, local, name: shown })),
         Err(error) => {
             tracing::warn!(%peer, "no TLS with {shown}: {}", explain(&error));
             Err(reason(&error))
@@ -95,28 +111,9 @@ async fn run<C: Core>(
     to: Option<Target>,
     local: SocketAddr,
     peer: SocketAddr,
-    reader: impl AsyncRead + Unpin,
-    writer: impl AsyncWrite + Unpin,
+    reader: impl AsyncRead + Unpin + Send,
+    writer: impl AsyncWrite + Unpin + Send,
 ) {
-    super::serve(shared, to, Ends { protocol: Protocol::Tls, local, peer }, reader, writer).await;
-}
-
-/// Counts a handshake as long as it lasts.
-struct Handshake<C: Core>(Arc<Shared<C>>, usize);
-
-impl<C: Core> Handshake<C> {
-    fn new(shared: Arc<Shared<C>>) -> Self {
-        let before = shared.handshakes.fetch_add(1, Ordering::Relaxed);
-        Self(shared, before)
-    }
-
-    fn has_room(&self) -> bool {
-        self.1 < self.0.config.max_handshakes
-    }
-}
-
-impl<C: Core> Drop for Handshake<C> {
-    fn drop(&mut self) {
-        self.0.handshakes.fetch_sub(1, Ordering::Relaxed);
-    }
+    let (source, sink) = (Octets::reading(reader), Octets::writing(writer));
+    super::serve(shared, to, Ends { protocol: Protocol::Tls, local, peer }, source, sink).await;
 }

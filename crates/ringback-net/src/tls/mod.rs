@@ -8,6 +8,7 @@ pub use error::TlsError;
 pub(crate) use error::{explain, is_about_trust};
 
 use identity::{AnyPeer, SipPeer};
+use ringback_sansio::Protocol;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,8 +19,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What RFC 7118 and the IANA registry call SIP in ALPN.
+/// What the IANA registry calls SIP in ALPN.
 const ALPN: &[u8] = b"sip";
+/// What WebSocket begins as (RFC 6455 §4).
+const ALPN_WEB: &[u8] = b"http/1.1";
 /// How often it is looked whether files have changed, at most.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -86,11 +89,30 @@ pub struct Tls {
     current: Mutex<Current>,
 }
 
+/// Ours for SIP itself, and for SIP over WebSocket: they differ in what they offer by ALPN.
+#[derive(Debug)]
+struct Both<T> {
+    sip: Arc<T>,
+    web: Arc<T>,
+}
+
+impl<T> Clone for Both<T> {
+    fn clone(&self) -> Self {
+        Self { sip: self.sip.clone(), web: self.web.clone() }
+    }
+}
+
+impl<T> Both<T> {
+    fn of(self, protocol: Protocol) -> Arc<T> {
+        if protocol == Protocol::Wss { self.web } else { self.sip }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Current {
     /// `None` without a certificate of our own.
-    server: Option<Arc<ServerConfig>>,
-    client: Arc<ClientConfig>,
+    server: Option<Both<ServerConfig>>,
+    client: Both<ClientConfig>,
     looked: Option<Instant>,
     files: Vec<Option<SystemTime>>,
 }
@@ -116,12 +138,12 @@ impl Tls {
         self.settings.identity.is_some()
     }
 
-    pub(crate) fn server(&self, now: Instant) -> Option<Arc<ServerConfig>> {
-        self.current(now).server
+    pub(crate) fn server(&self, now: Instant, protocol: Protocol) -> Option<Arc<ServerConfig>> {
+        self.current(now).server.map(|server| server.of(protocol))
     }
 
-    pub(crate) fn client(&self, now: Instant) -> Arc<ClientConfig> {
-        self.current(now).client
+    pub(crate) fn client(&self, now: Instant, protocol: Protocol) -> Arc<ClientConfig> {
+        self.current(now).client.of(protocol)
     }
 
     /// What new connections are made with. Those that are open go on with what they began with.
@@ -157,7 +179,9 @@ fn changed(settings: &TlsSettings) -> Vec<Option<SystemTime>> {
     files.map(|file| std::fs::metadata(file?).ok()?.modified().ok()).collect()
 }
 
-fn load(settings: &TlsSettings) -> Result<(Option<Arc<ServerConfig>>, Arc<ClientConfig>), TlsError> {
+type Loaded = (Option<Both<ServerConfig>>, Both<ClientConfig>);
+
+fn load(settings: &TlsSettings) -> Result<Loaded, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let identity = settings.identity.as_ref().map(|identity| certified(identity, &provider)).transpose()?;
     let identity = identity.map(|key| Arc::new(SingleCertAndKey::from(key)));
@@ -179,9 +203,12 @@ fn load(settings: &TlsSettings) -> Result<(Option<Arc<ServerConfig>>, Arc<Client
         Some(identity) => client.with_client_cert_resolver(identity.clone()),
         None => client.with_no_client_auth(),
     };
+    let mut web = client.clone();
+    web.alpn_protocols = vec![ALPN_WEB.to_vec()];
     client.alpn_protocols = vec![ALPN.to_vec()];
+    let client = Both { sip: Arc::new(client), web: Arc::new(web) };
 
-    let Some(identity) = identity else { return Ok((None, Arc::new(client))) };
+    let Some(identity) = identity else { return Ok((None, client)) };
     let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let server = server.expect(versions);
     let server = match (settings.verify, &settings.client_ca) {
@@ -194,8 +221,10 @@ fn load(settings: &TlsSettings) -> Result<(Option<Arc<ServerConfig>>, Arc<Client
         (TlsVerify::On | TlsVerify::Off, _) => server.with_no_client_auth(),
     };
     let mut server = server.with_cert_resolver(identity);
+    let mut web = server.clone();
+    web.alpn_protocols = vec![ALPN_WEB.to_vec()];
     server.alpn_protocols = vec![ALPN.to_vec()];
-    Ok((Some(Arc::new(server)), Arc::new(client)))
+    Ok((Some(Both { sip: Arc::new(server), web: Arc::new(web) }), client))
 }
 
 fn certified(identity: &TlsIdentity, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {

@@ -115,7 +115,10 @@ impl Subject for TransportSubject {
             | TransportOutput::Datagram(..)
             | TransportOutput::Received(..)
             | TransportOutput::Malformed(..)
-            | TransportOutput::Failed(..) => {}
+            | TransportOutput::Failed(..)
+            | TransportOutput::Ping(_)
+            | TransportOutput::Mapped(..)
+            | TransportOutput::Lost(..) => {}
         }
     }
 

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 /// Streams that a script can name.
 const STREAMS: u64 = 4;
 
-/// `open N`, `bytes N`, `close N`: a stream of a peer. `udp`: a datagram. `send N`: to that peer by TCP; `refused N`: it does
-/// not take the stream; `wait MILLISECONDS`.
+/// `open N`, `bytes N`, `close N`: a stream of a peer. `socket N`, `frame N`: one of WebSocket, and a message of it. `udp`: a
+/// datagram. `send N`: to that peer by TCP; `refused N`: it does not take the stream; `keep N`: pings it, and by STUN its
+/// datagrams; `wait MILLISECONDS`.
 pub(super) fn transport(input: &[u8]) {
     let mut now = Instant::now();
     let mut transport: Transport<u64> = Transport::new(TransportConfig::default());
@@ -26,6 +27,16 @@ pub(super) fn transport(input: &[u8]) {
             "bytes" => {
                 transport
                     .handle(now, FromNetwork::Bytes(FlowId(number), Bytes::copy_from_slice(act.message)));
+            }
+            "socket" => transport.handle(now, FromNetwork::Opened(flow(Protocol::Ws, number))),
+            "frame" => {
+                let frame = Bytes::copy_from_slice(act.message);
+                transport.handle(now, FromNetwork::Message(FlowId(number), frame));
+                transport.handle(now, FromNetwork::Alive(FlowId(number)));
+            }
+            "keep" => {
+                transport.keep(now, &flow(Protocol::Tcp, number), Duration::from_secs(30));
+                transport.keep(now, &flow(Protocol::Udp, 100), Duration::from_secs(30));
             }
             "close" => transport.handle(now, FromNetwork::Closed(FlowId(number))),
             "udp" => {
@@ -87,7 +98,10 @@ fn drain(transport: &mut Transport<u64>, failed: &mut Vec<u64>) -> bool {
             TransportOutput::Connect(..)
             | TransportOutput::Write(..)
             | TransportOutput::Datagram(..)
+            | TransportOutput::Ping(_)
             | TransportOutput::Close(_)
+            | TransportOutput::Mapped(..)
+            | TransportOutput::Lost(..)
             | TransportOutput::Malformed(..) => {}
         }
     }

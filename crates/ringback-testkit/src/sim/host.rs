@@ -78,6 +78,8 @@ impl<C: Core> Host<C> {
                     TransportOutput::Malformed(..) => self.malformed += 1,
                     TransportOutput::Failed(Some(key), reason) => self.core.failed(now, key, reason),
                     TransportOutput::Failed(None, _) => {}
+                    // Nobody asks for a flow to be kept here, and nobody speaks WebSocket.
+                    TransportOutput::Ping(_) | TransportOutput::Mapped(..) | TransportOutput::Lost(..) => {}
                 }
             }
             match self.core.poll_transmit(now) {
