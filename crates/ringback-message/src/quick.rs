@@ -8,18 +8,45 @@ use crate::Params;
 use crate::header::{NameAddr, Via};
 use crate::lex::decimal;
 use crate::scan::Marks;
-use crate::uri::{Host, Places, SipUri, Uri};
+use crate::uri::{Host, Places, PlainHost, SipUri, Uri};
+use std::ops::Range;
 
 /// Reads a whole `sip` or `sips` URI.
 pub(crate) fn sip_uri(value: &[u8]) -> Option<SipUri<'_>> {
     let mut marks = Marks::new(value, 0);
-    let (uri, end) = take_uri(&mut marks, 0)?;
-    (end == value.len()).then_some(uri)
+    let shape = take_uri(&mut marks, 0)?;
+    if shape.end == value.len() { shape.uri(value) } else { None }
 }
 
 /// Reads `name-addr` with the parameters behind it.
 pub(crate) fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
     let mut marks = Marks::new(value, 0);
+    let (display, shape) = take_address(&mut marks)?;
+    let params = take_params(marks, shape.end + 1, |_, _| {})?;
+    Some(NameAddr::new(&value[display], Uri::Sip(shape.uri(value)?), params))
+}
+
+/// Goes through `name-addr` as [`name_addr`] does, and says only what its `tag` is, if it has one that is not empty.
+pub(crate) fn tag(value: &[u8]) -> Option<Option<&str>> {
+    let mut marks = Marks::new(value, 0);
+    let (_, shape) = take_address(&mut marks)?;
+    shape.host(value)?;
+    let mut tag = None;
+    take_params(marks, shape.end + 1, |name, value| {
+        if tag.is_none() && name.eq_ignore_ascii_case(b"tag") {
+            tag = Some(value);
+        }
+    })?;
+    match tag.unwrap_or_default() {
+        b"" => Some(None),
+        tag => std::str::from_utf8(tag).ok().map(Some),
+    }
+}
+
+/// Goes through display name and URI up to `>`, and says where they are.
+#[inline(always)]
+fn take_address(marks: &mut Marks<'_>) -> Option<(Range<usize>, Shape)> {
+    let value = marks.bytes;
     let (mut at, mut octet) = marks.next();
     let display = match octet? {
         b'<' if at == 0 => 0..0,
@@ -54,12 +81,8 @@ pub(crate) fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
     if octet != Some(b'<') {
         return None;
     }
-    let (uri, end) = take_uri(&mut marks, at + 1)?;
-    if value.get(end) != Some(&b'>') {
-        return None;
-    }
-    let params = take_params(marks, end + 1)?;
-    Some(NameAddr::new(&value[display], Uri::Sip(uri), params))
+    let shape = take_uri(marks, at + 1)?;
+    (value.get(shape.end) == Some(&b'>')).then_some((display, shape))
 }
 
 /// Reads one hop.
@@ -80,13 +103,54 @@ pub(crate) fn via(value: &[u8]) -> Option<Via<'_>> {
         (end, _) = marks.next();
         port = Some(decimal::<u16>(&value[host_end + 1..end])?);
     }
-    let host = Host::plain(std::str::from_utf8(&value[space + 1..host_end]).ok()?)?;
-    let params = rest_params(marks, end)?;
+    let host = &value[space + 1..host_end];
+    let host = match PlainHost::read(host)? {
+        PlainHost::Name(name) => Host::Name(std::str::from_utf8(name).ok()?),
+        PlainHost::Ip(ip) => Host::Ip(ip.into()),
+    };
+    let params = rest_params(marks, end, |_, _| {})?;
     Some(Via { transport, host, port, params })
 }
 
-/// Reads a URI from `start` on. It ends at `end`, with `>` or with the value.
-fn take_uri<'a>(marks: &mut Marks<'a>, start: usize) -> Option<(SipUri<'a>, usize)> {
+/// Where the pieces of a URI are in the value that holds it.
+struct Shape {
+    start: usize,
+    secure: bool,
+    /// Where the user ends, and where the `@` is.
+    userinfo: Option<(usize, usize)>,
+    host: Range<usize>,
+    port: Option<u16>,
+    bare: usize,
+    params_end: usize,
+    end: usize,
+}
+
+impl Shape {
+    fn host<'a>(&self, bytes: &'a [u8]) -> Option<PlainHost<'a>> {
+        PlainHost::read(bytes.get(self.host.clone())?)
+    }
+
+    fn uri<'a>(&self, bytes: &'a [u8]) -> Option<SipUri<'a>> {
+        let text = std::str::from_utf8(&bytes[self.start..self.end]).ok()?;
+        let from_start = |place: usize| place - self.start;
+        let host = match self.host(bytes)? {
+            PlainHost::Name(_) => {
+                Host::Name(text.get(from_start(self.host.start)..from_start(self.host.end))?)
+            }
+            PlainHost::Ip(ip) => Host::Ip(ip.into()),
+        };
+        let places = Places {
+            userinfo: self.userinfo.map(|(user_end, sign)| (from_start(user_end), from_start(sign))),
+            bare: from_start(self.bare),
+            params_end: from_start(self.params_end),
+        };
+        SipUri::new(text, self.secure, host, self.port, places)
+    }
+}
+
+/// Goes through a URI from `start` on. It ends with `>` or with the value.
+#[inline(always)]
+fn take_uri(marks: &mut Marks<'_>, start: usize) -> Option<Shape> {
     let bytes = marks.bytes;
     let (colon, _) = marks.next();
     let secure = match bytes.get(start..colon + 1)? {
@@ -141,40 +205,48 @@ fn take_uri<'a>(marks: &mut Marks<'a>, start: usize) -> Option<(SipUri<'a>, usiz
             (at, octet) = marks.next();
         }
     }
-    if !matches!(octet, None | Some(b'>')) || marks.odd {
-        return None;
-    }
-    let text = std::str::from_utf8(&bytes[start..at]).ok()?;
-    let host = Host::plain(text.get(host - start..host_end - start)?)?;
-    let userinfo = userinfo.map(|(user_end, sign)| (user_end - start, sign - start));
-    let places = Places { userinfo, bare: bare - start, params_end: params_end - start };
-    Some((SipUri::new(text, secure, host, port, places)?, at))
+    let plain = matches!(octet, None | Some(b'>')) && !marks.odd;
+    plain.then_some(Shape { start, secure, userinfo, host: host..host_end, port, bare, params_end, end: at })
 }
 
-/// Reads parameters from `start` on to the end of the value.
-fn take_params(mut marks: Marks<'_>, start: usize) -> Option<Params<'_>> {
+/// Reads parameters from `start` on to the end of the value, and tells `note` of each.
+#[inline(always)]
+fn take_params<'a>(
+    mut marks: Marks<'a>,
+    start: usize,
+    note: impl FnMut(&'a [u8], &'a [u8]),
+) -> Option<Params<'a>> {
     let (at, _) = marks.next();
-    if at == start { rest_params(marks, start) } else { None }
+    if at == start { rest_params(marks, start, note) } else { None }
 }
 
-/// Reads parameters from the mark at `start` on to the end of the value.
-fn rest_params(mut marks: Marks<'_>, start: usize) -> Option<Params<'_>> {
+/// Reads parameters from the mark at `start` on to the end of the value, and tells `note` of each.
+#[inline(always)]
+fn rest_params<'a>(
+    mut marks: Marks<'a>,
+    start: usize,
+    mut note: impl FnMut(&'a [u8], &'a [u8]),
+) -> Option<Params<'a>> {
     let bytes = marks.bytes;
     let (mut at, mut octet) = (start, bytes.get(start).copied());
     let mut count = 0;
     while octet == Some(b';') {
         let name = at + 1;
         (at, octet) = marks.next();
+        let name_end = at;
         if at == name || count == Params::MOST {
             return None;
         }
         count += 1;
+        let mut value = at;
         if octet == Some(b'=') {
+            value += 1;
             (at, octet) = marks.next();
             while matches!(octet, Some(b':' | b'/' | b'@' | b'=')) {
                 (at, octet) = marks.next();
             }
         }
+        note(&bytes[name..name_end], &bytes[value..at]);
     }
     (octet.is_none() && !marks.odd).then(|| Params::checked(&bytes[start..]))
 }
@@ -225,6 +297,9 @@ mod tests {
             if let Some(quick) = name_addr(text.as_bytes()) {
                 let by_grammar = NameAddr::by_grammar(text.as_bytes()).expect("what is plain is right");
                 prop_assert_eq!(format!("{quick:?}"), format!("{by_grammar:?}"));
+                prop_assert_eq!(tag(text.as_bytes()), Some(by_grammar.tag()));
+            } else {
+                prop_assert_eq!(tag(text.as_bytes()), None);
             }
         }
 

@@ -1,8 +1,9 @@
 //! Whether a message can be worked on at all, and what tells it apart from others.
 
-use crate::header::{CSeq, CallId, From, Header, MaxForwards, To, Via};
+use crate::header::{CSeq, CallId, From, Header, MaxForwards, NameAddr, To, Via};
 use crate::message::{Field, StartLine};
-use crate::{HeaderId, Message, Method, ParseError, StatusCode, Uri};
+use crate::{HeaderId, Message, Method, ParseError, StatusCode, Uri, quick};
+use std::ops::Deref;
 
 /// What places a message in transactions and dialogs, read once.
 #[derive(Clone, Debug)]
@@ -39,11 +40,22 @@ impl Message {
             StartLine::Response { .. } => None,
         };
         let via: Via<'_> = self.parse_needed(found.first[VIA])?;
-        let from: From<'_> = self.parse_needed(found.first[FROM])?;
-        let to: To<'_> = self.parse_needed(found.first[TO])?;
+        let from_tag = self.tag_of::<From<'_>>(found.first[FROM])?;
+        let to_tag = self.tag_of::<To<'_>>(found.first[TO])?;
         let CallId(call_id) = self.parse_needed(found.first[CALL_ID])?;
         let cseq = self.parse_needed(found.first[CSEQ])?;
-        Ok(Routing { uri, via, call_id, from_tag: from.tag(), to_tag: to.tag(), cseq })
+        Ok(Routing { uri, via, call_id, from_tag, to_tag, cseq })
+    }
+
+    /// The tag of From or To, which are judged as a whole nevertheless.
+    fn tag_of<'a, H>(&'a self, field: Option<&Field>) -> Result<Option<&'a str>, ParseError>
+    where
+        H: Header<'a> + Deref<Target = NameAddr<'a>>,
+    {
+        match field.and_then(|field| quick::tag(self.value(field))) {
+            Some(tag) => Ok(tag),
+            None => self.parse_needed::<H>(field).map(|address| address.tag()),
+        }
     }
 
     fn parse_needed<'a, H: Header<'a>>(&'a self, field: Option<&Field>) -> Result<H, ParseError> {

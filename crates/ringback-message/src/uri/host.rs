@@ -40,18 +40,6 @@ impl<'a> Host<'a> {
         Self::named(text(name, start, "host")?, start)
     }
 
-    /// A domain name or IPv4 address; `None` for whatever else.
-    #[inline]
-    pub(crate) fn plain(name: &'a str) -> Option<Self> {
-        let bytes = name.as_bytes();
-        if bytes.first()?.is_ascii_digit()
-            && let Some(ip) = ipv4(bytes)
-        {
-            return Some(Self::Ip(ip.into()));
-        }
-        (is_host(bytes) && bytes.len() <= 255 && bytes != b".").then_some(Self::Name(name))
-    }
-
     /// A domain name or IPv4 address of which every character may be part of a host.
     fn named(name: &'a str, start: usize) -> Result<Self, ParseError> {
         // The root of all names is the host of nobody.
@@ -72,6 +60,25 @@ impl<'a> Host<'a> {
             Self::Ip(ip) => Some(*ip),
             Self::Name(_) => None,
         }
+    }
+}
+
+/// A host that is no IPv6 address, before anybody needs it as text.
+pub(crate) enum PlainHost<'a> {
+    Name(&'a [u8]),
+    Ip(Ipv4Addr),
+}
+
+impl<'a> PlainHost<'a> {
+    /// `None` for what is no domain name or IPv4 address.
+    #[inline(always)]
+    pub(crate) fn read(name: &'a [u8]) -> Option<Self> {
+        if name.first()?.is_ascii_digit()
+            && let Some(ip) = ipv4(name)
+        {
+            return Some(Self::Ip(ip));
+        }
+        (is_host(name) && name.len() <= 255 && name != b".").then_some(Self::Name(name))
     }
 }
 

@@ -8,7 +8,7 @@ mod sip;
 
 pub use escape::{escape_user, unescape};
 pub use host::Host;
-pub(crate) use host::take_host_port;
+pub(crate) use host::{PlainHost, take_host_port};
 pub use owned::UriBuf;
 pub(crate) use sip::Places;
 pub use sip::{SipUri, UriParam};
