@@ -118,8 +118,11 @@ fn generate(data: &str) -> Result<String, String> {
             "one" => "One",
             _ => "Many",
         };
-        let _ =
-            writeln!(out, "    Known {{ name: {:?}, compact: {compact}, kind: Kind::{kind} }},", row.name);
+        let _ = writeln!(
+            out,
+            "    Known {{ name: {0:?}, begin: \"{0}: \", compact: {compact}, kind: Kind::{kind} }},",
+            row.name
+        );
     }
     out.push_str("];\n\n/// The first sixteen letters of each name, small.\n#[rustfmt::skip]\n");
     let _ = writeln!(out, "pub(super) static LOWER: [[u8; 16]; {}] = [", rows.len());
@@ -150,7 +153,7 @@ mod tests {
     fn every_name_gets_a_slot_of_its_own() {
         let code = generate("Via\tv\tlist\tVIA\tRFC 3261\nTo\tt\tone\tTO\tRFC 3261\n").unwrap();
         assert!(code.contains("pub const VIA: Self = Self(1);"));
-        assert!(code.contains("Known { name: \"To\", compact: b't', kind: Kind::One }"));
+        assert!(code.contains("Known { name: \"To\", begin: \"To: \", compact: b't', kind: Kind::One }"));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Messages from scratch.
 
-use crate::edit::{Value, check};
+use crate::edit::Value;
 use crate::index::{MAX_FIELDS, MAX_HEADER_BYTES};
-use crate::lex::{trim, trim_start};
+use crate::lex::{trim_end, trim_start};
 use crate::message::{Field, Message, Request, Response, Source, Span, StartLine};
-use crate::scan::space_or_control;
+use crate::scan::{count_breaks, space_or_control};
 use crate::{HeaderId, InvalidValue, Method, Output, StatusCode};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -26,11 +26,11 @@ use smallvec::SmallVec;
 /// # Ok::<(), ringback_message::InvalidValue>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct RequestBuilder(Builder);
+pub struct RequestBuilder(Box<Builder>);
 
 /// A response in the making.
 #[derive(Clone, Debug)]
-pub struct ResponseBuilder(Builder);
+pub struct ResponseBuilder(Box<Builder>);
 
 #[derive(Clone, Debug)]
 struct Builder {
@@ -38,6 +38,8 @@ struct Builder {
     head: Output,
     fields: SmallVec<[Field; 32]>,
     body: Bytes,
+    /// How many line breaks there should be among the written bytes: two characters for each.
+    breaks: usize,
     fault: Option<InvalidValue>,
 }
 
@@ -46,24 +48,36 @@ const USUAL: usize = 1024;
 
 impl Builder {
     /// `head` has the start line in it.
-    fn new(start: StartLine, head: Output) -> Self {
-        Self { start, head, fields: SmallVec::new(), body: Bytes::new(), fault: None }
+    fn new(start: StartLine, head: Output) -> Box<Self> {
+        Box::new(Self { start, head, fields: SmallVec::new(), body: Bytes::new(), breaks: 2, fault: None })
     }
 
-    fn header(&mut self, id: HeaderId, name: &str, value: impl Value) {
+    fn header(&mut self, id: HeaderId, value: impl Value) {
+        let line = self.head.len();
+        self.head.extend_from_slice(id.name_and_colon().as_bytes());
+        self.line(id, line, value);
+    }
+
+    fn other(&mut self, name: &str, value: impl Value) {
+        if !crate::lex::is_token(name.as_bytes()) {
+            self.fault.get_or_insert(InvalidValue::Malformed("header name"));
+        }
         let line = self.head.len();
         self.head.extend_from_slice(name.as_bytes());
-        let name_end = self.head.len();
         self.head.extend_from_slice(b": ");
+        self.line(HeaderId::from_name(name.as_bytes()), line, value);
+    }
+
+    /// Ends the line that begins at `line` and has name, colon and space already.
+    fn line(&mut self, id: HeaderId, line: usize, value: impl Value) {
         let start = self.head.len();
         value.write(&mut self.head);
-        let written = &self.head.as_slice()[start..];
-        if let Err(fault) = check(written) {
-            self.fault.get_or_insert(fault);
-        }
-        let value = start + written.len() - trim_start(written).len();
-        let places = [line, name_end, value, value + trim(written).len(), self.head.len() + 2];
+        let head = self.head.as_slice();
+        let written = trim_start(&head[start..]);
+        let value = head.len() - written.len();
+        let places = [line, start - 2, value, value + trim_end(written).len(), head.len() + 2];
         self.head.extend_from_slice(b"\r\n");
+        self.breaks += 2;
         self.field(places, id);
     }
 
@@ -75,13 +89,6 @@ impl Builder {
         }
     }
 
-    fn other(&mut self, name: &str, value: impl Value) {
-        if !crate::lex::is_token(name.as_bytes()) {
-            self.fault.get_or_insert(InvalidValue::Malformed("header name"));
-        }
-        self.header(HeaderId::from_name(name.as_bytes()), name, value);
-    }
-
     /// Copies every row of a field as it stands, folding and spelling of the name included.
     fn copy(&mut self, from: &Message, id: HeaderId) {
         for field in from.fields.iter().filter(|field| field.id == id) {
@@ -91,6 +98,7 @@ impl Builder {
             if !line.ends_with(b"\n") {
                 self.head.extend_from_slice(b"\r\n");
             }
+            self.breaks += count_breaks(&self.head.as_slice()[start..]);
             let place = |place: u16| start + usize::from(place - field.line);
             let places =
                 [start, place(field.name), place(field.value), place(field.value_end), self.head.len()];
@@ -99,16 +107,20 @@ impl Builder {
     }
 
     fn body(&mut self, content_type: &str, body: Bytes) {
-        self.header(HeaderId::CONTENT_TYPE, HeaderId::CONTENT_TYPE.name(), content_type);
+        self.header(HeaderId::CONTENT_TYPE, content_type);
         self.body = body;
     }
 
-    fn build(mut self) -> Result<Message, InvalidValue> {
+    fn build(mut self: Box<Self>) -> Result<Message, InvalidValue> {
         let length = self.body.len();
-        self.header(HeaderId::CONTENT_LENGTH, HeaderId::CONTENT_LENGTH.name(), length);
+        self.header(HeaderId::CONTENT_LENGTH, length);
         self.head.extend_from_slice(b"\r\n");
         if let Some(fault) = self.fault {
             return Err(fault);
+        }
+        // Rule 84: a value that holds a line break or NUL is found by their number.
+        if count_breaks(self.head.as_slice()) != self.breaks + 2 {
+            return Err(InvalidValue::ControlCharacter);
         }
         if self.head.len() > MAX_HEADER_BYTES {
             return Err(InvalidValue::TooLong);
@@ -127,7 +139,7 @@ macro_rules! builders {
             /// Adds a header field at the end.
             #[must_use]
             pub fn header(mut self, id: HeaderId, value: impl Value) -> Self {
-                self.0.header(id, id.name(), value);
+                self.0.header(id, value);
                 self
             }
 
@@ -149,6 +161,13 @@ macro_rules! builders {
             #[must_use]
             pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
                 self.0.body(content_type, body.into());
+                self
+            }
+
+            /// Sets the body and leaves Content-Type to [`header`](Self::header).
+            #[must_use]
+            pub fn content(mut self, body: impl Into<Bytes>) -> Self {
+                self.0.body = body.into();
                 self
             }
 
@@ -198,19 +217,7 @@ impl Request {
 
     /// As [`reply`](Self::reply), with a reason phrase of one's own.
     pub fn reply_with(&self, status: StatusCode, reason: &str, to_tag: Option<&str>) -> ResponseBuilder {
-        let mut head = Output::with_capacity(USUAL);
-        head.extend_from_slice(b"SIP/2.0 ");
-        head.push_number(status.as_u16().into());
-        head.push(b' ');
-        let (start, end) = (head.len(), (head.len() + reason.len()).min(MAX_HEADER_BYTES));
-        head.extend_from_slice(reason.as_bytes());
-        head.extend_from_slice(b"\r\n");
-        let line = Span::new(Source::Received, 0, head.len().min(MAX_HEADER_BYTES));
-        let reason_span = Span::new(Source::Received, start, end);
-        let mut builder = Builder::new(StartLine::Response { status, reason: reason_span, line }, head);
-        if let Err(fault) = check(reason.as_bytes()) {
-            builder.fault = Some(fault);
-        }
+        let mut builder = status_line(status, reason);
         builder.copy(self, HeaderId::VIA);
         builder.copy(self, HeaderId::FROM);
         match to_tag {
@@ -227,7 +234,7 @@ impl Request {
                         .collect();
                     tagged.extend_from_slice(b";tag=");
                     tagged.extend_from_slice(tag.as_bytes());
-                    builder.header(HeaderId::TO, HeaderId::TO.name(), tagged);
+                    builder.header(HeaderId::TO, tagged);
                     if !crate::lex::is_token(tag.as_bytes()) {
                         builder.fault.get_or_insert(InvalidValue::Malformed("tag"));
                     }
@@ -242,6 +249,27 @@ impl Request {
         }
         ResponseBuilder(builder)
     }
+}
+
+impl Response {
+    /// Starts a response that answers no request at hand, with the reason phrase of its status: for relays and tests.
+    /// What answers a request is made by [`Request::reply`].
+    pub fn builder(status: StatusCode) -> ResponseBuilder {
+        ResponseBuilder(status_line(status, status.reason()))
+    }
+}
+
+fn status_line(status: StatusCode, reason: &str) -> Box<Builder> {
+    let mut head = Output::with_capacity(USUAL);
+    head.extend_from_slice(b"SIP/2.0 ");
+    head.push_number(status.as_u16().into());
+    head.push(b' ');
+    let (start, end) = (head.len(), (head.len() + reason.len()).min(MAX_HEADER_BYTES));
+    head.extend_from_slice(reason.as_bytes());
+    head.extend_from_slice(b"\r\n");
+    let line = Span::new(Source::Received, 0, head.len().min(MAX_HEADER_BYTES));
+    let reason_span = Span::new(Source::Received, start, end);
+    Builder::new(StartLine::Response { status, reason: reason_span, line }, head)
 }
 
 #[cfg(test)]

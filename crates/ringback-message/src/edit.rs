@@ -49,11 +49,28 @@ impl Value for crate::Method {
     }
 }
 
-impl Value for crate::header::CSeq {
+/// Several values in one row, separated by commas.
+///
+/// ```
+/// use ringback_message::{HeaderId, List, Method, Request};
+///
+/// let options = Request::builder(Method::OPTIONS, "sip:bob@example.com")
+///     .header(HeaderId::ALLOW, List(&[Method::INVITE, Method::ACK, Method::BYE]))
+///     .build()?;
+/// assert_eq!(options.values(HeaderId::ALLOW).count(), 3);
+/// # Ok::<(), ringback_message::InvalidValue>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a, T>(pub &'a [T]);
+
+impl<T: Value> Value for List<'_, T> {
     fn write(&self, out: &mut Output) {
-        out.push_number(self.number.into());
-        out.push(b' ');
-        self.method.write(out);
+        for (index, value) in self.0.iter().enumerate() {
+            if index > 0 {
+                out.extend_from_slice(b", ");
+            }
+            value.write(out);
+        }
     }
 }
 
@@ -229,10 +246,17 @@ impl Message {
 
     fn write_line(&mut self, id: HeaderId, name: &str, value: impl Value) -> Result<Field, InvalidValue> {
         let line = self.overlay.len();
-        self.overlay.extend_from_slice(name.as_bytes());
-        let name_end = self.overlay.len();
-        self.overlay.extend_from_slice(b": ");
+        match id.name() {
+            known if known.len() == name.len() => {
+                self.overlay.extend_from_slice(id.name_and_colon().as_bytes())
+            }
+            _ => {
+                self.overlay.extend_from_slice(name.as_bytes());
+                self.overlay.extend_from_slice(b": ");
+            }
+        }
         let start = self.overlay.len();
+        let name_end = start - 2;
         value.write(&mut self.overlay);
         let outcome = check(&self.overlay.as_slice()[start..]).and_then(|()| self.reserve(2));
         if let Err(error) = outcome {

@@ -52,7 +52,7 @@ mod uri;
 mod validate;
 
 pub use build::{RequestBuilder, ResponseBuilder};
-pub use edit::Value;
+pub use edit::{List, Value};
 pub use error::{InvalidValue, ParseError};
 pub use header::HeaderId;
 pub use index::{MAX_FIELDS, MAX_HEADER_BYTES, header_end};

@@ -1,5 +1,6 @@
 //! Where values are written.
 
+use crate::scan::breaks_line;
 use arrayvec::ArrayVec;
 use std::fmt;
 
@@ -45,6 +46,9 @@ impl Output {
 
     /// Appends a number in decimal digits.
     pub fn push_number(&mut self, mut number: u64) {
+        if number < 10 {
+            return self.push(b'0' + number as u8);
+        }
         let mut digits = [0; 20];
         let mut at = digits.len();
         loop {
@@ -56,6 +60,16 @@ impl Output {
             }
         }
         self.extend_from_slice(&digits[at..]);
+    }
+
+    /// Appends what was read from a message: folds and NUL, which may not be written (rule 84), become spaces.
+    pub fn extend_unfolded(&mut self, bytes: &[u8]) {
+        if !breaks_line(bytes) {
+            return self.extend_from_slice(bytes);
+        }
+        for byte in bytes {
+            self.push(if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte });
+        }
     }
 
     /// How many bytes there are.

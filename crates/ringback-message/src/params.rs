@@ -1,8 +1,9 @@
 //! Parameters of header values: `;name=value;flag`.
 
-use crate::ParseError;
-use crate::lex::{Cursor, text, unquote};
+use crate::header::displayed_as_written;
+use crate::lex::{Cursor, unquote};
 use crate::scan::param_end;
+use crate::{Output, ParseError, Value};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -173,11 +174,13 @@ impl fmt::Debug for Params<'_> {
     }
 }
 
-impl fmt::Display for Params<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(text(self.0, 0, "generic-param").map_err(|_| fmt::Error)?)
+impl Value for Params<'_> {
+    fn write(&self, out: &mut Output) {
+        out.extend_unfolded(self.0);
     }
 }
+
+displayed_as_written!(Params<'_>);
 
 #[cfg(test)]
 mod tests {

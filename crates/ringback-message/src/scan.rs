@@ -167,18 +167,41 @@ pub(crate) fn param_end(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Whether there is a CR, LF or NUL.
-pub(crate) fn breaks_line(text: &[u8]) -> bool {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let octets = sixteen(rest, b' ');
-        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
-        if (is(b'\r') | is(b'\n') | is(0)).to_bitmask() != 0 {
-            return true;
+/// Marks each CR, LF and NUL.
+#[inline(always)]
+fn breaks(octets: u8x16) -> u8x16 {
+    let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
+    is(b'\r') | is(b'\n') | is(0)
+}
+
+/// How many CR, LF and NUL there are.
+pub(crate) fn count_breaks(text: &[u8]) -> usize {
+    let mut count = 0;
+    // What is marked is -1 in its place, and a place can count to 255.
+    for part in text.chunks(16 * 255) {
+        let (chunks, rest) = part.as_chunks::<16>();
+        let mut sums = u8x16::ZERO;
+        for octets in chunks {
+            sums -= breaks(u8x16::new(*octets));
         }
-        rest = rest.get(16..).unwrap_or_default();
+        sums -= breaks(sixteen(rest, b' '));
+        count += sums.to_array().into_iter().map(usize::from).sum::<usize>();
     }
-    false
+    count
+}
+
+/// Whether there is a CR, LF or NUL.
+#[inline]
+pub(crate) fn breaks_line(text: &[u8]) -> bool {
+    let Some((first, _)) = text.split_first_chunk::<16>() else {
+        return breaks(sixteen(text, b' ')).to_bitmask() != 0;
+    };
+    // What is left over at the front is looked at together with what is behind it.
+    let mut found = breaks(u8x16::new(*first));
+    for octets in text.as_rchunks::<16>().1 {
+        found |= breaks(u8x16::new(*octets));
+    }
+    found.to_bitmask() != 0
 }
 
 /// Where a list has its first comma, or something within which commas do not separate: a quote or angle bracket.
@@ -332,11 +355,19 @@ mod tests {
     }
 
     #[test]
+    fn many_line_breaks_are_counted() {
+        for length in [0, 1, 15, 16, 17, 4080, 4081, 9000] {
+            assert_eq!(count_breaks(&vec![b'\n'; length]), length);
+        }
+    }
+
+    #[test]
     fn line_breaks_are_seen_at_every_place() {
         for octet in [b'\r', b'\n', 0] {
             for place in 0..40 {
                 let mut text = [b'a'; 40];
                 text[place] = octet;
+                assert_eq!((count_breaks(&text), count_breaks(&text[..place])), (1, 0));
                 assert!(breaks_line(&text) && breaks_line(&text[..=place]) && !breaks_line(&text[..place]));
             }
         }

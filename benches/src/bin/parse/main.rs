@@ -20,7 +20,7 @@ static MEMORY: &stats_alloc::StatsAlloc<System> = &stats_alloc::INSTRUMENTED_SYS
 
 /// One way of doing a task: prepared with a message, then run so often.
 pub(crate) struct Runner {
-    /// The task: `T1`, `T2`, `T3` or `T5`.
+    /// The task: `T1` to `T5`.
     pub(crate) task: &'static str,
     /// Whose code it is.
     pub(crate) who: &'static str,
@@ -107,7 +107,7 @@ fn report(messages: &[(String, Bytes)], runners: &[Runner]) {
     }
     let head: String = messages.iter().map(|(name, _)| format!(" {name:>14}")).collect();
     println!("ns a message, best of {ROUNDS} rounds in turns (allocations)\n{:24}{head} {:>10}", "", "mean");
-    for task in ["T1", "T2", "T3", "T5"] {
+    for task in ["T1", "T2", "T3", "T4", "T5"] {
         println!("{task} {}", tasks::about(task));
         for (row, runner) in runners.iter().enumerate().filter(|(_, runner)| runner.task == task) {
             print!("   {:21}", runner.who);

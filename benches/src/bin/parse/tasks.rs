@@ -3,17 +3,18 @@
 use crate::Runner;
 use bytes::Bytes;
 use ringback_message::header::{
-    Allow, CSeq, CallId, Contact, ContentLength, ContentType, From, MaxForwards, RecordRoute, Route,
-    Supported, To, Via,
+    Allow, CSeq, CallId, Contact, ContentLength, ContentType, Expires, From, Header, MaxForwards, NameAddr,
+    RecordRoute, Route, Supported, To, Via,
 };
-use ringback_message::{HeaderId, Message};
+use ringback_message::{HeaderId, List, Message, Request, Response};
 use std::hint::black_box;
 
 /// Our rows.
-pub(crate) const RUNNERS: [Runner; 4] = [
+pub(crate) const RUNNERS: [Runner; 5] = [
     Runner { task: "T1", who: "ringback", run: index },
     Runner { task: "T2", who: "ringback", run: proxy_reads },
     Runner { task: "T3", who: "ringback", run: all_typed },
+    Runner { task: "T4", who: "ringback", run: serialize },
     Runner { task: "T5", who: "ringback", run: forward },
 ];
 
@@ -25,6 +26,7 @@ pub(crate) fn about(task: &str) -> &'static str {
             "what a proxy reads: validated, top Via, tags, Call-ID, CSeq, Request-URI, Max-Forwards, top Route"
         }
         "T3" => "every field that has a type, parsed",
+        "T4" => "written from values that have a type, those of fields without one as text",
         _ => "a proxy hop: parse, Via and Record-Route on top, Max-Forwards less one, emit",
     }
 }
@@ -61,6 +63,80 @@ fn all_typed(message: &Bytes, count: u32) -> Option<()> {
         black_box((message.first::<CallId<'_>>().is_some(), message.first::<CSeq>().is_some()));
         black_box((message.first::<ContentType<'_>>().is_some(), message.first::<ContentLength>().is_some()));
         black_box(vias + routes + records + contacts + allowed + supported);
+    }
+    Some(())
+}
+
+/// A field of a message, understood.
+enum Typed<'a> {
+    Via(Via<'a>),
+    Address(NameAddr<'a>),
+    Contact(Contact<'a>),
+    CallId(CallId<'a>),
+    CSeq(CSeq),
+    Number(u32),
+    ContentType(ContentType<'a>),
+    Allow(Vec<Allow>),
+    Supported(Vec<Supported<'a>>),
+    Text(&'a [u8]),
+}
+
+fn typed<'a>(id: HeaderId, value: &'a [u8]) -> Option<Typed<'a>> {
+    fn list<'a, H: Header<'a>>(value: &'a [u8]) -> Option<Vec<H>> {
+        value.split(|byte| *byte == b',').map(|element| H::parse(element).ok()).collect()
+    }
+    Some(match id {
+        HeaderId::VIA => Typed::Via(Via::parse(value).ok()?),
+        HeaderId::FROM | HeaderId::TO | HeaderId::ROUTE | HeaderId::RECORD_ROUTE => {
+            Typed::Address(NameAddr::parse(value).ok()?)
+        }
+        HeaderId::CONTACT => Typed::Contact(Contact::parse(value).ok()?),
+        HeaderId::CALL_ID => Typed::CallId(CallId::parse(value).ok()?),
+        HeaderId::CSEQ => Typed::CSeq(CSeq::parse(value).ok()?),
+        HeaderId::MAX_FORWARDS => Typed::Number(MaxForwards::parse(value).ok()?.0.into()),
+        HeaderId::EXPIRES => Typed::Number(Expires::parse(value).ok()?.0),
+        HeaderId::CONTENT_TYPE => Typed::ContentType(ContentType::parse(value).ok()?),
+        HeaderId::ALLOW => Typed::Allow(list(value)?),
+        HeaderId::SUPPORTED => Typed::Supported(list(value)?),
+        _ => Typed::Text(value),
+    })
+}
+
+fn serialize(message: &Bytes, count: u32) -> Option<()> {
+    let message = Message::parse(message.clone()).ok()?;
+    let fields: Option<Vec<_>> = message
+        .fields()
+        .filter(|field| !matches!(field.id, HeaderId::CONTENT_LENGTH | HeaderId::OTHER))
+        .map(|field| Some((field.id, typed(field.id, field.value)?)))
+        .collect();
+    let (fields, body) = (fields?, message.body().clone());
+    let request = Request::try_from(message.clone());
+    for _ in 0..count {
+        // What begins a message differs by its kind, the rest does not.
+        macro_rules! finish {
+            ($builder:expr) => {{
+                let mut builder = $builder;
+                for (id, value) in black_box(&fields) {
+                    builder = match value {
+                        Typed::Via(value) => builder.header(*id, value),
+                        Typed::Address(value) => builder.header(*id, value),
+                        Typed::Contact(value) => builder.header(*id, value),
+                        Typed::CallId(value) => builder.header(*id, value),
+                        Typed::CSeq(value) => builder.header(*id, value),
+                        Typed::Number(value) => builder.header(*id, *value),
+                        Typed::ContentType(value) => builder.header(*id, value),
+                        Typed::Allow(values) => builder.header(*id, List(values)),
+                        Typed::Supported(values) => builder.header(*id, List(values)),
+                        Typed::Text(value) => builder.header(*id, *value),
+                    };
+                }
+                black_box(builder.content(body.clone()).build().ok()?);
+            }};
+        }
+        match &request {
+            Ok(request) => finish!(Request::builder(request.method().clone(), request.uri_bytes())),
+            Err(response) => finish!(Response::builder(response.status()?)),
+        }
     }
     Some(())
 }

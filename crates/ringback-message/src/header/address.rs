@@ -1,11 +1,10 @@
 //! Fields that hold addresses: From, To, Contact, Route and their kin.
 
-use super::{Header, HeaderId};
+use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{Cursor, is_lws, trim, unquote};
 use crate::scan::uri_marks;
-use crate::{Params, ParseError, Uri, quick};
+use crate::{Output, Params, ParseError, Uri, Value, quick};
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Deref;
 
 /// `name-addr` or `addr-spec` with the parameters of the header (RFC 3261 §25.1).
@@ -107,14 +106,20 @@ fn bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<Uri<'a>, ParseError> {
     }
 }
 
-impl fmt::Display for NameAddr<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Value for NameAddr<'_> {
+    fn write(&self, out: &mut Output) {
         if !self.display.is_empty() {
-            write!(f, "{} ", String::from_utf8_lossy(self.display))?;
+            out.extend_unfolded(self.display);
+            out.push(b' ');
         }
-        write!(f, "<{}>{}", self.uri, self.params)
+        out.push(b'<');
+        out.extend_from_slice(self.uri.as_str().as_bytes());
+        out.push(b'>');
+        self.params.write(out);
     }
 }
+
+displayed_as_written!(NameAddr<'_>, Contact<'_>);
 
 macro_rules! addresses {
     ($($(#[$doc:meta])* $name:ident $id:ident)*) => {$(
@@ -136,11 +141,13 @@ macro_rules! addresses {
             }
         }
 
-        impl fmt::Display for $name<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
+        impl Value for $name<'_> {
+            fn write(&self, out: &mut Output) {
+                self.0.write(out);
             }
         }
+
+        displayed_as_written!($name<'_>);
     )*};
 }
 
@@ -175,6 +182,15 @@ impl<'a> Header<'a> for Contact<'a> {
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         if trim(value) == b"*" { Ok(Self::Wildcard) } else { NameAddr::parse(value).map(Self::Address) }
+    }
+}
+
+impl Value for Contact<'_> {
+    fn write(&self, out: &mut Output) {
+        match self {
+            Self::Wildcard => out.push(b'*'),
+            Self::Address(address) => address.write(out),
+        }
     }
 }
 

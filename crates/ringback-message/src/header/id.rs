@@ -24,6 +24,8 @@ pub(super) enum Kind {
 
 pub(super) struct Known {
     pub(super) name: &'static str,
+    /// The name, a colon and a space.
+    pub(super) begin: &'static str,
     pub(super) compact: u8,
     pub(super) kind: Kind,
 }
@@ -79,6 +81,11 @@ impl HeaderId {
     /// The long form as the registry spells it; empty for `OTHER`.
     pub fn name(self) -> &'static str {
         self.known().map_or("", |known| known.name)
+    }
+
+    /// What a line with this field begins with.
+    pub(crate) fn name_and_colon(self) -> &'static str {
+        self.known().map_or(": ", |known| known.begin)
     }
 
     /// The compact form, where there is one (RFC 3261 §7.3.3).

@@ -1,8 +1,8 @@
 //! Content-Type and Accept.
 
-use super::{Header, HeaderId};
+use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::Cursor;
-use crate::{Params, ParseError};
+use crate::{Output, Params, ParseError, Value};
 use std::ops::Deref;
 
 /// A media type or range with its parameters (RFC 3261 §25.1 `media-type`).
@@ -42,6 +42,17 @@ impl<'a> MediaType<'a> {
     }
 }
 
+impl Value for MediaType<'_> {
+    fn write(&self, out: &mut Output) {
+        out.extend_from_slice(self.kind.as_bytes());
+        out.push(b'/');
+        out.extend_from_slice(self.subtype.as_bytes());
+        self.params.write(out);
+    }
+}
+
+displayed_as_written!(MediaType<'_>);
+
 macro_rules! media_types {
     ($($(#[$doc:meta])* $name:ident $id:ident)*) => {$(
         $(#[$doc])*
@@ -54,6 +65,14 @@ macro_rules! media_types {
                 MediaType::parse(value).map(Self)
             }
         }
+
+        impl Value for $name<'_> {
+            fn write(&self, out: &mut Output) {
+                self.0.write(out);
+            }
+        }
+
+        displayed_as_written!($name<'_>);
 
         impl<'a> Deref for $name<'a> {
             type Target = MediaType<'a>;

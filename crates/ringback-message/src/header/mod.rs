@@ -25,7 +25,7 @@ pub use reason::{Reason, Warning};
 pub use tokens::{Allow, ContentEncoding, ProxyRequire, Require, Supported, Token, Unsupported};
 pub use via::Via;
 
-use crate::ParseError;
+use crate::{Output, ParseError, Value};
 
 /// A typed value of one header field.
 ///
@@ -50,3 +50,22 @@ pub trait Header<'a>: Sized {
     /// When the value is out of its grammar; the offset counts from its start.
     fn parse(value: &'a [u8]) -> Result<Self, ParseError>;
 }
+
+/// Shows a value as it is written into a message.
+pub(crate) fn show(value: &impl Value, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    let mut out = Output::default();
+    value.write(&mut out);
+    f.write_str(&String::from_utf8_lossy(out.as_slice()))
+}
+
+/// Displays types as they are written into a message.
+macro_rules! displayed_as_written {
+    ($($type:ty),*) => {$(
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::header::show(self, f)
+            }
+        }
+    )*};
+}
+pub(crate) use displayed_as_written;

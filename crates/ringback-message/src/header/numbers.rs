@@ -1,11 +1,10 @@
 //! Fields that hold numbers and identifiers.
 
-use super::{Header, HeaderId};
+use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{Cursor, decimal, text, trim};
 use crate::scan::space_or_control;
-use crate::{Method, Params, ParseError};
+use crate::{Method, Output, Params, ParseError, Value};
 use bytes::Bytes;
-use std::fmt;
 
 /// The order of requests and the method that a response answers (RFC 3261 §20.16).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,11 +55,15 @@ fn leading_number(value: &[u8]) -> Option<(u32, &[u8])> {
     (rest.len() < value.len()).then_some((number, rest))
 }
 
-impl fmt::Display for CSeq {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.number, self.method)
+impl Value for CSeq {
+    fn write(&self, out: &mut Output) {
+        out.push_number(self.number.into());
+        out.push(b' ');
+        self.method.write(out);
     }
 }
+
+displayed_as_written!(CSeq, CallId<'_>, RetryAfter);
 
 /// What groups the messages of one call or registration (RFC 3261 §20.8). Case-sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,9 +81,9 @@ impl<'a> Header<'a> for CallId<'a> {
     }
 }
 
-impl fmt::Display for CallId<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+impl Value for CallId<'_> {
+    fn write(&self, out: &mut Output) {
+        out.extend_from_slice(self.0.as_bytes());
     }
 }
 
@@ -113,11 +116,13 @@ macro_rules! numbers {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
+        impl Value for $name {
+            fn write(&self, out: &mut Output) {
+                out.push_number(self.0.into());
             }
         }
+
+        displayed_as_written!($name);
     )*};
 }
 
@@ -154,6 +159,12 @@ impl<'a> Header<'a> for RetryAfter {
         Params::take(&mut cursor, "retry-param")?;
         cursor.finish("Retry-After")?;
         Ok(Self(seconds))
+    }
+}
+
+impl Value for RetryAfter {
+    fn write(&self, out: &mut Output) {
+        out.push_number(self.0.into());
     }
 }
 

@@ -1,10 +1,9 @@
 //! Fields that are lists of tokens.
 
-use super::{Header, HeaderId};
+use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{is_token, text, trim};
-use crate::{Method, ParseError};
+use crate::{Method, Output, ParseError, Value};
 use bytes::Bytes;
-use std::fmt;
 
 /// One token of a list.
 pub trait Token<'a> {
@@ -37,11 +36,13 @@ macro_rules! tokens {
             }
         }
 
-        impl fmt::Display for $name<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.0)
+        impl Value for $name<'_> {
+            fn write(&self, out: &mut Output) {
+                out.extend_from_slice(self.0.as_bytes());
             }
         }
+
+        displayed_as_written!($name<'_>);
     )*};
 }
 
@@ -70,6 +71,14 @@ impl<'a> Header<'a> for Allow {
         if is_token(value) { Ok(Self(Method::from_token(value))) } else { Err(ParseError::new(0, "Method")) }
     }
 }
+
+impl Value for Allow {
+    fn write(&self, out: &mut Output) {
+        self.0.write(out);
+    }
+}
+
+displayed_as_written!(Allow);
 
 impl Allow {
     /// A list of methods as one value.

@@ -1,9 +1,9 @@
 //! Via: the path that a response takes back.
 
-use super::{Header, HeaderId};
+use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{Cursor, decimal};
 use crate::uri::take_host_port;
-use crate::{Host, Params, ParseError, StatusCode, quick};
+use crate::{Host, Output, Params, ParseError, StatusCode, Value, quick};
 use std::net::{IpAddr, SocketAddr};
 
 /// One hop that a request took (RFC 3261 §20.42).
@@ -64,6 +64,22 @@ impl<'a> Via<'a> {
         Ok(Self { transport, host, port, params })
     }
 }
+
+impl Value for Via<'_> {
+    fn write(&self, out: &mut Output) {
+        out.extend_from_slice(b"SIP/2.0/");
+        out.extend_from_slice(self.transport.as_bytes());
+        out.push(b' ');
+        self.host.write(out);
+        if let Some(port) = self.port {
+            out.push(b':');
+            out.push_number(port.into());
+        }
+        self.params.write(out);
+    }
+}
+
+displayed_as_written!(Via<'_>);
 
 impl<'a> Via<'a> {
     /// The branch, as written.

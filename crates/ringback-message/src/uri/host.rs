@@ -1,7 +1,7 @@
 //! Hosts of URIs and Via fields.
 
-use crate::ParseError;
 use crate::lex::{Cursor, decimal, is_host, text};
+use crate::{Output, ParseError, Value};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -165,6 +165,26 @@ impl PartialEq for Host<'_> {
 }
 
 impl Eq for Host<'_> {}
+
+impl Value for Host<'_> {
+    fn write(&self, out: &mut Output) {
+        use fmt::Write as _;
+        match self {
+            Self::Name(name) => out.extend_from_slice(name.as_bytes()),
+            Self::Ip(IpAddr::V4(ip)) => {
+                for (index, octet) in ip.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        out.push(b'.');
+                    }
+                    out.push_number(octet.into());
+                }
+            }
+            Self::Ip(IpAddr::V6(ip)) => {
+                let _ = write!(out, "[{ip}]");
+            }
+        }
+    }
+}
 
 impl fmt::Display for Host<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
