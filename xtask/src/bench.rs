@@ -1,4 +1,5 @@
 //! `cargo xtask bench [--against REV] [FILTER]`: criterion benchmarks, alone or beside those of another revision.
+//! `cargo xtask bench parse [--peers] [--instructions]`: the table of what messages cost.
 //!
 //! A figure alone means little on a shared machine. With a revision both are measured in turns in the same run, so
 //! that what else the machine does falls on both alike.
@@ -18,11 +19,77 @@ const ROUNDS: usize = 3;
 /// Runs the benchmarks whose names contain FILTER.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut arguments = arguments.to_vec();
+    if arguments.first().is_some_and(|word| word == "parse") {
+        return parse(&arguments[1..]);
+    }
     let revision = take_value(&mut arguments, "--against")?;
     match revision {
         None => show(cargo(["bench", "--package", "ringback-benches", "--"]).args(&arguments)),
         Some(revision) => against(&revision, &arguments),
     }
+}
+
+/// Measures what messages cost, beside floors and with `--peers` beside other crates; with `--instructions` also counts
+/// the instructions of each row, which repeat where times do not.
+fn parse(arguments: &[String]) -> Outcome {
+    const USAGE: &str = "usage: cargo xtask bench parse [--peers] [--instructions]";
+    if let Some(unknown) =
+        arguments.iter().find(|word| !["--peers", "--instructions"].contains(&word.as_str()))
+    {
+        return Err(Failure::Usage(format!("unknown argument `{unknown}`; {USAGE}")));
+    }
+    let has = |flag: &str| arguments.iter().any(|word| word == flag);
+    let features: &[&str] = if has("--peers") { &["--features", "peers"] } else { &[] };
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    show(
+        cargo(["build", "--quiet", "--profile", "bench", "--package", "ringback-benches", "--bin", "parse"])
+            .args(features),
+    )?;
+    let program = target.join("release/parse");
+    show(&mut Command::new(&program))?;
+    if has("--instructions") {
+        print!("{}", instructions(&program)?);
+    }
+    Ok(())
+}
+
+/// A table of instructions for each row and message.
+fn instructions(program: &Path) -> Result<String, Failure> {
+    let cells = output(Command::new(program).arg("cells"))?;
+    let names = |kind: &str| -> Vec<String> {
+        cells.lines().filter_map(|line| line.strip_prefix(kind)).map(str::to_owned).collect()
+    };
+    let messages = names("message ");
+    let mut text = String::from("\ninstructions a message, by valgrind --tool=callgrind\n");
+    let head: String = messages.iter().map(|name| format!(" {name:>14}")).collect();
+    let _ = writeln!(text, "{:24}{head}", "");
+    for row in names("row ") {
+        let _ = write!(text, "{row:24}");
+        for message in &messages {
+            // What starting the program costs falls out of the difference.
+            let counts = (count(program, &row, message, 100)?, count(program, &row, message, 300)?);
+            let each = match counts {
+                (Some(few), Some(many)) if many > few => ((many - few) / 200).to_string(),
+                _ => "–".to_owned(),
+            };
+            let _ = write!(text, " {each:>14}");
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The instructions of a whole run; `None` where the row refuses the message.
+fn count(program: &Path, row: &str, message: &str, times: u32) -> Result<Option<u64>, Failure> {
+    let run = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program)
+        .args([row, message, &times.to_string()])
+        .output()
+        .map_err(|error| format!("valgrind: {error}; install it, or leave out --instructions"))?;
+    let told = String::from_utf8_lossy(&run.stderr);
+    let collected = told.lines().find_map(|line| line.split_once("Collected : ")).map(|(_, number)| number);
+    Ok(if run.status.success() { collected.and_then(|number| number.trim().parse().ok()) } else { None })
 }
 
 fn against(revision: &str, filter: &[String]) -> Outcome {

@@ -129,7 +129,7 @@ impl Builder {
         let mut bytes = Vec::with_capacity(self.head.len() + length);
         bytes.extend_from_slice(self.head.as_slice());
         bytes.extend_from_slice(&self.body);
-        Ok(Message::written(Bytes::from(bytes), self.start, self.fields, self.head.len()))
+        Ok(Message::written(Bytes::from(bytes), self.start, self.fields, self.body))
     }
 }
 

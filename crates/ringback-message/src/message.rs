@@ -173,14 +173,13 @@ impl Message {
         self.version_ok
     }
 
-    /// A message whose places are known, for it was just written.
+    /// A message whose places are known, for it was just written. The body is among its bytes too.
     pub(crate) fn written(
         received: Bytes,
         start: StartLine,
         fields: SmallVec<[Field; 32]>,
-        body: usize,
+        body: Bytes,
     ) -> Self {
-        let body = received.slice(body..);
         Self { received, overlay: Output::default(), start, fields, body, version_ok: true, defect: None }
     }
 

@@ -45,21 +45,23 @@ impl Output {
     }
 
     /// Appends a number in decimal digits.
-    pub fn push_number(&mut self, mut number: u64) {
-        if number < 10 {
-            return self.push(b'0' + number as u8);
-        }
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
+    pub fn push_number(&mut self, number: u64) {
+        let digit = |number: u64| b'0' + (number % 10) as u8;
+        match number {
+            0..10 => self.push(digit(number)),
+            10..100 => self.extend_from_slice(&[digit(number / 10), digit(number)]),
+            100..1000 => self.extend_from_slice(&[digit(number / 100), digit(number / 10), digit(number)]),
+            _ => {
+                let mut digits = [0; 20];
+                let (mut at, mut rest) = (digits.len(), number);
+                while rest > 0 {
+                    at -= 1;
+                    digits[at] = digit(rest);
+                    rest /= 10;
+                }
+                self.extend_from_slice(&digits[at..]);
             }
         }
-        self.extend_from_slice(&digits[at..]);
     }
 
     /// Appends what was read from a message: folds and NUL, which may not be written (rule 84), become spaces.
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_the_standard_library_writes_them() {
-        for number in [0, 7, 10, 999, 4_294_967_295, u64::MAX] {
+        for number in [0, 7, 10, 42, 99, 100, 105, 999, 1000, 4_294_967_295, u64::MAX] {
             let mut out = Output::default();
             out.push_number(number);
             assert_eq!(out.as_slice(), number.to_string().as_bytes());

@@ -1,11 +1,13 @@
 //! What reading, changing and writing a message costs: the table of `docs/performance.md`.
 //!
 //! `parse` prints nanoseconds and allocations of each task and message, our rows and those of others in turns in one
-//! process. `parse TASK MESSAGE COUNT` runs one cell so often and prints nothing: for counting instructions, which
-//! repeat where times do not. `RINGBACK_BENCH_MESSAGES` names a folder of messages to take in place of our own.
+//! process. `parse TASK/WHO MESSAGE COUNT` runs one cell so often and prints nothing: for counting instructions, which
+//! repeat where times do not; `parse cells` names rows and messages. `cargo xtask bench parse` does all of it. `RINGBACK_BENCH_MESSAGES` names a folder of messages to take in place of our own.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a report")]
 
+mod floors;
+#[cfg(feature = "peers")]
 mod peers;
 mod tasks;
 
@@ -33,15 +35,22 @@ const ROUNDS: usize = 15;
 
 fn main() -> ExitCode {
     let messages = messages();
-    let runners: Vec<Runner> = tasks::RUNNERS.into_iter().chain(peers::runners()).collect();
+    let runners = tasks::RUNNERS.into_iter().chain(floors::runners());
+    #[cfg(feature = "peers")]
+    let runners = runners.chain(peers::runners());
+    let runners: Vec<Runner> = runners.collect();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments[..] {
         [] => report(&messages, &runners),
+        [word] if word == "cells" => {
+            runners.iter().for_each(|runner| println!("row {}/{}", runner.task, runner.who));
+            messages.iter().for_each(|(name, _)| println!("message {name}"));
+        }
         [task, message, count] => {
             let runner = runners.iter().find(|runner| format!("{}/{}", runner.task, runner.who) == *task);
             let message = messages.iter().find(|(name, _)| name == message);
             let (Some(runner), Some((_, message)), Ok(count)) = (runner, message, count.parse()) else {
-                eprintln!("usage: parse [TASK/WHO MESSAGE COUNT]");
+                eprintln!("usage: parse [cells | TASK/WHO MESSAGE COUNT]");
                 return ExitCode::from(64);
             };
             if (runner.run)(message, count).is_none() {
@@ -49,7 +58,7 @@ fn main() -> ExitCode {
             }
         }
         _ => {
-            eprintln!("usage: parse [TASK/WHO MESSAGE COUNT]");
+            eprintln!("usage: parse [cells | TASK/WHO MESSAGE COUNT]");
             return ExitCode::from(64);
         }
     }
@@ -71,14 +80,19 @@ fn messages() -> Vec<(String, Bytes)> {
     paths
         .into_iter()
         .filter_map(|path| {
-            let bytes = with_length(std::fs::read(&path).ok()?);
+            let bytes = as_sent(std::fs::read(&path).ok()?);
             Some((path.file_stem()?.to_string_lossy().into_owned(), Bytes::from(bytes)))
         })
         .collect()
 }
 
-/// Puts the length of the body where a template says `{CL}`.
-fn with_length(bytes: Vec<u8>) -> Vec<u8> {
+/// What is in a file as it goes on the wire: lines end in CRLF, and the length of the body stands where a template
+/// says `{CL}`.
+fn as_sent(mut bytes: Vec<u8>) -> Vec<u8> {
+    if !bytes.contains(&b'\r') {
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        bytes = lines.join(&b"\r\n"[..]);
+    }
     let length = ringback_benches::body(&bytes).len().to_string();
     match memchr::memmem::find(&bytes, b"{CL}") {
         Some(at) => [&bytes[..at], length.as_bytes(), &bytes[at + 4..]].concat(),
