@@ -89,8 +89,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "[--against REV] [FILTER]",
-        about: "benchmarks; with REV the ratio to that revision, measured in turns",
+        arguments: "[--against REV] [FILTER] | parse [--peers] [--instructions]",
+        about: "benchmarks; with REV the ratio to that revision, measured in turns; parse: what messages cost",
         run: bench::run,
     },
     Command {
