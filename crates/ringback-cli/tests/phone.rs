@@ -139,3 +139,32 @@ fn phones_call_each_other_without_a_server() {
     let traced = run(&["trace", &capture]);
     assert!(traced.status.success() && text(&traced).contains("INVITE"), "{}", text(&traced));
 }
+
+#[test]
+fn rule_42_a_phone_notices_that_its_way_back_is_lost() {
+    let mut server = Running::start(&[
+        "serve",
+        "--ephemeral",
+        "--no-auth",
+        "--listen",
+        "tcp:127.0.0.1:0",
+        "--domain",
+        "example.com",
+    ]);
+    let address = server.wait_for("listening tcp:").trim_start_matches("listening tcp:").to_owned();
+    server.wait_for("ready");
+    let mut phone = Running::start(&[
+        "register",
+        "--from",
+        "sip:alice@example.com",
+        "--server",
+        &address,
+        "--transport",
+        "tcp",
+        "--json",
+    ]);
+    phone.wait_for("\"registered\"");
+    server.signal("-KILL");
+    let said = phone.wait_for("\"registration-failed\"");
+    assert!(said.contains("430") && said.contains("the way back is lost"), "{said}");
+}

@@ -196,22 +196,24 @@ async fn serve<C: Core>(
         return;
     };
     let _alive = Alive(shared.clone());
-    {
+    let reason = {
         let mut write = pin!(write(&shared, flow, sink, waiting, &queued));
-        let over = tokio::select! {
-            () = read(&shared, flow, source) => false,
-            () = &mut write => true,
-            () = kill.notified() => true,
+        let reason = tokio::select! {
+            () = read(&shared, flow, source) => CloseReason::Closed,
+            // By us, after it was silent for too long or spoke nonsense.
+            () = &mut write => CloseReason::TimedOut,
+            () = kill.notified() => CloseReason::SlowReader,
         };
         close(&shared, flow.id);
-        if !over {
+        if reason == CloseReason::Closed {
             // The peer said all it had to say, and may still want to hear the answers that are queued.
             let _ = tokio::time::timeout(LINGER, write).await;
         }
-    }
+        reason
+    };
     let now = Instant::now();
     let mut out = Outbox::new();
-    shared.core.closed(now, flow, &mut out);
+    shared.core.closed(now, flow, reason, &mut out);
     shared.carry_out(now, &mut out);
     shared.wake();
 }

@@ -31,9 +31,10 @@ pub trait Core: Send + Sync + 'static {
     fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Outbox<Self::Tag>);
 
     /// A connection ended, of which every message was handed over before; or a flow of datagrams that was
-    /// [kept](Outbox::keep) is not what it was.
-    fn closed(&self, now: Instant, flow: Flow, out: &mut Outbox<Self::Tag>) {
-        let _ = (now, flow, out);
+    /// [kept](Outbox::keep) is not what it was: [`Reset`](CloseReason::Reset) when the peer sees us elsewhere than
+    /// before.
+    fn closed(&self, now: Instant, flow: Flow, reason: CloseReason, out: &mut Outbox<Self::Tag>) {
+        let _ = (now, flow, reason, out);
     }
 
     /// The peer of a flow of datagrams that is kept sees us at this address.

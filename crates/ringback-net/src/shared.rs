@@ -178,7 +178,7 @@ impl<C: Core> Shared<C> {
                 | Event::Malformed(..)
                 | Event::Datagram(..)
                 | Event::Mapped(..)
-                | Event::Lost(_) => {}
+                | Event::Lost(..) => {}
             }
         }
     }
@@ -202,7 +202,7 @@ impl<C: Core> Shared<C> {
                     out.send(None, Target::Flow(flow), bytes);
                 }
                 Event::Mapped(flow, address) => self.core.mapped(now, flow, address, out),
-                Event::Lost(flow) => self.core.closed(now, flow, out),
+                Event::Lost(flow, reason) => self.core.closed(now, flow, reason, out),
             }
         }
     }

@@ -21,7 +21,7 @@ pub(crate) enum Event<T> {
     Datagram(FlowId, SocketAddr, Bytes),
     Mapped(Flow, SocketAddr),
     /// A flow of datagrams.
-    Lost(Flow),
+    Lost(Flow, CloseReason),
 }
 
 /// What waits to be written.
@@ -180,7 +180,7 @@ impl<T> Streams<T> {
                 TransportOutput::Ping(id) => self.queue(now, id, 0, Queued::Ping),
                 TransportOutput::Datagram(id, to, bytes) => events.push(Event::Datagram(id, to, bytes)),
                 TransportOutput::Mapped(flow, seen) => events.push(Event::Mapped(flow, seen)),
-                TransportOutput::Lost(flow, _) => events.push(Event::Lost(flow)),
+                TransportOutput::Lost(flow, reason) => events.push(Event::Lost(flow, reason)),
             }
         }
     }

@@ -329,3 +329,31 @@ fn rule_42_a_kept_connection_whose_peer_is_silent_is_told_as_closed() {
     assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Closed(peer)));
     assert_eq!(stream.read(&mut ping).unwrap(), 0);
 }
+
+#[test]
+fn fault_45_a_kept_flow_whose_nat_forgets_it_is_told_as_reset() {
+    let (server, _) = start(on(&["udp:127.0.0.1:0"]));
+    let (net, told) = start(on(&["udp:127.0.0.1:0"]));
+    let own = net.listeners()[0].address;
+    // A NAT that takes another port for what comes after the third question.
+    let inside = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let peer = inside.local_addr().unwrap();
+    let outside = [udp(server.listeners()[0].address), udp(server.listeners()[0].address)];
+    let ports = outside.each_ref().map(|socket| socket.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1_500];
+        for question in 0.. {
+            let Ok((length, from)) = inside.recv_from(&mut buffer) else { return };
+            let outside = &outside[usize::from(question >= 3)];
+            outside.send(&buffer[..length]).unwrap();
+            let length = outside.recv(&mut buffer).unwrap();
+            inside.send_to(&buffer[..length], from).unwrap();
+        }
+    });
+    let flow = ringback_net::Flow { id: ringback_net::FlowId(0), protocol: Protocol::Udp, local: own, peer };
+    let mut out = Outbox::new();
+    out.keep(flow, Duration::from_millis(50));
+    net.send(out);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Mapped(ports[0])));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Closed(peer)));
+}

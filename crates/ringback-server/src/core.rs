@@ -195,7 +195,7 @@ impl Core for ServerCore {
         });
     }
 
-    fn closed(&self, _now: Instant, flow: Flow, _out: &mut Out) {
+    fn closed(&self, _now: Instant, flow: Flow, _reason: CloseReason, _out: &mut Out) {
         self.locations.closed(&flow);
     }
 

@@ -124,7 +124,8 @@ impl<E: Entropy> Transactions<E> {
         }
         let branch = Branch { high: self.entropy.next_u64(), low: self.entropy.next_u64() as u32, suffix };
         let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
-        let via = format_args!("SIP/2.0/{} {sent_by};branch={branch};rport", to.protocol().as_via());
+        let keep = if self.config.keep_alive && *request.method() == Method::REGISTER { ";keep" } else { "" };
+        let via = format_args!("SIP/2.0/{} {sent_by};branch={branch};rport{keep}", to.protocol().as_via());
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)?;
         Ok(branch)
     }

@@ -64,6 +64,8 @@ pub struct TransactionConfig {
     /// Whether INVITE is answered 100 at once, as a proxy does (RFC 3261 §16.2), instead of after
     /// [`Timings::trying_after`].
     pub trying_at_once: bool,
+    /// Whether REGISTER offers keep-alives, by `keep` in its Via (RFC 6223).
+    pub keep_alive: bool,
     /// What is written into Via, and what is recognised there.
     pub locals: Locals,
 }
@@ -76,6 +78,7 @@ impl Default for TransactionConfig {
             max_server: 200_000,
             retry_after: 10,
             trying_at_once: false,
+            keep_alive: false,
             locals: Locals::default(),
         }
     }

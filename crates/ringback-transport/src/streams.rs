@@ -153,6 +153,8 @@ impl<T> Streams<T> {
     /// Pings a stream from now on.
     pub(crate) fn keep(&mut self, now: Instant, id: FlowId, every: Duration) {
         let Some(stream) = self.open.get_mut(&id) else { return };
+        let least = is_web_socket(stream.flow.protocol).then_some(self.config.web_socket_ping);
+        let every = least.map_or(every, |least| least.min(every));
         stream.every = Some(every);
         self.timers.set(Deadline::Keep(id), now + jittered(self.jitter, id.0, every));
     }

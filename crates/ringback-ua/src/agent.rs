@@ -47,7 +47,7 @@ impl<E: Entropy> UserAgent<E> {
         let mut entropy = Shared::new(entropy);
         let UaConfig {
             user_agent,
-            transactions,
+            mut transactions,
             max_calls,
             codecs,
             accepts_transfers,
@@ -64,6 +64,7 @@ impl<E: Entropy> UserAgent<E> {
             session_expires,
             accepts_transfers,
         };
+        transactions.keep_alive = true;
         // Peers choose what these are looked up by.
         let hasher = Hasher::keyed(entropy.next_u64());
         Self {
@@ -98,6 +99,7 @@ impl<E: Entropy> UserAgent<E> {
     /// but cannot answer challenges any more.
     pub fn remove_account(&mut self, key: AccountKey) -> Option<Account> {
         self.timers.cancel(key);
+        self.follow_flow(key, None);
         self.accounts.remove(key.0).map(|known| known.account)
     }
 
@@ -462,6 +464,7 @@ impl<E: Entropy> Machine for UserAgent<E> {
                 self.transactions.handle(now, TransactionInput::Failed(key, reason));
             }
             UaInput::Resolved(token, targets) => self.on_resolved(now, token, targets),
+            UaInput::Closed(flow, reason) => self.on_closed(now, &flow, reason),
         }
         self.pump(now);
     }

@@ -21,6 +21,8 @@ pub enum UaInput {
     /// The answer to [`UaOutput::Resolve`], exactly one for each: targets, best first; none when there is no such
     /// name.
     Resolved(Token, Vec<Target>),
+    /// A connection ended, or a flow of datagrams that is kept is not what it was.
+    Closed(Flow, CloseReason),
 }
 
 /// What the user agent asks for and reports, in causal order.
@@ -37,6 +39,10 @@ pub enum UaOutput {
     },
     /// Find the addresses of a name. It is always [`NextHop::Name`].
     Resolve(Token, NextHop),
+    /// Keep this flow open, with keep-alives that often at most; tell its end by [`UaInput::Closed`].
+    Keep(Flow, Duration),
+    /// Keep this flow no longer.
+    Forget(Flow),
     /// Something happened that the application wants to know.
     Event(UaEvent),
 }

@@ -35,7 +35,7 @@ impl<E: Entropy> UserAgent<E> {
                 let tag = self.transactions.to_tag(key);
                 self.calls.handle(now, DialogInput::Cancelled { key, tag, cancel });
             }
-            TransactionOutput::Response(key, _flow, response) => self.on_response(now, key, response),
+            TransactionOutput::Response(key, flow, response) => self.on_response(now, key, &flow, response),
             TransactionOutput::Stray(_flow, message) => self.on_stray(now, message),
             TransactionOutput::Ended(Key::Client(key), end) => self.on_client_ended(now, key, end),
             TransactionOutput::Ended(Key::Server(key), _end) => {

@@ -39,6 +39,7 @@
 //!             agents[1 - from].handle(now, UaInput::Message(flow, Message::parse(bytes)?));
 //!         }
 //!         UaOutput::Resolve(token, _name) => agents[from].handle(now, UaInput::Resolved(token, Vec::new())),
+//!         UaOutput::Keep(..) | UaOutput::Forget(_) => unreachable!("nobody is registered"),
 //!         UaOutput::Event(UaEvent::Incoming(incoming)) => agents[from].answer(now, incoming.call, audio(from))?,
 //!         UaOutput::Event(UaEvent::Answered { session, .. }) => {
 //!             assert_eq!(session.remote_rtp(), Some(audio(1 - from).rtp));

@@ -7,7 +7,7 @@ use ringback_auth::Attempt;
 use ringback_dialog::{DialogInput, SendEnd, SendTag};
 use ringback_message::header::CSeq;
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, Uri, UriBuf};
-use ringback_sansio::{CloseReason, Entropy, Key, Machine};
+use ringback_sansio::{CloseReason, Entropy, Flow, Key, Machine};
 use ringback_transaction::{ClientKey, End, RequestError};
 use ringback_transport::locate::{self, NextHop};
 use std::collections::VecDeque;
@@ -278,7 +278,7 @@ impl<E: Entropy> UserAgent<E> {
         }
     }
 
-    pub(crate) fn on_response(&mut self, now: Instant, client: ClientKey, response: Response) {
+    pub(crate) fn on_response(&mut self, now: Instant, client: ClientKey, flow: &Flow, response: Response) {
         let Some(key) = self.by_client.get(&client).copied() else { return };
         let Some(outgoing) = self.outgoing.get_mut(key) else { return };
         let status = response.status();
@@ -303,7 +303,7 @@ impl<E: Entropy> UserAgent<E> {
         let is_first = !std::mem::replace(&mut outgoing.answered, true);
         match outgoing.purpose {
             Purpose::Call(tag, _) => self.calls.handle(now, DialogInput::Response(tag, response)),
-            Purpose::Registration(account) => self.on_register_response(now, account, &response),
+            Purpose::Registration(account) => self.on_register_response(now, account, flow, &response),
             Purpose::Single if is_first => {
                 let reason = reason(&response);
                 let (request, response) = (RequestKey(key), Some(response));

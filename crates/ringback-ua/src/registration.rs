@@ -1,12 +1,13 @@
 //! Registration: being found under an address of record (RFC 3261 §10.2, rule 43).
 
-use crate::account::Ids;
+use crate::account::{Ids, Known};
 use crate::agent::{UserAgent, token};
 use crate::outgoing::{Purpose, reason};
-use crate::{Account, AccountKey, CommandError, UaEvent};
-use ringback_message::header::{Contact, Expires, MinExpires, RetryAfter};
+use crate::{Account, AccountKey, CommandError, UaEvent, UaOutput};
+use ringback_message::header::{Contact, Expires, MinExpires, RetryAfter, Via};
 use ringback_message::{HeaderId, Method, Response, StatusCode, UriBuf};
-use ringback_sansio::Entropy;
+use ringback_sansio::{CloseReason, Entropy, Flow, Protocol};
+use ringback_transport::via::keep_of;
 use std::time::{Duration, Instant};
 
 /// RFC 5626 §4.5: the first interval after a failure, and the longest.
@@ -35,6 +36,8 @@ pub(crate) struct Registration {
     raises: u32,
     /// The Contact that was sent last.
     pub(crate) contact: Option<UriBuf>,
+    /// The flow that the registrar answered over, which is the way back to us.
+    flow: Option<Flow>,
 }
 
 impl Registration {
@@ -50,6 +53,7 @@ impl Registration {
             failures: 0,
             raises: 0,
             contact: None,
+            flow: None,
         }
     }
 
@@ -122,7 +126,13 @@ impl<E: Entropy> UserAgent<E> {
         Ok(())
     }
 
-    pub(crate) fn on_register_response(&mut self, now: Instant, key: AccountKey, response: &Response) {
+    pub(crate) fn on_register_response(
+        &mut self,
+        now: Instant,
+        key: AccountKey,
+        flow: &Flow,
+        response: &Response,
+    ) {
         let Some(known) = self.accounts.get_mut(key.0) else { return };
         let registration = &mut known.registration;
         let status = response.status();
@@ -136,10 +146,12 @@ impl<E: Entropy> UserAgent<E> {
             let was_leaving = std::mem::replace(&mut registration.leaving, false);
             if was_leaving {
                 registration.bound = false;
+                self.follow_flow(key, None);
                 self.tell(UaEvent::Unregistered { account: key });
             } else {
                 let expires = Duration::from_secs(seconds.into());
                 self.timers.set(key, now + refresh_after(expires));
+                self.follow_flow(key, Some((*flow, keep_alive(response, flow.protocol))));
                 self.tell(UaEvent::Registered { account: key, expires });
             }
             self.catch_up(now, key, was_leaving);
@@ -202,6 +214,40 @@ impl<E: Entropy> UserAgent<E> {
         }
     }
 
+    /// Takes the flow for the way back to us, and keeps it open where the registrar wants that.
+    pub(crate) fn follow_flow(&mut self, key: AccountKey, new: Option<(Flow, Option<Duration>)>) {
+        let Some(known) = self.accounts.get_mut(key.0) else { return };
+        let old = std::mem::replace(&mut known.registration.flow, new.map(|(flow, _)| flow));
+        let is_followed = |flow| self.accounts.iter().any(|(_, known)| known.registration.flow == Some(flow));
+        if let Some(old) = old.filter(|old| !is_followed(*old)) {
+            self.outputs.push_back(UaOutput::Forget(old));
+        }
+        if let Some((flow, Some(every))) = new {
+            self.outputs.push_back(UaOutput::Keep(flow, every));
+        }
+    }
+
+    /// A flow ended: whoever was registered over it is not found any more (rule 42).
+    pub(crate) fn on_closed(&mut self, now: Instant, flow: &Flow, reason: CloseReason) {
+        let over = |known: &Known| known.registration.flow == Some(*flow);
+        let lost: Vec<AccountKey> =
+            self.accounts.iter().filter(|(_, known)| over(known)).map(|(key, _)| AccountKey(key)).collect();
+        for key in lost {
+            let Some(known) = self.accounts.get_mut(key.0) else { continue };
+            known.registration.flow = None;
+            if !known.registration.wanted || known.registration.in_flight {
+                continue;
+            }
+            if reason == CloseReason::Reset && !flow.protocol.is_reliable() {
+                // The registrar is there and sees us elsewhere: our NAT has forgotten us, and nobody else.
+                let _ = self.send_register(now, key);
+            } else {
+                // RFC 5626 §4.5: not at once, for all the others have lost theirs as well.
+                self.on_register_failed(now, key, StatusCode::FLOW_FAILED, "the way back is lost", None);
+            }
+        }
+    }
+
     /// Does what the application has asked for while a REGISTER was in flight.
     fn catch_up(&mut self, now: Instant, key: AccountKey, was_leaving: bool) {
         let Some(known) = self.accounts.get(key.0) else { return };
@@ -212,6 +258,17 @@ impl<E: Entropy> UserAgent<E> {
             let _ = self.send_register(now, key);
         }
     }
+}
+
+/// How often the registrar wants to hear from us over this flow, by Flow-Timer (RFC 5626 §4.4) or in answer to `keep`
+/// (RFC 6223); `None` where it knows neither, and would not answer.
+fn keep_alive(response: &Response, protocol: Protocol) -> Option<Duration> {
+    let timer = response.values(HeaderId::FLOW_TIMER).next();
+    let timer = timer.and_then(|timer| std::str::from_utf8(timer).ok()?.trim().parse::<u64>().ok());
+    if let Some(seconds) = timer {
+        return Some(Duration::from_secs(seconds.clamp(5, 3_600)));
+    }
+    keep_of(&response.first::<Via<'_>>()?.ok()?, protocol)
 }
 
 /// How long our binding lives, in seconds: what our Contact says, else Expires, else what was asked for. A Contact that
@@ -241,9 +298,10 @@ fn refresh_after(expires: Duration) -> Duration {
 /// Whether trying again would end the same way: the request or the account is wrong.
 fn is_lasting(status: StatusCode) -> bool {
     match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TEMPORARILY_UNAVAILABLE | StatusCode::REQUEST_PENDING => {
-            false
-        }
+        StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TEMPORARILY_UNAVAILABLE
+        | StatusCode::REQUEST_PENDING
+        | StatusCode::FLOW_FAILED => false,
         status => matches!(status.class(), 4 | 6),
     }
 }

@@ -5,8 +5,8 @@ mod world;
 use ringback_auth::{Algorithm, Authenticator, Credentials, Ha1, Place, Verdict};
 use ringback_message::header::{CSeq, Contact, Expires};
 use ringback_message::{HeaderId, Method, Request, StatusCode};
-use ringback_sansio::SeededEntropy;
-use ringback_ua::{Account, AccountKey, Outbound, Protocol, Target, UaEvent};
+use ringback_sansio::{CloseReason, Machine as _, SeededEntropy};
+use ringback_ua::{Account, AccountKey, Outbound, Protocol, Target, UaEvent, UaInput};
 use std::time::Duration;
 use world::{Fate, PEER, World, branch};
 
@@ -300,5 +300,72 @@ fn a_binding_behind_another_address_counts_and_one_for_no_time_does_not() {
     let ok = ok.header(HeaderId::CONTACT, "<sip:user0@198.51.100.7:1234>;expires=90").build().unwrap();
     world.peer_sends(0, ok);
     assert_eq!(registered(&mut world), 90);
+    unregister(&mut world);
+}
+
+/// Accepts a REGISTER as a registrar does that wants keep-alives.
+fn accept_and_keep(world: &mut World, request: &Request, more: &str) {
+    let text = String::from_utf8(request.reply(StatusCode::OK, Some("r")).build().unwrap().render().to_vec());
+    let text = text.unwrap().replacen(";keep\r\n", &format!(";keep=29\r\n{more}"), 1);
+    world.peer_sends_bytes(0, text.replacen("\r\n\r\n", "\r\nExpires: 600\r\n\r\n", 1));
+}
+
+#[test]
+fn rule_42_the_flow_of_a_registration_is_kept_where_the_registrar_wants_that() {
+    let mut world = World::new(1);
+    let first = register(&mut world);
+    accept(&mut world, &first, 600);
+    assert_eq!(registered(&mut world), 600);
+    assert!(world.agents[0].kept.is_empty(), "one that does not know `keep` would not answer");
+    world.run(490_000);
+    let second = world.expect_newest(Method::REGISTER);
+    accept_and_keep(&mut world, &second, "");
+    assert_eq!(registered(&mut world), 600);
+    let kept = std::mem::take(&mut world.agents[0].kept);
+    let [(flow, Some(every))] = kept[..] else { panic!("{kept:?}") };
+    assert_eq!((flow.peer.to_string().as_str(), every.as_secs()), (PEER, 29));
+    world.run(490_000);
+    let third = world.expect_newest(Method::REGISTER);
+    accept_and_keep(&mut world, &third, "Flow-Timer: 50\r\n");
+    assert_eq!(registered(&mut world), 600);
+    assert_eq!(world.agents[0].kept.pop(), Some((flow, Some(Duration::from_secs(50)))));
+    unregister(&mut world);
+    assert_eq!(world.agents[0].kept.pop(), Some((flow, None)));
+}
+
+#[test]
+fn rule_42_a_lost_flow_is_registered_anew() {
+    let mut world = World::new(1);
+    let first = register(&mut world);
+    accept_and_keep(&mut world, &first, "");
+    assert_eq!(registered(&mut world), 600);
+    let (flow, _) = world.agents[0].kept[0];
+    let lose = |world: &mut World, flow, reason| {
+        world.act(0, |ua, now| {
+            ua.handle(now, UaInput::Closed(flow, reason));
+            Ok::<_, ()>(())
+        });
+        world.run(10);
+    };
+    // Our NAT gave us another address: the registrar is there, and is told at once.
+    lose(&mut world, flow, CloseReason::Reset);
+    let second = world.expect_newest(Method::REGISTER);
+    accept_and_keep(&mut world, &second, "");
+    assert_eq!(registered(&mut world), 600);
+    // It does not answer any more: everybody else has noticed that as well.
+    lose(&mut world, flow, CloseReason::TimedOut);
+    let (status, retry_in) = failed(&mut world);
+    let wait = retry_in.unwrap();
+    assert!(status == 430 && wait >= Duration::from_secs(15) && wait <= Duration::from_secs(30), "{wait:?}");
+    assert!(world.mail.is_empty());
+    world.run(30_000);
+    let third = world.expect_newest(Method::REGISTER);
+    assert_eq!(number(&third), number(&first) + 2);
+    accept_and_keep(&mut world, &third, "");
+    assert_eq!(registered(&mut world), 600);
+    // Another one's.
+    let other = ringback_sansio::Flow { peer: "203.0.113.1:5060".parse().unwrap(), ..flow };
+    lose(&mut world, other, CloseReason::TimedOut);
+    assert!(world.mail.is_empty() && world.agents[0].events.is_empty());
     unregister(&mut world);
 }

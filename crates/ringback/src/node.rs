@@ -7,6 +7,7 @@ use ringback_net::{CloseReason, Core, Flow, OsEntropy, Outbox, Target, Worker};
 use ringback_sansio::{Machine as _, Map};
 use ringback_transaction::Key;
 use ringback_ua::{AccountKey, CallKey, RequestKey, Token, UaEvent, UaInput, UaOutput, UserAgent};
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -84,6 +85,8 @@ impl State {
             match output {
                 UaOutput::Transmit { key, to, bytes } => out.send(key, to, bytes),
                 UaOutput::Resolve(token, hop) => out.resolve(token.to_bits(), hop),
+                UaOutput::Keep(flow, every) => out.keep(flow, every),
+                UaOutput::Forget(flow) => out.forget(flow),
                 UaOutput::Event(event) => self.event(now, event),
             }
         }
@@ -164,6 +167,16 @@ impl Core for Node {
     fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Outbox<Key>) {
         let input = UaInput::Resolved(Token::from_bits(token), targets.to_vec());
         self.with(now, out, |state| state.ua.handle(now, input));
+    }
+
+    fn closed(&self, now: Instant, flow: Flow, reason: CloseReason, out: &mut Outbox<Key>) {
+        self.with(now, out, |state| state.ua.handle(now, UaInput::Closed(flow, reason)));
+    }
+
+    fn mapped(&self, _: Instant, flow: Flow, address: SocketAddr, _: &mut Outbox<Key>) {
+        if address != flow.local {
+            tracing::info!(own = %flow.local, seen = %address, "behind a NAT: the server sees another address");
+        }
     }
 
     fn handle_timeout(&self, now: Instant, _: Worker, out: &mut Outbox<Key>) {

@@ -70,7 +70,7 @@ impl Core for Echo {
         self.tell(Told::Resolved(token, targets.to_vec()));
     }
 
-    fn closed(&self, _now: Instant, flow: Flow, _out: &mut Outbox<u32>) {
+    fn closed(&self, _now: Instant, flow: Flow, _reason: CloseReason, _out: &mut Outbox<u32>) {
         self.tell(Told::Closed(flow.peer));
     }
 

@@ -182,6 +182,8 @@ impl Core for Phone {
                 UaOutput::Transmit { key, to, bytes } => return Some((key, to, bytes)),
                 // All hosts of a simulation have addresses.
                 UaOutput::Resolve(token, _) => self.ua.handle(now, UaInput::Resolved(token, Vec::new())),
+                // No NAT stands in the way here, and no flow is forgotten.
+                UaOutput::Keep(..) | UaOutput::Forget(_) => {}
                 UaOutput::Event(event) => self.on_event(event),
             }
         }

@@ -57,6 +57,8 @@ pub(crate) struct Agent {
     pub(crate) address: SocketAddr,
     pub(crate) account: AccountKey,
     pub(crate) events: VecDeque<UaEvent>,
+    /// The flows that it wants kept, and those that it wants kept no longer.
+    pub(crate) kept: Vec<(Flow, Option<Duration>)>,
 }
 
 pub(crate) struct World {
@@ -110,7 +112,7 @@ impl World {
                     .credentials(format!("user{index}"), "secret")
                     .outbound(Outbound::Target(Target::Address(Protocol::Udp, PEER.parse().unwrap())));
                 let account = ua.add_account(account);
-                Agent { ua, address, account, events: VecDeque::new() }
+                Agent { ua, address, account, events: VecDeque::new(), kept: Vec::new() }
             })
             .collect();
         Self {
@@ -214,6 +216,8 @@ impl World {
                         }
                     }
                     UaOutput::Resolve(_, NextHop::Known(target)) => panic!("{target:?} is known"),
+                    UaOutput::Keep(flow, every) => self.agents[index].kept.push((flow, Some(every))),
+                    UaOutput::Forget(flow) => self.agents[index].kept.push((flow, None)),
                     UaOutput::Event(event) => self.agents[index].events.push_back(event),
                 }
             }
