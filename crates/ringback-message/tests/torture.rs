@@ -2,6 +2,8 @@
 //!
 //! Rule 57: each message has its verdict asserted. The column `parse` of the index says what it must be.
 
+mod facts;
+
 use ringback_message::header::{CSeq, Contact, From, MaxForwards, Route, To, Via};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
 use std::path::PathBuf;
@@ -49,6 +51,24 @@ fn rule_57_every_message_has_its_verdict() {
         judged += 1;
     }
     assert_eq!(judged, 50, "49 messages and the one that only the archive holds");
+}
+
+#[test]
+fn every_message_says_what_the_index_has_of_it() {
+    let text = std::fs::read_to_string(folder().join("index.tsv")).unwrap();
+    let mut wrong = Vec::new();
+    let mut asked = 0;
+    for row in text.lines().skip(1) {
+        let columns: Vec<&str> = row.split('\t').collect();
+        for fact in facts::split(columns[8]) {
+            asked += 1;
+            if let Err(ours) = facts::check(&bytes(columns[1]), &fact) {
+                wrong.push(format!("{}: {fact}, but {ours}", columns[1]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(asked > 150, "{asked} facts");
 }
 
 #[test]
