@@ -6,7 +6,9 @@ use ringback_message::header::{
     Allow, Authorization, Contact, ContentType, From, Header, Path, ProxyAuthenticate, ProxyAuthorization,
     Reason, RecordRoute, ReferTo, Require, RetryAfter, Route, Supported, To, Via, WwwAuthenticate,
 };
-use ringback_message::{HeaderId, Message, Request, StatusCode, Uri, UriBuf, unescape};
+use ringback_message::{
+    HeaderId, MAX_DEVIATIONS, Message, Policy, Request, Severity, StatusCode, Uri, UriBuf, unescape,
+};
 use ringback_sdp::SessionDescription;
 use ringback_sdp::attribute::{
     AcceptTypes, AcceptWrappedTypes, AttributeValue, Av1, Candidate, ConfId, ConnectionReuse, Content,
@@ -29,6 +31,7 @@ pub(super) fn message(input: &[u8]) {
     assert!(b"\r\n".starts_with(&rendered[common..]), "and nothing else");
     read_all(&message);
     let valid = message.validate().is_ok();
+    deviations_agree(&message, valid);
 
     let mut edited = message.clone();
     if edited.push_front(HeaderId::VIA, "SIP/2.0/UDP proxy.invalid;branch=z9hG4bKfuzz").is_ok() {
@@ -44,6 +47,21 @@ pub(super) fn message(input: &[u8]) {
         let again = Message::parse(response.render()).expect("what we write can be read");
         assert!(again.validate().is_ok(), "what we write is valid");
     }
+}
+
+/// Deviations are few, in order and in the message; one is refused when the message is; without any, strict reading
+/// takes it.
+fn deviations_agree(message: &Message, valid: bool) {
+    let deviations = message.deviations();
+    assert!(deviations.len() <= MAX_DEVIATIONS);
+    assert!(deviations.is_sorted_by_key(|it| it.offset), "{deviations:?}");
+    let end = message.as_received().len().max(message.rendered_len());
+    assert!(deviations.iter().all(|it| (it.offset + it.length) as usize <= end + 2), "{deviations:?}");
+    let refused = deviations.iter().any(|it| it.severity == Severity::Refused);
+    assert_eq!(refused, !valid, "{deviations:?}");
+    let strict = Message::parse_with_policy(message.render(), Policy::Strict);
+    // Octets behind the body deviate, and are not rendered.
+    assert!(strict.is_ok() || !deviations.is_empty());
 }
 
 fn read_all(message: &Message) {
