@@ -13,7 +13,8 @@ use std::time::Duration;
     after_help = "Start here:\n  ringback demo                     a whole call on this machine, heard, drawn and checked\n  \
                   ringback serve                    a registrar and proxy on 127.0.0.1:5060\n  \
                   ringback call sip:bob@127.0.0.1   call through it\n\n\
-                  Exit status: 0 done, 1 refused or failed, 2 nobody answered, 3 not authorised, 64 wrong usage.",
+                  Exit status: 0 done, 1 refused or failed, 2 nobody answered, 3 not authorised, 64 wrong usage; \
+                  `ringback lint --help` has those of lint.",
     propagate_version = true,
     disable_help_subcommand = true
 )]
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Why(Why),
     /// Draws the calls of a capture
     Trace(Trace),
+    /// Tells what a message has that its RFCs do not allow, as a compiler does
+    Lint(Lint),
 }
 
 /// Options of `ringback serve`.
@@ -363,6 +366,32 @@ pub(crate) struct Trace {
     /// Writes the ladder as SVG as well; with several calls, -2, -3 … is added to the name
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
+}
+
+/// Options of `ringback lint`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 by the letter, 1 accepted with deviations, 2 refused, 64 wrong usage, \
+                        66 the input cannot be read."
+)]
+pub(crate) struct Lint {
+    /// A SIP message, a session description, or a capture of which each SIP message is looked at; - is standard input
+    pub(crate) file: PathBuf,
+    /// What it is [default: a description where it begins with v=0, a capture where it is one, else a message]
+    #[arg(long, value_name = "sip|sdp")]
+    pub(crate) kind: Option<Kind>,
+    /// Prints one JSON object a line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// A SIP message
+    Sip,
+    /// A session description
+    Sdp,
 }
 
 /// Reads seconds, whole or with a fraction: at most a week.

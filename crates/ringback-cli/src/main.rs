@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod lint;
 mod out;
 mod outcome;
 mod phone;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         }
     };
     match runtime.block_on(run(cli.command)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(failure) => {
             out::complain(&failure);
             failure.exit_code()
@@ -45,8 +46,8 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(command: Command) -> Result<(), Failure> {
-    match command {
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    let done = match command {
         Command::Serve(args) => serve::serve(args).await,
         Command::User(command) => user::user(command),
         Command::Register(args) => phone::register(args).await,
@@ -57,7 +58,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo::demo(args).await,
         Command::Why(args) => why::why(args).await,
         Command::Trace(args) => trace::trace(&args),
-    }
+        Command::Lint(args) => return Ok(lint::lint(&args)),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Log lines go to standard error; what peers sent is escaped by the formatter (fault 47).
