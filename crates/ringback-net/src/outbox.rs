@@ -12,12 +12,14 @@ pub struct Outbox<T> {
     pub(crate) questions: Vec<(u64, NextHop)>,
     /// Flows to be kept, and how often; those without an interval are to be kept no longer.
     pub(crate) kept: Vec<(Flow, Option<Duration>)>,
+    /// Targets that did not work, and how long they ask to be left alone.
+    pub(crate) avoided: Vec<(Target, Option<Duration>)>,
 }
 
 impl<T> Outbox<T> {
     /// An empty one.
     pub fn new() -> Self {
-        Self { sends: Vec::new(), questions: Vec::new(), kept: Vec::new() }
+        Self { sends: Vec::new(), questions: Vec::new(), kept: Vec::new(), avoided: Vec::new() }
     }
 
     /// Sends `bytes` to `to`. When they cannot arrive, `tag` comes back in [`Core::failed`](crate::Core::failed).
@@ -40,9 +42,14 @@ impl<T> Outbox<T> {
         self.kept.push((flow, None));
     }
 
+    /// Has names lead elsewhere for a while: this target did not work, or asks to be left alone for so long (RFC 3263 §4.3).
+    pub fn avoid(&mut self, target: Target, retry_after: Option<Duration>) {
+        self.avoided.push((target, retry_after));
+    }
+
     /// Whether nothing is wanted.
     pub fn is_empty(&self) -> bool {
-        self.sends.is_empty() && self.questions.is_empty() && self.kept.is_empty()
+        self.sends.is_empty() && self.questions.is_empty() && self.kept.is_empty() && self.avoided.is_empty()
     }
 
     /// What was put in to be sent so far, in order, for those who keep a record of it.

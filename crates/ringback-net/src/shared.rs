@@ -94,6 +94,9 @@ impl<C: Core> Shared<C> {
                 }
             }
             self.send_datagrams(now, datagrams, &mut failures);
+            for (target, after) in out.avoided.drain(..) {
+                self.finder.penalties().failed(now, target, after);
+            }
             let questions = std::mem::take(&mut out.questions);
             for (token, hop) in questions {
                 resolve::ask(self, now, token, hop, out);

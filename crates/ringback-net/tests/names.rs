@@ -172,3 +172,34 @@ fn names_of_the_hosts_table_are_not_asked_for() {
     assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (1, vec![bob]));
     assert!(server.asked.lock().unwrap().is_empty());
 }
+
+#[test]
+fn rule_10_names_lead_past_targets_that_failed_until_these_may_be_asked_again() {
+    let server = Server::start(vec![
+        ("_sip._tcp.example.com", srv(1, 5071, "first.example.com.")),
+        ("_sip._tcp.example.com", srv(2, 5072, "second.example.com.")),
+        ("first.example.com", a([192, 0, 2, 1])),
+        ("second.example.com", a([192, 0, 2, 2])),
+    ]);
+    let (net, told) = start(&server, Hosts::new());
+    let uri = "sip:bob@example.com;transport=tcp";
+    let [first, second] = ["192.0.2.1:5071", "192.0.2.2:5072"]
+        .map(|peer| Target::Address(Protocol::Tcp, peer.parse().unwrap()));
+    ask(&net, 1, uri);
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (1, vec![first, second]));
+    let mut out = Outbox::new();
+    out.avoid(first, Some(Duration::from_secs(1)));
+    net.send(out);
+    ask(&net, 2, uri);
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (2, vec![second, first]));
+    let begun = Instant::now();
+    let mut token = 3;
+    loop {
+        ask(&net, token, uri);
+        if told.recv_timeout(PATIENCE).unwrap() == (token, vec![first, second]) {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE);
+        token += 1;
+    }
+}

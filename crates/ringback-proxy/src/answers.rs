@@ -2,10 +2,11 @@
 
 use crate::context::{Answered, AttemptState, Context};
 use crate::proxy::Proxy;
+use ringback_message::header::RetryAfter;
 use ringback_message::{HeaderId, Request, Response, StatusCode};
 use ringback_sansio::{Entropy, Key as SlabKey};
 use ringback_transaction::{ClientKey, ServerKey, Transactions};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why the other branches of an INVITE are taken back (RFC 3326 §3.1).
 const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
@@ -50,9 +51,17 @@ impl Proxy {
             }
         } else if status.is_success() {
             self.succeed(now, transactions, key, client, response);
-        } else if status != StatusCode::SERVICE_UNAVAILABLE
-            || !self.send_instead(now, transactions, key, client)
-        {
+        } else {
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                // Rule 10: whoever says for how long is left alone for so long.
+                if let Some(Ok(RetryAfter(seconds))) = response.first::<RetryAfter>() {
+                    let to = context.target_of(client);
+                    self.unavailable(to, Some(Duration::from_secs(seconds.into())));
+                }
+                if self.send_instead(now, transactions, key, client) {
+                    return;
+                }
+            }
             self.finish_attempt(now, transactions, key, client, Ok(Box::new(response)));
         }
     }

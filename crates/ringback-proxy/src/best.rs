@@ -14,7 +14,7 @@ fn rank(status: StatusCode) -> (u16, u8) {
         StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => 0,
         StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::BAD_EXTENSION | StatusCode::ADDRESS_INCOMPLETE => 1,
         // What only says that nobody answered yields to a real answer.
-        StatusCode::REQUEST_TIMEOUT => 3,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::FLOW_FAILED => 3,
         StatusCode::SERVICE_UNAVAILABLE => 3,
         _ => 2,
     };

@@ -9,7 +9,7 @@ use ringback_sansio::{Entropy, Key as SlabKey, Target};
 use ringback_transaction::{ClientKey, End, Transactions};
 use ringback_transport::locate::NextHop;
 use smallvec::SmallVec;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Proxy {
     /// Begins the branches to all targets of the highest preference that is left.
@@ -140,6 +140,7 @@ impl Proxy {
                 sent.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
             });
         let Some(attempt) = context.attempts.get_mut(index) else { return };
+        attempt.to = Some(to);
         match sent {
             Ok(client) => {
                 attempt.state = AttemptState::Pending(client);
@@ -191,7 +192,17 @@ impl Proxy {
     ) {
         self.timer_c.cancel(client);
         let Some(key) = self.by_client.remove(&client) else { return };
+        let to = self.contexts.get(key).and_then(|context| context.target_of(client));
+        let is_flow = matches!(to, Some(Target::Flow(flow)) if flow.protocol.is_reliable());
+        let is_along = self.contexts.get(key).is_some_and(|context| context.along.is_some());
+        if matches!(end, End::TransportFailed(_) | End::TimedOut) {
+            self.unavailable(to, None);
+        }
         let status = match end {
+            // RFC 5626 §5.3.1: only whoever made a connection can make it anew. Where our Route named it, that is said;
+            // a user who registered over it is not there.
+            End::TransportFailed(_) if is_flow && is_along => StatusCode::FLOW_FAILED,
+            End::TransportFailed(_) if is_flow => StatusCode::TEMPORARILY_UNAVAILABLE,
             End::TransportFailed(_) => StatusCode::SERVICE_UNAVAILABLE,
             End::TimedOut => StatusCode::REQUEST_TIMEOUT,
             _ => StatusCode::SERVER_INTERNAL_ERROR,
@@ -200,6 +211,13 @@ impl Proxy {
             return;
         }
         self.finish_attempt(now, transactions, key, client, Err(status));
+    }
+
+    /// Tells that a target did not work, where another one could be chosen the next time.
+    pub(crate) fn unavailable(&mut self, target: Option<Target>, retry_after: Option<Duration>) {
+        if let Some(target @ (Target::Address(..) | Target::Domain(..))) = target {
+            self.outputs.push_back(ProxyOutput::Unavailable(target, retry_after));
+        }
     }
 
     /// Takes back all branches that have no final response.

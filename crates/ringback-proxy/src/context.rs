@@ -36,6 +36,8 @@ pub(crate) enum Answered {
 /// One branch.
 pub(crate) struct Attempt {
     pub(crate) state: AttemptState,
+    /// Where it was sent last.
+    pub(crate) to: Option<Target>,
     /// What to try where the target does not work, while nothing was heard of it.
     pub(crate) instead: Option<Box<Instead>>,
 }
@@ -58,7 +60,7 @@ pub(crate) enum AttemptState {
 
 impl Attempt {
     pub(crate) fn new(state: AttemptState) -> Self {
-        Self { state, instead: None }
+        Self { state, to: None, instead: None }
     }
 
     /// A branch that failed before it began.
@@ -68,6 +70,11 @@ impl Attempt {
 }
 
 impl Context {
+    /// Where the branch of this client was sent.
+    pub(crate) fn target_of(&self, key: ClientKey) -> Option<Target> {
+        self.attempts.get(self.index_of(key)?)?.to
+    }
+
     /// Whether some branch has no final response yet.
     pub(crate) fn is_pending(&self) -> bool {
         self.attempts.iter().any(|attempt| !matches!(attempt.state, AttemptState::Done(_)))

@@ -35,6 +35,7 @@
 //!     match output {
 //!         ProxyOutput::Transmit { to, bytes, .. } => println!("{} bytes to {}", bytes.len(), to.peer()),
 //!         ProxyOutput::Local(key, _flow, request) => println!("{:?} {} is for us", key, request.method()),
+//!         ProxyOutput::Unavailable(..) => unreachable!("nobody was asked"),
 //!         ProxyOutput::Resolve(token, name) => println!("{token:?} waits for {name:?}"),
 //!     }
 //! }

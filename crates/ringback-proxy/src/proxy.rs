@@ -11,7 +11,7 @@ use ringback_transport::locate::NextHop;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the proxy wants done.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ pub enum ProxyOutput {
     Local(ServerKey, Flow, Request),
     /// Resolve a name, and answer with [`Proxy::resolved`] in any case: with no target where there is none.
     Resolve(Token, NextHop),
+    /// This target did not work, or asks not to be asked for so long: names should lead elsewhere for a while
+    /// (see `ringback_transport::locate::Penalties`).
+    Unavailable(Target, Option<Duration>),
 }
 
 /// Names a question of the proxy.

@@ -68,3 +68,23 @@ fn forged_tokens_lead_to_no_flow() {
     let address = Target::Address(Protocol::Tls, "192.0.2.77:9".parse().unwrap());
     assert_eq!(element.expect_only("BYE").to, address, "where the URI leads, as without a token");
 }
+
+#[test]
+fn a_connection_that_is_gone_is_told_as_430_within_a_dialog_and_as_480_outside() {
+    let mut element = with_tls();
+    let routes = call(&mut element);
+    let text = in_dialog("BYE", "sip:bob@10.0.0.5:9;transport=tls", "b", &[&routes[1], &routes[0]]);
+    element.arrive(Protocol::Tls, ALICE, &text);
+    let bye = element.expect_only("BYE");
+    element.fail(bye.key);
+    let answer = element.take().pop().unwrap();
+    assert!(answer.head().ends_with(" 430"), "RFC 5626 §5.3.1: {}", answer.head());
+    let bob = Branch { flow: Some(flow(2, BOB)), ..branch("sip:bob@10.0.0.5:9;transport=tls") };
+    element.user("bob", &[bob]);
+    element.arrive(Protocol::Tls, ALICE, &request("MESSAGE", "sip:bob@example.com", "m", ""));
+    let message = element.expect_only("MESSAGE");
+    element.fail(message.key);
+    let answer = element.take().pop().unwrap();
+    assert!(answer.head().ends_with(" 480"), "{}", answer.head());
+    assert!(element.unavailable.is_empty(), "nobody else could be chosen");
+}

@@ -311,6 +311,18 @@ fn rule_10_where_a_target_does_not_work_the_next_one_is_tried_under_a_new_branch
     let sent = element.take();
     assert_eq!(sent.last().unwrap().head(), "udp 192.0.2.10:5060 500");
     element.expect_end();
+    // What did not work is told, so that names lead elsewhere; a 503 that names no time is none of that.
+    assert_eq!(element.unavailable, [(targets[0], None)]);
+    element.udp(ALICE, &invite("4"));
+    let (token, _) = element.questions.pop().unwrap();
+    element.take();
+    element.resolve(token, &targets[..1]);
+    let sent = element.take().pop().unwrap();
+    let busy = sent.reply(503, "b").replacen("\r\n", "\r\nRetry-After: 120\r\n", 1);
+    element.arrive(Protocol::Udp, "192.0.2.20:5060", &busy);
+    element.take();
+    let two_minutes = std::time::Duration::from_secs(120);
+    assert_eq!(element.unavailable.pop(), Some((targets[0], Some(two_minutes))));
 
     // Silence counts as well, but not of one that was heard before.
     element.udp(ALICE, &invite("2"));

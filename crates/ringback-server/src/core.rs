@@ -105,6 +105,7 @@ impl ServerCore {
                     out.send(key.map(|key| (index as u16, key)), to, bytes);
                 }
                 ProxyOutput::Local(key, flow, request) => self.answer(now, index, node, key, &flow, &request),
+                ProxyOutput::Unavailable(to, after) => out.avoid(to, after),
                 ProxyOutput::Resolve(token, hop) => {
                     node.asked += 1;
                     node.questions.insert(node.asked, token);

@@ -100,7 +100,8 @@ impl Locations {
 
     fn targets_of(&self, now: Instant, aor: &Aor) -> SmallVec<[Branch; 2]> {
         let registrar = self.part(aor).lock();
-        registrar.locations().lookup(now, aor).into_iter().map(|binding| self.branch(binding)).collect()
+        let found = registrar.locations().lookup(now, aor).into_iter();
+        found.filter(|binding| !self.is_lost(binding)).map(|binding| self.branch(binding)).collect()
     }
 
     fn branch(&self, binding: &Binding) -> Branch {
@@ -137,6 +138,13 @@ impl Locations {
             }),
             None => None,
         }
+    }
+
+    /// Whether the only way to a phone was its connection, which has ended.
+    fn is_lost(&self, binding: &Binding) -> bool {
+        let can_be_connected_to = matches!(binding.protocol, Protocol::Udp | Protocol::Tcp);
+        let is_open = || binding.flow.is_some_and(|flow| self.open().contains(&flow.id));
+        !can_be_connected_to && binding.path.is_empty() && !is_open()
     }
 
     /// A connection ended.

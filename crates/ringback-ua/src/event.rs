@@ -39,6 +39,9 @@ pub enum UaOutput {
     },
     /// Find the addresses of a name. It is always [`NextHop::Name`].
     Resolve(Token, NextHop),
+    /// This target did not work, or asks not to be asked for so long: names should lead elsewhere for a while
+    /// (see `ringback_transport::locate::Penalties`).
+    Unavailable(Target, Option<Duration>),
     /// Keep this flow open, with keep-alives that often at most; tell its end by [`UaInput::Closed`].
     Keep(Flow, Duration),
     /// Keep this flow no longer.

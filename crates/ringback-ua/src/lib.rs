@@ -40,6 +40,7 @@
 //!         }
 //!         UaOutput::Resolve(token, _name) => agents[from].handle(now, UaInput::Resolved(token, Vec::new())),
 //!         UaOutput::Keep(..) | UaOutput::Forget(_) => unreachable!("nobody is registered"),
+//!         UaOutput::Unavailable(..) => unreachable!("both are there"),
 //!         UaOutput::Event(UaEvent::Incoming(incoming)) => agents[from].answer(now, incoming.call, audio(from))?,
 //!         UaOutput::Event(UaEvent::Answered { session, .. }) => {
 //!             assert_eq!(session.remote_rtp(), Some(audio(1 - from).rtp));

@@ -5,13 +5,13 @@ use crate::agent::{Hop, UserAgent};
 use crate::{AccountKey, CallKey, Outbound, Protocol, RequestKey, Target, Token, UaEvent, UaOutput};
 use ringback_auth::Attempt;
 use ringback_dialog::{DialogInput, SendEnd, SendTag};
-use ringback_message::header::CSeq;
+use ringback_message::header::{CSeq, RetryAfter};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, Uri, UriBuf};
 use ringback_sansio::{CloseReason, Entropy, Flow, Key, Machine};
 use ringback_transaction::{ClientKey, End, RequestError};
 use ringback_transport::locate::{self, NextHop};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// RFC 3261 §18.1.1: larger requests need congestion control where the path's MTU is not known.
 const LARGEST_DATAGRAM: usize = 1300;
@@ -296,6 +296,14 @@ impl<E: Entropy> UserAgent<E> {
         {
             return;
         }
+        if status == StatusCode::SERVICE_UNAVAILABLE
+            && let Some(Ok(RetryAfter(seconds))) = response.first::<RetryAfter>()
+            && let Some((_, target)) = self.outgoing.get(key).and_then(|outgoing| outgoing.current)
+        {
+            // Rule 10: whoever says for how long is left alone for so long.
+            let after = Duration::from_secs(seconds.into());
+            self.outputs.push_back(UaOutput::Unavailable(target, Some(after)));
+        }
         if may_go_on && status == StatusCode::SERVICE_UNAVAILABLE && self.has_more(key) {
             return self.try_next(now, key, SendEnd::Unreachable);
         }
@@ -353,7 +361,12 @@ impl<E: Entropy> UserAgent<E> {
         if outgoing.answered {
             return self.finish(now, key, SendEnd::Completed);
         }
-        outgoing.current = None;
+        let target = outgoing.current.take().map(|(_, target)| target);
+        if matches!(end, End::TimedOut | End::TransportFailed(_))
+            && let Some(target) = target.filter(|_| !outgoing.progressed)
+        {
+            self.outputs.push_back(UaOutput::Unavailable(target, None));
+        }
         let may_go_on = !outgoing.cancelled && !outgoing.progressed;
         let end = match end {
             End::TransportFailed(CloseReason::Refused | CloseReason::NoRoute) => {

@@ -85,6 +85,7 @@ impl State {
             match output {
                 UaOutput::Transmit { key, to, bytes } => out.send(key, to, bytes),
                 UaOutput::Resolve(token, hop) => out.resolve(token.to_bits(), hop),
+                UaOutput::Unavailable(to, after) => out.avoid(to, after),
                 UaOutput::Keep(flow, every) => out.keep(flow, every),
                 UaOutput::Forget(flow) => out.forget(flow),
                 UaOutput::Event(event) => self.event(now, event),

@@ -15,10 +15,10 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use hickory_resolver::TokioResolver;
 use ringback_sansio::{Protocol, Target};
 use ringback_transport::locate::{
-    Answer, Kind, LocateError, Locator, Name, NextHop, Question, QuestionId, Resources, Step,
+    Answer, Kind, LocateError, Locator, Name, NextHop, Penalties, Question, QuestionId, Resources, Step,
 };
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Looking for a name may take so long altogether; then it has no targets (fault 38).
@@ -32,6 +32,7 @@ pub(crate) struct Finder {
     /// Made when the first name is asked for that no table holds.
     resolver: OnceLock<Option<TokioResolver>>,
     pub(crate) domains: Domains,
+    penalties: Mutex<Penalties>,
 }
 
 impl Finder {
@@ -41,7 +42,13 @@ impl Finder {
             servers: config.name_servers.clone(),
             resolver: OnceLock::new(),
             domains: Domains::default(),
+            penalties: Mutex::default(),
         }
+    }
+
+    /// Who did not work lately.
+    pub(crate) fn penalties(&self) -> MutexGuard<'_, Penalties> {
+        self.penalties.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds the targets of a name. To be called in a runtime.
@@ -103,6 +110,7 @@ pub(crate) fn ask<C: Core>(
         targets.retain(|target| of.reaches(target));
         of.questions.fetch_sub(1, Ordering::Relaxed);
         let now = Instant::now();
+        of.finder.penalties().order(now, &mut targets);
         let mut out = Outbox::new();
         of.core.resolved(now, token, &targets, &mut out);
         of.carry_out(now, &mut out);

@@ -113,6 +113,7 @@ pub struct Element {
     pub policy: Table,
     pub sent: Vec<Sent>,
     pub questions: Vec<(Token, NextHop)>,
+    pub unavailable: Vec<(Target, Option<std::time::Duration>)>,
     pub local: Vec<(ServerKey, Request)>,
 }
 
@@ -143,6 +144,7 @@ impl Element {
             policy: Table::default(),
             sent: Vec::new(),
             questions: Vec::new(),
+            unavailable: Vec::new(),
             local: Vec::new(),
         }
     }
@@ -193,6 +195,7 @@ impl Element {
                     }
                     ProxyOutput::Local(key, _, request) => self.local.push((key, request)),
                     ProxyOutput::Resolve(token, hop) => self.questions.push((token, hop)),
+                    ProxyOutput::Unavailable(to, after) => self.unavailable.push((to, after)),
                 }
             } else {
                 return;

@@ -149,7 +149,7 @@ impl Subject for UserAgentSubject {
                 self.sent.extend(as_request(&bytes).map(|request| (key, to, request)));
             }
             UaOutput::Resolve(token, _) => self.questions.push(token),
-            UaOutput::Keep(..) | UaOutput::Forget(_) => {}
+            UaOutput::Keep(..) | UaOutput::Forget(_) | UaOutput::Unavailable(..) => {}
             UaOutput::Event(event) => {
                 journal.said(format!("{event:?}"));
                 match event {

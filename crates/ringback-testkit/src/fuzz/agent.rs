@@ -136,7 +136,8 @@ impl World {
                 UaOutput::Event(UaEvent::Ended { call, .. }) => {
                     assert!(self.ended.insert(call), "a call ends once")
                 }
-                UaOutput::Event(_) | UaOutput::Keep(..) | UaOutput::Forget(_) => {}
+                UaOutput::Event(_) | UaOutput::Keep(..) | UaOutput::Forget(_) | UaOutput::Unavailable(..) => {
+                }
             }
         }
         any

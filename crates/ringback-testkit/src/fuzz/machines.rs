@@ -256,6 +256,7 @@ fn pump(table: &mut Table, proxy: &mut Proxy, now: Instant, sent: &mut Vec<(Targ
                 }
             }
             ProxyOutput::Resolve(token, _) => proxy.resolved(now, table, token, &[]),
+            ProxyOutput::Unavailable(..) => {}
         }
     }
 }

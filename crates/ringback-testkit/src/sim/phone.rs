@@ -183,7 +183,7 @@ impl Core for Phone {
                 // All hosts of a simulation have addresses.
                 UaOutput::Resolve(token, _) => self.ua.handle(now, UaInput::Resolved(token, Vec::new())),
                 // No NAT stands in the way here, and no flow is forgotten.
-                UaOutput::Keep(..) | UaOutput::Forget(_) => {}
+                UaOutput::Keep(..) | UaOutput::Forget(_) | UaOutput::Unavailable(..) => {}
                 UaOutput::Event(event) => self.on_event(event),
             }
         }

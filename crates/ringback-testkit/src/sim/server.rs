@@ -165,6 +165,8 @@ impl Core for Server {
                 ProxyOutput::Transmit { key, to, bytes } => return Some((key, to, bytes)),
                 ProxyOutput::Local(key, flow, request) => self.answer_local(now, key, &flow, &request),
                 // All hosts of a simulation have addresses.
+                // Nobody has a second address here.
+                ProxyOutput::Unavailable(..) => {}
                 ProxyOutput::Resolve(token, _) => {
                     self.proxy.resolved(now, &mut self.transactions, token, &[])
                 }

@@ -32,9 +32,11 @@
 
 mod locator;
 mod next_hop;
+mod penalty;
 mod question;
 mod select;
 
 pub use locator::{Locator, Resources, Step};
 pub use next_hop::{Name, NextHop, next_hop};
+pub use penalty::Penalties;
 pub use question::{Answer, Kind, LocateError, Question, QuestionId, Record};

@@ -58,6 +58,7 @@ pub(crate) struct Agent {
     pub(crate) account: AccountKey,
     pub(crate) events: VecDeque<UaEvent>,
     /// The flows that it wants kept, and those that it wants kept no longer.
+    pub(crate) avoided: Vec<(Target, Option<Duration>)>,
     pub(crate) kept: Vec<(Flow, Option<Duration>)>,
 }
 
@@ -112,7 +113,7 @@ impl World {
                     .credentials(format!("user{index}"), "secret")
                     .outbound(Outbound::Target(Target::Address(Protocol::Udp, PEER.parse().unwrap())));
                 let account = ua.add_account(account);
-                Agent { ua, address, account, events: VecDeque::new(), kept: Vec::new() }
+                Agent { ua, address, account, events: VecDeque::new(), kept: Vec::new(), avoided: Vec::new() }
             })
             .collect();
         Self {
@@ -217,6 +218,7 @@ impl World {
                     }
                     UaOutput::Resolve(_, NextHop::Known(target)) => panic!("{target:?} is known"),
                     UaOutput::Keep(flow, every) => self.agents[index].kept.push((flow, Some(every))),
+                    UaOutput::Unavailable(to, after) => self.agents[index].avoided.push((to, after)),
                     UaOutput::Forget(flow) => self.agents[index].kept.push((flow, None)),
                     UaOutput::Event(event) => self.agents[index].events.push_back(event),
                 }
