@@ -1,6 +1,7 @@
 //! Messages from scratch.
 
 use crate::edit::Value;
+use crate::header::Header;
 use crate::index::{MAX_FIELDS, MAX_HEADER_BYTES};
 use crate::lex::{trim_end, trim_start};
 use crate::message::{Field, Message, Request, Response, Source, Span, StartLine};
@@ -140,6 +141,28 @@ macro_rules! builders {
             #[must_use]
             pub fn header(mut self, id: HeaderId, value: impl Value) -> Self {
                 self.0.header(id, value);
+                self
+            }
+
+            /// Adds a typed value at the end.
+            ///
+            /// ```
+            /// use ringback_message::{Method, Request, header::{CSeq, CallId, MaxForwards}};
+            ///
+            /// let options = Request::builder(Method::OPTIONS, "sip:bob@example.com")
+            ///     .with(MaxForwards(70))
+            ///     .with(CallId("a84b4c76e66710"))
+            ///     .with(CSeq { number: 1, method: Method::OPTIONS })
+            ///     .build()?;
+            /// assert!(options.require::<CSeq>().is_ok());
+            /// # Ok::<(), ringback_message::InvalidValue>(())
+            /// ```
+            #[must_use]
+            pub fn with<'a, H: Header<'a> + Value>(mut self, value: H) -> Self {
+                match H::ID {
+                    HeaderId::OTHER => self.0.other(H::NAME, value),
+                    id => self.0.header(id, value),
+                }
                 self
             }
 

@@ -1,5 +1,6 @@
 //! Changes to a message.
 
+use crate::header::Header;
 use crate::lex::{Elements, trim};
 use crate::message::{Field, Message, Request, Source, Span, StartLine};
 use crate::scan::breaks_line;
@@ -135,6 +136,37 @@ impl Message {
                 index <= at + 1 || field.id != id
             });
         }
+        Ok(())
+    }
+
+    /// Makes a typed value the only one of its field, in the place of the first one, or at the end of the header.
+    ///
+    /// ```
+    /// use ringback_message::{Message, header::{MaxForwards, SessionExpires}};
+    ///
+    /// let mut message = Message::parse(&b"OPTIONS sip:a@b SIP/2.0\r\nMax-Forwards: 70\r\n\r\n"[..])?;
+    /// message.put(MaxForwards(69))?;
+    /// message.put(SessionExpires { seconds: 1800, refresher: None })?;
+    /// assert_eq!(
+    ///     &message.render()[..],
+    ///     b"OPTIONS sip:a@b SIP/2.0\r\nMax-Forwards: 69\r\nSession-Expires: 1800\r\n\r\n"
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`push_front`](Self::push_front), and where the name of a field of one's own is no token.
+    pub fn put<'a, H: Header<'a> + Value>(&mut self, value: H) -> Result<(), InvalidValue> {
+        if H::ID != HeaderId::OTHER {
+            return self.set(H::ID, value);
+        }
+        if !crate::lex::is_token(H::NAME.as_bytes()) {
+            return Err(InvalidValue::Malformed("header name"));
+        }
+        let field = self.write_line(H::ID, H::NAME, value)?;
+        let at = self.fields.iter().position(|own| self.is_named(own, H::ID, H::NAME));
+        self.remove_other(H::NAME);
+        self.fields.insert(at.unwrap_or(self.fields.len()), field);
         Ok(())
     }
 

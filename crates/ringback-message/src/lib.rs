@@ -61,7 +61,7 @@ pub use lint::{Deviation, MAX_DEVIATIONS, Policy, Severity};
 pub use message::{Message, RawField, Request, Response};
 pub use method::Method;
 pub use output::Output;
-pub use params::{Param, Params};
+pub use params::{Param, Params, ParamsBuf, quote};
 pub use status::StatusCode;
 pub use uri::{Host, SipUri, Uri, UriBuf, UriParam, escape_user, unescape};
 pub use validate::Routing;

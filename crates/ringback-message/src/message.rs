@@ -232,14 +232,22 @@ impl Message {
     /// `None` when the field is absent, an error when its first value is out of its grammar; the offset then
     /// counts in the message as received.
     pub fn first<'a, H: Header<'a>>(&'a self) -> Option<Result<H, ParseError>> {
-        self.fields.iter().find(|field| field.id == H::ID).map(|field| self.parse_first(field))
+        self.fields
+            .iter()
+            .find(|field| self.is_named(field, H::ID, H::NAME))
+            .map(|field| self.parse_first(field))
+    }
+
+    /// Whether a row is of a field; one that the registry lacks is known by its name.
+    #[inline(always)]
+    pub(crate) fn is_named(&self, field: &Field, id: HeaderId, name: &str) -> bool {
+        field.id == id && (id != HeaderId::OTHER || self.name(field).eq_ignore_ascii_case(name.as_bytes()))
     }
 
     /// The first value of a row.
     pub(crate) fn parse_first<'a, H: Header<'a>>(&'a self, field: &Field) -> Result<H, ParseError> {
         let row = self.value(field);
-        let (at, value) =
-            if H::ID.is_list() { Elements::new(row).next().unwrap_or((0, row)) } else { (0, row) };
+        let (at, value) = if H::IS_LIST { Elements::new(row).next().unwrap_or((0, row)) } else { (0, row) };
         H::parse(value).map_err(|error| error.shifted(usize::from(field.value) + at))
     }
 
@@ -248,12 +256,15 @@ impl Message {
     /// # Errors
     /// When it is absent or out of its grammar.
     pub fn require<'a, H: Header<'a>>(&'a self) -> Result<H, ParseError> {
-        self.first().unwrap_or(Err(ParseError::new(0, H::ID.name())))
+        self.first().unwrap_or(Err(ParseError::new(0, H::NAME)))
     }
 
     /// All values of a field in order, across rows and comma lists.
     pub fn all<'a, H: Header<'a>>(&'a self) -> impl Iterator<Item = Result<H, ParseError>> + use<'a, H> {
-        self.located(H::ID).map(|(offset, value)| H::parse(value).map_err(|error| error.shifted(offset)))
+        let fields = self.fields.iter();
+        let located =
+            Located { message: self, fields, id: H::ID, name: H::NAME, is_list: H::IS_LIST, row: None };
+        located.map(|(offset, value)| H::parse(value).map_err(|error| error.shifted(offset)))
     }
 
     /// All values of a field in order as they stand, comma lists taken apart where the field is one.
@@ -262,7 +273,8 @@ impl Message {
     }
 
     fn located(&self, id: HeaderId) -> Located<'_> {
-        Located { message: self, fields: self.fields.iter(), id, is_list: id.is_list(), row: None }
+        let fields = self.fields.iter();
+        Located { message: self, fields, id, name: "", is_list: id.is_list(), row: None }
     }
 
     /// Whether the field is there.
@@ -310,6 +322,8 @@ struct Located<'a> {
     message: &'a Message,
     fields: std::slice::Iter<'a, Field>,
     id: HeaderId,
+    /// The name, for a field that the registry lacks.
+    name: &'static str,
     is_list: bool,
     /// Where the value of the row begins that is gone through, and what is left of it.
     row: Option<(usize, Elements<'a>)>,
@@ -326,8 +340,8 @@ impl<'a> Iterator for Located<'a> {
                 }
                 self.row = None;
             }
-            let id = self.id;
-            let field = self.fields.find(|field| field.id == id)?;
+            let (message, id, name) = (self.message, self.id, self.name);
+            let field = self.fields.find(|field| message.is_named(field, id, name))?;
             let value = self.message.value(field);
             if !self.is_list {
                 return Some((field.value.into(), value));

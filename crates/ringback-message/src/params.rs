@@ -41,6 +41,12 @@ impl<'a> Params<'a> {
 
     /// Reads `;`-separated parameters up to the end of the input or to what cannot be one.
     pub(crate) fn take(cursor: &mut Cursor<'a>, rule: &'static str) -> Result<Self, ParseError> {
+        let before = cursor.at;
+        cursor.skip_lws();
+        if cursor.peek() != Some(b';') {
+            cursor.at = before;
+            return Ok(Self::default());
+        }
         let start = cursor.at;
         let mut end = start;
         for count in 0.. {
@@ -137,6 +143,79 @@ impl<'a> Params<'a> {
     }
 }
 
+/// Parameters in the making: what is no token is quoted.
+///
+/// ```
+/// use ringback_message::{ParamsBuf, header::Event};
+///
+/// let params = ParamsBuf::new().with("id", "7").with("note", "a \"b\"").flag("x");
+/// assert_eq!(Event::new("refer").with(params.as_params()).to_string(), r#"refer;id=7;note="a \"b\"";x"#);
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ParamsBuf(String);
+
+impl ParamsBuf {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more with a value. A name that is no token, or a value with CR, LF or NUL, is left out: neither can be
+    /// written.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        if crate::lex::is_token(name.as_bytes()) && !value.contains(['\r', '\n', '\0']) {
+            self.0.push(';');
+            self.0.push_str(name);
+            self.0.push('=');
+            if is_value(value) { self.0.push_str(value) } else { self.0.push_str(&quote(value)) }
+        }
+        self
+    }
+
+    /// One more without a value.
+    #[must_use]
+    pub fn flag(mut self, name: &str) -> Self {
+        if crate::lex::is_token(name.as_bytes()) {
+            self.0.push(';');
+            self.0.push_str(name);
+        }
+        self
+    }
+
+    /// The parameters, to be put into a header field.
+    pub fn as_params(&self) -> Params<'_> {
+        Params(self.0.as_bytes())
+    }
+}
+
+impl fmt::Debug for ParamsBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a value needs no quotes: a token, or a host.
+fn is_value(value: &str) -> bool {
+    crate::lex::is_token(value.as_bytes()) || crate::Host::parse(value).is_ok()
+}
+
+/// Text as a quoted string, for display names and parameters. CR, LF and NUL, which no header field may hold, become
+/// spaces.
+pub fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            '\r' | '\n' | '\0' => out.push(' '),
+            _ => out.push(letter),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// A parameter of which only the bytes matter yet.
 type Raw<'a> = (&'a [u8], Option<&'a [u8]>);
 
@@ -216,6 +295,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn built_parameters_are_read_again() {
+        let built =
+            ParamsBuf::new().with("a", "b c;\\").with("bad name", "x").with("x", "1\n2").with("h", "[::1]");
+        let params = Params::parse(built.as_params().as_bytes()).unwrap();
+        assert_eq!(params.find("a").unwrap().text().as_deref(), Some("b c;\\"));
+        assert_eq!((params.value("h"), params.iter().count()), (Some("[::1]"), 2));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) fn name_addr(value: &[u8]) -> Option<NameAddr<'_>> {
     let mut marks = Marks::new(value, 0);
     let (display, shape) = take_address(&mut marks)?;
     let params = take_params(marks, shape.end + 1, |_, _| {})?;
-    Some(NameAddr::new(&value[display], Uri::Sip(shape.uri(value)?), params))
+    Some(NameAddr::read(&value[display], Uri::Sip(shape.uri(value)?), params))
 }
 
 /// Goes through `name-addr` as [`name_addr`] does, and says only what its `tag` is, if it has one that is not empty.

@@ -61,7 +61,7 @@ impl Message {
     fn parse_needed<'a, H: Header<'a>>(&'a self, field: Option<&Field>) -> Result<H, ParseError> {
         match field {
             Some(field) => self.parse_first(field),
-            None => Err(ParseError::new(0, H::ID.name())),
+            None => Err(ParseError::new(0, H::NAME)),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{Cursor, is_lws, trim, unquote};
 use crate::scan::uri_marks;
-use crate::{Output, Params, ParseError, Uri, Value, quick};
+use crate::{InvalidValue, Output, Params, ParseError, Uri, Value, quick};
 use std::borrow::Cow;
 use std::ops::Deref;
 
@@ -18,8 +18,35 @@ pub struct NameAddr<'a> {
 }
 
 impl<'a> NameAddr<'a> {
-    pub(crate) fn new(display: &'a [u8], uri: Uri<'a>, params: Params<'a>) -> Self {
+    pub(crate) fn read(display: &'a [u8], uri: Uri<'a>, params: Params<'a>) -> Self {
         Self { display, uri, params }
+    }
+
+    /// An address without display name and parameters.
+    pub fn new(uri: Uri<'a>) -> Self {
+        Self { display: b"", uri, params: Params::default() }
+    }
+
+    /// The same address with a display name: tokens, or text that [`quote`](crate::quote) made.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn with_display(self, display: &'a str) -> Result<Self, InvalidValue> {
+        let mut cursor = Cursor::new(display.as_bytes());
+        let read = match cursor.peek() {
+            Some(b'"') => cursor.quoted("display-name").is_ok(),
+            _ => !cursor.take_name_part().is_empty(),
+        };
+        if !read || !cursor.is_empty() || display.contains(['\r', '\n', '\0']) {
+            return Err(InvalidValue::Malformed("display-name"));
+        }
+        Ok(Self { display: display.as_bytes(), ..self })
+    }
+
+    /// The same address with these parameters of the header field.
+    #[must_use]
+    pub fn with_params(self, params: Params<'a>) -> Self {
+        Self { params, ..self }
     }
 
     /// Reads an address that fills all of `value`.
@@ -164,8 +191,66 @@ addresses! {
     Path PATH
     /// One proxy between user agent and home (RFC 3608).
     ServiceRoute SERVICE_ROUTE
-    /// Whom to contact (RFC 3515).
+    /// Whom to contact (RFC 3515 §2.1).
     ReferTo REFER_TO
+    /// Who asked for the request (RFC 3892 §3).
+    ReferredBy REFERRED_BY
+    /// Where an answer should go, if not to From (RFC 3261 §20.31).
+    ReplyTo REPLY_TO
+    /// Who the sender is, as a trusted network says (RFC 3325 §9.1).
+    PAssertedIdentity P_ASSERTED_IDENTITY
+    /// Who the sender wants to be for a trusted network (RFC 3325 §9.2).
+    PPreferredIdentity P_PREFERRED_IDENTITY
+    /// Which of its addresses the callee was called by (RFC 7315 §5.2).
+    PCalledPartyId P_CALLED_PARTY_ID
+    /// Another address that the registered user has (RFC 7315 §5.1).
+    PAssociatedUri P_ASSOCIATED_URI
+    /// Whom the network serves by this request (RFC 5502 §4).
+    PServedUser P_SERVED_USER
+    /// Who is called and whether to show it (an expired draft that many trunks still speak).
+    RemotePartyId REMOTE_PARTY_ID
+    /// Who diverted the call, the latest first (RFC 5806).
+    Diversion DIVERSION
+    /// One station of the call (RFC 7044 §5).
+    HistoryInfo HISTORY_INFO
+    /// Who must give permission first (RFC 5360 §5.9.2).
+    PermissionMissing PERMISSION_MISSING
+    /// What to ring with (RFC 3261 §20.4).
+    AlertInfo ALERT_INFO
+    /// More about caller or callee (RFC 3261 §20.9).
+    CallInfo CALL_INFO
+    /// More about the error (RFC 3261 §20.18).
+    ErrorInfo ERROR_INFO
+    /// Where the location of a party is told (RFC 6442 §4.1).
+    Geolocation GEOLOCATION
+}
+
+impl<'a> ReferredBy<'a> {
+    /// The Content-ID of the body that proves it.
+    pub fn content_id(&self) -> Option<Cow<'a, str>> {
+        self.params.find("cid")?.text()
+    }
+}
+
+impl<'a> HistoryInfo<'a> {
+    /// Where the station is in the tree of the call: `1.1.2`.
+    pub fn index(&self) -> Option<&'a str> {
+        self.params.value("index")
+    }
+}
+
+impl<'a> Diversion<'a> {
+    /// Why the call was diverted: `user-busy`, `unconditional` …
+    pub fn reason(&self) -> Option<Cow<'a, str>> {
+        self.params.find("reason")?.text()
+    }
+}
+
+impl<'a> CallInfo<'a> {
+    /// What the resource is: `icon`, `info`, `card` …
+    pub fn purpose(&self) -> Option<&'a str> {
+        self.params.value("purpose")
+    }
 }
 
 /// One contact, or the `*` that removes all bindings (RFC 3261 §20.10).
@@ -232,6 +317,7 @@ impl<'a> NameAddr<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ParamsBuf, quote};
 
     #[test]
     fn reads_all_the_forms() {
@@ -277,6 +363,19 @@ mod tests {
             [Some(330), Some(1000), Some(1000), Some(0), Some(500), Some(500)]
         );
         assert_eq!([q("1.1"), q("2"), q("0.x"), q("0.1234")], [None, None, None, None]);
+    }
+
+    #[test]
+    fn addresses_are_built_from_parts() {
+        let tag = ParamsBuf::new().with("tag", "1928301774");
+        let uri = Uri::parse(b"sip:alice@atlanta.example.com").unwrap();
+        let name = quote("Alice \"A\"");
+        let from = NameAddr::new(uri).with_display(&name).unwrap().with_params(tag.as_params());
+        assert_eq!(From(from).to_string(), r#""Alice \"A\"" <sip:alice@atlanta.example.com>;tag=1928301774"#);
+        assert!(NameAddr::new(uri).with_display("Bell, A.").is_err());
+        assert!(NameAddr::new(uri).with_display("\"open").is_err());
+        assert!(NameAddr::new(uri).with_display("a\r\nX: y").is_err());
+        assert_eq!(NameAddr::new(uri).with_display("Alice A.").unwrap().display(), &b"Alice A."[..]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Challenges and credentials, as syntax. What they prove is the business of `ringback-auth`.
 
-use super::{Header, HeaderId};
-use crate::ParseError;
+use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{Cursor, is_lws, is_token_byte, unquote};
+use crate::{Output, ParseError, Value};
 use std::borrow::Cow;
 use std::ops::Deref;
 
@@ -105,11 +105,29 @@ impl<'a> Credentials<'a> {
         Ok(Self { scheme, params, rest })
     }
 
+    /// The access token, where the scheme is `Bearer` and nothing but a token follows.
+    pub fn bearer(&self) -> Option<Bearer<'a>> {
+        let is_token = self.scheme.eq_ignore_ascii_case("Bearer") && self.params.is_none();
+        std::str::from_utf8(self.rest).ok().filter(|_| is_token).map(|token| Bearer(token.trim()))
+    }
+
     /// The pairs, where the scheme is `Digest`.
     pub fn digest(&self) -> Option<AuthParams<'a>> {
         if self.scheme.eq_ignore_ascii_case("Digest") { self.params } else { None }
     }
 }
+
+impl Value for Credentials<'_> {
+    fn write(&self, out: &mut Output) {
+        out.extend_from_slice(self.scheme.as_bytes());
+        out.push(b' ');
+        out.extend_unfolded(self.rest);
+    }
+}
+
+/// An access token (RFC 8898 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bearer<'a>(pub &'a str);
 
 macro_rules! auth {
     ($($(#[$doc:meta])* $name:ident $id:ident)*) => {$(
@@ -123,6 +141,14 @@ macro_rules! auth {
                 Credentials::parse(value).map(Self)
             }
         }
+
+        impl Value for $name<'_> {
+            fn write(&self, out: &mut Output) {
+                self.0.write(out);
+            }
+        }
+
+        displayed_as_written!($name<'_>);
 
         impl<'a> Deref for $name<'a> {
             type Target = Credentials<'a>;
@@ -144,6 +170,43 @@ auth! {
     ProxyAuthorization PROXY_AUTHORIZATION
 }
 
+macro_rules! info {
+    ($($(#[$doc:meta])* $name:ident $id:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name<'a>(pub AuthParams<'a>);
+
+        impl<'a> Header<'a> for $name<'a> {
+            const ID: HeaderId = HeaderId::$id;
+            fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+                AuthParams::check(value).map(Self)
+            }
+        }
+
+        impl Value for $name<'_> {
+            fn write(&self, out: &mut Output) {
+                out.extend_unfolded(self.0.0);
+            }
+        }
+
+        displayed_as_written!($name<'_>);
+
+        impl<'a> Deref for $name<'a> {
+            type Target = AuthParams<'a>;
+            fn deref(&self) -> &AuthParams<'a> {
+                &self.0
+            }
+        }
+    )*};
+}
+
+info! {
+    /// What a server says after it took credentials: `nextnonce`, `rspauth` … (RFC 3261 §20.6).
+    AuthenticationInfo AUTHENTICATION_INFO
+    /// The same from a proxy (RFC 7615 §4).
+    ProxyAuthenticationInfo PROXY_AUTHENTICATION_INFO
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +223,15 @@ mod tests {
         assert_eq!(params.value("nc").as_deref(), Some("00000001"));
         assert_eq!(params.value("uri").as_deref(), Some("sip:a@b"));
         assert_eq!(params.value("opaque"), None);
+    }
+
+    #[test]
+    fn authentication_info_is_one_value() {
+        let value =
+            b"qop=auth, rspauth=\"6629fae49393a05397450978507c4ef1\",\r\n cnonce=\"0a4f113b\", nc=00000001";
+        let info = AuthenticationInfo::parse(value).unwrap();
+        assert_eq!(info.value("rspauth").as_deref(), Some("6629fae49393a05397450978507c4ef1"));
+        assert!(info.to_string().ends_with("   cnonce=\"0a4f113b\", nc=00000001"));
     }
 
     #[test]

@@ -39,8 +39,11 @@ impl HeaderId {
         self.0 as usize
     }
 
-    fn known(self) -> Option<&'static Known> {
-        KNOWN.get(usize::from(self.0).wrapping_sub(1))
+    const fn known(self) -> Option<&'static Known> {
+        match self.0 {
+            id if id == 0 || id as usize > KNOWN.len() => None,
+            id => Some(&KNOWN[id as usize - 1]),
+        }
     }
 
     /// Finds the id for a name in either form and any letter case.
@@ -79,8 +82,11 @@ impl HeaderId {
     }
 
     /// The long form as the registry spells it; empty for `OTHER`.
-    pub fn name(self) -> &'static str {
-        self.known().map_or("", |known| known.name)
+    pub const fn name(self) -> &'static str {
+        match self.known() {
+            Some(known) => known.name,
+            None => "",
+        }
     }
 
     /// What a line with this field begins with.
@@ -94,8 +100,8 @@ impl HeaderId {
     }
 
     /// Whether several values may share a row, separated by commas.
-    pub fn is_list(self) -> bool {
-        self.known().is_some_and(|known| known.kind == Kind::List)
+    pub const fn is_list(self) -> bool {
+        matches!(self.known(), Some(Known { kind: Kind::List, .. }))
     }
 
     /// Whether a message may hold it once only.

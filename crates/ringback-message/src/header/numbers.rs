@@ -135,6 +135,12 @@ numbers! {
     MinExpires(u32) MIN_EXPIRES "Min-Expires" delta_seconds;
     /// The length of the body in octets (RFC 3261 §20.14).
     ContentLength(u32) CONTENT_LENGTH "Content-Length" decimal;
+    /// The place of a reliable provisional response among its like (RFC 3262 §7.1).
+    RSeq(u32) RSEQ "response-num" decimal;
+    /// How often the client may keep its flow alive at most, in seconds (RFC 5626 §4.4).
+    FlowTimer(u32) FLOW_TIMER "Flow-Timer" delta_seconds;
+    /// How many branches a request may still have at once (RFC 5393 §5.3).
+    MaxBreadth(u32) MAX_BREADTH "Max-Breadth" decimal;
 }
 
 /// When to try again, in seconds (RFC 3261 §20.33). Comment and parameters are not kept.

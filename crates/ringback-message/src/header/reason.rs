@@ -1,8 +1,8 @@
 //! Reason and Warning.
 
-use super::{Header, HeaderId};
+use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{Cursor, decimal, unquote};
-use crate::{Params, ParseError};
+use crate::{Output, Params, ParseError, Value};
 use std::borrow::Cow;
 
 /// Why a request was sent (RFC 3326).
@@ -39,6 +39,13 @@ impl<'a> Reason<'a> {
     }
 }
 
+impl Value for Reason<'_> {
+    fn write(&self, out: &mut Output) {
+        out.extend_from_slice(self.protocol.as_bytes());
+        self.params.write(out);
+    }
+}
+
 /// More about a status, for people (RFC 3261 §20.43).
 #[derive(Clone, Debug)]
 pub struct Warning<'a> {
@@ -71,6 +78,24 @@ impl<'a> Header<'a> for Warning<'a> {
     }
 }
 
+impl Value for Warning<'_> {
+    fn write(&self, out: &mut Output) {
+        out.push_number(self.code.into());
+        out.push(b' ');
+        out.extend_from_slice(self.agent.as_bytes());
+        out.extend_from_slice(b" \"");
+        for byte in self.text.iter() {
+            if matches!(byte, b'"' | b'\\') {
+                out.push(b'\\');
+            }
+            out.push(if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte });
+        }
+        out.push(b'"');
+    }
+}
+
+displayed_as_written!(Reason<'_>, Warning<'_>);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +107,8 @@ mod tests {
         assert_eq!(reason.text().as_deref(), Some("Call completed elsewhere"));
         let warning = Warning::parse(b"301 isi.edu \"Incompatible network address type 'E.164'\"").unwrap();
         assert_eq!((warning.code, warning.agent), (301, "isi.edu"));
+        assert_eq!(warning.to_string(), "301 isi.edu \"Incompatible network address type 'E.164'\"");
+        assert_eq!(Warning::parse(br#"399 a "x \"y\"""#).unwrap().to_string(), r#"399 a "x \"y\"""#);
         assert!(Warning::parse(b"1812 overture \"In Progress\"").is_err());
     }
 }

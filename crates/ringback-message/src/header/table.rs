@@ -60,223 +60,229 @@ impl HeaderId {
     pub const DATE: Self = Self(27);
     /// `Diversion` (RFC 5806).
     pub const DIVERSION: Self = Self(28);
+    /// `Encryption` (RFC 3261, deprecated).
+    pub const ENCRYPTION: Self = Self(29);
     /// `Error-Info` (RFC 3261).
-    pub const ERROR_INFO: Self = Self(29);
+    pub const ERROR_INFO: Self = Self(30);
     /// `Event`, compact `o` (RFC 6665).
-    pub const EVENT: Self = Self(30);
+    pub const EVENT: Self = Self(31);
     /// `Expires` (RFC 3261).
-    pub const EXPIRES: Self = Self(31);
+    pub const EXPIRES: Self = Self(32);
     /// `Feature-Caps` (RFC 6809).
-    pub const FEATURE_CAPS: Self = Self(32);
+    pub const FEATURE_CAPS: Self = Self(33);
     /// `Flow-Timer` (RFC 5626).
-    pub const FLOW_TIMER: Self = Self(33);
+    pub const FLOW_TIMER: Self = Self(34);
     /// `From`, compact `f` (RFC 3261).
-    pub const FROM: Self = Self(34);
+    pub const FROM: Self = Self(35);
     /// `Geolocation` (RFC 6442).
-    pub const GEOLOCATION: Self = Self(35);
+    pub const GEOLOCATION: Self = Self(36);
     /// `Geolocation-Error` (RFC 6442).
-    pub const GEOLOCATION_ERROR: Self = Self(36);
+    pub const GEOLOCATION_ERROR: Self = Self(37);
     /// `Geolocation-Routing` (RFC 6442).
-    pub const GEOLOCATION_ROUTING: Self = Self(37);
+    pub const GEOLOCATION_ROUTING: Self = Self(38);
+    /// `Hide` (RFC 3261, deprecated).
+    pub const HIDE: Self = Self(39);
     /// `History-Info` (RFC 7044).
-    pub const HISTORY_INFO: Self = Self(38);
+    pub const HISTORY_INFO: Self = Self(40);
     /// `Identity`, compact `y` (RFC 8224).
-    pub const IDENTITY: Self = Self(39);
+    pub const IDENTITY: Self = Self(41);
     /// `Identity-Info` (RFC 4474).
-    pub const IDENTITY_INFO: Self = Self(40);
+    pub const IDENTITY_INFO: Self = Self(42);
     /// `Info-Package` (RFC 6086).
-    pub const INFO_PACKAGE: Self = Self(41);
+    pub const INFO_PACKAGE: Self = Self(43);
     /// `In-Reply-To` (RFC 3261).
-    pub const IN_REPLY_TO: Self = Self(42);
+    pub const IN_REPLY_TO: Self = Self(44);
     /// `Join` (RFC 3911).
-    pub const JOIN: Self = Self(43);
+    pub const JOIN: Self = Self(45);
     /// `Max-Breadth` (RFC 5393).
-    pub const MAX_BREADTH: Self = Self(44);
+    pub const MAX_BREADTH: Self = Self(46);
     /// `Max-Forwards` (RFC 3261).
-    pub const MAX_FORWARDS: Self = Self(45);
+    pub const MAX_FORWARDS: Self = Self(47);
     /// `MIME-Version` (RFC 3261).
-    pub const MIME_VERSION: Self = Self(46);
+    pub const MIME_VERSION: Self = Self(48);
     /// `Min-Expires` (RFC 3261).
-    pub const MIN_EXPIRES: Self = Self(47);
+    pub const MIN_EXPIRES: Self = Self(49);
     /// `Min-SE` (RFC 4028).
-    pub const MIN_SE: Self = Self(48);
+    pub const MIN_SE: Self = Self(50);
     /// `Organization` (RFC 3261).
-    pub const ORGANIZATION: Self = Self(49);
+    pub const ORGANIZATION: Self = Self(51);
     /// `Origination-Id` (3GPP TS 24.229).
-    pub const ORIGINATION_ID: Self = Self(50);
+    pub const ORIGINATION_ID: Self = Self(52);
     /// `P-Access-Network-Info` (RFC 7315).
-    pub const P_ACCESS_NETWORK_INFO: Self = Self(51);
+    pub const P_ACCESS_NETWORK_INFO: Self = Self(53);
     /// `P-Answer-State` (RFC 4964).
-    pub const P_ANSWER_STATE: Self = Self(52);
+    pub const P_ANSWER_STATE: Self = Self(54);
     /// `P-Asserted-Identity` (RFC 3325).
-    pub const P_ASSERTED_IDENTITY: Self = Self(53);
+    pub const P_ASSERTED_IDENTITY: Self = Self(55);
     /// `P-Asserted-Service` (RFC 6050).
-    pub const P_ASSERTED_SERVICE: Self = Self(54);
+    pub const P_ASSERTED_SERVICE: Self = Self(56);
     /// `P-Associated-URI` (RFC 7315).
-    pub const P_ASSOCIATED_URI: Self = Self(55);
+    pub const P_ASSOCIATED_URI: Self = Self(57);
     /// `P-Called-Party-ID` (RFC 7315).
-    pub const P_CALLED_PARTY_ID: Self = Self(56);
+    pub const P_CALLED_PARTY_ID: Self = Self(58);
     /// `P-Charge-Info` (RFC 8496).
-    pub const P_CHARGE_INFO: Self = Self(57);
+    pub const P_CHARGE_INFO: Self = Self(59);
     /// `P-Charging-Function-Addresses` (RFC 7315).
-    pub const P_CHARGING_FUNCTION_ADDRESSES: Self = Self(58);
+    pub const P_CHARGING_FUNCTION_ADDRESSES: Self = Self(60);
     /// `P-Charging-Vector` (RFC 7315).
-    pub const P_CHARGING_VECTOR: Self = Self(59);
+    pub const P_CHARGING_VECTOR: Self = Self(61);
     /// `P-DCS-Trace-Party-ID` (RFC 5503).
-    pub const P_DCS_TRACE_PARTY_ID: Self = Self(60);
+    pub const P_DCS_TRACE_PARTY_ID: Self = Self(62);
     /// `P-DCS-OSPS` (RFC 5503).
-    pub const P_DCS_OSPS: Self = Self(61);
+    pub const P_DCS_OSPS: Self = Self(63);
     /// `P-DCS-Billing-Info` (RFC 5503).
-    pub const P_DCS_BILLING_INFO: Self = Self(62);
+    pub const P_DCS_BILLING_INFO: Self = Self(64);
     /// `P-DCS-LAES` (RFC 5503).
-    pub const P_DCS_LAES: Self = Self(63);
+    pub const P_DCS_LAES: Self = Self(65);
     /// `P-DCS-Redirect` (RFC 5503).
-    pub const P_DCS_REDIRECT: Self = Self(64);
+    pub const P_DCS_REDIRECT: Self = Self(66);
     /// `P-Early-Media` (RFC 5009).
-    pub const P_EARLY_MEDIA: Self = Self(65);
+    pub const P_EARLY_MEDIA: Self = Self(67);
     /// `P-Media-Authorization` (RFC 3313).
-    pub const P_MEDIA_AUTHORIZATION: Self = Self(66);
+    pub const P_MEDIA_AUTHORIZATION: Self = Self(68);
     /// `P-Preferred-Identity` (RFC 3325).
-    pub const P_PREFERRED_IDENTITY: Self = Self(67);
+    pub const P_PREFERRED_IDENTITY: Self = Self(69);
     /// `P-Preferred-Service` (RFC 6050).
-    pub const P_PREFERRED_SERVICE: Self = Self(68);
+    pub const P_PREFERRED_SERVICE: Self = Self(70);
     /// `P-Private-Network-Indication` (RFC 7316).
-    pub const P_PRIVATE_NETWORK_INDICATION: Self = Self(69);
+    pub const P_PRIVATE_NETWORK_INDICATION: Self = Self(71);
     /// `P-Profile-Key` (RFC 5002).
-    pub const P_PROFILE_KEY: Self = Self(70);
+    pub const P_PROFILE_KEY: Self = Self(72);
     /// `P-Refused-URI-List` (RFC 5318).
-    pub const P_REFUSED_URI_LIST: Self = Self(71);
+    pub const P_REFUSED_URI_LIST: Self = Self(73);
     /// `P-Served-User` (RFC 5502).
-    pub const P_SERVED_USER: Self = Self(72);
+    pub const P_SERVED_USER: Self = Self(74);
     /// `P-User-Database` (RFC 4457).
-    pub const P_USER_DATABASE: Self = Self(73);
+    pub const P_USER_DATABASE: Self = Self(75);
     /// `P-Visited-Network-ID` (RFC 7315).
-    pub const P_VISITED_NETWORK_ID: Self = Self(74);
+    pub const P_VISITED_NETWORK_ID: Self = Self(76);
     /// `Path` (RFC 3327).
-    pub const PATH: Self = Self(75);
+    pub const PATH: Self = Self(77);
     /// `Permission-Missing` (RFC 5360).
-    pub const PERMISSION_MISSING: Self = Self(76);
+    pub const PERMISSION_MISSING: Self = Self(78);
     /// `Policy-Contact` (RFC 6794).
-    pub const POLICY_CONTACT: Self = Self(77);
+    pub const POLICY_CONTACT: Self = Self(79);
     /// `Policy-ID` (RFC 6794).
-    pub const POLICY_ID: Self = Self(78);
+    pub const POLICY_ID: Self = Self(80);
     /// `Priority` (RFC 3261).
-    pub const PRIORITY: Self = Self(79);
+    pub const PRIORITY: Self = Self(81);
     /// `Priority-Share` (3GPP TS 24.229).
-    pub const PRIORITY_SHARE: Self = Self(80);
+    pub const PRIORITY_SHARE: Self = Self(82);
     /// `Priority-Verstat` (3GPP TS 24.229).
-    pub const PRIORITY_VERSTAT: Self = Self(81);
+    pub const PRIORITY_VERSTAT: Self = Self(83);
     /// `Priv-Answer-Mode` (RFC 5373).
-    pub const PRIV_ANSWER_MODE: Self = Self(82);
+    pub const PRIV_ANSWER_MODE: Self = Self(84);
     /// `Privacy` (RFC 3323).
-    pub const PRIVACY: Self = Self(83);
+    pub const PRIVACY: Self = Self(85);
     /// `Proxy-Authenticate` (RFC 3261).
-    pub const PROXY_AUTHENTICATE: Self = Self(84);
+    pub const PROXY_AUTHENTICATE: Self = Self(86);
     /// `Proxy-Authentication-Info` (RFC 7615).
-    pub const PROXY_AUTHENTICATION_INFO: Self = Self(85);
+    pub const PROXY_AUTHENTICATION_INFO: Self = Self(87);
     /// `Proxy-Authorization` (RFC 3261).
-    pub const PROXY_AUTHORIZATION: Self = Self(86);
+    pub const PROXY_AUTHORIZATION: Self = Self(88);
     /// `Proxy-Require` (RFC 3261).
-    pub const PROXY_REQUIRE: Self = Self(87);
+    pub const PROXY_REQUIRE: Self = Self(89);
     /// `RAck` (RFC 3262).
-    pub const RACK: Self = Self(88);
+    pub const RACK: Self = Self(90);
     /// `Reason` (RFC 3326).
-    pub const REASON: Self = Self(89);
+    pub const REASON: Self = Self(91);
     /// `Reason-Phrase` (RFC 8606).
-    pub const REASON_PHRASE: Self = Self(90);
+    pub const REASON_PHRASE: Self = Self(92);
     /// `Record-Route` (RFC 3261).
-    pub const RECORD_ROUTE: Self = Self(91);
+    pub const RECORD_ROUTE: Self = Self(93);
     /// `Recv-Info` (RFC 6086).
-    pub const RECV_INFO: Self = Self(92);
+    pub const RECV_INFO: Self = Self(94);
     /// `Refer-Events-At` (RFC 7614).
-    pub const REFER_EVENTS_AT: Self = Self(93);
+    pub const REFER_EVENTS_AT: Self = Self(95);
     /// `Refer-Sub` (RFC 4488).
-    pub const REFER_SUB: Self = Self(94);
+    pub const REFER_SUB: Self = Self(96);
     /// `Refer-To`, compact `r` (RFC 3515).
-    pub const REFER_TO: Self = Self(95);
+    pub const REFER_TO: Self = Self(97);
     /// `Referred-By`, compact `b` (RFC 3892).
-    pub const REFERRED_BY: Self = Self(96);
+    pub const REFERRED_BY: Self = Self(98);
     /// `Reject-Contact`, compact `j` (RFC 3841).
-    pub const REJECT_CONTACT: Self = Self(97);
+    pub const REJECT_CONTACT: Self = Self(99);
     /// `Relayed-Charge` (3GPP TS 24.229).
-    pub const RELAYED_CHARGE: Self = Self(98);
+    pub const RELAYED_CHARGE: Self = Self(100);
     /// `Remote-Party-ID` (draft-ietf-sip-privacy-04).
-    pub const REMOTE_PARTY_ID: Self = Self(99);
+    pub const REMOTE_PARTY_ID: Self = Self(101);
     /// `Replaces` (RFC 3891).
-    pub const REPLACES: Self = Self(100);
+    pub const REPLACES: Self = Self(102);
     /// `Reply-To` (RFC 3261).
-    pub const REPLY_TO: Self = Self(101);
+    pub const REPLY_TO: Self = Self(103);
     /// `Request-Disposition`, compact `d` (RFC 3841).
-    pub const REQUEST_DISPOSITION: Self = Self(102);
+    pub const REQUEST_DISPOSITION: Self = Self(104);
     /// `Require` (RFC 3261).
-    pub const REQUIRE: Self = Self(103);
+    pub const REQUIRE: Self = Self(105);
     /// `Resource-Priority` (RFC 4412).
-    pub const RESOURCE_PRIORITY: Self = Self(104);
+    pub const RESOURCE_PRIORITY: Self = Self(106);
     /// `Resource-Share` (3GPP TS 24.229).
-    pub const RESOURCE_SHARE: Self = Self(105);
+    pub const RESOURCE_SHARE: Self = Self(107);
+    /// `Response-Key` (RFC 3261, deprecated).
+    pub const RESPONSE_KEY: Self = Self(108);
     /// `Response-Source` (3GPP TS 24.229).
-    pub const RESPONSE_SOURCE: Self = Self(106);
+    pub const RESPONSE_SOURCE: Self = Self(109);
     /// `Restoration-Info` (3GPP TS 24.229).
-    pub const RESTORATION_INFO: Self = Self(107);
+    pub const RESTORATION_INFO: Self = Self(110);
     /// `Retry-After` (RFC 3261).
-    pub const RETRY_AFTER: Self = Self(108);
+    pub const RETRY_AFTER: Self = Self(111);
     /// `Route` (RFC 3261).
-    pub const ROUTE: Self = Self(109);
+    pub const ROUTE: Self = Self(112);
     /// `RSeq` (RFC 3262).
-    pub const RSEQ: Self = Self(110);
+    pub const RSEQ: Self = Self(113);
     /// `Security-Client` (RFC 3329).
-    pub const SECURITY_CLIENT: Self = Self(111);
+    pub const SECURITY_CLIENT: Self = Self(114);
     /// `Security-Server` (RFC 3329).
-    pub const SECURITY_SERVER: Self = Self(112);
+    pub const SECURITY_SERVER: Self = Self(115);
     /// `Security-Verify` (RFC 3329).
-    pub const SECURITY_VERIFY: Self = Self(113);
+    pub const SECURITY_VERIFY: Self = Self(116);
     /// `Server` (RFC 3261).
-    pub const SERVER: Self = Self(114);
+    pub const SERVER: Self = Self(117);
     /// `Service-Interact-Info` (3GPP TS 24.229).
-    pub const SERVICE_INTERACT_INFO: Self = Self(115);
+    pub const SERVICE_INTERACT_INFO: Self = Self(118);
     /// `Service-Route` (RFC 3608).
-    pub const SERVICE_ROUTE: Self = Self(116);
+    pub const SERVICE_ROUTE: Self = Self(119);
     /// `Session-Expires`, compact `x` (RFC 4028).
-    pub const SESSION_EXPIRES: Self = Self(117);
+    pub const SESSION_EXPIRES: Self = Self(120);
     /// `Session-ID` (RFC 7989).
-    pub const SESSION_ID: Self = Self(118);
+    pub const SESSION_ID: Self = Self(121);
     /// `SIP-ETag` (RFC 3903).
-    pub const SIP_ETAG: Self = Self(119);
+    pub const SIP_ETAG: Self = Self(122);
     /// `SIP-If-Match` (RFC 3903).
-    pub const SIP_IF_MATCH: Self = Self(120);
+    pub const SIP_IF_MATCH: Self = Self(123);
     /// `Subject`, compact `s` (RFC 3261).
-    pub const SUBJECT: Self = Self(121);
+    pub const SUBJECT: Self = Self(124);
     /// `Subscription-State` (RFC 6665).
-    pub const SUBSCRIPTION_STATE: Self = Self(122);
+    pub const SUBSCRIPTION_STATE: Self = Self(125);
     /// `Supported`, compact `k` (RFC 3261).
-    pub const SUPPORTED: Self = Self(123);
+    pub const SUPPORTED: Self = Self(126);
     /// `Suppress-If-Match` (RFC 5839).
-    pub const SUPPRESS_IF_MATCH: Self = Self(124);
+    pub const SUPPRESS_IF_MATCH: Self = Self(127);
     /// `Target-Dialog` (RFC 4538).
-    pub const TARGET_DIALOG: Self = Self(125);
+    pub const TARGET_DIALOG: Self = Self(128);
     /// `Timestamp` (RFC 3261).
-    pub const TIMESTAMP: Self = Self(126);
+    pub const TIMESTAMP: Self = Self(129);
     /// `To`, compact `t` (RFC 3261).
-    pub const TO: Self = Self(127);
+    pub const TO: Self = Self(130);
     /// `Trigger-Consent` (RFC 5360).
-    pub const TRIGGER_CONSENT: Self = Self(128);
+    pub const TRIGGER_CONSENT: Self = Self(131);
     /// `Unsupported` (RFC 3261).
-    pub const UNSUPPORTED: Self = Self(129);
+    pub const UNSUPPORTED: Self = Self(132);
     /// `User-Agent` (RFC 3261).
-    pub const USER_AGENT: Self = Self(130);
+    pub const USER_AGENT: Self = Self(133);
     /// `User-to-User` (RFC 7433).
-    pub const USER_TO_USER: Self = Self(131);
+    pub const USER_TO_USER: Self = Self(134);
     /// `Via`, compact `v` (RFC 3261).
-    pub const VIA: Self = Self(132);
+    pub const VIA: Self = Self(135);
     /// `Warning` (RFC 3261).
-    pub const WARNING: Self = Self(133);
+    pub const WARNING: Self = Self(136);
     /// `WWW-Authenticate` (RFC 3261).
-    pub const WWW_AUTHENTICATE: Self = Self(134);
+    pub const WWW_AUTHENTICATE: Self = Self(137);
 }
 
 /// What is known of each header field, by `HeaderId - 1`.
 #[rustfmt::skip]
-pub(super) const KNOWN: [Known; 134] = [
+pub(super) const KNOWN: [Known; 137] = [
     Known { name: "Accept", begin: "Accept: ", compact: 0, kind: Kind::List },
     Known { name: "Accept-Contact", begin: "Accept-Contact: ", compact: b'a', kind: Kind::List },
     Known { name: "Accept-Encoding", begin: "Accept-Encoding: ", compact: 0, kind: Kind::List },
@@ -289,7 +295,7 @@ pub(super) const KNOWN: [Known; 134] = [
     Known { name: "AlertMsg-Error", begin: "AlertMsg-Error: ", compact: 0, kind: Kind::One },
     Known { name: "Answer-Mode", begin: "Answer-Mode: ", compact: 0, kind: Kind::One },
     Known { name: "Attestation-Info", begin: "Attestation-Info: ", compact: 0, kind: Kind::Many },
-    Known { name: "Authentication-Info", begin: "Authentication-Info: ", compact: 0, kind: Kind::List },
+    Known { name: "Authentication-Info", begin: "Authentication-Info: ", compact: 0, kind: Kind::One },
     Known { name: "Authorization", begin: "Authorization: ", compact: 0, kind: Kind::Many },
     Known { name: "Call-ID", begin: "Call-ID: ", compact: b'i', kind: Kind::One },
     Known { name: "Call-Info", begin: "Call-Info: ", compact: 0, kind: Kind::List },
@@ -305,6 +311,7 @@ pub(super) const KNOWN: [Known; 134] = [
     Known { name: "DC-Info", begin: "DC-Info: ", compact: 0, kind: Kind::One },
     Known { name: "Date", begin: "Date: ", compact: 0, kind: Kind::One },
     Known { name: "Diversion", begin: "Diversion: ", compact: 0, kind: Kind::List },
+    Known { name: "Encryption", begin: "Encryption: ", compact: 0, kind: Kind::Many },
     Known { name: "Error-Info", begin: "Error-Info: ", compact: 0, kind: Kind::List },
     Known { name: "Event", begin: "Event: ", compact: b'o', kind: Kind::One },
     Known { name: "Expires", begin: "Expires: ", compact: 0, kind: Kind::One },
@@ -314,6 +321,7 @@ pub(super) const KNOWN: [Known; 134] = [
     Known { name: "Geolocation", begin: "Geolocation: ", compact: 0, kind: Kind::List },
     Known { name: "Geolocation-Error", begin: "Geolocation-Error: ", compact: 0, kind: Kind::One },
     Known { name: "Geolocation-Routing", begin: "Geolocation-Routing: ", compact: 0, kind: Kind::One },
+    Known { name: "Hide", begin: "Hide: ", compact: 0, kind: Kind::Many },
     Known { name: "History-Info", begin: "History-Info: ", compact: 0, kind: Kind::List },
     Known { name: "Identity", begin: "Identity: ", compact: b'y', kind: Kind::Many },
     Known { name: "Identity-Info", begin: "Identity-Info: ", compact: 0, kind: Kind::One },
@@ -359,9 +367,9 @@ pub(super) const KNOWN: [Known; 134] = [
     Known { name: "Priority-Share", begin: "Priority-Share: ", compact: 0, kind: Kind::One },
     Known { name: "Priority-Verstat", begin: "Priority-Verstat: ", compact: 0, kind: Kind::One },
     Known { name: "Priv-Answer-Mode", begin: "Priv-Answer-Mode: ", compact: 0, kind: Kind::One },
-    Known { name: "Privacy", begin: "Privacy: ", compact: 0, kind: Kind::List },
+    Known { name: "Privacy", begin: "Privacy: ", compact: 0, kind: Kind::One },
     Known { name: "Proxy-Authenticate", begin: "Proxy-Authenticate: ", compact: 0, kind: Kind::Many },
-    Known { name: "Proxy-Authentication-Info", begin: "Proxy-Authentication-Info: ", compact: 0, kind: Kind::List },
+    Known { name: "Proxy-Authentication-Info", begin: "Proxy-Authentication-Info: ", compact: 0, kind: Kind::One },
     Known { name: "Proxy-Authorization", begin: "Proxy-Authorization: ", compact: 0, kind: Kind::Many },
     Known { name: "Proxy-Require", begin: "Proxy-Require: ", compact: 0, kind: Kind::List },
     Known { name: "RAck", begin: "RAck: ", compact: 0, kind: Kind::One },
@@ -382,6 +390,7 @@ pub(super) const KNOWN: [Known; 134] = [
     Known { name: "Require", begin: "Require: ", compact: 0, kind: Kind::List },
     Known { name: "Resource-Priority", begin: "Resource-Priority: ", compact: 0, kind: Kind::List },
     Known { name: "Resource-Share", begin: "Resource-Share: ", compact: 0, kind: Kind::One },
+    Known { name: "Response-Key", begin: "Response-Key: ", compact: 0, kind: Kind::Many },
     Known { name: "Response-Source", begin: "Response-Source: ", compact: 0, kind: Kind::One },
     Known { name: "Restoration-Info", begin: "Restoration-Info: ", compact: 0, kind: Kind::One },
     Known { name: "Retry-After", begin: "Retry-After: ", compact: 0, kind: Kind::One },
@@ -415,7 +424,7 @@ pub(super) const KNOWN: [Known; 134] = [
 
 /// The first sixteen letters of each name, small.
 #[rustfmt::skip]
-pub(super) static LOWER: [[u8; 16]; 134] = [
+pub(super) static LOWER: [[u8; 16]; 137] = [
     *b"accept\0\0\0\0\0\0\0\0\0\0",
     *b"accept-contact\0\0",
     *b"accept-encoding\0",
@@ -444,6 +453,7 @@ pub(super) static LOWER: [[u8; 16]; 134] = [
     *b"dc-info\0\0\0\0\0\0\0\0\0",
     *b"date\0\0\0\0\0\0\0\0\0\0\0\0",
     *b"diversion\0\0\0\0\0\0\0",
+    *b"encryption\0\0\0\0\0\0",
     *b"error-info\0\0\0\0\0\0",
     *b"event\0\0\0\0\0\0\0\0\0\0\0",
     *b"expires\0\0\0\0\0\0\0\0\0",
@@ -453,6 +463,7 @@ pub(super) static LOWER: [[u8; 16]; 134] = [
     *b"geolocation\0\0\0\0\0",
     *b"geolocation-erro",
     *b"geolocation-rout",
+    *b"hide\0\0\0\0\0\0\0\0\0\0\0\0",
     *b"history-info\0\0\0\0",
     *b"identity\0\0\0\0\0\0\0\0",
     *b"identity-info\0\0\0",
@@ -521,6 +532,7 @@ pub(super) static LOWER: [[u8; 16]; 134] = [
     *b"require\0\0\0\0\0\0\0\0\0",
     *b"resource-priorit",
     *b"resource-share\0\0",
+    *b"response-key\0\0\0\0",
     *b"response-source\0",
     *b"restoration-info",
     *b"retry-after\0\0\0\0\0",
@@ -560,36 +572,36 @@ pub(super) const SHIFT: u32 = 22;
 /// The id in each slot, 0 where there is none.
 #[rustfmt::skip]
 pub(super) static SLOTS: [u8; 1024] = [
-    12,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,41,0,0,0,63,0,0,0,0,0,0,22,0,0,0,0,
-    0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,69,0,0,0,0,0,0,0,87,
-    0,0,0,0,0,0,0,0,0,96,0,0,0,0,0,0,104,0,76,0,0,0,0,0,0,0,0,0,0,0,0,0,
-    0,0,0,0,0,0,0,0,0,0,127,0,0,0,0,0,0,0,0,81,1,0,0,0,0,0,0,0,0,0,124,0,
-    0,0,0,0,0,52,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,14,0,0,0,
-    0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,53,0,0,98,0,0,0,130,0,0,0,0,0,0,0,
-    0,0,0,113,0,0,0,0,0,0,0,0,101,0,0,0,0,0,0,0,0,79,0,103,0,0,0,0,0,0,0,0,
-    0,0,0,0,0,34,89,0,0,0,0,0,0,0,0,112,0,0,0,0,0,0,0,0,0,0,4,0,0,0,50,0,
-    0,0,47,0,0,0,0,0,0,0,0,7,0,0,0,0,0,0,0,0,0,0,38,0,0,0,0,0,0,0,60,0,
-    0,0,0,97,0,0,0,0,0,0,0,0,0,57,0,0,0,70,0,6,0,0,30,0,0,0,0,125,0,86,91,0,
-    0,0,0,0,100,0,0,0,0,0,0,0,0,0,0,67,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,
-    0,107,10,0,0,0,0,0,0,0,0,0,120,0,55,0,0,0,0,0,20,122,8,0,0,0,0,0,0,0,0,0,
-    0,0,72,0,0,66,85,0,0,68,0,0,0,0,0,0,0,0,0,134,0,0,0,0,106,0,126,0,0,0,0,0,
-    0,0,0,0,114,0,0,0,0,0,0,0,102,0,0,0,0,0,99,0,0,0,0,0,0,0,0,0,0,0,0,0,
-    0,0,0,0,0,0,0,0,0,0,0,0,0,0,92,0,0,0,0,0,0,0,0,0,0,0,0,62,0,0,0,0,
-    0,0,0,0,0,0,0,17,132,0,0,0,0,0,0,0,0,0,0,0,0,0,118,0,0,0,0,0,0,0,0,0,
-    0,0,0,0,0,0,0,90,42,123,0,0,0,0,0,0,0,0,29,0,0,0,0,0,0,0,82,0,0,0,0,0,
-    0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,61,0,0,0,0,0,0,0,75,0,0,0,15,0,26,0,
-    51,0,0,49,45,0,0,0,0,0,0,0,0,0,0,80,0,0,0,3,0,0,0,0,0,0,0,0,0,0,133,0,
-    0,0,0,0,131,0,0,105,73,74,0,0,0,32,0,0,0,0,0,0,0,0,0,64,0,13,0,0,0,0,110,0,
-    0,0,0,0,0,78,0,0,0,0,0,0,0,0,0,0,11,0,0,0,0,0,71,0,0,93,0,0,0,36,0,77,
-    0,128,0,18,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,116,0,0,0,0,0,0,0,0,0,0,0,0,
-    0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,19,0,0,83,0,0,0,115,0,0,0,0,0,0,0,0,
-    0,0,0,0,0,119,0,44,0,0,0,0,117,0,0,0,0,16,0,0,0,0,0,0,0,0,0,0,0,0,0,88,
-    54,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
-    0,27,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,108,0,28,0,0,0,0,0,0,65,0,
-    0,0,0,0,0,109,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,95,0,0,0,0,0,0,
-    0,0,0,111,0,0,35,46,0,0,0,0,0,0,43,0,0,48,0,0,9,0,0,0,0,24,0,0,0,0,58,0,
-    0,0,0,0,0,0,0,0,0,59,37,121,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,23,0,0,0,
-    0,25,0,0,0,0,0,0,0,0,0,0,31,0,0,0,56,0,0,129,0,0,0,0,0,0,0,0,0,0,0,0,
-    0,0,2,84,0,0,0,0,0,0,94,0,5,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,39,
-    0,0,0,0,0,0,0,0,33,0,0,21,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
+    12,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,43,0,0,0,65,0,0,0,0,0,0,22,0,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,39,0,0,0,0,0,0,0,0,0,0,0,71,0,0,0,0,0,0,0,89,
+    0,0,0,0,0,0,0,0,0,98,0,0,0,0,0,0,106,0,78,0,0,0,0,0,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,130,0,0,0,0,0,0,0,0,83,1,0,0,0,0,0,0,0,0,0,127,0,
+    0,0,0,0,0,54,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,14,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,55,0,0,100,0,0,0,133,0,0,0,0,0,0,0,
+    0,0,0,116,0,0,0,0,0,0,0,0,103,0,0,0,0,0,0,0,0,81,0,105,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,35,91,0,0,0,0,0,0,0,0,115,0,0,0,0,0,0,0,0,0,0,4,0,0,0,52,0,
+    0,0,49,0,0,0,0,0,0,0,0,7,0,0,0,0,0,0,0,0,0,0,40,0,0,0,0,0,0,0,62,0,
+    0,0,0,99,0,0,0,0,0,0,0,0,0,59,0,0,0,72,0,6,0,0,31,0,0,0,0,128,0,88,93,29,
+    0,0,0,0,102,0,0,0,0,0,0,0,0,0,0,69,0,0,0,0,0,0,0,0,0,0,42,0,0,0,0,0,
+    0,110,10,0,0,0,0,0,0,0,0,0,123,0,57,0,0,0,0,0,20,125,8,0,0,0,0,0,0,0,0,0,
+    0,0,74,0,0,68,87,0,0,70,0,0,0,0,0,0,0,0,0,137,0,0,0,0,109,0,129,0,0,0,0,0,
+    0,0,0,0,117,0,0,0,0,0,0,0,104,0,0,0,0,0,101,0,0,0,0,0,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,0,94,0,0,0,0,0,0,0,0,0,0,0,0,64,0,0,0,0,
+    0,0,0,0,0,0,0,17,135,0,0,0,0,0,0,0,0,0,0,0,0,0,121,0,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,0,0,92,44,126,0,0,0,0,0,0,0,0,30,0,0,0,0,0,0,0,84,0,0,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,63,0,0,0,0,0,0,0,77,0,0,0,15,0,26,0,
+    53,0,0,51,47,0,0,0,0,0,0,0,0,0,108,82,0,0,0,3,0,0,0,0,0,0,0,0,0,0,136,0,
+    0,0,0,0,134,0,0,107,75,76,0,0,0,33,0,0,0,0,0,0,0,0,0,66,0,13,0,0,0,0,113,0,
+    0,0,0,0,0,80,0,0,0,0,0,0,0,0,0,0,11,0,0,0,0,0,73,0,0,95,0,0,0,37,0,79,
+    0,131,0,18,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,119,0,0,0,0,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,19,0,0,85,0,0,0,118,0,0,0,0,0,0,0,0,
+    0,0,0,0,0,122,0,46,0,0,0,0,120,0,0,0,0,16,0,0,0,0,0,0,0,0,0,0,0,0,0,90,
+    56,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
+    0,27,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,111,0,28,0,0,0,0,0,0,67,0,
+    0,0,0,0,0,112,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,97,0,0,0,0,0,0,
+    0,0,0,114,0,0,36,48,0,0,0,0,0,0,45,0,0,50,0,0,9,0,0,0,0,24,0,0,0,0,60,0,
+    0,0,0,0,0,0,0,0,0,61,38,124,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,23,0,0,0,
+    0,25,0,0,0,0,0,0,0,0,0,0,32,0,0,0,58,0,0,132,0,0,0,0,0,0,0,0,0,0,0,0,
+    0,0,2,86,0,0,0,0,0,0,96,0,5,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,41,
+    0,0,0,0,0,0,0,0,34,0,0,21,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,
 ];

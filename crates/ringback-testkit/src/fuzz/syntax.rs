@@ -4,7 +4,8 @@ use bytes::Bytes;
 use ringback_auth::{DigestChallenge, DigestCredentials};
 use ringback_message::header::{
     Allow, Authorization, Contact, ContentType, From, Header, Path, ProxyAuthenticate, ProxyAuthorization,
-    Reason, RecordRoute, ReferTo, Require, RetryAfter, Route, Supported, To, Via, WwwAuthenticate,
+    Reason, RecordRoute, ReferTo, Require, RetryAfter, Route, Supported, To, Via, WwwAuthenticate, has_type,
+    normal_form,
 };
 use ringback_message::{
     HeaderId, MAX_DEVIATIONS, Message, Policy, Request, Severity, StatusCode, Uri, UriBuf, unescape,
@@ -20,6 +21,13 @@ use ringback_sdp::attribute::{
 };
 use ringback_transport::{Frame, Framer, FramingLimits};
 
+/// What is taken is written so that it is taken again, and stays as it is then.
+fn value_settles(id: HeaderId, value: &[u8]) {
+    let Some(written) = normal_form(id, value) else { return };
+    let again = normal_form(id, written.as_slice()).expect("what is written is read");
+    assert_eq!(again.as_slice(), written.as_slice(), "{id}");
+}
+
 /// What is read is rendered as it was; typed access never panics; an edit and its reverse leave no trace.
 pub(super) fn message(input: &[u8]) {
     let Ok(message) = Message::parse(Bytes::copy_from_slice(input)) else { return };
@@ -30,6 +38,9 @@ pub(super) fn message(input: &[u8]) {
     assert_eq!(rendered[..common], input[..common], "rendering what was read gives the same bytes");
     assert!(b"\r\n".starts_with(&rendered[common..]), "and nothing else");
     read_all(&message);
+    for field in message.fields().map(|field| field.id).filter(|id| has_type(*id)) {
+        message.values(field).for_each(|value| value_settles(field, value));
+    }
     let valid = message.validate().is_ok();
     deviations_agree(&message, valid);
 
