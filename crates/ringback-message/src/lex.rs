@@ -312,11 +312,18 @@ pub(crate) struct Elements<'a> {
     input: &'a [u8],
     /// What is behind the last comma that was passed; `None` behind the last element.
     rest: Option<&'a [u8]>,
+    is_list: bool,
 }
 
 impl<'a> Elements<'a> {
     pub(crate) fn new(input: &'a [u8]) -> Self {
-        Self { input, rest: Some(input) }
+        Self::of(input, true)
+    }
+
+    /// The elements of a list, or a value that is no list as its only element.
+    #[inline]
+    pub(crate) fn of(input: &'a [u8], is_list: bool) -> Self {
+        Self { input, rest: Some(input), is_list }
     }
 }
 
@@ -324,8 +331,19 @@ impl<'a> Iterator for Elements<'a> {
     /// Where the element starts in the value, and its bytes without outer white space.
     type Item = (usize, &'a [u8]);
 
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.rest?;
+        if !self.is_list {
+            self.rest = None;
+            return Some((0, rest));
+        }
+        Some(self.first_of(rest))
+    }
+}
+
+impl<'a> Elements<'a> {
+    fn first_of(&mut self, rest: &'a [u8]) -> (usize, &'a [u8]) {
         let start = self.input.len() - rest.len();
         let mut end = list_mark(rest);
         if !matches!(rest.get(end), None | Some(b',')) {
@@ -336,7 +354,7 @@ impl<'a> Iterator for Elements<'a> {
         let (element, behind) = rest.split_at(end);
         self.rest = behind.get(1..);
         let trimmed = trim_start(element);
-        Some((start + element.len() - trimmed.len(), trim_end(trimmed)))
+        (start + element.len() - trimmed.len(), trim_end(trimmed))
     }
 }
 

@@ -108,6 +108,13 @@ pub struct RawField<'a> {
     pub value: &'a [u8],
 }
 
+impl<'a> RawField<'a> {
+    /// The values of the row: the elements of its comma list, where the field is one, else the whole row.
+    pub fn values(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        Elements::of(self.value, self.id.is_list()).map(|(_, value)| value)
+    }
+}
+
 impl fmt::Debug for RawField<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", String::from_utf8_lossy(self.name), String::from_utf8_lossy(self.value))
@@ -247,7 +254,7 @@ impl Message {
     /// The first value of a row.
     pub(crate) fn parse_first<'a, H: Header<'a>>(&'a self, field: &Field) -> Result<H, ParseError> {
         let row = self.value(field);
-        let (at, value) = if H::IS_LIST { Elements::new(row).next().unwrap_or((0, row)) } else { (0, row) };
+        let (at, value) = Elements::of(row, H::IS_LIST).next().unwrap_or((0, row));
         H::parse(value).map_err(|error| error.shifted(usize::from(field.value) + at))
     }
 
@@ -343,10 +350,7 @@ impl<'a> Iterator for Located<'a> {
             let (message, id, name) = (self.message, self.id, self.name);
             let field = self.fields.find(|field| message.is_named(field, id, name))?;
             let value = self.message.value(field);
-            if !self.is_list {
-                return Some((field.value.into(), value));
-            }
-            self.row = Some((field.value.into(), Elements::new(value)));
+            self.row = Some((field.value.into(), Elements::of(value, self.is_list)));
         }
     }
 }

@@ -3,8 +3,10 @@
 use crate::Runner;
 use bytes::Bytes;
 use ringback_message::header::{
-    Allow, CSeq, CallId, Contact, ContentLength, ContentType, Expires, From, Header, MaxForwards, NameAddr,
-    RecordRoute, Route, Supported, To, Via,
+    Accept, Allow, AllowEvents, Authorization, CSeq, CallId, Contact, ContentLength, ContentType, Date,
+    Diversion, Expires, From, Header, HistoryInfo, MaxForwards, MinSe, NameAddr, PAssertedIdentity, Path,
+    Privacy, ProxyAuthorization, Reason, RecordRoute, Require, Route, Server, SessionExpires, Supported, To,
+    UserAgent, Via,
 };
 use ringback_message::{HeaderId, List, Message, Request, Response};
 use std::hint::black_box;
@@ -51,10 +53,31 @@ fn proxy_reads(message: &Bytes, count: u32) -> Option<()> {
 }
 
 fn all_typed(message: &Bytes, count: u32) -> Option<()> {
+    macro_rules! parse {
+        ($field:expr, $value:expr, $($id:ident $type:ty)*) => {
+            match $field {
+                $(HeaderId::$id => drop(black_box(<$type>::parse($value).ok()?)),)*
+                _ => {}
+            }
+        };
+    }
     for _ in 0..count {
         let message = Message::parse(black_box(message).clone()).ok()?;
-        for (id, value) in message.all_values() {
-            black_box(header::check(id, value).ok()?);
+        for field in message.fields() {
+            for value in field.values() {
+                parse!(field.id, value,
+                    VIA Via<'_> FROM From<'_> TO To<'_> CALL_ID CallId<'_> CSEQ CSeq
+                    MAX_FORWARDS MaxForwards CONTACT Contact<'_> ROUTE Route<'_>
+                    RECORD_ROUTE RecordRoute<'_> ALLOW Allow SUPPORTED Supported<'_>
+                    REQUIRE Require<'_> SESSION_EXPIRES SessionExpires MIN_SE MinSe
+                    EXPIRES Expires USER_AGENT UserAgent<'_> SERVER Server<'_>
+                    CONTENT_TYPE ContentType<'_> CONTENT_LENGTH ContentLength
+                    P_ASSERTED_IDENTITY PAssertedIdentity<'_> REASON Reason<'_>
+                    AUTHORIZATION Authorization<'_> PROXY_AUTHORIZATION ProxyAuthorization<'_>
+                    ACCEPT Accept<'_> DATE Date DIVERSION Diversion<'_> HISTORY_INFO HistoryInfo<'_>
+                    PRIVACY Privacy<'_> ALLOW_EVENTS AllowEvents<'_> PATH Path<'_>
+                );
+            }
         }
     }
     Some(())

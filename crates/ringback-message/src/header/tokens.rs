@@ -67,6 +67,9 @@ impl<'a> Header<'a> for Allow {
     const ID: HeaderId = HeaderId::ALLOW;
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        if let Some(method) = Method::known_by(value) {
+            return Ok(Self(method));
+        }
         let value = trim(value);
         if is_token(value) { Ok(Self(Method::from_token(value))) } else { Err(ParseError::new(0, "Method")) }
     }
