@@ -21,6 +21,13 @@ fn the_demo_proves_itself_and_leaves_its_files() {
     let traced = run(&["trace", &folder.path("out/call.pcap")]);
     assert!(traced.status.success());
     let traced = support::text(&traced);
+    let looked_at = run(&["lint", &folder.path("out/call.pcap")]);
+    assert_eq!(
+        looked_at.status.code(),
+        Some(0),
+        "what we send is by the letter: {}",
+        support::text(&looked_at)
+    );
     for step in ["INVITE", "180 Ringing", "200 OK", "ACK", "BYE", "RTP PCMU"] {
         assert!(traced.contains(step), "{step}:\n{traced}");
     }

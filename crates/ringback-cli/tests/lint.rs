@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
-use support::{Folder, ringback, run, text};
+use support::{Folder, Running, Server, ringback, run, text};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/lint").join(name)
@@ -164,4 +164,52 @@ fn torture_messages_have_the_deviations_of_the_table() {
         looked_at += 1;
     }
     assert_eq!(looked_at, 50, "49 messages and the one that only the archive holds");
+}
+
+#[test]
+fn what_phones_and_server_send_is_by_the_letter() {
+    let server = Server::with_users();
+    let folder = Folder::new("letter");
+    let captures: Vec<String> =
+        ["bob", "call", "transfer", "message", "ping", "register"].map(|name| folder.path(name)).into();
+    let phone = |user: &'static str, password: &'static str, capture: &str| {
+        let from = format!("sip:{user}@example.com");
+        let args =
+            ["--from", &from, "--server", &server.address, "--password-env", password, "--pcap", capture];
+        args.map(str::to_owned).to_vec()
+    };
+    let with = |command: &[&str], phone: Vec<String>| {
+        command.iter().map(|word| (*word).to_owned()).chain(phone).collect::<Vec<String>>()
+    };
+    let answering = with(&["answer", "--reliable", "--ring", "0.1"], phone("bob", "BOB", &captures[0]));
+    let mut bob = Running::start(&answering.iter().map(String::as_str).collect::<Vec<_>>());
+    bob.wait_for("ready");
+    let commands: [&[&str]; 5] = [
+        &["call", "bob", "--hold-after", "0.2", "--resume-after", "0.2", "--dtmf", "1", "--duration", "1"],
+        &[
+            "call",
+            "bob",
+            "--transfer-to",
+            "sip:carol@example.com",
+            "--transfer-after",
+            "0.2",
+            "--duration",
+            "1",
+        ],
+        &["message", "bob", "Hello"],
+        &["ping", "bob"],
+        &["register", "--duration", "0.1"],
+    ];
+    for (command, capture) in commands.iter().zip(&captures[1..]) {
+        let args = with(command, phone("alice", "ALICE", capture));
+        let output = run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        // What becomes of it is told elsewhere.
+        assert!(Path::new(capture).exists(), "{}", text(&output));
+    }
+    drop(bob);
+    for capture in &captures {
+        let looked_at = run(&["lint", capture]);
+        assert_eq!(looked_at.status.code(), Some(0), "{}", text(&looked_at));
+        assert!(!text(&looked_at).contains(": 0 messages"), "{}", text(&looked_at));
+    }
 }

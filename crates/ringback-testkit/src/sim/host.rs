@@ -4,7 +4,9 @@ use super::network::Network;
 use super::trace::Trace;
 use bytes::Bytes;
 use ringback_message::Message;
+use ringback_message::header::ContentType;
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, Target};
+use ringback_sdp::SessionDescription;
 use ringback_transaction::Key;
 use ringback_transport::{FromNetwork, Transport, TransportConfig, TransportOutput};
 use std::net::SocketAddr;
@@ -26,6 +28,8 @@ pub(crate) struct Host<C> {
     pub(crate) core: C,
     /// What arrived that is no message: in a simulation nobody sends such a thing.
     pub(crate) malformed: usize,
+    /// What of a message that the host sent is not by the letter of its RFCs: the first one.
+    pub(crate) deviates: Option<String>,
 }
 
 impl<C: Core> Host<C> {
@@ -34,7 +38,7 @@ impl<C: Core> Host<C> {
         let mut transport = Transport::new(TransportConfig::default());
         transport.listen(socket(address), Protocol::Udp, address);
         transport.listen(FlowId(u64::MAX), Protocol::Tcp, address);
-        Self { address, transport, core, malformed: 0 }
+        Self { address, transport, core, malformed: 0, deviates: None }
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
@@ -83,10 +87,33 @@ impl<C: Core> Host<C> {
                 }
             }
             match self.core.poll_transmit(now) {
-                Some((key, to, bytes)) => self.transport.send(now, key, to, bytes),
+                Some((key, to, bytes)) => {
+                    self.deviates = self.deviates.take().or_else(|| deviation(&bytes));
+                    self.transport.send(now, key, to, bytes);
+                }
                 None => return,
             }
         }
+    }
+}
+
+/// What of a message, or of the description in it, is not by the letter.
+fn deviation(bytes: &Bytes) -> Option<String> {
+    let shown = |what: String| Some(format!("{what} in\n{}", String::from_utf8_lossy(bytes)));
+    let message = match Message::parse(bytes.clone()) {
+        Ok(message) => message,
+        Err(error) => return shown(error.to_string()),
+    };
+    if let Some(deviation) = message.deviations().first() {
+        return shown(deviation.to_string());
+    }
+    let media = message.first::<ContentType<'_>>()?.ok()?;
+    if !media.is("application", "sdp") {
+        return None;
+    }
+    match SessionDescription::deviations(message.body()) {
+        Ok(deviations) => shown(deviations.first()?.to_string()),
+        Err(error) => shown(error.to_string()),
     }
 }
 

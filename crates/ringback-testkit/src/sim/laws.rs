@@ -13,9 +13,18 @@ const APART: Duration = Duration::from_secs(40);
 const SETTLED: Duration = Duration::from_secs(15);
 
 pub(super) fn check(world: &World) -> Result<(), String> {
+    every_message_is_by_the_letter(world)?;
     every_call_ended_once(world)?;
     both_ends_saw_the_same(world)?;
     nothing_is_left(world)
+}
+
+fn every_message_is_by_the_letter(world: &World) -> Result<(), String> {
+    let phones = world.phones.iter().map(|phone| &phone.deviates);
+    match phones.chain([&world.server.deviates]).flatten().next() {
+        Some(deviation) => Err(format!("a message was sent with {deviation}")),
+        None => Ok(()),
+    }
 }
 
 fn every_call_ended_once(world: &World) -> Result<(), String> {
