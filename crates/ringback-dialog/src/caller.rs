@@ -4,11 +4,12 @@ use crate::body::description;
 use crate::call::{Call, MOST_DIALOGS, Purpose, Stage};
 use crate::calls::Context;
 use crate::dialog::{Dialog, cseq, to_tag};
-use crate::field::number;
+use crate::field::value;
 use crate::redirect;
 use crate::reliable::is_required;
 use crate::{CallEvent, DialogOutput, EndedBy, SendEnd, SendTag, Session};
-use ringback_message::{HeaderId, Response, StatusCode};
+use ringback_message::header::RSeq;
+use ringback_message::{Response, StatusCode};
 use ringback_sdp::SessionDescription;
 
 impl Call {
@@ -97,7 +98,7 @@ impl Call {
             }
             None => return Self::tell(cx, CallEvent::Ringing(response.status())),
         };
-        let rseq = number(response, HeaderId::RSEQ).filter(|_| is_required(response));
+        let rseq = value(response).filter(|_| is_required(response)).map(|RSeq(rseq)| rseq);
         // Rule 40: copies, and what comes out of order, say nothing new.
         if rseq.is_some_and(|rseq| !self.is_next(at, rseq)) {
             return;

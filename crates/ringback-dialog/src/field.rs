@@ -1,7 +1,7 @@
 //! Small readings of header fields that several parts need.
 
 use ringback_message::header::{Allow, Header, Token};
-use ringback_message::{HeaderId, Message, Method};
+use ringback_message::{Message, Method};
 
 /// Whether a list of option tags has this one.
 pub(crate) fn has_token<'a, H: Header<'a> + Token<'a>>(message: &'a Message, tag: &str) -> bool {
@@ -17,9 +17,7 @@ pub(crate) fn allows(message: &Message, method: &Method) -> Option<bool> {
     says
 }
 
-/// The number that a field begins with, before any parameters.
-pub(crate) fn number(message: &Message, id: HeaderId) -> Option<u32> {
-    let value = message.values(id).next()?;
-    let digits = std::str::from_utf8(value).ok()?.split(';').next()?.trim();
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+/// The first value of a field, where it is there and right.
+pub(crate) fn value<'a, H: Header<'a>>(message: &'a Message) -> Option<H> {
+    message.first::<H>()?.ok()
 }

@@ -4,8 +4,8 @@ use crate::Advice;
 use crate::CallEvent;
 use crate::call::Call;
 use crate::calls::Context;
-use crate::field::number;
-use ringback_message::header::{Contact, Warning};
+use crate::field::value;
+use ringback_message::header::{Contact, MinSe, Warning};
 use ringback_message::{HeaderId, Message, Response, StatusCode, UriBuf};
 use std::collections::VecDeque;
 
@@ -109,7 +109,7 @@ pub(crate) fn advice(response: &Response) -> Option<Advice> {
         }
         StatusCode::BAD_EXTENSION => Advice::Unsupported(list(&[HeaderId::UNSUPPORTED])),
         StatusCode::EXTENSION_REQUIRED => Advice::Requires(list(&[HeaderId::REQUIRE])),
-        StatusCode::SESSION_INTERVAL_TOO_SMALL => Advice::LongerSession(number(response, HeaderId::MIN_SE)?),
+        StatusCode::SESSION_INTERVAL_TOO_SMALL => Advice::LongerSession(value::<MinSe>(response)?.0),
         StatusCode::NOT_ACCEPTABLE_HERE | StatusCode::NOT_ACCEPTABLE_ANYWHERE => {
             let warning = response.first::<Warning<'_>>()?.ok()?;
             Advice::Warning(warning.code, String::from_utf8_lossy(&warning.text).into_owned())

@@ -1,5 +1,6 @@
 //! Why a request is refused, and the response that says so.
 
+use ringback_message::header::MinSe;
 use ringback_message::{HeaderId, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{Codec, LocalMedia, NegotiationError, OfferAnswer, Origin, SessionDescription};
 use std::net::{IpAddr, Ipv4Addr};
@@ -59,7 +60,7 @@ impl Refusal {
             reply = reply.header(HeaderId::RETRY_AFTER, seconds);
         }
         if let Some(seconds) = self.min_se {
-            reply = reply.header(HeaderId::MIN_SE, seconds);
+            reply = reply.with(MinSe(seconds));
         }
         if let Some((code, text)) = self.warning {
             let host = agent.as_sip().map_or_else(|| "localhost".to_owned(), |uri| uri.host().to_string());

@@ -5,10 +5,10 @@ use crate::body::{SDP, description};
 use crate::call::{Call, Purpose, Stage, Theirs};
 use crate::calls::{Context, Timer};
 use crate::dialog::cseq;
-use crate::field::{has_token, number};
+use crate::field::{has_token, value};
 use crate::refusal::Refusal;
 use crate::{CallError, CallEvent, DialogOutput, EndedBy, LocalAudio, Session};
-use ringback_message::header::{Require, Supported};
+use ringback_message::header::{CSeq, RAck, RSeq, Require, Supported};
 use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{OfferAnswer, SessionDescription};
 use ringback_transaction::ServerKey;
@@ -81,10 +81,8 @@ impl Call {
             Some(last) => last.rseq.wrapping_add(1),
             None => cx.entropy.below(1 << 30) as u32 + 1,
         };
-        let mut ringing = self
-            .reply(theirs, StatusCode::RINGING)
-            .header(HeaderId::REQUIRE, RELIABLE)
-            .header(HeaderId::RSEQ, rseq);
+        let mut ringing =
+            self.reply(theirs, StatusCode::RINGING).header(HeaderId::REQUIRE, RELIABLE).with(RSeq(rseq));
         let offers = leaves_offer && described.is_some();
         if let Some(described) = described {
             ringing = ringing.body(SDP, described.to_bytes());
@@ -239,11 +237,11 @@ impl Call {
         response: &Response,
         answer: Option<&SessionDescription>,
     ) {
-        let Some(rseq) = number(response, HeaderId::RSEQ) else { return };
-        let invite = cseq(response).unwrap_or(self.cseq);
+        let Some(RSeq(rseq)) = value(response) else { return };
+        let cseq = CSeq { number: cseq(response).unwrap_or(self.cseq), method: Method::INVITE };
         let next = self.next_cseq();
         let (hop, prack) = self.dialogs[at].request(&self.ends, Method::PRACK, next);
-        let prack = prack.header(HeaderId::RACK, format_args!("{rseq} {invite} INVITE"));
+        let prack = prack.with(RAck { response: rseq, cseq });
         let prack = match answer {
             Some(answer) => prack.body(SDP, answer.to_bytes()).build(),
             None => prack.build(),
@@ -273,8 +271,6 @@ fn agree(
 
 /// The two numbers of RAck, where it is about an INVITE: those of the response and of its request.
 fn rack(prack: &Request) -> Option<(u32, u32)> {
-    let value = prack.values(HeaderId::RACK).next()?;
-    let mut words = std::str::from_utf8(value).ok()?.split_ascii_whitespace();
-    let (rseq, number) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    (words.next()? == "INVITE" && words.next().is_none()).then_some((rseq, number))
+    let RAck { response, cseq } = value(prack)?;
+    (cseq.method == Method::INVITE).then_some((response, cseq.number))
 }

@@ -3,10 +3,10 @@
 use crate::call::{Call, Purpose, Stage};
 use crate::calls::{Context, Timer};
 use crate::change::MOST_TRIES;
-use crate::field::{allows, has_token, number};
+use crate::field::{allows, has_token, value};
 use crate::refusal::Refusal;
 use crate::{EndedBy, SendTag};
-use ringback_message::header::Supported;
+use ringback_message::header::{MinSe, Refresher, SessionExpires, Supported};
 use ringback_message::{
     HeaderId, Message, Method, Request, RequestBuilder, Response, ResponseBuilder, StatusCode,
 };
@@ -62,30 +62,32 @@ impl Lifetime {
     pub(crate) fn ask(&self, request: RequestBuilder) -> RequestBuilder {
         let request = match (self.agreed, self.wanted) {
             (Some(SessionTimer { interval, we_refresh }), _) => {
-                let role = if we_refresh { "uac" } else { "uas" };
-                let interval = interval.max(self.least);
-                request.header(HeaderId::SESSION_EXPIRES, format_args!("{interval};refresher={role}"))
+                let refresher = Some(if we_refresh { Refresher::Uac } else { Refresher::Uas });
+                request.with(SessionExpires { seconds: interval.max(self.least), refresher })
             }
-            (None, Some(wanted)) => request.header(HeaderId::SESSION_EXPIRES, wanted.max(self.least)),
+            (None, Some(wanted)) => {
+                request.with(SessionExpires { seconds: wanted.max(self.least), refresher: None })
+            }
             (None, None) => request,
         };
-        if self.least > SHORTEST { request.header(HeaderId::MIN_SE, self.least) } else { request }
+        if self.least > SHORTEST { request.with(MinSe(self.least)) } else { request }
     }
 
     /// Decides on what the peer asks for (§9, Table 2). Remembers it only where that succeeds.
     pub(crate) fn grant(&mut self, request: &Message) -> Result<(), Refusal> {
         check(request)?;
         let supports = has_token::<Supported<'_>>(request, TIMER);
-        let asked = number(request, HeaderId::SESSION_EXPIRES);
-        let least = number(request, HeaderId::MIN_SE).unwrap_or(0).max(SHORTEST);
-        let interval = match (asked, self.wanted) {
+        let asked = asked_of(request);
+        let least = value(request).map_or(0, |MinSe(least)| least).max(SHORTEST);
+        let interval = match (asked.map(|(seconds, _)| seconds), self.wanted) {
             // §9: it may be lowered, down to Min-SE, and never raised.
             (Some(asked), Some(ours)) => Some(asked.min(ours.max(least))),
             (Some(asked), None) => Some(asked),
             (None, Some(ours)) if supports => Some(ours.max(least)),
             (None, _) => None,
         };
-        let we_refresh = !supports || refresher(request) == Some(Role::Uas);
+        let refresher = asked.and_then(|(_, refresher)| refresher);
+        let we_refresh = !supports || refresher == Some(Refresher::Uas);
         self.agreed = interval.map(|interval| SessionTimer { interval, we_refresh });
         Ok(())
     }
@@ -93,9 +95,8 @@ impl Lifetime {
     /// Adds to our 2xx what was decided.
     pub(crate) fn tell(&self, response: ResponseBuilder) -> ResponseBuilder {
         let Some(SessionTimer { interval, we_refresh }) = self.agreed else { return response };
-        let role = if we_refresh { "uas" } else { "uac" };
-        let response =
-            response.header(HeaderId::SESSION_EXPIRES, format_args!("{interval};refresher={role}"));
+        let refresher = Some(if we_refresh { Refresher::Uas } else { Refresher::Uac });
+        let response = response.with(SessionExpires { seconds: interval, refresher });
         if we_refresh { response } else { response.header(HeaderId::REQUIRE, TIMER) }
     }
 
@@ -104,9 +105,9 @@ impl Lifetime {
         self.raised = false;
         self.is_due = false;
         self.learn(response);
-        self.agreed = number(response, HeaderId::SESSION_EXPIRES).map(|interval| SessionTimer {
+        self.agreed = asked_of(response).map(|(interval, refresher)| SessionTimer {
             interval: interval.max(SHORTEST),
-            we_refresh: refresher(response) != Some(Role::Uas),
+            we_refresh: refresher != Some(Refresher::Uas),
         });
     }
 
@@ -117,7 +118,7 @@ impl Lifetime {
 
     /// §7.3: takes the shortest time that a 422 names. False when there is no use in trying again.
     pub(crate) fn raise(&mut self, response: &Response) -> bool {
-        let Some(least) = number(response, HeaderId::MIN_SE) else { return false };
+        let Some(MinSe(least)) = value(response) else { return false };
         if self.raised || least <= self.least {
             return false;
         }
@@ -130,7 +131,7 @@ impl Lifetime {
 
 /// Refuses what asks for too short a session (§8.2).
 pub(crate) fn check(request: &Message) -> Result<(), Refusal> {
-    let is_short = number(request, HeaderId::SESSION_EXPIRES).is_some_and(|seconds| seconds < SHORTEST);
+    let is_short = asked_of(request).is_some_and(|(seconds, _)| seconds < SHORTEST);
     // Who does not understand the extension cannot do anything about it.
     match is_short && has_token::<Supported<'_>>(request, TIMER) {
         true => Err(Refusal::too_short(SHORTEST)),
@@ -138,23 +139,9 @@ pub(crate) fn check(request: &Message) -> Result<(), Refusal> {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Uac,
-    Uas,
-}
-
-fn refresher(message: &Message) -> Option<Role> {
-    let value = message.values(HeaderId::SESSION_EXPIRES).next()?;
-    let params = std::str::from_utf8(value).ok()?.split(';').skip(1);
-    let named = params
-        .filter_map(|param| param.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("refresher"));
-    match named?.1.trim() {
-        role if role.eq_ignore_ascii_case("uac") => Some(Role::Uac),
-        role if role.eq_ignore_ascii_case("uas") => Some(Role::Uas),
-        _ => None,
-    }
+/// The time that is asked for or agreed on, in seconds, and who refreshes.
+fn asked_of(message: &Message) -> Option<(u32, Option<Refresher>)> {
+    value(message).map(|asked: SessionExpires| (asked.seconds, asked.refresher))
 }
 
 impl Call {

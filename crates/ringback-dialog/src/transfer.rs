@@ -3,8 +3,9 @@
 use crate::call::{Call, Purpose, Stage};
 use crate::calls::Context;
 use crate::dialog::cseq;
+use crate::field::value;
 use crate::{CallError, CallEvent, EndedBy, TransferKey};
-use ringback_message::header::{ContentType, ReferTo};
+use ringback_message::header::{ContentType, Event, ReferSub, ReferTo, Replaces, SubscriptionState};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
 use ringback_transaction::ServerKey;
 
@@ -49,7 +50,7 @@ impl Call {
         if status.is_provisional() || self.stage != Stage::Up || self.referring.is_none() {
             return;
         }
-        let refuses_to_tell = response.values(HeaderId::REFER_SUB).any(|value| value.starts_with(b"false"));
+        let refuses_to_tell = value(response).is_some_and(|told: ReferSub<'_>| !told.is_wanted());
         match status {
             _ if status.is_success() && refuses_to_tell => {
                 self.referring = None;
@@ -84,18 +85,16 @@ impl Call {
 
     /// The peer tells what became of a transfer. It may come before the answer to the REFER (rule 39).
     pub(crate) fn on_notify(&mut self, cx: &mut Context<'_>, key: ServerKey, notify: &Request) {
-        let event = notify.values(HeaderId::EVENT).next().map(String::from_utf8_lossy).unwrap_or_default();
-        let mut parts = event.split(';').map(str::trim);
-        let is_refer = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("refer"));
-        let id = parts.find_map(|part| part.strip_prefix("id=")).map(str::parse::<u32>);
+        let event = value::<Event<'_>>(notify).filter(|event| event.is("refer"));
+        let is_refer = event.is_some();
+        let id = event.and_then(|event| event.id()).map(str::parse::<u32>);
         let is_ours = is_refer && self.referring.is_some_and(|ours| id.is_none_or(|id| id == Ok(ours)));
         if !is_ours {
             let status = if is_refer { StatusCode::CALL_DOES_NOT_EXIST } else { StatusCode::BAD_EVENT };
             return Self::respond_plain(cx, key, notify, status);
         }
         Self::respond_plain(cx, key, notify, StatusCode::OK);
-        let state = notify.values(HeaderId::SUBSCRIPTION_STATE).next().unwrap_or_default();
-        let is_over = state.len() >= 10 && state[..10].eq_ignore_ascii_case(b"terminated");
+        let is_over = value(notify).is_some_and(|state: SubscriptionState<'_>| state.is_terminated());
         match (told_status(notify), is_over) {
             (Some(status), _) if status.is_final() => self.transfer_ended(cx, status),
             // It ended without saying how.
@@ -128,11 +127,11 @@ impl Call {
         if self.stage != Stage::Up || self.referrals.len() >= MOST_REFERRALS {
             return Self::respond_plain(cx, key, refer, StatusCode::SERVER_INTERNAL_ERROR);
         }
-        let is_followed = !refer.values(HeaderId::REFER_SUB).any(|value| value.starts_with(b"false"));
+        let is_followed = value(refer).is_none_or(|asked: ReferSub<'_>| asked.is_wanted());
         let id = cseq(refer).unwrap_or_default();
         let accepted =
             refer.reply(StatusCode::ACCEPTED, None).header(HeaderId::CONTACT, format_args!("<{contact}>"));
-        let accepted = if is_followed { accepted } else { accepted.header(HeaderId::REFER_SUB, "false") };
+        let accepted = if is_followed { accepted } else { accepted.with(ReferSub::new("false")) };
         let Ok(accepted) = accepted.build() else { return };
         Self::respond(cx, key, accepted);
         self.referrals.push(Referral { id, target: target.clone(), is_followed });
@@ -218,25 +217,13 @@ pub(crate) fn replaces_of(target: &UriBuf) -> Option<String> {
 /// Which dialog a Replaces field means, seen from our side (RFC 3891 §3): Call-ID, our tag, the peer's tag, and whether
 /// only an early one.
 pub(crate) fn replaces(request: &Request) -> Option<Result<(String, String, String, bool), ()>> {
-    let mut values = request.values(HeaderId::REPLACES);
+    let mut values = request.all::<Replaces<'_>>();
     let value = values.next()?;
-    if values.next().is_some() {
-        return Some(Err(()));
-    }
-    let Ok(value) = std::str::from_utf8(value) else { return Some(Err(())) };
-    let mut parts = value.split(';').map(str::trim);
-    let call_id = parts.next().unwrap_or_default().to_owned();
-    let (mut ours, mut theirs, mut early) = (None, None, false);
-    for part in parts {
-        match part.split_once('=').map_or((part, ""), |(name, value)| (name.trim(), value.trim())) {
-            (name, value) if name.eq_ignore_ascii_case("to-tag") => ours = Some(value.to_owned()),
-            (name, value) if name.eq_ignore_ascii_case("from-tag") => theirs = Some(value.to_owned()),
-            (name, _) if name.eq_ignore_ascii_case("early-only") => early = true,
-            _ => {}
+    let (Ok(replaces), None) = (value, values.next()) else { return Some(Err(())) };
+    Some(match (replaces.to_tag(), replaces.from_tag()) {
+        (Some(ours), Some(theirs)) => {
+            Ok((replaces.call_id().to_owned(), ours.to_owned(), theirs.to_owned(), replaces.is_early_only()))
         }
-    }
-    Some(match (ours, theirs) {
-        (Some(ours), Some(theirs)) => Ok((call_id, ours, theirs, early)),
         _ => Err(()),
     })
 }
