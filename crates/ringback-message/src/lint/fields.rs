@@ -3,17 +3,16 @@
 use super::address::{Form, address, bracketed, is_qvalue};
 use super::auth::{Role, auth};
 use super::date::date;
-use super::readable::is_readable;
 use super::scan::{Check, Fault, Scan, number_within};
 use super::uri::{Place, check_host, check_port};
-use super::{Found, via};
+use super::{Found, readable, via};
 use crate::HeaderId;
-use crate::lex::{Elements, is_lws, is_token_byte};
+use crate::lex::{is_lws, is_token_byte};
 
 /// Looks at one row.
 pub(super) fn check(id: HeaderId, value: &[u8], base: usize, found: &mut Found) {
     let Some(shape) = Shape::of(id) else {
-        return check_by_reading(id, value, base, found);
+        return readable::check(id, value, base, found);
     };
     let before = found.deviations.len();
     let mut scan = Scan::new(value, base, found);
@@ -23,19 +22,9 @@ pub(super) fn check(id: HeaderId, value: &[u8], base: usize, found: &mut Found) 
         // What does not end there was noted.
         let _ = scan.finish(id.name());
     }
-    if found.deviations.len() > before && !is_readable(id, value) {
+    if found.deviations.len() > before && !readable::is_readable(id, value) {
         found.unreadable_from(before);
     }
-}
-
-/// A field whose grammar is not here to the letter: what cannot be read is wrong.
-fn check_by_reading(id: HeaderId, value: &[u8], base: usize, found: &mut Found) {
-    if id == HeaderId::OTHER || is_readable(id, value) {
-        return;
-    }
-    let before = found.deviations.len();
-    found.note(base, value.len(), Fault::new(id.name(), "it is out of its grammar"));
-    found.unreadable_from(before);
 }
 
 /// What a value looks like.
@@ -391,11 +380,4 @@ fn warning(scan: &mut Scan<'_, '_>) -> Check {
     }
     scan.lws("warning-value")?;
     scan.quoted("warn-text").map(drop)
-}
-
-/// The elements of a row, one where the field is no list.
-pub(super) fn elements(id: HeaderId, value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let list = id.is_list().then(|| Elements::new(value).map(|(_, element)| element));
-    let one = (!id.is_list()).then_some(value);
-    list.into_iter().flatten().chain(one)
 }

@@ -117,6 +117,8 @@ fn each_deviation_has_its_rule_and_its_place() {
         ("Contact", "Session-Expires: 60\r\nContact", &[("Session-Expires", "60")]),
         ("Contact", "Replaces: a;to-tag=1\r\nContact", &[("Replaces", "a")]),
         ("Contact", "Authorization: Digest realm=x\r\nContact", &[("digest parameters", "Digest"), ("auth-param", "x")]),
+        ("Contact", "Recv-Info: \r\nContact", &[]),
+        ("Contact", "Max-Breadth: x\r\nContact", &[("Max-Breadth", "x")]),
         ("Contact", "Warning: 39 a \"x\"\r\nContact", &[("warn-code", "39")]),
         ("Max-Forwards: 70\r\n", "", &[("Max-Forwards", "")]),
         ("Contact: <sip:alice@192.0.2.1>\r\n", "", &[("Contact", "")]),
