@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Why(Why),
     /// Draws the calls of a capture
     Trace(Trace),
+    /// Looks at listeners, NAT, DNS, certificates, clock and limits, and says what to do
+    Doctor(Doctor),
     /// Tells what a message has that its RFCs do not allow, as a compiler does
     Lint(Lint),
 }
@@ -110,6 +112,20 @@ pub(crate) struct Serve {
     /// Prints one JSON object a line instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of `ringback doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The server as it runs or is to run
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// Asks this STUN server where it sees us
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) stun: Option<String>,
+    /// Looks this domain up, beside those of the server; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) look_up: Vec<String>,
 }
 
 /// `ringback user`.

@@ -2,6 +2,7 @@
 
 mod args;
 mod demo;
+mod doctor;
 mod lint;
 mod out;
 mod outcome;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(64) };
         }
     };
-    log(cli.verbose);
+    log(cli.verbose, matches!(cli.command, Command::Doctor(_)));
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -55,6 +56,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Answer(args) => phone::answer(args).await,
         Command::Message(args) => phone::message(args).await,
         Command::Ping(args) => phone::ping(args).await,
+        Command::Doctor(args) => doctor::doctor(args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Why(args) => why::why(args).await,
         Command::Trace(args) => trace::trace(&args),
@@ -64,8 +66,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
 }
 
 /// Log lines go to standard error; what peers sent is escaped by the formatter (fault 47).
-fn log(verbose: u8) {
+fn log(verbose: u8, tells_itself: bool) {
     let level = match verbose {
+        // What it finds is what it says.
+        0 if tells_itself => "error",
         0 => "warn",
         1 => "info",
         2 => "debug",

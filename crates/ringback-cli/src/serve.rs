@@ -38,7 +38,7 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
 }
 
 /// The configuration file, and the options over it.
-fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
+pub(crate) fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
     let mut config = match &args.config {
         Some(path) => {
             ServerConfig::read(path).map_err(|error| Failure::Usage(format!("--config: {error}")))?

@@ -137,11 +137,7 @@ fn bind(protocol: Protocol, address: SocketAddr, shared: bool, buffer: usize) ->
     }
     socket.set_reuse_port(shared)?;
     if protocol == Protocol::Udp {
-        // A burst has to fit while the worker is not running. Who may, goes over the system's limit; for others less
-        // than asked for is what the system allows, and better than not to start.
-        if setsockopt(&socket, sockopt::RcvBufForce, &buffer).is_err() {
-            let _ = socket.set_recv_buffer_size(buffer);
-        }
+        enlarge(&socket, buffer);
         if setsockopt(&socket, sockopt::SndBufForce, &buffer).is_err() {
             let _ = socket.set_send_buffer_size(buffer);
         }
@@ -157,6 +153,14 @@ fn bind(protocol: Protocol, address: SocketAddr, shared: bool, buffer: usize) ->
     }
     socket.bind(&address.into())?;
     Ok(socket)
+}
+
+/// A burst has to fit while the worker is not running. Who may, goes over the system's limit; for others less than asked
+/// for is what the system allows, and better than not to start.
+pub(crate) fn enlarge(socket: &Socket, buffer: usize) {
+    if setsockopt(socket, sockopt::RcvBufForce, &buffer).is_err() {
+        let _ = socket.set_recv_buffer_size(buffer);
+    }
 }
 
 fn listen_on(socket: &Socket, protocol: Protocol) -> io::Result<()> {

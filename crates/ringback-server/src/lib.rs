@@ -47,6 +47,7 @@ mod answer;
 mod authority;
 mod config;
 mod core;
+pub mod doctor;
 mod due;
 mod history;
 mod locations;

@@ -5,7 +5,7 @@ use ringback_net::{Tls, TlsIdentity, TlsSettings};
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const CERTIFICATE: &str = "tls-certificate.pem";
@@ -37,6 +37,22 @@ pub(crate) fn load(config: &ServerConfig) -> Result<Option<Arc<Tls>>, ConfigErro
     Ok(Some(Arc::new(tls)))
 }
 
+/// The certificate that the configuration names, or that an earlier run has made.
+pub(crate) fn certificate_file(config: &ServerConfig) -> Option<PathBuf> {
+    if let Some(file) = &config.tls.cert {
+        return Some(file.clone());
+    }
+    match &config.storage {
+        Storage::Directory(directory) => Some(kept_files(directory).0).filter(|file| file.exists()),
+        Storage::Ephemeral => None,
+    }
+}
+
+/// Where a certificate of our own making and its key are kept.
+pub(crate) fn kept_files(directory: &Path) -> (PathBuf, PathBuf) {
+    (directory.join(CERTIFICATE), directory.join(KEY))
+}
+
 /// Our domains, or what we are called without any.
 fn names(config: &ServerConfig) -> Vec<String> {
     let mut names = config.domains.clone();
@@ -51,7 +67,7 @@ fn names(config: &ServerConfig) -> Vec<String> {
 
 /// The certificate of an earlier run, or a new one.
 fn kept(directory: &Path, names: &[String]) -> Result<TlsIdentity, ConfigError> {
-    let (certificate, key) = (directory.join(CERTIFICATE), directory.join(KEY));
+    let (certificate, key) = kept_files(directory);
     if !certificate.exists() || !key.exists() {
         if let TlsIdentity::Pem { certificate: pem, key: secret } =
             TlsIdentity::self_signed(names).map_err(ConfigError::new)?

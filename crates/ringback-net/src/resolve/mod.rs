@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 /// Looking for a name may take so long altogether; then it has no targets (fault 38).
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Hears what was asked and what came of it.
+pub(crate) type Seen<'a> = &'a mut (dyn FnMut(&Question, &Answer) + Send);
+
 /// What is needed to find names.
 #[derive(Debug)]
 pub(crate) struct Finder {
@@ -52,7 +55,12 @@ impl Finder {
     }
 
     /// Finds the targets of a name. To be called in a runtime.
-    async fn find(&self, name: Name, resources: Resources) -> Result<Vec<Target>, LocateError> {
+    pub(crate) async fn find(
+        &self,
+        name: Name,
+        resources: Resources,
+        mut seen: Option<Seen<'_>>,
+    ) -> Result<Vec<Target>, LocateError> {
         let domain = self.domains.id(&name.host);
         let mut locator = Locator::new(name, domain, resources);
         let mut entropy = OsEntropy::new();
@@ -65,20 +73,23 @@ impl Finder {
                 }
             }
             // A locator that has not ended waits for an answer.
-            let Some((id, answer)) = open.next().await else { return Err(LocateError::Unanswered) };
+            let Some((id, question, answer)) = open.next().await else { return Err(LocateError::Unanswered) };
+            if let Some(seen) = &mut seen {
+                seen(&question, &answer);
+            }
             locator.answer(id, answer, &mut entropy);
         }
     }
 
-    async fn ask(&self, id: QuestionId, question: Question) -> (QuestionId, Answer) {
+    async fn ask(&self, id: QuestionId, question: Question) -> (QuestionId, Question, Answer) {
         if let Some(answer) = self.hosts.answer(&question) {
-            return (id, answer);
+            return (id, question, answer);
         }
         let answer = match self.resolver.get_or_init(|| dns::resolver(&self.servers)) {
             Some(resolver) => dns::ask(resolver, &question).await,
             None => Answer::Failed,
         };
-        (id, answer)
+        (id, question, answer)
     }
 }
 
@@ -101,7 +112,7 @@ pub(crate) fn ask<C: Core>(
     }
     let of = shared.clone();
     shared.spawn(async move {
-        let find = of.finder.find(name, of.resources());
+        let find = of.finder.find(name, of.resources(), None);
         let found = tokio::time::timeout(PATIENCE, find).await.unwrap_or(Err(LocateError::Unanswered));
         let mut targets = found.unwrap_or_else(|error| {
             tracing::debug!(%error, "a name has no targets");

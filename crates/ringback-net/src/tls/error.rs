@@ -93,7 +93,7 @@ fn is_certificate_alert(alert: AlertDescription) -> bool {
 }
 
 /// A day as in RFC 3339, of seconds since 1970.
-fn date(seconds: u64) -> String {
+pub(super) fn date(seconds: u64) -> String {
     // Days from the civil calendar, counted from 0000-03-01 in eras of 400 years.
     let days = seconds / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

@@ -1,11 +1,13 @@
 //! TLS: our certificate, whom we trust, and what is said when it fails (RFC 3261 §26.3, RFC 5922).
 
 mod error;
+mod facts;
 mod identity;
 mod own;
 
 pub use error::TlsError;
 pub(crate) use error::{explain, is_about_trust};
+pub use facts::CertificateFacts;
 
 use identity::{AnyPeer, SipPeer};
 use ringback_sansio::Protocol;
