@@ -28,6 +28,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Reading is tolerant. [`Message::deviations`] tells what of a message its RFCs do not allow, with the section that says so,
+//! and [`Policy::Strict`] refuses it.
+//!
 //! Not here: bodies (see `ringback-sdp`), framing on streams and sending (`ringback-transport`), what digest
 //! credentials prove (`ringback-auth`).
 //!

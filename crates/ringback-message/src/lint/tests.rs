@@ -183,3 +183,36 @@ fn very_many_are_not_all_told_and_cost_grows_as_size_does() {
         }
     }
 }
+
+#[test]
+fn what_the_builders_render_has_none() {
+    use crate::header::CSeq;
+    use crate::{HeaderId, Method, Request};
+    for method in [Method::INVITE, Method::REGISTER, Method::OPTIONS, Method::BYE, Method::MESSAGE] {
+        let request = Request::builder(method.clone(), "sip:example.com;transport=tcp")
+            .header(HeaderId::VIA, "SIP/2.0/TCP [2001:db8::1]:5060;branch=z9hG4bKa;rport")
+            .header(HeaderId::MAX_FORWARDS, "70")
+            .header(HeaderId::FROM, "\"A, \\\"B\\\"\" <sip:a%20b@example.com>;tag=1")
+            .header(HeaderId::TO, "<tel:+1-201-555-0123>")
+            .header(HeaderId::CALL_ID, "a@[2001:db8::1]")
+            .header(HeaderId::CSEQ, CSeq { number: 1, method: method.clone() }.to_string())
+            .header(HeaderId::CONTACT, "<sip:a@[2001:db8::1];ob>;expires=60;q=0.5")
+            .body("text/plain", "hi")
+            .build()
+            .unwrap();
+        assert_eq!(request.deviations(), [], "{request:?}");
+        assert!(Message::parse_with_policy(request.render(), Policy::Strict).is_ok());
+        for status in
+            [StatusCode::TRYING, StatusCode::RINGING, StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST]
+        {
+            let response = request.reply(status, Some("b")).build().unwrap();
+            assert_eq!(response.deviations(), [], "{response:?}");
+        }
+        // Every status, with the reason phrase that this crate has for it.
+        for status in (200..700).filter_map(StatusCode::new) {
+            let response = request.reply(status, Some("b")).build().unwrap();
+            let told = response.deviations();
+            assert!(told.iter().all(|it| it.length == 0), "only what the caller has to add: {told:?}");
+        }
+    }
+}
