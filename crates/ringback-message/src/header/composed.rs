@@ -109,7 +109,19 @@ impl<'a> Identity<'a> {
     }
 
     fn param(&self, name: &str) -> Option<&'a [u8]> {
-        let params = self.params.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
+        // Semicolons inside of quotes and angle brackets belong to the value.
+        let separates = move |byte: &u8| {
+            match byte {
+                _ if escaped => {}
+                b'"' if !bracketed => quoted = !quoted,
+                b'<' | b'>' if !quoted => bracketed = *byte == b'<',
+                _ => {}
+            }
+            escaped = quoted && !escaped && *byte == b'\\';
+            *byte == b';' && !quoted && !bracketed
+        };
+        let params = self.params.split(separates).map(<[u8]>::trim_ascii);
         params.filter_map(|param| param.split_at_checked(name.len())).find_map(|(own, rest)| {
             let value = rest.trim_ascii_start().strip_prefix(b"=")?;
             own.eq_ignore_ascii_case(name.as_bytes()).then(|| value.trim_ascii())
@@ -142,7 +154,7 @@ impl<'a> Header<'a> for Identity<'a> {
 
 impl Value for Identity<'_> {
     fn write(&self, out: &mut Output) {
-        out.extend_from_slice(self.digest.as_bytes());
+        out.extend_unfolded(self.digest.as_bytes());
         out.extend_unfolded(self.params);
     }
 }
@@ -182,7 +194,7 @@ impl<'a> Header<'a> for PChargingVector<'a> {
 impl Value for PChargingVector<'_> {
     fn write(&self, out: &mut Output) {
         out.extend_from_slice(b"icid-value=");
-        out.extend_from_slice(self.icid.as_bytes());
+        out.extend_unfolded(self.icid.as_bytes());
         self.params.write(out);
     }
 }

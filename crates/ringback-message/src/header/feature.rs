@@ -1,5 +1,6 @@
 //! Feature parameters: what a user agent can do, as Contact, Accept-Contact and Reject-Contact say it (RFC 3840 §9).
 
+use super::NameAddr;
 use crate::Params;
 
 /// One feature of a set.
@@ -32,8 +33,8 @@ pub enum FeatureKind<'a> {
     Range(f64, f64),
 }
 
-/// The tags of RFC 3840 §10 that have no plus sign before them.
-const BASE: [&str; 16] = [
+/// The tags that have no plus sign before them, `base-tags` of RFC 3840 §9.
+const BASE: [&str; 20] = [
     "audio",
     "automata",
     "class",
@@ -45,19 +46,21 @@ const BASE: [&str; 16] = [
     "events",
     "priority",
     "methods",
-    "extensions",
     "schemes",
     "application",
     "video",
     "language",
+    "type",
+    "isfocus",
+    "actor",
+    "text",
+    "extensions",
 ];
-/// `type` and `isfocus` came with RFC 3840 and 3840's registry, `text` and `actor` with others of the same tree.
-const MORE: [&str; 6] = ["type", "isfocus", "actor", "text", "msgserver", "image"];
 
 /// The parameters that are features.
 pub(super) fn features<'a>(params: Params<'a>) -> impl Iterator<Item = Feature<'a>> + use<'a> {
     params.iter().filter_map(|param| {
-        let known = || BASE.iter().chain(&MORE).any(|tag| param.name.eq_ignore_ascii_case(tag));
+        let known = || BASE.iter().any(|tag| param.name.eq_ignore_ascii_case(tag));
         if !param.name.starts_with('+') && !known() {
             return None;
         }
@@ -67,6 +70,13 @@ pub(super) fn features<'a>(params: Params<'a>) -> impl Iterator<Item = Feature<'
         };
         Some(Feature { tag: param.name, value })
     })
+}
+
+impl<'a> NameAddr<'a> {
+    /// What the user agent of a contact can do (RFC 3840 §9).
+    pub fn features(&self) -> impl Iterator<Item = Feature<'a>> + use<'a> {
+        features(self.params)
+    }
 }
 
 impl<'a> Feature<'a> {
@@ -111,7 +121,9 @@ impl<'a> FeatureValue<'a> {
 
 /// `=4`, `>=5`, `<=5` or `4:5`.
 fn range<'a>(text: &str) -> Option<FeatureKind<'a>> {
-    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+    // A sign, digits, a point and digits; Rust would take exponents and names as well.
+    let is_plain = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.'));
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| is_plain(text) && number.is_finite());
     Some(if let Some(least) = text.strip_prefix(">=") {
         FeatureKind::Range(number(least)?, f64::INFINITY)
     } else if let Some(most) = text.strip_prefix("<=") {

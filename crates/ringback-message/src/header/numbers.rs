@@ -156,16 +156,31 @@ impl<'a> Header<'a> for RetryAfter {
         let seconds = delta_seconds(cursor.take_digits());
         let seconds = seconds.ok_or(cursor.error("Retry-After"))?;
         cursor.skip_lws();
-        if cursor.eat(b'(') {
-            cursor.take_while(|byte| byte != b')');
-            if !cursor.eat(b')') {
-                return Err(cursor.error("comment"));
-            }
+        if cursor.peek() == Some(b'(') {
+            skip_comment(&mut cursor)?;
         }
         Params::take(&mut cursor, "retry-param")?;
         cursor.finish("Retry-After")?;
         Ok(Self(seconds))
     }
+}
+
+/// Goes behind a comment, inside of which there may be others (RFC 3261 §25.1 `comment`).
+fn skip_comment(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    let start = cursor.at;
+    let mut open = 0usize;
+    while let Some(byte) = cursor.peek() {
+        cursor.at += 1;
+        match byte {
+            b'(' => open += 1,
+            b')' if open == 1 => return Ok(()),
+            b')' => open -= 1,
+            // What is behind a backslash means nothing.
+            b'\\' if !cursor.is_empty() => cursor.at += 1,
+            _ => {}
+        }
+    }
+    Err(ParseError::new(start, "comment"))
 }
 
 impl Value for RetryAfter {

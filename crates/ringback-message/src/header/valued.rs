@@ -41,7 +41,8 @@ impl<'a> Valued<'a> {
 
 impl Value for Valued<'_> {
     fn write(&self, out: &mut Output) {
-        out.extend_from_slice(self.value.as_bytes());
+        // Words in quotes may hold folds.
+        out.extend_unfolded(self.value.as_bytes());
         self.params.write(out);
     }
 }
