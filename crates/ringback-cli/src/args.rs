@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Draws a recent call of a running server
     Why(Why),
+    /// Prints what a running server has done, holds and has dropped
+    Stats(Stats),
     /// Draws the calls of a capture
     Trace(Trace),
     /// Looks at listeners, NAT, DNS, certificates, clock and limits, and says what to do
@@ -364,6 +366,20 @@ pub(crate) struct Why {
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
     /// Prints the events as JSON, one a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `ringback stats`.
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    /// The folder of the server
+    #[arg(long, value_name = "DIR", default_value = "ringback-data")]
+    pub(crate) data: PathBuf,
+    /// The admin socket of the server, where it is not in its folder
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) admin: Option<PathBuf>,
+    /// Prints one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

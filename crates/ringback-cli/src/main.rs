@@ -9,6 +9,7 @@ mod outcome;
 mod phone;
 mod serve;
 mod signals;
+mod stats;
 mod trace;
 mod user;
 mod why;
@@ -59,6 +60,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Doctor(args) => doctor::doctor(args).await,
         Command::Demo(args) => demo::demo(args).await,
         Command::Why(args) => why::why(args).await,
+        Command::Stats(args) => stats::stats(args).await,
         Command::Trace(args) => trace::trace(&args),
         Command::Lint(args) => return Ok(lint::lint(&args)),
     };

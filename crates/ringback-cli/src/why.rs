@@ -71,7 +71,7 @@ fn packet(recorded: &Recorded) -> Packet {
     }
 }
 
-fn unreachable(socket: &Path, error: &std::io::Error) -> Failure {
+pub(crate) fn unreachable(socket: &Path, error: &std::io::Error) -> Failure {
     Failure::Unanswered(format!(
         "no server answers at {}: {error}; --data names the folder of the server, --admin its socket",
         socket.display()

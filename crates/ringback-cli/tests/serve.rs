@@ -138,3 +138,54 @@ fn wrong_settings_are_named_in_one_line() {
         assert!(said.contains(named), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn stats_tell_what_was_dropped_and_why() {
+    let folder = Folder::new("stats");
+    let data = folder.path("data");
+    let server = Server::start(&[
+        "--data",
+        &data,
+        "--no-auth",
+        "--listen",
+        "tcp:127.0.0.1:0",
+        "--listen",
+        "ws:127.0.0.1:0",
+    ]);
+    let listening = &server.process.seen;
+    let address = |protocol: &str| {
+        let begin = format!("listening {protocol}:");
+        let line = listening.lines().find(|line| line.starts_with(&begin)).expect("it listens");
+        line.trim_start_matches(&begin).to_owned()
+    };
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.send_to(b"OPTIONS rubbish\r\n\r\n", &server.address).unwrap();
+    for (protocol, sent) in
+        [("tcp", "OPTIONS sip:x SIP/2.0\r\nContent-Length: -1\r\n\r\n"), ("ws", "GET / HTTP/1.1\r\n\r\n")]
+    {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(address(protocol)).unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        // Until it is closed by the server.
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    let dropped = |said: &str| {
+        ["malformed Request-Line", "stream framing lost", "no web socket", "datagrams by kernel"]
+            .iter()
+            .all(|reason| said.lines().any(|line| line.ends_with(reason)))
+    };
+    let mut said = String::new();
+    // The last of it is counted when its task has ended.
+    let begun = std::time::Instant::now();
+    while !dropped(&said) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{said}");
+        let output = run(&["stats", "--data", &data]);
+        assert!(output.status.success(), "{}", text(&output));
+        said = text(&output);
+    }
+    let json = text(&run(&["stats", "--data", &data, "--json"]));
+    assert!(
+        json.contains("\"stream_framing_lost\":1") && json.contains("\"datagrams_by_kernel\":0"),
+        "{json}"
+    );
+}

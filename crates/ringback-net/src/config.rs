@@ -18,6 +18,9 @@ pub struct NetConfig {
     pub transport: TransportConfig,
     /// The bytes of socket buffer to ask for, each way. The system may give less.
     pub socket_buffer: usize,
+    /// The class by which routers may tell our packets from others (RFC 2474), 0 to 63; 24 is what RFC 4594 has for
+    /// signalling. Without one the system's default.
+    pub dscp: Option<u8>,
     /// The most messages that wait in one connection to be written; more, and the peer is a slow reader.
     pub max_queued: usize,
     /// The most bytes that wait in one connection to be written.
@@ -68,6 +71,7 @@ impl NetConfig {
             workers: 1,
             transport: TransportConfig::default(),
             socket_buffer: 4 << 20,
+            dscp: None,
             max_queued: 1_024,
             max_queued_bytes: 1 << 20,
             write_timeout: Duration::from_secs(30),

@@ -9,10 +9,11 @@ use crate::shared::Shared;
 use crate::streams::{Queued, Writer};
 use crate::tap::Direction;
 use crate::tls::{explain, is_about_trust};
-use crate::{Core, Outbox};
+use crate::{Core, Outbox, sockets};
 use pipe::{Octets, Part, Sink, Source};
 use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
 use ringback_transport::FromNetwork;
+use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -96,6 +97,8 @@ async fn make<C: Core>(shared: &Arc<Shared<C>>, to: Target) -> Result<Made, Clos
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Err(CloseReason::Refused),
         Err(_) => return Err(CloseReason::Reset),
     };
+    // Without the mark it goes as well.
+    let _ = sockets::mark(SockRef::from(&stream), to.peer().is_ipv4(), &shared.config);
     match to.protocol() {
         Protocol::Tls => secure::connect(shared, to, stream).await.map(Made::Secure),
         Protocol::Ws => {
@@ -131,8 +134,12 @@ async fn accept_web_socket<C: Core>(shared: Arc<Shared<C>>, stream: TcpStream, p
     let upgraded = web_socket::accept(&shared.config, stream, peer);
     let upgraded = tokio::time::timeout(shared.config.handshake, upgraded).await;
     drop(guard);
-    if let Ok(Some(socket)) = upgraded {
-        web_socket::serve(shared, None, Ends { protocol: Protocol::Ws, local, peer }, socket).await;
+    match upgraded {
+        Ok(Some(socket)) => {
+            web_socket::serve(shared, None, Ends { protocol: Protocol::Ws, local, peer }, socket).await;
+        }
+        Ok(None) => shared.drops.count("no_web_socket"),
+        Err(_) => shared.drops.count("handshake_too_slow"),
     }
 }
 
@@ -315,7 +322,11 @@ impl<C: Core> Handshake<C> {
     }
 
     fn has_room(&self) -> bool {
-        self.1 < self.0.config.max_handshakes
+        let has_room = self.1 < self.0.config.max_handshakes;
+        if !has_room {
+            self.0.drops.count("handshake_limit");
+        }
+        has_room
     }
 }
 

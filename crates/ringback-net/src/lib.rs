@@ -58,6 +58,7 @@ mod batch;
 mod config;
 mod connection;
 mod core;
+mod drops;
 mod entropy;
 pub mod examine;
 mod icmp;

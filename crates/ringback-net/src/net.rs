@@ -1,5 +1,6 @@
 //! The running driver.
 
+use crate::drops::{self, Drops};
 use crate::icmp::Sent;
 use crate::resolve::Finder;
 use crate::shared::{self, Shared};
@@ -9,6 +10,7 @@ use crate::timer::{self, Alarm};
 use crate::{Core, Listen, Outbox, Worker, connection, epoch, udp};
 use futures::FutureExt as _;
 use ringback_sansio::{Protocol, Target};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -39,12 +41,14 @@ impl<C: Core> Net<C> {
             .map(|_| Builder::new_current_thread().enable_all().max_blocking_threads(16).build())
             .collect::<io::Result<_>>()?;
         let now = epoch();
+        let drops = Arc::new(Drops::default());
         let shared = Arc::new(Shared {
             core,
             listeners,
             udp,
             sent: (0..count).map(|_| Mutex::new(Sent::new())).collect(),
-            streams: Mutex::new(Streams::new(&config)),
+            streams: Mutex::new(Streams::new(&config, drops.clone())),
+            drops,
             stream_deadline: Notify::new(),
             alarms: (0..count).map(|_| Alarm::new(now.at)).collect(),
             runtimes: runtimes.iter().map(|runtime| runtime.handle().clone()).collect(),
@@ -113,6 +117,14 @@ impl<C: Core> Net<C> {
     /// How many connections are open.
     pub fn open_streams(&self) -> usize {
         self.shared.streams().open_streams()
+    }
+
+    /// What was dropped, closed or turned away since the start, by reason: datagrams by the system (`datagrams_by_kernel`),
+    /// streams, and clients on their way to one.
+    pub fn drops(&self) -> BTreeMap<&'static str, u64> {
+        let mut drops = self.shared.drops.read();
+        drops.insert("datagrams_by_kernel", drops::by_kernel(&self.shared.udp));
+        drops
     }
 
     /// Ends the driver: connections write what waits, for a second at most, then the threads end. What is sent

@@ -1,6 +1,7 @@
 //! What all workers share, and how an outbox is carried out.
 
 use crate::batch::{self, Datagram};
+use crate::drops::Drops;
 use crate::icmp::Sent;
 use crate::outbox::Outbox;
 use crate::resolve::Finder;
@@ -39,6 +40,7 @@ pub(crate) struct Shared<C: Core> {
     /// Of each worker, what its sockets sent lately.
     pub(crate) sent: Vec<Mutex<Sent<C::Tag>>>,
     pub(crate) streams: Mutex<Streams<C::Tag>>,
+    pub(crate) drops: Arc<Drops>,
     /// Tells the one who watches the deadlines of streams that an earlier one is there.
     pub(crate) stream_deadline: Notify,
     pub(crate) alarms: Vec<Alarm>,

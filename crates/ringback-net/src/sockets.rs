@@ -6,7 +6,7 @@ use crate::{BindError, Core, Listen, NetConfig};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{setsockopt, sockopt};
 use ringback_sansio::{FlowId, Protocol};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -110,7 +110,7 @@ fn bind_all(listen: Listen, config: &NetConfig) -> io::Result<(SocketAddr, Vec<S
     // Workers share a port by SO_REUSEPORT, with which a second program would share it as well and unseen. So one
     // socket without it asks first whether the port is free, and picks one where none was named.
     let shared = config.workers > 1;
-    let probe = bind(listen.protocol, listen.address, false, config.socket_buffer)?;
+    let probe = bind(listen.protocol, listen.address, false, config)?;
     let address = address_of(&probe)?;
     if !shared {
         listen_on(&probe, listen.protocol)?;
@@ -119,7 +119,7 @@ fn bind_all(listen: Listen, config: &NetConfig) -> io::Result<(SocketAddr, Vec<S
     drop(probe);
     let sockets: io::Result<Vec<Socket>> = (0..config.workers)
         .map(|_| {
-            let socket = bind(listen.protocol, address, true, config.socket_buffer)?;
+            let socket = bind(listen.protocol, address, true, config)?;
             listen_on(&socket, listen.protocol)?;
             Ok(socket)
         })
@@ -127,7 +127,16 @@ fn bind_all(listen: Listen, config: &NetConfig) -> io::Result<(SocketAddr, Vec<S
     Ok((address, sockets?))
 }
 
-fn bind(protocol: Protocol, address: SocketAddr, shared: bool, buffer: usize) -> io::Result<Socket> {
+/// Marks what leaves from a socket, and from connections that it accepts.
+pub(crate) fn mark(socket: SockRef<'_>, is_ipv4: bool, config: &NetConfig) -> io::Result<()> {
+    let Some(dscp) = config.dscp else { return Ok(()) };
+    // The lower two bits are for congestion, which is the system's.
+    let class = u32::from(dscp & 63) << 2;
+    if is_ipv4 { socket.set_tos_v4(class) } else { socket.set_tclass_v6(class) }
+}
+
+fn bind(protocol: Protocol, address: SocketAddr, shared: bool, config: &NetConfig) -> io::Result<Socket> {
+    let buffer = config.socket_buffer;
     let kind = if protocol == Protocol::Udp { Type::DGRAM } else { Type::STREAM };
     let socket = Socket::new(Domain::for_address(address), kind, None)?;
     socket.set_nonblocking(true)?;
@@ -136,6 +145,7 @@ fn bind(protocol: Protocol, address: SocketAddr, shared: bool, buffer: usize) ->
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_port(shared)?;
+    mark(SockRef::from(&socket), address.is_ipv4(), config)?;
     if protocol == Protocol::Udp {
         enlarge(&socket, buffer);
         if setsockopt(&socket, sockopt::SndBufForce, &buffer).is_err() {
@@ -170,4 +180,24 @@ fn listen_on(socket: &Socket, protocol: Protocol) -> io::Result<()> {
 fn address_of(socket: &Socket) -> io::Result<SocketAddr> {
     let address = socket.local_addr()?.as_socket();
     address.ok_or_else(|| io::Error::other("the socket has no internet address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_and_the_connections_that_they_accept_are_marked() {
+        let config = NetConfig { dscp: Some(24), ..NetConfig::new([]) };
+        let local = "127.0.0.1:0".parse().unwrap();
+        let udp = bind(Protocol::Udp, local, false, &config).unwrap();
+        assert_eq!(udp.tos_v4().unwrap(), 24 << 2);
+        let udp = bind(Protocol::Udp, "[::1]:0".parse().unwrap(), false, &config).unwrap();
+        assert_eq!(udp.tclass_v6().unwrap(), 24 << 2);
+        let listener = bind(Protocol::Tcp, local, false, &config).unwrap();
+        listen_on(&listener, Protocol::Tcp).unwrap();
+        let _client = std::net::TcpStream::connect(address_of(&listener).unwrap()).unwrap();
+        let accepted = std::iter::repeat_with(|| listener.accept()).find_map(Result::ok).unwrap().0;
+        assert_eq!(accepted.tos_v4().unwrap(), 24 << 2);
+    }
 }

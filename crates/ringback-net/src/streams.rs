@@ -1,5 +1,6 @@
 //! All streams of a driver, behind one lock: the transport machine, and the queues into which it writes.
 
+use crate::drops::{self, Drops};
 use crate::{NetConfig, OsEntropy};
 use bytes::Bytes;
 use ringback_message::{Message, ParseError};
@@ -46,6 +47,7 @@ pub(crate) struct Streams<T> {
     transport: Transport<Option<T>>,
     writers: Map<FlowId, Writer>,
     max_queued_bytes: usize,
+    drops: Arc<Drops>,
     next: u64,
     /// Connections with a task, those that only write out what is left included.
     pub(crate) alive: usize,
@@ -55,7 +57,7 @@ pub(crate) struct Streams<T> {
 }
 
 impl<T> Streams<T> {
-    pub(crate) fn new(config: &NetConfig) -> Self {
+    pub(crate) fn new(config: &NetConfig, drops: Arc<Drops>) -> Self {
         Self {
             transport: Transport::new(TransportConfig {
                 secret: OsEntropy::new().next_u64(),
@@ -63,6 +65,7 @@ impl<T> Streams<T> {
             }),
             writers: Map::default(),
             max_queued_bytes: config.max_queued_bytes,
+            drops,
             // Below are the names of the UDP listeners.
             next: 1 << 32,
             alive: 0,
@@ -172,7 +175,10 @@ impl<T> Streams<T> {
                 TransportOutput::Connect(to) => events.push(Event::Connect(to)),
                 TransportOutput::Write(id, bytes) => self.queue(now, id, bytes.len(), Queued::Message(bytes)),
                 // The rest of the queue is written, then the task ends.
-                TransportOutput::Close(id) => drop(self.writers.remove(&id)),
+                TransportOutput::Close(id, reason) => {
+                    self.drops.count(drops::word(reason));
+                    self.writers.remove(&id);
+                }
                 TransportOutput::Received(flow, message) => events.push(Event::Received(flow, message)),
                 TransportOutput::Malformed(flow, error) => events.push(Event::Malformed(flow, error)),
                 TransportOutput::Failed(Some(tag), reason) => events.push(Event::Failed(tag, reason)),
@@ -191,6 +197,7 @@ impl<T> Streams<T> {
         if queued + len > self.max_queued_bytes.max(len) || writer.queue.try_send(what).is_err() {
             // Fault 4: a peer that does not read is closed, not buffered. The transactions that wait for it have
             // timers of their own.
+            self.drops.count(drops::word(CloseReason::SlowReader));
             writer.kill.notify_one();
             self.writers.remove(&id);
             self.transport.handle(now, FromNetwork::Closed(id));

@@ -143,6 +143,8 @@ pub enum CloseReason {
     Refused,
     /// No progress within the time that the transport allows.
     TimedOut,
+    /// Nothing came or went for longer than the transport allows.
+    Idle,
     /// The peer broke the framing so that what follows cannot be understood.
     Framing,
     /// The peer does not read and its bounded queue is full.
@@ -164,6 +166,7 @@ impl fmt::Display for CloseReason {
             Self::Reset => "reset or unreachable",
             Self::Refused => "connection refused",
             Self::TimedOut => "timed out",
+            Self::Idle => "silent for too long",
             Self::Framing => "framing lost",
             Self::SlowReader => "the peer does not read",
             Self::Limit => "a limit was reached",

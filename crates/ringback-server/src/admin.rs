@@ -194,7 +194,7 @@ fn serve(stream: UnixStream, core: &ServerCore, net: &Net<ServerCore>) -> io::Re
     while reader.read_line(&mut line)? > 0 {
         let reply = match serde_json::from_str(&line) {
             Ok(Question::Why(call)) => Reply::Messages(core.why(&call).into_iter().map(Line::from).collect()),
-            Ok(Question::Stats(_)) => Reply::Stats(Stats { connections: net.open_streams(), ..core.stats() }),
+            Ok(Question::Stats(_)) => Reply::Stats(core.stats().with_net(net)),
             Err(error) => Reply::Error(format!("ask {{\"why\":\"CALL-ID\"}} or {{\"stats\":true}}: {error}")),
         };
         (&stream).write_all(format!("{}\n", serde_json::to_string(&reply)?).as_bytes())?;

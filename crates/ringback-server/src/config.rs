@@ -50,6 +50,8 @@ pub struct ServerConfig {
     pub admin: Option<PathBuf>,
     /// How many threads handle messages; without a number one for each processor.
     pub workers: Option<usize>,
+    /// The class by which routers may tell our packets from others, 0 to 63; 24 is what RFC 4594 has for signalling.
+    pub dscp: Option<u8>,
     /// Our certificate, and whose certificates are checked.
     pub tls: TlsConfig,
     /// The pages whose scripts may connect by WebSocket, as browsers name them: `https://example.com`. Without any all may.
@@ -274,6 +276,9 @@ impl ServerConfig {
                 "tls: to check clients takes client_ca, a file with whose certificates they must have".into(),
             );
         }
+        if self.dscp.is_some_and(|dscp| dscp > 63) {
+            return fail("dscp must be from 0 to 63; RFC 4594 has 24 for signalling".into());
+        }
         if self.workers.is_some_and(|workers| workers == 0 || workers > 256) {
             return fail("workers must be from 1 to 256".into());
         }
@@ -420,6 +425,7 @@ mod tests {
             ("[tls]\nkey = 'k'", "tls: a certificate needs its key"),
             ("[tls]\nverify = 'mutual'", "tls: to check clients takes client_ca"),
             ("workers = 0", "workers must be from 1"),
+            ("dscp = 64", "dscp must be from 0 to 63"),
             ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),
             ("[limits]\nbindings = -1", "line 2: "),
         ] {

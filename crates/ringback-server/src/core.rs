@@ -15,8 +15,10 @@ use ringback_net::{CloseReason, Core, Direction, Flow, OsEntropy, Outbox, Protoc
 use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput};
 use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
 use ringback_transaction::{Key, TransactionConfig, TransactionInput};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Whose send it was: the shard, and the transaction in it.
@@ -35,6 +37,7 @@ pub(crate) struct ServerCore {
     pub(crate) epoch: Epoch,
     reach: Reach,
     malformed: AtomicU64,
+    malformed_by_rule: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl ServerCore {
@@ -75,6 +78,7 @@ impl ServerCore {
             epoch,
             reach,
             malformed: AtomicU64::new(0),
+            malformed_by_rule: Mutex::default(),
         }
     }
 
@@ -148,6 +152,8 @@ impl ServerCore {
             stats.contexts += node.proxy.len();
         }
         stats.bindings = self.locations.len();
+        let by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.dropped.extend(by_rule.iter().map(|(rule, count)| (format!("malformed_{rule}"), *count)));
         stats
     }
 }
@@ -170,6 +176,9 @@ impl Core for ServerCore {
 
     fn malformed(&self, _now: Instant, flow: Flow, error: ParseError) {
         let count = self.malformed.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
+        *by_rule.entry(error.rule).or_insert(0) += 1;
+        drop(by_rule);
         // Fault 47: the rule is a word of ours, and nothing that the peer wrote gets into the log. A flood of rubbish
         // must not become a flood of lines: powers of two tell as much.
         if count <= 100 || count.is_power_of_two() {

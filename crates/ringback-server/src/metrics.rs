@@ -1,6 +1,8 @@
 //! Counters.
 
+use ringback_net::Net;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What a server has done since it started, and holds now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Stats {
     pub bindings: usize,
     /// Connections.
     pub connections: usize,
+    /// What was dropped, closed or turned away, by reason. Malformed messages are there by the rule that they break:
+    /// `malformed_Content-Length`.
+    pub dropped: BTreeMap<String, u64>,
 }
 
 impl Stats {
@@ -35,6 +40,13 @@ impl Stats {
             Some(digit @ b'1'..=b'6') => self.responses_sent[usize::from(digit - b'1')] += 1,
             _ => self.requests_sent += 1,
         }
+    }
+
+    /// Adds those of the driver.
+    pub(crate) fn with_net(mut self, net: &Net<crate::core::ServerCore>) -> Self {
+        self.connections = net.open_streams();
+        self.dropped.extend(net.drops().into_iter().map(|(reason, count)| (reason.to_owned(), count)));
+        self
     }
 
     /// Adds the counters of another shard.

@@ -169,7 +169,7 @@ impl Server {
 
     /// The counters.
     pub fn stats(&self) -> Stats {
-        Stats { connections: self.net.open_streams(), ..self.core.stats() }
+        self.core.stats().with_net(&self.net)
     }
 
     /// What was said in a call lately, in order of time. Where no call has just this Call-ID: in all calls whose Call-ID
@@ -223,6 +223,7 @@ fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
     net.transport.max_streams_per_source = config.limits.streams_per_source;
     net.tap.clone_from(&config.tap);
     net.tls = tls::load(config)?;
+    net.dscp = config.dscp;
     net.web_socket.origins.clone_from(&config.ws_origins);
     for (name, addresses) in &config.hosts {
         for ip in addresses {

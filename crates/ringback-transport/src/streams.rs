@@ -70,7 +70,7 @@ impl<T> Streams<T> {
         self.timers.cancel(Deadline::Connect(reaches));
         let of_source = self.by_source.get(&flow.peer.ip()).copied().unwrap_or(0);
         if self.open.len() >= self.config.max_streams || of_source >= self.config.max_streams_per_source {
-            out.push_back(TransportOutput::Close(flow.id));
+            out.push_back(TransportOutput::Close(flow.id, CloseReason::Limit));
             let failed = waiting.into_iter().flatten();
             out.extend(failed.map(|(tag, _)| TransportOutput::Failed(tag, CloseReason::Limit)));
             return;
@@ -192,9 +192,9 @@ impl<T> Streams<T> {
     }
 
     /// Closes a stream of our own accord.
-    pub(crate) fn close(&mut self, id: FlowId, out: &mut Outputs<T>) {
+    pub(crate) fn close(&mut self, id: FlowId, reason: CloseReason, out: &mut Outputs<T>) {
         if self.open.contains_key(&id) {
-            out.push_back(TransportOutput::Close(id));
+            out.push_back(TransportOutput::Close(id, reason));
         }
         self.closed(id);
     }

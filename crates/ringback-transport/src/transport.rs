@@ -90,8 +90,8 @@ pub enum TransportOutput<T> {
     Ping(FlowId),
     /// Send a datagram from this socket to this address.
     Datagram(FlowId, SocketAddr, Bytes),
-    /// Close a stream.
-    Close(FlowId),
+    /// Close a stream, for this reason.
+    Close(FlowId, CloseReason),
     /// A valid message arrived.
     Received(Flow, Message),
     /// Something arrived that is no message; where it could be answered, it was.
@@ -277,7 +277,7 @@ impl<T> Transport<T> {
                         _ => None,
                     };
                     self.refuse(flow, error, reply);
-                    self.streams.close(id, &mut self.outputs);
+                    self.streams.close(id, CloseReason::Framing, &mut self.outputs);
                     break;
                 }
             }
@@ -315,9 +315,9 @@ impl<T> Machine for Transport<T> {
         let now = self.clamp(now);
         while let Some(deadline) = self.streams.timers.pop_expired(now) {
             match deadline {
-                Deadline::Idle(id) | Deadline::Message(id) | Deadline::Pong(id) => {
-                    self.streams.close(id, &mut self.outputs);
-                }
+                Deadline::Idle(id) => self.streams.close(id, CloseReason::Idle, &mut self.outputs),
+                Deadline::Message(id) => self.streams.close(id, CloseReason::TimedOut, &mut self.outputs),
+                Deadline::Pong(id) => self.streams.close(id, CloseReason::Reset, &mut self.outputs),
                 Deadline::Keep(id) => self.streams.ping(now, id, &mut self.outputs),
                 Deadline::Bind(place) => self.bind(now, place),
                 Deadline::Connect(target) => {
@@ -354,7 +354,7 @@ mod tests {
             TransportOutput::Connect(to) => format!("connect {}", to.peer()),
             TransportOutput::Write(id, bytes) => format!("write {} {}", id.0, bytes.len()),
             TransportOutput::Datagram(id, to, _) => format!("datagram {} {to}", id.0),
-            TransportOutput::Close(id) => format!("close {}", id.0),
+            TransportOutput::Close(id, _) => format!("close {}", id.0),
             TransportOutput::Received(flow, _) => format!("received {}", flow.id.0),
             TransportOutput::Malformed(_, error) => format!("malformed {}", error.rule),
             TransportOutput::Failed(tag, reason) => format!("failed {tag} {reason}"),

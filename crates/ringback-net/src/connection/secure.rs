@@ -45,8 +45,12 @@ pub(super) async fn accept<C: Core>(
             let upgraded = web_socket::accept(&shared.config, stream, peer);
             let upgraded = tokio::time::timeout_at(end, upgraded).await;
             drop(guard);
-            if let Ok(Some(socket)) = upgraded {
-                web_socket::serve(shared, None, Ends { protocol, local, peer }, socket).await;
+            match upgraded {
+                Ok(Some(socket)) => {
+                    web_socket::serve(shared, None, Ends { protocol, local, peer }, socket).await;
+                }
+                Ok(None) => shared.drops.count("no_web_socket"),
+                Err(_) => shared.drops.count("handshake_too_slow"),
             }
         }
         Ok(Ok(stream)) => {
@@ -55,11 +59,18 @@ pub(super) async fn accept<C: Core>(
             run(shared, None, local, peer, reader, writer).await;
         }
         Ok(Err(error)) if is_about_trust(&error) => {
+            shared.drops.count("tls_untrusted");
             tracing::warn!(%peer, "no TLS with a client: {}", explain(&error));
         }
         // Scanners do this all day.
-        Ok(Err(error)) => tracing::debug!(%peer, "no TLS with a client: {}", explain(&error)),
-        Err(_) => tracing::debug!(%peer, "no TLS with a client: it does not finish the handshake"),
+        Ok(Err(error)) => {
+            shared.drops.count("no_tls");
+            tracing::debug!(%peer, "no TLS with a client: {}", explain(&error));
+        }
+        Err(_) => {
+            shared.drops.count("handshake_too_slow");
+            tracing::debug!(%peer, "no TLS with a client: it does not finish the handshake");
+        }
     }
 }
 

@@ -110,7 +110,7 @@ impl Subject for TransportSubject {
         journal.said(format!("{output:?}"));
         match output {
             TransportOutput::Connect(to) => self.connecting.push((to.protocol(), to.peer())),
-            TransportOutput::Close(id) => self.flows.retain(|flow| flow.id != id),
+            TransportOutput::Close(id, _) => self.flows.retain(|flow| flow.id != id),
             TransportOutput::Write(..)
             | TransportOutput::Datagram(..)
             | TransportOutput::Received(..)

@@ -99,7 +99,7 @@ fn drain(transport: &mut Transport<u64>, failed: &mut Vec<u64>) -> bool {
             | TransportOutput::Write(..)
             | TransportOutput::Datagram(..)
             | TransportOutput::Ping(_)
-            | TransportOutput::Close(_)
+            | TransportOutput::Close(..)
             | TransportOutput::Mapped(..)
             | TransportOutput::Lost(..)
             | TransportOutput::Malformed(..) => {}

@@ -77,7 +77,7 @@ impl<C: Core> Host<C> {
                         let arrives = network.datagram(now, self.address, to, socket(to), &bytes);
                         trace.sent(now, self.address, Some(to), &bytes, arrives);
                     }
-                    TransportOutput::Close(id) => network.close(now, id),
+                    TransportOutput::Close(id, _) => network.close(now, id),
                     TransportOutput::Received(flow, message) => self.core.receive(now, flow, message),
                     TransportOutput::Malformed(..) => self.malformed += 1,
                     TransportOutput::Failed(Some(key), reason) => self.core.failed(now, key, reason),

@@ -1,0 +1,53 @@
+//! `ringback stats`.
+
+use crate::args;
+use crate::out::line;
+use crate::outcome::Failure;
+use ringback_server::{Stats, admin};
+
+/// Asks a running server for its counters.
+pub(crate) async fn stats(args: args::Stats) -> Result<(), Failure> {
+    let socket = args.admin.clone().unwrap_or_else(|| args.data.join("admin.sock"));
+    let asked = socket.clone();
+    let stats = match tokio::task::spawn_blocking(move || admin::stats(&asked)).await {
+        Ok(Ok(stats)) => stats,
+        Ok(Err(error)) => return Err(crate::why::unreachable(&socket, &error)),
+        Err(error) => return Err(Failure::Failed(error.to_string())),
+    };
+    if args.json {
+        line(serde_json::to_string(&stats).map_err(|error| Failure::Failed(error.to_string()))?);
+        return Ok(());
+    }
+    for (name, value) in rows(&stats) {
+        line(format_args!("{value:>12}  {name}"));
+    }
+    Ok(())
+}
+
+fn rows(stats: &Stats) -> Vec<(String, u64)> {
+    let mut rows = vec![
+        ("requests received".to_owned(), stats.requests_received),
+        ("responses received".to_owned(), stats.responses_received),
+        ("requests sent".to_owned(), stats.requests_sent),
+    ];
+    for (class, count) in (1..).zip(stats.responses_sent) {
+        rows.push((format!("responses sent, {class}xx"), count));
+    }
+    for (name, held) in [
+        ("transactions now", stats.transactions),
+        ("requests on their way now", stats.contexts),
+        ("bindings now", stats.bindings),
+        ("connections now", stats.connections),
+    ] {
+        rows.push((name.to_owned(), held as u64));
+    }
+    rows.push(("sends failed".to_owned(), stats.failed_sends));
+    rows.push(("malformed messages".to_owned(), stats.malformed));
+    rows.extend(
+        stats
+            .dropped
+            .iter()
+            .map(|(reason, count)| (format!("dropped: {}", reason.replace('_', " ")), *count)),
+    );
+    rows
+}
