@@ -385,7 +385,7 @@ impl<E: Entropy> Calls<E> {
     pub fn transfer_to(&mut self, now: Instant, key: CallKey, other: CallKey) -> Result<(), CallError> {
         let other = self.calls.get(other.0).filter(|_| other != key).ok_or(CallError::Gone)?;
         let to = other.as_replaceable().ok_or(CallError::WrongState)?;
-        self.command(now, key, |call, cx| call.refer(cx, &to))
+        self.command(now, key, |call, cx| call.refer(cx, to.as_str()))
     }
 
     /// Whom a peer asks us to call.

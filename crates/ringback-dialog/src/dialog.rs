@@ -1,7 +1,7 @@
 //! One dialog (RFC 3261 §12): the far end of a call, and the way there.
 
 use ringback_message::header::{CSeq, Contact, From, NameAddr, RecordRoute, To};
-use ringback_message::{HeaderId, Message, Method, Request, RequestBuilder, Response, Uri, UriBuf};
+use ringback_message::{HeaderId, Message, Method, Request, RequestBuilder, Response, UriBuf};
 use ringback_sdp::OfferAnswer;
 use std::collections::VecDeque;
 
@@ -191,12 +191,7 @@ fn record_routes(message: &Message) -> Vec<String> {
 
 /// What may stand in a start line or a Route (rule 83).
 fn without_headers(uri: &UriBuf) -> UriBuf {
-    match uri.as_uri() {
-        Uri::Sip(sip) if sip.headers().is_some() => {
-            UriBuf::new(sip.without_headers()).unwrap_or_else(|_| uri.clone())
-        }
-        Uri::Sip(_) | Uri::Other(_) => uri.clone(),
-    }
+    uri.as_sip().map_or_else(|| uri.clone(), |sip| sip.as_request_uri())
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ mod timer;
 mod transfer;
 
 pub use audio::{LocalAudio, Session};
+pub use body::is_description;
 pub use calls::{Calls, CallsConfig, Invitation};
 pub use event::{Advice, CallError, CallEvent, DialogInput, DialogOutput, EndedBy, Ending, Invited, SendEnd};
 pub use key::{CallKey, SendTag, TransferKey};

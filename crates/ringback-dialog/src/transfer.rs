@@ -5,12 +5,11 @@ use crate::calls::Context;
 use crate::dialog::cseq;
 use crate::field::value;
 use crate::{CallError, CallEvent, EndedBy, TransferKey};
-use ringback_message::header::{ContentType, Event, ReferSub, ReferTo, Replaces, SubscriptionState};
-use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
+use ringback_message::body::{Fragment, FragmentBuf, SIPFRAG};
+use ringback_message::header::{Event, Header as _, ReferSub, ReferTo, Replaces, SubscriptionState};
+use ringback_message::{HeaderId, Method, ParamsBuf, Request, Response, SipUriBuf, StatusCode, UriBuf};
 use ringback_transaction::ServerKey;
 
-/// The media type of what NOTIFY tells (RFC 3420).
-const SIPFRAG: &str = "message/sipfrag;version=2.0";
 /// More than one peer can sensibly ask for at a time.
 const MOST_REFERRALS: usize = 4;
 
@@ -153,6 +152,7 @@ impl Call {
         if !is_followed || self.stage != Stage::Up {
             return;
         }
+        let Ok(told) = FragmentBuf::status(status).build() else { return };
         let number = self.next_cseq();
         let Some(dialog) = self.dialogs.first() else { return };
         let (hop, notify) = dialog.request(&self.ends, Method::NOTIFY, number);
@@ -160,58 +160,35 @@ impl Call {
         let notify = notify
             .header(HeaderId::EVENT, format_args!("refer;id={id}"))
             .header(HeaderId::SUBSCRIPTION_STATE, state)
-            .body(SIPFRAG, format!("SIP/2.0 {status} {}\r\n", status.reason()));
+            .body(SIPFRAG, told);
         if let Ok(notify) = notify.build() {
             self.send(cx, Purpose::Notify, Some(hop), notify);
         }
     }
 
     /// Names this call as one that the peer of another may take over: the value of Refer-To (RFC 5589 §7).
-    pub(crate) fn as_replaceable(&self) -> Option<String> {
+    pub(crate) fn as_replaceable(&self) -> Option<UriBuf> {
         let dialog = self.dialogs.first().filter(|_| self.stage == Stage::Up)?;
-        let target = dialog.remote_target.as_sip()?;
+        let target = dialog.remote_target.as_sip()?.as_request_uri();
         // Seen by the peer of this call, ours is the remote tag.
-        let remote_tag = dialog.remote_tag.as_deref()?;
-        let replaces = [
-            escape(&self.ends.call_id),
-            "%3Bto-tag%3D".to_owned(),
-            escape(remote_tag),
-            "%3Bfrom-tag%3D".to_owned(),
-            escape(&self.ends.local_tag),
-        ];
-        Some(format!("{}?Replaces={}", target.without_headers(), replaces.concat()))
+        let (to_tag, from_tag) = (dialog.remote_tag.as_deref()?, &self.ends.local_tag);
+        let params = ParamsBuf::new().with("to-tag", to_tag).with("from-tag", from_tag);
+        let replaces = Replaces::new(&self.ends.call_id).with(params.as_params()).to_string();
+        SipUriBuf::from(target.as_sip()?).header("Replaces", replaces).build().ok()
     }
 }
 
 /// The status in a NOTIFY about a transfer.
 fn told_status(notify: &Request) -> Option<StatusCode> {
-    let is_fragment = notify.first::<ContentType<'_>>()?.ok()?.is("message", "sipfrag");
-    let line = notify.body().strip_prefix(b"SIP/2.0 ").filter(|_| is_fragment)?;
-    StatusCode::new(std::str::from_utf8(line.get(..3)?).ok()?.parse().ok()?)
+    let told = notify.entity().select(&|part| part.is("message", "sipfrag")).ok()?;
+    Fragment::parse(told.first()?.body()).ok()?.status()
 }
 
-/// Escapes what may not stand in the header part of a URI.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(byte.into()),
-            _ => escaped.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    escaped
-}
-
-/// The one header of a Refer-To URI that is copied into the INVITE (rule 83), unescaped.
+/// The one header of a Refer-To URI that is copied into the INVITE (rule 83).
 pub(crate) fn replaces_of(target: &UriBuf) -> Option<String> {
-    let sip = target.as_sip()?;
-    let value = sip.headers()?.split('&').find_map(|field| {
-        let (name, value) = field.split_once('=')?;
-        name.eq_ignore_ascii_case("Replaces").then_some(value)
-    })?;
-    let value = String::from_utf8(ringback_message::unescape(value).into_owned()).ok()?;
-    // Rule 84: it becomes a header value.
-    value.bytes().all(|byte| (b' '..=b'~').contains(&byte)).then_some(value)
+    let (_, value) = target.as_sip()?.honoured().find(|(id, _)| *id == HeaderId::REPLACES)?;
+    let value = String::from_utf8(value.into_owned()).ok()?;
+    Replaces::parse(value.as_bytes()).is_ok().then_some(value)
 }
 
 /// Which dialog a Replaces field means, seen from our side (RFC 3891 §3): Call-ID, our tag, the peer's tag, and whether

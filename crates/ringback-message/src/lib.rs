@@ -31,12 +31,30 @@
 //! Reading is tolerant. [`Message::deviations`] tells what of a message its RFCs do not allow, with the section that says so,
 //! and [`Policy::Strict`] refuses it.
 //!
-//! Not here: bodies (see `ringback-sdp`), framing on streams and sending (`ringback-transport`), what digest
+//! A link becomes a request without its writer deciding what only we decide, and numbers become addresses:
+//!
+//! ```
+//! use ringback_message::{Request, SipUriBuf, TelUriBuf, Uri};
+//!
+//! let link = SipUriBuf::new("example.com").user("bob").header("Subject", "lunch?").header("Via", "x").build()?;
+//! assert_eq!(link.as_str(), "sip:bob@example.com?Subject=lunch?&Via=x");
+//! let invite = Request::to_uri(&link.as_sip().expect("it is a sip URI")).build()?;
+//! assert!(invite.render().starts_with(b"INVITE sip:bob@example.com SIP/2.0\r\nSubject: lunch?\r\nContent-Length"));
+//!
+//! let number = TelUriBuf::global("+1-201-555-0123").build()?;
+//! let Uri::Tel(number) = number.as_uri() else { unreachable!("it was built as one") };
+//! assert_eq!(number.to_sip("example.com")?.as_str(), "sip:+1-201-555-0123@example.com;user=phone");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Not here: what bodies say, their frame apart (see [`body`] and `ringback-sdp`), framing on streams and sending (`ringback-transport`), what digest
 //! credentials prove (`ringback-auth`).
 //!
-//! Sources: RFC 3261 §7, §19, §20, §25; RFC 3581 (`rport`); RFC 3966 and RFC 8141 URIs are carried as they are;
+//! Sources: RFC 3261 §7, §19, §20, §25; RFC 3581 (`rport`); RFC 3966 (`tel`), RFC 8141 and RFC 5031 (`urn`); RFC 2046, 2387
+//! and 5621 (multiparts), RFC 3420 (fragments);
 //! RFC 4475 for what to make of odd messages.
 
+pub mod body;
 mod build;
 mod edit;
 mod error;
@@ -66,5 +84,8 @@ pub use method::Method;
 pub use output::Output;
 pub use params::{Param, Params, ParamsBuf, quote};
 pub use status::StatusCode;
-pub use uri::{Host, SipUri, Uri, UriBuf, UriParam, escape_user, unescape};
+pub use uri::{
+    Host, MAX_URI_BYTES, OtherUri, PhoneContext, Service, SipUri, SipUriBuf, TelUri, TelUriBuf, Uri, UriBuf,
+    UriParam, UrnUri, escape_user, unescape,
+};
 pub use validate::Routing;

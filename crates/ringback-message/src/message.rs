@@ -418,9 +418,9 @@ impl Request {
     /// The Request-URI.
     ///
     /// # Errors
-    /// When it is out of its grammar.
+    /// When it is out of its grammar; where it is longer than 8 KiB, to be answered with 414.
     pub fn uri(&self) -> Result<Uri<'_>, ParseError> {
-        Uri::parse(self.uri_bytes()).map_err(|error| error.shifted(self.method().as_str().len() + 1))
+        Uri::requested(self.uri_bytes()).map_err(|error| error.shifted(self.method().as_str().len() + 1))
     }
 
     /// The Request-URI as it stands.

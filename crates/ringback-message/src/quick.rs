@@ -8,7 +8,7 @@ use crate::Params;
 use crate::header::{NameAddr, Via};
 use crate::lex::decimal;
 use crate::scan::Marks;
-use crate::uri::{Host, Places, PlainHost, SipUri, Uri};
+use crate::uri::{Host, MAX_URI_BYTES, Places, PlainHost, SipUri, Uri};
 use std::ops::Range;
 
 /// Reads a whole `sip` or `sips` URI.
@@ -126,7 +126,11 @@ struct Shape {
 }
 
 impl Shape {
+    /// `None` for what is no host, and in a URI that is too long.
     fn host<'a>(&self, bytes: &'a [u8]) -> Option<PlainHost<'a>> {
+        if self.end - self.start > MAX_URI_BYTES {
+            return None;
+        }
         PlainHost::read(bytes.get(self.host.clone())?)
     }
 

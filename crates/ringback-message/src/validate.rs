@@ -34,7 +34,7 @@ impl Message {
     fn routing_in(&self, found: &Essentials<'_>) -> Result<Routing<'_>, ParseError> {
         let uri = match &self.start {
             StartLine::Request { uri: span, .. } => {
-                let uri = Uri::parse(self.span(*span));
+                let uri = Uri::requested(self.span(*span));
                 Some(uri.map_err(|error| error.shifted(span.start.into()))?)
             }
             StartLine::Response { .. } => None,

@@ -18,9 +18,10 @@ const MAX_BREADTH: u32 = 60;
 pub(crate) fn check(request: &Request, loop_hash: u64, locals: &Locals, local: bool) -> Result<(), Refusal> {
     let refuse = |status| Err((status, Vec::new()));
     match request.uri() {
-        Ok(Uri::Sip(_)) => {}
-        Ok(Uri::Other(other)) if other.scheme().eq_ignore_ascii_case("tel") => {}
-        Ok(Uri::Other(_)) => return refuse(StatusCode::UNSUPPORTED_URI_SCHEME),
+        Ok(Uri::Sip(_) | Uri::Tel(_)) => {}
+        // Numbers out of their grammar are for those to refuse who have to dial them.
+        Ok(other) if other.scheme().eq_ignore_ascii_case("tel") => {}
+        Ok(_) => return refuse(StatusCode::UNSUPPORTED_URI_SCHEME),
         Err(error) => return refuse(error.status),
     }
     // Rule 19: 0 ends here, but OPTIONS may be answered by where it ends.

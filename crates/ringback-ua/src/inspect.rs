@@ -6,8 +6,9 @@ use crate::agent::{UserAgent, token};
 use crate::{AccountKey, CallKey, Incoming, UaEvent};
 use bytes::Bytes;
 use ringback_auth::{Place, Verdict};
-use ringback_dialog::{DialogInput, Invited};
-use ringback_message::header::{Allow, CallId, ContentEncoding, ContentType, From, Require, To};
+use ringback_dialog::{DialogInput, Invited, is_description};
+use ringback_message::body::NotUnderstood;
+use ringback_message::header::{Allow, CallId, From, Require, To};
 use ringback_message::{HeaderId, Method, Request, Response, ResponseBuilder, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Flow, Machine, Target};
 use ringback_transaction::ServerKey;
@@ -30,6 +31,10 @@ const ALLOWED: [Method; 11] = [
 /// The extensions that a peer may require of us; what they need is told to the calls.
 const EXTENSIONS: [&str; 4] = ["100rel", "timer", "replaces", "norefersub"];
 
+/// The value of Accept: what a body may be, or hold (RFC 5621 §3.1).
+pub(crate) const ACCEPTED: &str =
+    "application/sdp, multipart/mixed, multipart/related, multipart/alternative";
+
 /// The value of Allow.
 pub(crate) fn allow() -> Bytes {
     Allow::list(&ALLOWED)
@@ -42,6 +47,9 @@ pub(crate) fn supported() -> String {
 
 /// A refusal, or any other answer that needs no call.
 type Answer = ResponseBuilder;
+
+/// A status, and the header field that says what would do better.
+type Refusal = (StatusCode, Option<(HeaderId, &'static str)>);
 
 impl<E: Entropy> UserAgent<E> {
     pub(crate) fn on_request(&mut self, now: Instant, key: ServerKey, flow: &Flow, request: Request) {
@@ -112,7 +120,10 @@ impl<E: Entropy> UserAgent<E> {
             let all = required.fold(first.to_owned(), |all, next| all + ", " + next);
             return Err(refuse(StatusCode::BAD_EXTENSION).header(HeaderId::UNSUPPORTED, all));
         }
-        inspect_body(request).map_err(|(status, header, value)| refuse(status).header(header, value))?;
+        inspect_body(request).map_err(|(status, says)| match says {
+            Some((header, value)) => refuse(status).header(header, value),
+            None => refuse(status),
+        })?;
         Ok(account)
     }
 
@@ -196,7 +207,7 @@ impl<E: Entropy> UserAgent<E> {
         let reply = request
             .reply(status, Some(tag))
             .header(HeaderId::ALLOW, allow())
-            .header(HeaderId::ACCEPT, "application/sdp")
+            .header(HeaderId::ACCEPT, ACCEPTED)
             .header(HeaderId::ACCEPT_ENCODING, "identity")
             .header(HeaderId::ACCEPT_LANGUAGE, "en")
             .header(HeaderId::SUPPORTED, supported());
@@ -232,32 +243,18 @@ impl<E: Entropy> UserAgent<E> {
     }
 }
 
-/// §8.2.3: whether the body is one that we can read; else the status and the header that says what is.
-fn inspect_body(request: &Request) -> Result<(), (StatusCode, HeaderId, &'static str)> {
+/// §8.2.3: whether the body is one that we can read; else the status, and the header field that says what is.
+fn inspect_body(request: &Request) -> Result<(), Refusal> {
     if request.body().is_empty() {
         return Ok(());
     }
-    let optional = request.values(HeaderId::CONTENT_DISPOSITION).any(|value| {
-        let value: Vec<u8> = value.iter().filter(|byte| **byte != b' ').map(u8::to_ascii_lowercase).collect();
-        value.windows(b"handling=optional".len()).any(|part| part == b"handling=optional")
-    });
-    if optional {
-        return Ok(());
-    }
-    let mut encodings = request.all::<ContentEncoding<'_>>();
-    if encodings
-        .any(|encoding| encoding.is_ok_and(|it| !it.0.is_empty() && !it.0.eq_ignore_ascii_case("identity")))
-    {
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderId::ACCEPT_ENCODING, "identity"));
-    }
     let describes_session = matches!(*request.method(), Method::INVITE | Method::UPDATE | Method::PRACK);
-    let is_sdp = match request.first::<ContentType<'_>>() {
-        Some(kind) => kind.is_ok_and(|kind| kind.is("application", "sdp")),
-        None => request.body().starts_with(b"v="),
-    };
-    match describes_session && !is_sdp {
-        true => Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, HeaderId::ACCEPT, "application/sdp")),
-        false => Ok(()),
+    let unsupported = |header, value| Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, Some((header, value))));
+    match request.entity().select(&|part| !describes_session || is_description(part)) {
+        Ok(_) => Ok(()),
+        Err(NotUnderstood::Encoding) => unsupported(HeaderId::ACCEPT_ENCODING, "identity"),
+        Err(NotUnderstood::Malformed(error)) => Err((error.status, None)),
+        Err(_) => unsupported(HeaderId::ACCEPT, ACCEPTED),
     }
 }
 

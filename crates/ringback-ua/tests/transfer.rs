@@ -3,7 +3,7 @@
 mod world;
 
 use ringback_message::header::CSeq;
-use ringback_message::{HeaderId, Message, Method, Request, Response};
+use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode};
 use ringback_ua::{Account, CallKey, EndedBy, TransferKey, UaEvent};
 use world::{PEER, SDP, World, audio, sdp};
 
@@ -300,6 +300,12 @@ fn rule_39_notify_may_overtake_the_202_and_strangers_are_turned_away() {
     assert_eq!(notify(&mut world, &id, "active;expires=60", "SIP/2.0 100 Trying"), 200);
     world.peer_sends(0, World::reply(&refer, 202, "p").build().unwrap());
     assert!(matches!(world.event(0), UaEvent::TransferProgress { .. }));
+    // A fragment may hold more than its start line, or less (RFC 3420 §2).
+    let ringing = "SIP/2.0 180 Ringing\r\nTo: <sip:c@example.com>;tag=c\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(notify(&mut world, &id, "active;expires=60", ringing), 200);
+    assert!(matches!(world.event(0), UaEvent::TransferProgress { status: StatusCode::RINGING, .. }));
+    assert_eq!(notify(&mut world, &id, "active;expires=60", "To: <sip:c@example.com>;tag=c\r\n"), 200);
+    world.no_event(0);
     assert_eq!(notify(&mut world, "refer", "terminated;reason=noresource", "SIP/2.0 200 OK\r\n"), 200);
     assert_eq!(outcome(&mut world, 0), 200);
     assert_eq!(world.ended_by(0), (EndedBy::Us, None));

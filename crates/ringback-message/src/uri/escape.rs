@@ -18,12 +18,23 @@ pub fn unescape(text: &str) -> Cow<'_, [u8]> {
     out.into()
 }
 
+/// What may stand in a component beside `unreserved` (RFC 3261 §25.1).
+pub(super) const USER: &[u8] = b"&=+$,;?/";
+pub(super) const PASSWORD: &[u8] = b"&=+$,";
+pub(super) const PARAM: &[u8] = b"[]/:&+$";
+pub(super) const HEADER: &[u8] = b"[]/?:+$";
+
 /// Text for octets in the user part of a URI: what may not stand there is escaped.
 pub fn escape_user(octets: &[u8]) -> String {
+    escape_but(octets, USER)
+}
+
+/// Text for octets in a component that may hold `unescaped` beside `unreserved`.
+pub(super) fn escape_but(octets: &[u8], unescaped: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(octets.len());
     for octet in octets {
-        if is_unreserved(*octet) || b"&=+$,;?/".contains(octet) {
+        if is_unreserved(*octet) || unescaped.contains(octet) {
             out.push(*octet as char);
         } else {
             let _ = write!(out, "%{octet:02X}");

@@ -31,10 +31,7 @@ impl UriBuf {
 
     /// The `sip` or `sips` URI, where it is one.
     pub fn as_sip(&self) -> Option<SipUri<'_>> {
-        match self.as_uri() {
-            Uri::Sip(uri) => Some(uri),
-            Uri::Other(_) => None,
-        }
+        self.as_uri().as_sip().copied()
     }
 
     /// The text.

@@ -2,7 +2,7 @@
 
 use super::escape::{same_ignoring_case, unescape};
 use super::host::take_host_port_of;
-use super::{Host, UriBuf};
+use super::{Host, MAX_URI_BYTES, UriBuf};
 use crate::ParseError;
 use crate::lex::Cursor;
 use crate::scan::UriMarks;
@@ -46,8 +46,23 @@ pub struct UriParam<'a> {
     pub value: Option<&'a str>,
 }
 
+impl<'a> UriParam<'a> {
+    /// Reads what stands between two semicolons.
+    pub(super) fn read(param: &'a str) -> Self {
+        match param.split_once('=') {
+            Some((name, value)) => Self { name, value: Some(value) },
+            None => Self { name: param, value: None },
+        }
+    }
+
+    /// Whether it has this name.
+    pub fn is(&self, name: &str) -> bool {
+        same_ignoring_case(self.name, name)
+    }
+}
+
 impl<'a> SipUri<'a> {
-    /// `None` where the text is too long for places of sixteen bits.
+    /// `None` where the text is too long.
     pub(crate) fn new(
         text: &'a str,
         secure: bool,
@@ -55,7 +70,9 @@ impl<'a> SipUri<'a> {
         port: Option<u16>,
         places: Places,
     ) -> Option<Self> {
-        u16::try_from(text.len()).ok()?;
+        if text.len() > MAX_URI_BYTES {
+            return None;
+        }
         let (user_end, sign) = places.userinfo.unwrap_or_default();
         Some(Self {
             text,
@@ -165,10 +182,7 @@ impl<'a> SipUri<'a> {
 
     /// The parameters in order.
     pub fn params(&self) -> impl Iterator<Item = UriParam<'a>> + use<'a> {
-        self.params_text().split(';').skip(1).map(|param| match param.split_once('=') {
-            Some((name, value)) => UriParam { name, value: Some(value) },
-            None => UriParam { name: param, value: None },
-        })
+        self.params_text().split(';').skip(1).map(UriParam::read)
     }
 
     /// The first parameter of that name.
@@ -176,7 +190,7 @@ impl<'a> SipUri<'a> {
         if self.bare == self.params_end {
             return None;
         }
-        self.params().find(|param| same_ignoring_case(param.name, name))
+        self.params().find(|param| param.is(name))
     }
 
     /// The `transport` parameter as written.
@@ -192,6 +206,18 @@ impl<'a> SipUri<'a> {
     /// Whether the `lr` parameter is there, in whatever spelling (`lr`, `lr=true`, `%6C%72`).
     pub fn is_loose_router(&self) -> bool {
         self.param("lr").is_some()
+    }
+
+    /// The `gr` parameter of a GRUU (RFC 5627 §5): one instance of a user. Its value names the instance, and is missing in
+    /// a temporary GRUU.
+    pub fn gruu(&self) -> Option<UriParam<'a>> {
+        self.param("gr")
+    }
+
+    /// Whether the `ob` parameter is there: requests to this contact must come by the flow that it was told on
+    /// (RFC 5626 §4.3, §5.3).
+    pub fn is_outbound(&self) -> bool {
+        self.param("ob").is_some()
     }
 
     /// The headers behind the question mark, as written. They are never copied into a request unseen (rule 83).
@@ -297,6 +323,15 @@ mod tests {
     #[test]
     fn escaped_parameter_names_are_found() {
         assert!(sip("sip:cal%6Cer@host5.example.net;%6C%72;n%61me=v%61lue%25%34%31").is_loose_router());
+    }
+
+    #[test]
+    fn instances_and_flows_are_told() {
+        let uri = sip("sip:alice@example.com;gr=urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6;ob");
+        assert_eq!(uri.gruu().unwrap().value, Some("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"));
+        assert!(uri.is_outbound());
+        assert_eq!(sip("sip:tgruu.7hs@example.com;gr").gruu().unwrap().value, None);
+        assert!(sip("sip:a@b;grx").gruu().is_none() && !sip("sip:a@b").is_outbound());
     }
 
     #[test]
