@@ -1,7 +1,7 @@
 //! `sip` URIs in the making.
 
 use super::escape::{HEADER, PARAM, PASSWORD, USER, escape_but};
-use super::{Host, SipUri, UriBuf};
+use super::{Host, SipUri, UriBuf, UriParam};
 use crate::InvalidValue;
 
 /// A `sip` or `sips` URI in the making. What may not stand in a component is escaped there, so that it is read as it was
@@ -23,6 +23,7 @@ pub struct SipUriBuf {
     secure: bool,
     /// User and password with their `@`, as they are written.
     userinfo: String,
+    has_empty_user: bool,
     password: Option<String>,
     host_port: String,
     params: String,
@@ -36,6 +37,7 @@ impl SipUriBuf {
         Self {
             secure: false,
             userinfo: String::new(),
+            has_empty_user: false,
             password: None,
             host_port,
             params: String::new(),
@@ -54,6 +56,7 @@ impl SipUriBuf {
     #[must_use]
     pub fn user(mut self, user: impl AsRef<[u8]>) -> Self {
         self.userinfo = escape_but(user.as_ref(), USER);
+        self.has_empty_user = self.userinfo.is_empty();
         self
     }
 
@@ -103,7 +106,8 @@ impl SipUriBuf {
     /// Ends the building.
     ///
     /// # Errors
-    /// When the host is none, there is a password without a user, or a parameter or header field without a name.
+    /// When the host is none, the user is empty, there is a password without a user, a parameter or header field without
+    /// a name, a parameter with an empty value, or one that stands twice.
     pub fn build(self) -> Result<UriBuf, InvalidValue> {
         let malformed = Err(InvalidValue::Malformed("sip URI"));
         let scheme = if self.secure { "sips" } else { "sip" };
@@ -113,12 +117,23 @@ impl SipUriBuf {
             Some(password) => format!(":{password}"),
             None => String::new(),
         };
+        // Each parameter stands once (§19.1.1).
+        let stands_twice = params_of(&self.params)
+            .enumerate()
+            .any(|(index, param)| params_of(&self.params).take(index).any(|other| other.is(param.name)));
+        if self.has_empty_user || stands_twice || self.params.ends_with('=') || self.params.contains("=;") {
+            return malformed;
+        }
         if self.headers.contains("?=") || self.headers.contains("&=") {
             return malformed;
         }
         let Self { userinfo, host_port, params, headers, .. } = self;
         UriBuf::new(&format!("{scheme}:{userinfo}{password}{at}{host_port}{params}{headers}")).or(malformed)
     }
+}
+
+fn params_of(text: &str) -> impl Iterator<Item = UriParam<'_>> {
+    text.split(';').skip(1).map(UriParam::read)
 }
 
 /// The parts of a URI, to make another of.
@@ -131,6 +146,7 @@ impl From<SipUri<'_>> for SipUriBuf {
         Self {
             secure: uri.is_secure(),
             userinfo: uri.user().unwrap_or_default().to_owned(),
+            has_empty_user: false,
             password: uri.password().map(str::to_owned),
             host_port,
             params: uri.without_headers()[uri.bare().len()..].to_owned(),
@@ -168,6 +184,9 @@ mod tests {
             SipUriBuf::new(""),
             SipUriBuf::new("a").password("x"),
             SipUriBuf::new("a").flag(""),
+            SipUriBuf::new("a").user(""),
+            SipUriBuf::new("a").param("x", ""),
+            SipUriBuf::new("a").param("x", "1").flag("X"),
             SipUriBuf::new("a").header("", "x"),
         ] {
             assert!(broken.clone().build().is_err(), "{broken:?}");

@@ -1,59 +1,30 @@
 //! The header part of `sip` URIs, and requests that follow it (RFC 3261 §19.1.1, §19.1.5).
 
 use super::{SipUri, UriBuf, unescape};
-use crate::edit::check;
 use crate::{HeaderId, Method, Request, RequestBuilder};
 use std::borrow::Cow;
 
 /// One field of a header part, escapes resolved: name and value.
 type Escaped<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
-/// What a stranger's URI must not decide (RFC 3261 §19.1.5, rule 83): who we are and where the request goes, what we can
-/// do, what stands in the body, and what proves something.
-const NOT_HONOURED: [HeaderId; 38] = [
-    // Obviously dangerous.
-    HeaderId::FROM,
-    HeaderId::CALL_ID,
-    HeaderId::CSEQ,
-    HeaderId::VIA,
-    HeaderId::RECORD_ROUTE,
-    // The way of the request, and how far it goes.
-    HeaderId::TO,
-    HeaderId::ROUTE,
-    HeaderId::PATH,
-    HeaderId::SERVICE_ROUTE,
-    HeaderId::MAX_FORWARDS,
-    HeaderId::MAX_BREADTH,
-    // Location and capabilities.
-    HeaderId::ACCEPT,
-    HeaderId::ACCEPT_ENCODING,
-    HeaderId::ACCEPT_LANGUAGE,
-    HeaderId::ALLOW,
-    HeaderId::ALLOW_EVENTS,
-    HeaderId::CONTACT,
-    HeaderId::ORGANIZATION,
-    HeaderId::SUPPORTED,
-    HeaderId::USER_AGENT,
-    HeaderId::REQUIRE,
-    HeaderId::PROXY_REQUIRE,
-    // What describes the body, which is checked by who writes it.
-    HeaderId::CONTENT_DISPOSITION,
-    HeaderId::CONTENT_ENCODING,
-    HeaderId::CONTENT_LANGUAGE,
-    HeaderId::CONTENT_LENGTH,
-    HeaderId::CONTENT_TYPE,
-    HeaderId::DATE,
-    HeaderId::MIME_VERSION,
-    HeaderId::TIMESTAMP,
-    // What only the sender or its network can say of itself.
-    HeaderId::AUTHORIZATION,
-    HeaderId::PROXY_AUTHORIZATION,
-    HeaderId::IDENTITY,
-    HeaderId::P_ASSERTED_IDENTITY,
-    HeaderId::P_PREFERRED_IDENTITY,
-    HeaderId::REFERRED_BY,
-    HeaderId::RACK,
-    HeaderId::PRIVACY,
+/// What a stranger's URI may ask of a request of ours: which dialog it concerns, what it is about, and how it is to be
+/// treated.
+///
+/// Whatever else there is stays out. RFC 3261 §19.1.5 names From, Call-ID, CSeq, Via, Record-Route and Route as
+/// dangerous, and what tells of location and capabilities as ours to tell; later RFCs added ways (Path), proofs
+/// (Identity), what networks say (P-Charging-Vector, Diversion), privileges (Resource-Priority) and commands
+/// (Answer-Mode), and will add more, so that a list of what is harmful is never complete.
+const HONOURED: [HeaderId; 10] = [
+    HeaderId::ACCEPT_CONTACT,
+    HeaderId::IN_REPLY_TO,
+    HeaderId::JOIN,
+    HeaderId::PRIORITY,
+    HeaderId::REJECT_CONTACT,
+    HeaderId::REPLACES,
+    HeaderId::REQUEST_DISPOSITION,
+    HeaderId::SUBJECT,
+    HeaderId::TARGET_DIALOG,
+    HeaderId::USER_TO_USER,
 ];
 
 impl<'a> SipUri<'a> {
@@ -67,15 +38,17 @@ impl<'a> SipUri<'a> {
         })
     }
 
-    /// The fields of the header part that a request to this URI may have, by §19.1.5: known ones that do not say who we
-    /// are, where the request goes or what we can do, and that fit into a line (rules 83 and 84). At most 16.
+    /// The fields of the header part that a request to this URI may have, by §19.1.5: those that do not say who we are,
+    /// where the request goes or what we can do, each once, in one line of text (rules 83 and 84).
     pub fn honoured(&self) -> impl Iterator<Item = (HeaderId, Cow<'a, [u8]>)> + use<'a> {
-        self.header_fields()
-            .map(|(name, value)| (HeaderId::from_name(&name), value))
-            .filter(|(id, value)| {
-                *id != HeaderId::OTHER && !NOT_HONOURED.contains(id) && check(value).is_ok()
-            })
-            .take(16)
+        let mut taken = [false; HONOURED.len()];
+        self.header_fields().filter_map(move |(name, value)| {
+            let id = HeaderId::from_name(&name);
+            let place = HONOURED.iter().position(|honoured| *honoured == id)?;
+            let fits = std::str::from_utf8(&value)
+                .is_ok_and(|text| !text.is_empty() && !text.contains(char::is_control));
+            (fits && !std::mem::replace(&mut taken[place], true)).then_some((id, value))
+        })
     }
 
     /// The method that a request to this URI should have: INVITE where it names none (§19.1.1).
@@ -140,6 +113,44 @@ mod tests {
             honoured,
             [(HeaderId::REPLACES, b"1;to-tag=2".to_vec()), (HeaderId::PRIORITY, b"urgent".to_vec())]
         );
+    }
+
+    #[test]
+    fn rule_83_what_later_rfcs_made_dangerous_is_dropped_too() {
+        for name in [
+            "Answer-Mode",
+            "Priv-Answer-Mode",
+            "Resource-Priority",
+            "P-Charging-Vector",
+            "P-Asserted-Service",
+            "P-Access-Network-Info",
+            "P-Served-User",
+            "Diversion",
+            "History-Info",
+            "Session-Expires",
+            "Event",
+            "Expires",
+            "Security-Verify",
+            "Geolocation",
+            "Reply-To",
+            "Alert-Info",
+            "Call-Info",
+            "X-Own",
+            "To",
+        ] {
+            let text = format!("sip:a@b?{name}=x&Priority=urgent");
+            let uri: UriBuf = text.parse().unwrap();
+            let honoured: Vec<_> = uri.as_sip().unwrap().honoured().map(|(id, _)| id).collect();
+            assert_eq!(honoured, [HeaderId::PRIORITY], "{name}");
+        }
+    }
+
+    #[test]
+    fn each_field_is_honoured_once() {
+        let uri: UriBuf = "sip:a@b?Replaces=1&s=x%07&Subject=y&replaces=2&s=z&Join=%FF".parse().unwrap();
+        let honoured: Vec<_> =
+            uri.as_sip().unwrap().honoured().map(|(id, value)| (id, value.into_owned())).collect();
+        assert_eq!(honoured, [(HeaderId::REPLACES, b"1".to_vec()), (HeaderId::SUBJECT, b"y".to_vec())]);
     }
 
     #[test]

@@ -125,14 +125,14 @@ impl<'a> TelUri<'a> {
     }
 
     /// The number as user of a `sip` URI at `host`, marked by `user=phone` (RFC 3261 §19.1.6): in lower case, `isub`
-    /// first and the other parameters by their names, so that others who do the same get the same text.
+    /// and `postd` first and the other parameters by their names, so that others who do the same get the same text.
     ///
     /// # Errors
     /// When `host` is no host.
     pub fn to_sip(&self, host: &str) -> Result<UriBuf, InvalidValue> {
         let mut params: Vec<String> =
             self.text[self.number_end..].split(';').skip(1).map(str::to_ascii_lowercase).collect();
-        params.sort_by_key(|param| (!param.starts_with("isub="), param.clone()));
+        params.sort_by(|a, b| rank(a, &["isub", "postd"]).cmp(&rank(b, &["isub", "postd"])));
         let mut user = self.number().to_ascii_lowercase();
         for param in params {
             user.push(';');
@@ -164,17 +164,23 @@ impl SipUri<'_> {
 
 /// A `tel` URI in the making.
 #[derive(Clone, Debug)]
-pub struct TelUriBuf(String);
+pub struct TelUriBuf {
+    number: String,
+    is_global: bool,
+    /// Each as it is written.
+    params: Vec<String>,
+}
 
 impl TelUriBuf {
     /// A global number: `+1-201-555-0123`.
     pub fn global(number: &str) -> Self {
-        Self(format!("{SCHEME}{number}"))
+        Self { number: number.to_owned(), is_global: true, params: Vec::new() }
     }
 
     /// A local number with the domain or the global prefix in which it is valid.
     pub fn local(number: &str, context: &str) -> Self {
-        Self(format!("{SCHEME}{number};phone-context={context}"))
+        let local = Self { number: number.to_owned(), is_global: false, params: Vec::new() };
+        local.param("phone-context", context)
     }
 
     /// With an extension at that number.
@@ -192,20 +198,39 @@ impl TelUriBuf {
     /// With a parameter; what may not stand in its value is escaped.
     #[must_use]
     pub fn param(mut self, name: &str, value: &str) -> Self {
-        let value = escape_but(value.as_bytes(), PARAM);
-        self.0.push_str(&format!(";{name}={value}"));
+        // What may not stand in a name is refused in the end: an escape may stand in none.
+        let (name, value) = (escape_but(name.as_bytes(), b""), escape_but(value.as_bytes(), PARAM));
+        self.params.push(format!("{name}={value}"));
         self
     }
 
-    /// Ends the building.
+    /// Ends the building. `isub` and `ext` come first, then the context, then the others by their names (RFC 3966 §3).
     ///
     /// # Errors
     /// When it is out of the grammar of RFC 3966 §3.
-    pub fn build(self) -> Result<UriBuf, InvalidValue> {
-        let uri = UriBuf::new(&self.0).map_err(|_| InvalidValue::Malformed("tel URI"))?;
-        TelUri::parse(self.0.as_bytes()).map_err(|_| InvalidValue::Malformed("tel URI"))?;
-        Ok(uri)
+    pub fn build(mut self) -> Result<UriBuf, InvalidValue> {
+        let malformed = InvalidValue::Malformed("tel URI");
+        let fits = if self.is_global { is_global(&self.number) } else { is_local(&self.number) };
+        if !fits {
+            return Err(malformed);
+        }
+        let first = ["isub", "ext", "phone-context"];
+        self.params.sort_by(|a, b| rank(a, &first).cmp(&rank(b, &first)));
+        let mut text = format!("{SCHEME}{}", self.number);
+        for param in &self.params {
+            text.push(';');
+            text.push_str(param);
+        }
+        TelUri::parse(text.as_bytes()).map_err(|_| malformed)?;
+        Ok(UriBuf::from_checked(&text))
     }
+}
+
+/// Where a parameter comes among others: some first, the others by their names.
+fn rank<'a>(param: &'a str, first: &[&str]) -> (usize, &'a str) {
+    let name = param.split('=').next().unwrap_or_default();
+    let place = first.iter().position(|first| first.eq_ignore_ascii_case(name));
+    (place.unwrap_or(first.len()), name)
 }
 
 fn is_separator(letter: char) -> bool {
@@ -374,6 +399,7 @@ mod tests {
         for (from, sip) in [
             ("tel:+358-555-1234567", "sip:+358-555-1234567@foo.com;user=phone"),
             ("tel:+1;Z=b;EXT=2;isub=A%20:", "sip:+1;isub=a%20%3A;ext=2;z=b@foo.com;user=phone"),
+            ("tel:+1;a-b=1;a=2;POSTD=PP22", "sip:+1;postd=pp22;a=2;a-b=1@foo.com;user=phone"),
             ("tel:*1#;phone-context=a.b", "sip:*1%23;phone-context=a.b@foo.com;user=phone"),
         ] {
             let tel = tel(from);
@@ -397,9 +423,17 @@ mod tests {
     #[test]
     fn what_is_built_is_within_the_grammar() {
         let built = TelUriBuf::local("7042", "example.com").extension("12").subaddress("a b").build();
-        assert_eq!(built.unwrap().as_str(), "tel:7042;phone-context=example.com;ext=12;isub=a%20b");
+        assert_eq!(built.unwrap().as_str(), "tel:7042;isub=a%20b;ext=12;phone-context=example.com");
         assert!(TelUriBuf::global("+1\r\n").build().is_err());
         assert!(TelUriBuf::global("1").build().is_err());
+        assert!(TelUriBuf::local("+1", "a.b").build().is_err());
+        // Nothing of a number or a name becomes another parameter.
+        assert!(TelUriBuf::global("+1;ext=2").build().is_err());
+        assert!(TelUriBuf::global("+1").param("a;b", "1").build().is_err());
+        assert!(TelUriBuf::global("+1").param("a=b", "1").build().is_err());
+        assert!(TelUriBuf::global("+1").param("a", "1").param("A", "2").build().is_err());
+        let built = TelUriBuf::global("+1").param("b-c", "1").param("b", "2;x").build();
+        assert_eq!(built.unwrap().as_str(), "tel:+1;b=2%3Bx;b-c=1");
         assert!(TelUriBuf::global("+1").param("a;b", "").build().is_err());
     }
 }

@@ -51,7 +51,11 @@ impl<'a> UrnUri<'a> {
         }
         let rest = &text[namespace_end + 1..];
         let specific = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
-        if specific.is_empty() || specific.starts_with('/') || !specific.bytes().all(is_pchar_or_slash) {
+        if specific.is_empty()
+            || specific.starts_with('/')
+            || !specific.bytes().all(is_pchar_or_slash)
+            || has_broken_escape(specific)
+        {
             return Err(ParseError::new(namespace_end + 1, "NSS"));
         }
         let specific_end = namespace_end + 1 + specific.len();
@@ -140,6 +144,13 @@ impl fmt::Display for Service<'_> {
     }
 }
 
+/// Whether a `%` has not two digits behind it.
+fn has_broken_escape(text: &str) -> bool {
+    text.split('%').skip(1).any(|behind| {
+        !behind.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
 fn is_pchar_or_slash(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte)
 }
@@ -226,6 +237,9 @@ mod tests {
             "urn:ab:c?d",
             "urn:a_b:c",
             "urn:ab:c[",
+            "urn:ab:%4",
+            "urn:ab:%4g",
+            "urn:ab:%%41",
             "tel:ab:c",
         ] {
             assert!(UrnUri::parse(text.as_bytes()).is_err(), "{text}");
