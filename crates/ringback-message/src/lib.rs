@@ -34,11 +34,11 @@
 //! A link becomes a request without its writer deciding what only we decide, and numbers become addresses:
 //!
 //! ```
-//! use ringback_message::{Request, SipUriBuf, TelUriBuf, Uri};
+//! use ringback_message::{Method, Request, SipUriBuf, TelUriBuf, Uri};
 //!
 //! let link = SipUriBuf::new("example.com").user("bob").header("Subject", "lunch?").header("Via", "x").build()?;
 //! assert_eq!(link.as_str(), "sip:bob@example.com?Subject=lunch?&Via=x");
-//! let invite = Request::to_uri(&link.as_sip().expect("it is a sip URI")).build()?;
+//! let invite = Request::to_uri(Method::INVITE, &link.as_sip().expect("it is a sip URI")).build()?;
 //! assert!(invite.render().starts_with(b"INVITE sip:bob@example.com SIP/2.0\r\nSubject: lunch?\r\nContent-Length"));
 //!
 //! let number = TelUriBuf::global("+1-201-555-0123").build()?;

@@ -77,20 +77,21 @@ impl<'a> SipUri<'a> {
 }
 
 impl Request {
-    /// Starts the request that a URI asks for (RFC 3261 §19.1.5): its method, and of its header part what may be
-    /// honoured without a look at it. Fields that every request has are left to the caller, and so is the body.
+    /// Starts a request to a URI (RFC 3261 §19.1.5) with what of its header part may be honoured without a look at it.
+    /// The method is the caller's, who may ask the URI for [its own](SipUri::method): a link that a stranger made must
+    /// not end calls or registrations. Fields that every request has are left to the caller, and so is the body.
     ///
     /// ```
-    /// use ringback_message::{HeaderId, Request, UriBuf};
+    /// use ringback_message::{HeaderId, Method, Request, UriBuf};
     ///
-    /// let link = UriBuf::new("sip:bob@example.com;method=MESSAGE?Subject=next%20week&Route=%3Csip%3Aevil.example%3E")?;
-    /// let request = Request::to_uri(&link.as_sip().expect("it is a sip URI")).build()?;
-    /// assert!(request.render().starts_with(b"MESSAGE sip:bob@example.com SIP/2.0\r\nSubject: next week\r\n"));
+    /// let link = UriBuf::new("sip:bob@example.com;method=BYE?Subject=next%20week&Route=%3Csip%3Aevil.example%3E")?;
+    /// let request = Request::to_uri(Method::INVITE, &link.as_sip().expect("it is a sip URI")).build()?;
+    /// assert!(request.render().starts_with(b"INVITE sip:bob@example.com SIP/2.0\r\nSubject: next week\r\n"));
     /// assert!(!request.has(HeaderId::ROUTE));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn to_uri(uri: &SipUri<'_>) -> RequestBuilder {
-        let request = Self::builder(uri.method(), uri.as_request_uri());
+    pub fn to_uri(method: Method, uri: &SipUri<'_>) -> RequestBuilder {
+        let request = Self::builder(method, uri.as_request_uri());
         uri.honoured().fold(request, |request, (id, value)| request.header(id, &*value))
     }
 }
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn rule_84_nothing_of_a_uri_leaves_its_line() {
         let uri: UriBuf = "sip:a@b?Subject=a%0AVia:x".parse().unwrap();
-        let request = Request::to_uri(&uri.as_sip().unwrap()).build().unwrap();
+        let request = Request::to_uri(Method::MESSAGE, &uri.as_sip().unwrap()).build().unwrap();
         assert!(!request.has(HeaderId::VIA) && !request.has(HeaderId::SUBJECT));
     }
 
