@@ -10,6 +10,8 @@ use crate::streams::{Queued, Writer};
 use crate::tap::Direction;
 use crate::tls::{explain, is_about_trust};
 use crate::{Core, Outbox, sockets};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
 use pipe::{Octets, Part, Sink, Source};
 use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
 use ringback_transport::FromNetwork;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_rustls::client::TlsStream;
 use web_socket::WebSocket;
 
@@ -120,7 +122,7 @@ async fn make<C: Core>(shared: &Arc<Shared<C>>, to: Target) -> Result<Made, Clos
 async fn plain<C: Core>(shared: Arc<Shared<C>>, to: Option<Target>, stream: TcpStream, peer: SocketAddr) {
     let local = prepared(&stream, peer);
     let (reader, writer) = stream.into_split();
-    let (source, sink) = (Octets::reading(reader), Octets::writing(writer));
+    let (source, sink) = (Octets(reader), Octets(writer));
     serve(shared, to, Ends { protocol: Protocol::Tcp, local, peer }, source, sink).await;
 }
 
@@ -196,6 +198,7 @@ async fn serve<C: Core>(
     source: impl Source,
     sink: impl Sink,
 ) {
+    // One that allocates for what waits, and nothing while nothing does.
     let (queue, waiting) = mpsc::channel(shared.config.max_queued);
     let (queued, kill) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let Some(flow) = open(&shared, to, ends, Writer { queue, queued: queued.clone(), kill: kill.clone() })
@@ -298,7 +301,13 @@ async fn write<C: Core>(
     queued: &AtomicUsize,
 ) {
     let mut batch: Vec<Queued> = Vec::new();
-    while waiting.recv_many(&mut batch, WRITES).await > 0 {
+    while let Some(first) = waiting.next().await {
+        batch.push(first);
+        while batch.len() < WRITES
+            && let Ok(next) = waiting.try_recv()
+        {
+            batch.push(next);
+        }
         let written = tokio::time::timeout(shared.config.write_timeout, sink.write(&batch)).await;
         if !matches!(written, Ok(Ok(()))) {
             return;

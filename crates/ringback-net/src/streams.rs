@@ -3,6 +3,7 @@
 use crate::drops::{self, Drops};
 use crate::{NetConfig, OsEntropy};
 use bytes::Bytes;
+use futures::channel::mpsc;
 use ringback_message::{Message, ParseError};
 use ringback_sansio::{CloseReason, Entropy as _, Flow, FlowId, Machine as _, Map, Target};
 use ringback_transport::{FromNetwork, Transport, TransportConfig, TransportOutput};
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 /// What the transport reports, to be handled without the lock.
 pub(crate) enum Event<T> {
@@ -192,7 +193,7 @@ impl<T> Streams<T> {
     }
 
     fn queue(&mut self, now: Instant, id: FlowId, len: usize, what: Queued) {
-        let Some(writer) = self.writers.get(&id) else { return };
+        let Some(writer) = self.writers.get_mut(&id) else { return };
         let queued = writer.queued.fetch_add(len, Ordering::Relaxed);
         if queued + len > self.max_queued_bytes.max(len) || writer.queue.try_send(what).is_err() {
             // Fault 4: a peer that does not read is closed, not buffered. The transactions that wait for it have

@@ -99,6 +99,11 @@ impl Running {
         assert!(sent.is_ok_and(|status| status.success()), "kill {name}");
     }
 
+    /// What the system calls it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn wait(mut self) -> std::process::ExitStatus {
         self.child.wait().expect("it was started")
     }

@@ -1,12 +1,15 @@
 //! What a connection is read from and written to: octets that are to be cut into messages, or whole messages.
 
 use crate::streams::Queued;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use std::future::poll_fn;
 use std::io;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-/// How much is read at once: little while little comes, for thousands of connections are idle.
-const READ: std::ops::RangeInclusive<usize> = 1 << 10..=16 << 10;
+/// How much is read at once.
+const READ: usize = 16 << 10;
 
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,32 +37,22 @@ pub(super) trait Sink: Send {
     fn end(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// A stream, or one half of it.
-pub(super) struct Octets<S> {
-    stream: S,
-    buffer: BytesMut,
-    want: usize,
-}
-
-impl<S> Octets<S> {
-    pub(super) fn reading(stream: S) -> Self {
-        Self { stream, buffer: BytesMut::new(), want: *READ.start() }
-    }
-
-    pub(super) fn writing(stream: S) -> Self {
-        Self { stream, buffer: BytesMut::new(), want: 0 }
-    }
-}
+/// A stream, or one half of it. It keeps no buffer: most connections are idle most of the time.
+pub(super) struct Octets<S>(pub(super) S);
 
 impl<S: AsyncRead + Unpin + Send> Source for Octets<S> {
     async fn next(&mut self) -> io::Result<Option<Part>> {
-        self.buffer.reserve(self.want);
-        match self.stream.read_buf(&mut self.buffer).await? {
-            0 => return Ok(None),
-            read if read >= self.want => self.want = (self.want * 4).min(*READ.end()),
-            _ => self.want = *READ.start(),
-        }
-        Ok(Some(Part::Octets(self.buffer.split().freeze())))
+        poll_fn(|cx| {
+            // On the stack of this poll, so that it is there only while something is read.
+            let mut space = [const { MaybeUninit::uninit() }; READ];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            let polled = Pin::new(&mut self.0).poll_read(cx, &mut buffer);
+            polled.map_ok(|()| match buffer.filled() {
+                [] => None,
+                read => Some(Part::Octets(Bytes::copy_from_slice(read))),
+            })
+        })
+        .await
     }
 }
 
@@ -71,22 +64,22 @@ impl<S: AsyncWrite + Unpin + Send> Sink for Octets<S> {
             Queued::Ping => None,
         });
         match (messages.next(), messages.next()) {
-            (Some(only), None) => self.stream.write_all(only).await?,
+            (Some(only), None) => self.0.write_all(only).await?,
             (Some(first), Some(second)) => {
                 let all = [first, second].into_iter().chain(messages);
                 let all = all.fold(Vec::new(), |mut all, bytes| {
                     all.extend_from_slice(bytes);
                     all
                 });
-                self.stream.write_all(&all).await?;
+                self.0.write_all(&all).await?;
             }
             (None, _) => {}
         }
         // TLS may keep a rest to itself.
-        self.stream.flush().await
+        self.0.flush().await
     }
 
     async fn end(&mut self) {
-        let _ = self.stream.shutdown().await;
+        let _ = self.0.shutdown().await;
     }
 }

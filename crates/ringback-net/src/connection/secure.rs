@@ -125,6 +125,6 @@ async fn run<C: Core>(
     reader: impl AsyncRead + Unpin + Send,
     writer: impl AsyncWrite + Unpin + Send,
 ) {
-    let (source, sink) = (Octets::reading(reader), Octets::writing(writer));
+    let (source, sink) = (Octets(reader), Octets(writer));
     super::serve(shared, to, Ends { protocol: Protocol::Tls, local, peer }, source, sink).await;
 }
