@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Tells what a message has that its RFCs do not allow, as a compiler does
     Lint(Lint),
+    /// Makes or answers many calls, and tells how fast and how well that went
+    Load(crate::load::Load),
 }
 
 /// Options of `ringback serve`.

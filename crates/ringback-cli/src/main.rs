@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod doctor;
 mod lint;
+mod load;
 mod out;
 mod outcome;
 mod phone;
@@ -62,6 +63,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Why(args) => why::why(args).await,
         Command::Stats(args) => stats::stats(args).await,
         Command::Trace(args) => trace::trace(&args),
+        Command::Load(args) => load::load(args).await,
         Command::Lint(args) => return Ok(lint::lint(&args)),
     };
     done.map(|()| ExitCode::SUCCESS)
