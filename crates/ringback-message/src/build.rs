@@ -2,8 +2,8 @@
 
 use crate::edit::Value;
 use crate::header::Header;
-use crate::index::{MAX_FIELDS, MAX_HEADER_BYTES};
 use crate::lex::{trim_end, trim_start};
+use crate::limits::{MAX_FIELDS, MAX_HEADER_BYTES};
 use crate::message::{Field, Message, Request, Response, Source, Span, StartLine};
 use crate::scan::{count_breaks, space_or_control};
 use crate::{HeaderId, InvalidValue, Method, Output, StatusCode};

@@ -305,8 +305,8 @@ impl Message {
 
     /// Keeps the overlay, whose offsets are sixteen bits wide, within its bounds.
     fn reserve(&self, more: usize) -> Result<(), InvalidValue> {
-        let fits = self.overlay.len() + more <= crate::index::MAX_HEADER_BYTES;
-        if fits && self.fields.len() < crate::index::MAX_FIELDS + 64 {
+        let fits = self.overlay.len() + more <= crate::limits::MAX_HEADER_BYTES;
+        if fits && self.fields.len() < crate::limits::MAX_FIELDS + 64 {
             Ok(())
         } else {
             Err(InvalidValue::TooLong)

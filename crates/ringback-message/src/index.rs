@@ -3,14 +3,9 @@
 use crate::lex::{decimal, is_lws, is_token, trim, trim_end, trim_start};
 use crate::message::{Field, Source, Span, StartLine};
 use crate::scan::{self, Controls};
-use crate::{HeaderId, Method, ParseError, StatusCode};
+use crate::{HeaderId, Limits, Method, ParseError, StatusCode};
 use bytes::Bytes;
 use smallvec::SmallVec;
-
-/// The longest header section, start line and empty line included, in bytes: offsets are sixteen bits wide.
-pub const MAX_HEADER_BYTES: usize = 65_535;
-/// The most header fields in one message (fault 7).
-pub const MAX_FIELDS: usize = 256;
 
 /// What a start line says.
 pub(crate) struct Start {
@@ -23,6 +18,7 @@ pub(crate) struct Start {
 /// Finds the places in a header section, from its first byte on.
 pub(crate) struct Indexer<'a> {
     lines: Lines<'a>,
+    limits: &'a Limits,
     /// Where the next line begins.
     at: usize,
 }
@@ -32,21 +28,23 @@ impl<'a> Indexer<'a> {
     ///
     /// # Errors
     /// When it cannot even be told whether this is a request or a response.
-    pub(crate) fn start(buf: &'a Bytes) -> Result<(Self, Start), ParseError> {
+    #[inline(always)]
+    pub(crate) fn start(buf: &'a Bytes, limits: &'a Limits) -> Result<(Self, Start), ParseError> {
         let mut lines = Lines { bytes: buf, controls: Controls::new(buf), stray: None };
         let (end, at) = lines.next();
         if end == buf.len() {
             return Err(ParseError::new(0, "SIP-message"));
         }
-        if end >= MAX_HEADER_BYTES {
+        if at > usize::from(limits.head) {
             return Err(ParseError::with_status(0, "start line", StatusCode::MESSAGE_TOO_LARGE));
         }
-        let start = start_line(buf, end, at)?;
-        Ok((Self { lines, at }, start))
+        let start = start_line(buf, end, at, limits)?;
+        Ok((Self { lines, limits, at }, start))
     }
 
     /// Reads the header fields. Says where the body begins, and what is wrong that does not keep the message from
     /// being answered.
+    #[inline(always)]
     pub(crate) fn fields(mut self, fields: &mut SmallVec<[Field; 32]>) -> (usize, Option<ParseError>) {
         let bytes = self.lines.bytes;
         let mut at = self.at;
@@ -58,6 +56,9 @@ impl<'a> Indexer<'a> {
             }
             let (mut end, mut next) = self.lines.next();
             if end == at {
+                if next > usize::from(self.limits.head) {
+                    return (bytes.len(), Some(too_large(at)));
+                }
                 at = next;
                 break;
             }
@@ -65,10 +66,9 @@ impl<'a> Indexer<'a> {
             while matches!(bytes.get(next), Some(b' ' | b'\t')) {
                 (end, next) = self.lines.next();
             }
-            if next > MAX_HEADER_BYTES || fields.len() == MAX_FIELDS {
+            if next > usize::from(self.limits.head) || fields.len() == usize::from(self.limits.fields) {
                 // What follows stays unread: the message is answered by what was found so far.
-                let error = ParseError::with_status(at, "header section", StatusCode::MESSAGE_TOO_LARGE);
-                return (bytes.len(), Some(error));
+                return (bytes.len(), Some(too_large(at)));
             }
             let field = header_line(bytes, at, end, next);
             if field.name == field.line {
@@ -82,6 +82,11 @@ impl<'a> Indexer<'a> {
         }
         (at, defect)
     }
+}
+
+#[cold]
+fn too_large(at: usize) -> ParseError {
+    ParseError::with_status(at, "header section", StatusCode::MESSAGE_TOO_LARGE)
 }
 
 /// Cuts a header section into lines.
@@ -149,7 +154,7 @@ fn header_line(bytes: &[u8], at: usize, end: usize, next: usize) -> Field {
     Field::new(Source::Received, [at, at + name.len(), start, start + value.len(), next], id)
 }
 
-fn start_line(buf: &Bytes, end: usize, next: usize) -> Result<Start, ParseError> {
+fn start_line(buf: &Bytes, end: usize, next: usize, limits: &Limits) -> Result<Start, ParseError> {
     let line = &buf[..end];
     let mut defect = None;
     if line.len() > 4 && line[..4].eq_ignore_ascii_case(b"SIP/") {
@@ -178,6 +183,9 @@ fn start_line(buf: &Bytes, end: usize, next: usize) -> Result<Start, ParseError>
     if exact.len() != uri.len() || uri.is_empty() {
         // RFC 4475 §3.1.2.8 to 10: superfluous white space may be answered with 400.
         defect.get_or_insert(ParseError::new(method_end, "Request-Line"));
+    }
+    if uri.len() > usize::from(limits.uri) {
+        defect = Some(ParseError::with_status(uri.start, "Request-URI", StatusCode::REQUEST_URI_TOO_LONG));
     }
     let lead = line[uri.clone()].iter().take_while(|byte| is_lws(**byte)).count().min(uri.len());
     let uri = Span::new(Source::Received, uri.start + lead, uri.start + lead + exact.len());

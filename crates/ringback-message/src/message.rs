@@ -3,7 +3,7 @@
 use crate::header::Header;
 use crate::index::{Indexer, Start};
 use crate::lex::{Elements, decimal, trim};
-use crate::{HeaderId, Method, Output, ParseError, StatusCode, Uri};
+use crate::{HeaderId, Limits, Method, Output, ParseError, StatusCode, Uri};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::fmt;
@@ -41,6 +41,8 @@ pub struct Message {
     pub(crate) fields: SmallVec<[Field; 32]>,
     pub(crate) body: Bytes,
     version_ok: bool,
+    /// How many values a row that was received may hold.
+    elements: u16,
     defect: Option<ParseError>,
 }
 
@@ -129,10 +131,25 @@ impl Message {
     /// message from being answered is left for [`validate`](Self::validate) to report.
     ///
     /// # Errors
-    /// When it cannot be told whether this is a request or a response.
+    /// When it cannot be told whether this is a request or a response, or the start line is longer than a header
+    /// section may be.
     pub fn parse(bytes: impl Into<Bytes>) -> Result<Self, ParseError> {
-        let received = bytes.into();
-        let (indexer, Start { line, version_ok, defect }) = Indexer::start(&received)?;
+        Self::index(bytes.into(), &Limits::DEFAULT)
+    }
+
+    /// Indexes a message as [`parse`](Self::parse) does, and takes no more than these limits. Where one is passed,
+    /// [`validate`](Self::validate) says so; fields beyond it are not read.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_with(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self, ParseError> {
+        Self::index(bytes.into(), limits)
+    }
+
+    /// Inlined, so that usual limits are constants in its loops.
+    #[inline(always)]
+    fn index(received: Bytes, limits: &Limits) -> Result<Self, ParseError> {
+        let (indexer, Start { line, version_ok, defect }) = Indexer::start(&received, limits)?;
         let mut message = Self {
             received: received.clone(),
             overlay: Output::default(),
@@ -140,6 +157,7 @@ impl Message {
             fields: SmallVec::new(),
             body: Bytes::new(),
             version_ok,
+            elements: limits.elements,
             defect,
         };
         let (body, defect) = indexer.fields(&mut message.fields);
@@ -187,7 +205,17 @@ impl Message {
         fields: SmallVec<[Field; 32]>,
         body: Bytes,
     ) -> Self {
-        Self { received, overlay: Output::default(), start, fields, body, version_ok: true, defect: None }
+        let elements = Limits::WIDEST.elements;
+        Self {
+            received,
+            overlay: Output::default(),
+            start,
+            fields,
+            body,
+            version_ok: true,
+            elements,
+            defect: None,
+        }
     }
 
     fn source(&self, source: Source) -> &[u8] {
@@ -266,22 +294,52 @@ impl Message {
         self.first().unwrap_or(Err(ParseError::new(0, H::NAME)))
     }
 
-    /// All values of a field in order, across rows and comma lists.
+    /// All values of a field in order, across rows and comma lists. Of a row that holds more than its
+    /// [limit](Limits::elements) those behind it are left out, and an error comes last.
     pub fn all<'a, H: Header<'a>>(&'a self) -> impl Iterator<Item = Result<H, ParseError>> + use<'a, H> {
         let fields = self.fields.iter();
-        let located =
-            Located { message: self, fields, id: H::ID, name: H::NAME, is_list: H::IS_LIST, row: None };
-        located.map(|(offset, value)| H::parse(value).map_err(|error| error.shifted(offset)))
+        let (id, name, is_list) = (H::ID, H::NAME, H::IS_LIST);
+        let mut located = Located { message: self, fields, id, name, is_list, row: None, refused: None };
+        std::iter::from_fn(move || match located.next() {
+            Some((offset, value)) => Some(H::parse(value).map_err(|error| error.shifted(offset))),
+            None => located.refused.take().map(Err),
+        })
     }
 
-    /// All values of a field in order as they stand, comma lists taken apart where the field is one.
+    /// All values of a field in order as they stand, comma lists taken apart where the field is one. Of a row that
+    /// holds more than its [limit](Limits::elements), which [`validate`](Self::validate) refuses, those behind it are
+    /// left out.
     pub fn values(&self, id: HeaderId) -> impl Iterator<Item = &[u8]> {
         self.located(id).map(|(_, value)| value)
     }
 
     fn located(&self, id: HeaderId) -> Located<'_> {
         let fields = self.fields.iter();
-        Located { message: self, fields, id, name: "", is_list: id.is_list(), row: None }
+        Located { message: self, fields, id, name: "", is_list: id.is_list(), row: None, refused: None }
+    }
+
+    /// Whether a row of this length may hold more values than its limit. A value and its comma take two octets, an empty
+    /// one takes one, and that is how they count.
+    #[inline(always)]
+    pub(crate) fn may_be_crowded(&self, length: u16) -> bool {
+        usize::from(length) >= 2 * usize::from(self.elements)
+    }
+
+    /// Refuses a row of a comma list that was received and holds more values than its limit, at the first of those.
+    #[cold]
+    pub(crate) fn check_row(&self, field: &Field) -> Result<(), ParseError> {
+        if field.source == Source::Overlay || !self.may_be_crowded(field.value_end - field.value) {
+            return Ok(());
+        }
+        let mut left = 2 * usize::from(self.elements);
+        for (at, value) in Elements::new(self.value(field)) {
+            let weight = if value.is_empty() { 1 } else { 2 };
+            if weight > left {
+                return Err(ParseError::new(usize::from(field.value) + at, "list elements"));
+            }
+            left -= weight;
+        }
+        Ok(())
     }
 
     /// Whether the field is there.
@@ -320,7 +378,8 @@ impl Message {
     /// A copy that shares no bytes with the buffer it was read from, for keeping a small message that pins a
     /// large buffer.
     pub fn detach(&self) -> Self {
-        Self::parse(self.render()).expect("a message that was read can be read again")
+        let copy = Self::parse_with(self.render(), &Limits::WIDEST);
+        Self { elements: self.elements, ..copy.expect("a message that was read can be read again") }
     }
 }
 
@@ -334,6 +393,8 @@ struct Located<'a> {
     is_list: bool,
     /// Where the value of the row begins that is gone through, and what is left of it.
     row: Option<(usize, Elements<'a>)>,
+    /// That a row held too many.
+    refused: Option<ParseError>,
 }
 
 impl<'a> Iterator for Located<'a> {
@@ -349,9 +410,23 @@ impl<'a> Iterator for Located<'a> {
             }
             let (message, id, name) = (self.message, self.id, self.name);
             let field = self.fields.find(|field| message.is_named(field, id, name))?;
-            let value = self.message.value(field);
+            let mut value = message.value(field);
+            if self.is_list && message.may_be_crowded(field.value_end - field.value) {
+                value = self.uncrowded(field, value);
+            }
             self.row = Some((field.value.into(), Elements::of(value, self.is_list)));
         }
+    }
+}
+
+impl<'a> Located<'a> {
+    /// The part of a row that its limit leaves.
+    #[cold]
+    fn uncrowded(&mut self, field: &Field, value: &'a [u8]) -> &'a [u8] {
+        let Err(error) = self.message.check_row(field) else { return value };
+        self.refused.get_or_insert(error);
+        let kept = trim(&value[..error.offset as usize - usize::from(field.value)]);
+        kept.strip_suffix(b",").unwrap_or(kept)
     }
 }
 

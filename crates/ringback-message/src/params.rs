@@ -2,6 +2,7 @@
 
 use crate::header::displayed_as_written;
 use crate::lex::{Cursor, unquote};
+use crate::limits::MAX_PARAMS;
 use crate::scan::param_end;
 use crate::{Output, ParseError, Value};
 use std::borrow::Cow;
@@ -31,9 +32,6 @@ impl<'a> Param<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// At most so many parameters in one value (faults 7 and 8: bombs of parameters).
-    pub(crate) const MOST: usize = 64;
-
     /// Parameters that were read before, from the first semicolon on.
     pub(crate) fn checked(value: &'a [u8]) -> Self {
         Self(value)
@@ -53,7 +51,7 @@ impl<'a> Params<'a> {
             if !cursor.eat_padded(b';') {
                 break;
             }
-            if count == Self::MOST {
+            if count == MAX_PARAMS {
                 return Err(cursor.error(rule));
             }
             take_raw(cursor, rule)?;
@@ -311,7 +309,7 @@ mod tests {
         assert!(Params::parse(b";;").is_err());
         assert!(Params::parse(b";=a").is_err());
         assert!(Params::parse(b";a=\"open").is_err());
-        assert!(Params::parse(&b";a".repeat(Params::MOST + 1)).is_err());
-        assert!(Params::parse(&b";a".repeat(Params::MOST)).is_ok());
+        assert!(Params::parse(&b";a".repeat(MAX_PARAMS + 1)).is_err());
+        assert!(Params::parse(&b";a".repeat(MAX_PARAMS)).is_ok());
     }
 }

@@ -7,6 +7,7 @@
 use crate::Params;
 use crate::header::{NameAddr, Via};
 use crate::lex::decimal;
+use crate::limits::MAX_PARAMS;
 use crate::scan::Marks;
 use crate::uri::{Host, MAX_URI_BYTES, Places, PlainHost, SipUri, Uri};
 use std::ops::Range;
@@ -238,7 +239,7 @@ fn rest_params<'a>(
         let name = at + 1;
         (at, octet) = marks.next();
         let name_end = at;
-        if at == name || count == Params::MOST {
+        if at == name || count == MAX_PARAMS {
             return None;
         }
         count += 1;

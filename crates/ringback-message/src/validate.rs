@@ -78,6 +78,9 @@ impl Message {
             return Err(defect);
         }
         let found = Essentials::of(&self.fields);
+        if self.may_be_crowded(found.longest) {
+            self.check_rows()?;
+        }
         for id in [HeaderId::FROM, HeaderId::TO, HeaderId::CALL_ID, HeaderId::CSEQ] {
             if found.count[usize::from(PLACES[id.index()])] != 1 {
                 return Err(ParseError::new(self.offset_of(id), id.name()));
@@ -103,6 +106,12 @@ impl Message {
             return Err(ParseError::new(self.offset_of(HeaderId::MAX_FORWARDS), MaxForwards::ID.name()));
         }
         Ok(routing)
+    }
+
+    #[cold]
+    fn check_rows(&self) -> Result<(), ParseError> {
+        let long = self.fields.iter().filter(|field| self.may_be_crowded(field.value_end - field.value));
+        long.filter(|field| field.id.is_list()).try_for_each(|field| self.check_row(field))
     }
 
     fn offset_of(&self, id: HeaderId) -> usize {
@@ -140,17 +149,20 @@ static PLACES: [u8; 256] = {
 struct Essentials<'a> {
     first: [Option<&'a Field>; 7],
     count: [u16; 7],
+    /// How long the longest value is.
+    longest: u16,
 }
 
 impl<'a> Essentials<'a> {
     fn of(fields: &'a [Field]) -> Self {
-        let mut found = Self { first: [None; 7], count: [0; 7] };
+        let mut found = Self { first: [None; 7], count: [0; 7], longest: 0 };
         for field in fields {
             let place = usize::from(PLACES[field.id.index()]);
             if found.count[place] == 0 {
                 found.first[place] = Some(field);
             }
             found.count[place] += 1;
+            found.longest = found.longest.max(field.value_end - field.value);
         }
         found
     }

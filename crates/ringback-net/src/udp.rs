@@ -56,7 +56,7 @@ pub(crate) async fn serve<C: Core>(shared: Arc<Shared<C>>, listener: usize, work
                 }
                 continue;
             }
-            match via::receive(&flow, bytes) {
+            match via::receive_with(&flow, bytes, &shared.config.transport.framing.message) {
                 Inbound::Message(message) => shared.core.received(now, flow, message, &mut out),
                 Inbound::KeepAlive => {}
                 Inbound::Malformed(error, reply) => {

@@ -1,20 +1,27 @@
 //! Cutting messages out of a stream (RFC 3261 §18.3, §7.5).
 
 use bytes::{Buf, Bytes, BytesMut};
-use ringback_message::{MAX_HEADER_BYTES, ParseError, StatusCode, header_end};
+use ringback_message::{Limits, ParseError, StatusCode, header_end};
 
 /// How much of one message is taken.
 #[derive(Clone, Copy, Debug)]
 pub struct FramingLimits {
-    /// The longest header section in bytes, at most 65,535.
-    pub header: usize,
+    /// How much of its header section, over datagrams as well.
+    pub message: Limits,
     /// The longest body in bytes. A longer Content-Length is refused before anything is allocated for it.
     pub body: usize,
 }
 
+impl FramingLimits {
+    /// The longest message in bytes.
+    pub fn longest(&self) -> usize {
+        usize::from(self.message.head) + self.body
+    }
+}
+
 impl Default for FramingLimits {
     fn default() -> Self {
-        Self { header: MAX_HEADER_BYTES, body: 1 << 20 }
+        Self { message: Limits::DEFAULT, body: 1 << 20 }
     }
 }
 
@@ -39,6 +46,8 @@ pub struct Framer {
     buffer: BytesMut,
     /// How far the search for the end of the header came, so that no byte is searched twice.
     searched: usize,
+    /// How long the message is that has begun, once its header section is there.
+    length: Option<usize>,
     broken: bool,
     /// We have sent a ping: a CRLF in front is the answer to it, and not the first half of a ping of theirs.
     pong_due: bool,
@@ -47,7 +56,7 @@ pub struct Framer {
 impl Framer {
     /// A stream of which nothing was read yet.
     pub fn new(limits: FramingLimits) -> Self {
-        Self { limits, buffer: BytesMut::new(), searched: 0, broken: false, pong_due: false }
+        Self { limits, buffer: BytesMut::new(), searched: 0, length: None, broken: false, pong_due: false }
     }
 
     /// Takes what was read. What follows a broken frame is dropped.
@@ -73,11 +82,15 @@ impl Framer {
         if let Some(frame) = self.keep_alive() {
             return Some(frame);
         }
+        if let Some(length) = self.length {
+            return self.cut(length);
+        }
+        let most = usize::from(self.limits.message.head);
         let from = self.searched.saturating_sub(3);
-        let window = &self.buffer[from..self.buffer.len().min(self.limits.header + 1)];
+        let window = &self.buffer[from..self.buffer.len().min(most)];
         let Some(head) = header_end(window).map(|end| from + end) else {
             self.searched = self.buffer.len();
-            if self.buffer.len() > self.limits.header {
+            if self.buffer.len() >= most {
                 return Some(self.fail(ParseError::with_status(
                     0,
                     "header section",
@@ -97,12 +110,17 @@ impl Framer {
             }
             Err(error) => return Some(self.fail(error)),
         };
-        if self.buffer.len() < head + length {
-            self.searched = head.saturating_sub(4);
+        self.length = Some(head + length);
+        self.cut(head + length)
+    }
+
+    /// Takes the message that is so long, once all of it is there.
+    fn cut(&mut self, length: usize) -> Option<Frame> {
+        if self.buffer.len() < length {
             return None;
         }
-        self.searched = 0;
-        Some(Frame::Message(self.buffer.split_to(head + length).freeze()))
+        (self.searched, self.length) = (0, None);
+        Some(Frame::Message(self.buffer.split_to(length).freeze()))
     }
 
     /// Takes line ends before a message; they mean something between messages only (rule 79).
@@ -138,7 +156,7 @@ impl Framer {
         self.broken = true;
         self.searched = 0;
         let head = self.buffer.split().freeze();
-        Frame::Broken(error, head.slice(..head.len().min(self.limits.header)))
+        Frame::Broken(error, head.slice(..head.len().min(self.limits.message.head.into())))
     }
 }
 
@@ -177,6 +195,10 @@ mod tests {
     use proptest::prelude::*;
 
     const TWO: &[u8] = b"\r\n\r\nOPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP b\r\nl: 4\r\n\r\n\r\n\r\n\r\n\r\nBYE sip:a SIP/2.0\r\nContent-Length : 0\r\n\r\n\r\nx: y";
+
+    fn limits(head: u16, body: usize) -> FramingLimits {
+        FramingLimits { message: Limits { head, ..Limits::default() }, body }
+    }
 
     fn frames(chunks: &[&[u8]]) -> Vec<Frame> {
         let mut framer = Framer::new(FramingLimits::default());
@@ -232,7 +254,7 @@ mod tests {
 
     #[test]
     fn rule_81_a_header_without_end_is_cut_off() {
-        let mut framer = Framer::new(FramingLimits { header: 1_000, body: 10 });
+        let mut framer = Framer::new(limits(1_000, 10));
         let mut broken = false;
         for _ in 0..2_000 {
             framer.push(b"x");
@@ -242,10 +264,49 @@ mod tests {
         assert!(broken && !framer.is_partial());
     }
 
+    #[test]
+    fn a_header_just_within_its_limit_passes() {
+        let head = |bytes: usize| {
+            let rest = "BYE sip:a SIP/2.0\r\nl: 0\r\ns: \r\n\r\n".len();
+            format!("BYE sip:a SIP/2.0\r\nl: 0\r\ns: {}\r\n\r\n", "x".repeat(bytes - rest))
+        };
+        for (bytes, fits) in [(999, true), (1_000, true), (1_001, false), (1_002, false)] {
+            let mut framer = Framer::new(limits(1_000, 10));
+            framer.push(head(bytes).as_bytes());
+            let frame = framer.poll();
+            match fits {
+                true => assert!(matches!(frame, Some(Frame::Message(..))), "{bytes}"),
+                false => assert!(
+                    matches!(frame, Some(Frame::Broken(error, _)) if error.status == StatusCode::MESSAGE_TOO_LARGE)
+                ),
+            }
+        }
+    }
+
+    /// A header section is read once, however many pieces its body comes in.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the cost is what is measured")]
+    fn octets_of_a_body_cost_nothing_of_the_header() {
+        let time = |lines: usize| {
+            let head = format!("BYE sip:a SIP/2.0\r\nl: 9000\r\n{}\r\n", "a:\r\n".repeat(lines));
+            let mut framer = Framer::new(FramingLimits::default());
+            framer.push(head.as_bytes());
+            let start = std::time::Instant::now();
+            for _ in 0..8_000 {
+                framer.push(b"x");
+                assert_eq!(framer.poll(), None);
+            }
+            start.elapsed()
+        };
+        let best = |lines| (0..5).map(|_| time(lines)).min().unwrap();
+        let (small, large) = (best(100), best(15_000));
+        assert!(large < small * 10, "{small:?} and {large:?}");
+    }
+
     proptest! {
         #[test]
         fn rule_56_noise_never_panics(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
-            let mut framer = Framer::new(FramingLimits { header: 200, body: 50 });
+            let mut framer = Framer::new(limits(200, 50));
             for chunk in &chunks {
                 framer.push(chunk);
                 while let Some(frame) = framer.poll() {

@@ -5,7 +5,7 @@ use crate::streams::{Deadline, Streams};
 use crate::via::{self, Inbound};
 use crate::{Frame, FramingLimits, stun};
 use bytes::Bytes;
-use ringback_message::{Message, ParseError};
+use ringback_message::{Limits, Message, ParseError};
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, Target};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// How much the transport holds and how long it waits.
 #[derive(Clone, Copy, Debug)]
 pub struct TransportConfig {
-    /// How much of one message a stream may send.
+    /// How much of one message a stream may send, and of its header section a datagram.
     pub framing: FramingLimits,
     /// Streams open at once.
     pub max_streams: usize,
@@ -112,6 +112,8 @@ pub struct Transport<T> {
     streams: Streams<T>,
     bindings: Bindings,
     max_kept: usize,
+    /// How much of a message is taken.
+    limits: Limits,
     outputs: VecDeque<TransportOutput<T>>,
     now: Option<Instant>,
 }
@@ -123,6 +125,7 @@ impl<T> Transport<T> {
             sockets: Vec::new(),
             bindings: Bindings::new(config.secret),
             max_kept: config.max_kept,
+            limits: config.framing.message,
             streams: Streams::new(config),
             outputs: VecDeque::new(),
             now: None,
@@ -244,7 +247,7 @@ impl<T> Transport<T> {
     }
 
     fn receive(&mut self, flow: Flow, bytes: Bytes) {
-        match via::receive(&flow, bytes) {
+        match via::receive_with(&flow, bytes, &self.limits) {
             Inbound::Message(message) => self.outputs.push_back(TransportOutput::Received(flow, message)),
             Inbound::KeepAlive => {}
             Inbound::Malformed(error, reply) => self.refuse(flow, error, reply),
@@ -272,10 +275,7 @@ impl<T> Transport<T> {
                 }
                 Frame::Pong => {}
                 Frame::Broken(error, head) => {
-                    let reply = match via::receive(&flow, head) {
-                        Inbound::Malformed(_, reply) => reply,
-                        _ => None,
-                    };
+                    let reply = via::refuse(&flow, head, &self.limits, error);
                     self.refuse(flow, error, reply);
                     self.streams.close(id, CloseReason::Framing, &mut self.outputs);
                     break;

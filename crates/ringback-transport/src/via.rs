@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ringback_message::header::Via;
-use ringback_message::{HeaderId, Host, Message, Method, ParseError, Request, StatusCode};
+use ringback_message::{HeaderId, Host, Limits, Message, Method, ParseError, Request, StatusCode};
 use ringback_sansio::{Flow, Protocol, Target};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -23,12 +23,17 @@ pub enum Inbound {
 /// Adds `received` when the source address is not what sent-by says (RFC 3261 §18.2.1), and the source port where
 /// `rport` asks for it (RFC 3581 §4).
 pub fn receive(flow: &Flow, bytes: Bytes) -> Inbound {
+    receive_with(flow, bytes, &Limits::DEFAULT)
+}
+
+/// Reads one message as [`receive`] does, and takes no more than these limits.
+pub fn receive_with(flow: &Flow, bytes: Bytes, limits: &Limits) -> Inbound {
     if bytes.iter().take(4).all(|byte| matches!(byte, b'\r' | b'\n' | 0)) && bytes.len() <= 4 {
         return Inbound::KeepAlive;
     }
     // Rule 79 for datagrams: line ends before the start line are skipped (RFC 3261 §7.5).
     let lead = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let mut message = match Message::parse(bytes.slice(lead..)) {
+    let mut message = match Message::parse_with(bytes.slice(lead..), limits) {
         Ok(message) => message,
         Err(error) => return Inbound::Malformed(error, None),
     };
@@ -42,6 +47,18 @@ pub fn receive(flow: &Flow, bytes: Bytes) -> Inbound {
             Inbound::Malformed(error, reply)
         }
     }
+}
+
+/// The answer to what a stream held when its framing was lost by `error`, as far as it can be told who asked.
+pub(crate) fn refuse(
+    flow: &Flow,
+    head: Bytes,
+    limits: &Limits,
+    error: ParseError,
+) -> Option<(Target, Bytes)> {
+    let mut message = Message::parse_with(head, limits).ok()?;
+    mark(&mut message, flow);
+    refusal(flow, message, error)
 }
 
 /// How often peers are asked to send keep-alives that offer to (RFC 6223 §4.4): what RFC 5626 §4.4 has for each.

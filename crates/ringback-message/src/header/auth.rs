@@ -2,6 +2,7 @@
 
 use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{Cursor, is_lws, is_token_byte, unquote};
+use crate::limits::MAX_PARAMS;
 use crate::{Output, ParseError, Value};
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -19,12 +20,10 @@ pub struct AuthParam<'a> {
     pub value: &'a [u8],
 }
 
-const MOST: usize = 64;
-
 impl<'a> AuthParams<'a> {
     fn check(value: &'a [u8]) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
-        for _ in 0..MOST {
+        for _ in 0..MAX_PARAMS {
             take_pair(&mut cursor)?;
             if !cursor.eat_padded(b',') {
                 cursor.finish("auth-param")?;

@@ -81,6 +81,10 @@ impl From<ParseError> for Deviation {
     /// The deviation for which a message or value was refused.
     fn from(error: ParseError) -> Self {
         let (what, section) = match error.rule {
+            "Request-URI" if error.status == StatusCode::REQUEST_URI_TOO_LONG => {
+                ("it is longer than anybody needs", "RFC 3261 §21.4.12")
+            }
+            "list elements" => ("the row holds more values than anybody needs", "RFC 3261 §7.3.1"),
             "Request-Line" => ("this is no request line", "RFC 3261 §7.1"),
             "Status-Line" | "Status-Code" => ("this is no status line", "RFC 3261 §7.2"),
             "SIP-Version" => ("the version is not SIP/2.0", "RFC 3261 §7.1"),

@@ -93,8 +93,7 @@ where
 
 /// What one message may be (fault 28): no more than over any other stream.
 fn limits(config: &NetConfig) -> WebSocketConfig {
-    let framing = config.transport.framing;
-    let most = framing.header + framing.body;
+    let most = config.transport.framing.longest();
     WebSocketConfig::default()
         .read_buffer_size(READ)
         .write_buffer_size(0)

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use ringback_auth::{DigestChallenge, DigestCredentials};
 use ringback_message::header::{
-    Allow, Authorization, Contact, ContentType, From, Header, Path, ProxyAuthenticate, ProxyAuthorization,
-    Reason, RecordRoute, ReferTo, Require, RetryAfter, Route, Supported, To, Via, WwwAuthenticate, has_type,
-    normal_form,
+    Allow, Authorization, Contact, ContentType, From, Header, NameAddr, Path, ProxyAuthenticate,
+    ProxyAuthorization, Reason, RecordRoute, ReferTo, Require, RetryAfter, Route, Supported, To, Via,
+    WwwAuthenticate, has_type, normal_form,
 };
 use ringback_message::{
-    HeaderId, MAX_DEVIATIONS, Message, Policy, Request, Severity, StatusCode, Uri, UriBuf, unescape,
+    HeaderId, Limits, MAX_DEVIATIONS, Message, Policy, Request, Severity, StatusCode, Uri, UriBuf, unescape,
 };
 use ringback_sdp::SessionDescription;
 use ringback_sdp::attribute::{
@@ -40,7 +40,10 @@ pub(super) fn message(input: &[u8]) {
     assert!(b"\r\n".starts_with(&rendered[common..]), "and nothing else");
     read_all(&message);
     for field in message.fields().map(|field| field.id).filter(|id| has_type(*id)) {
-        message.values(field).for_each(|value| value_settles(field, value));
+        message.values(field).for_each(|value| {
+            value_settles(field, value);
+            white_space_says_nothing(value);
+        });
     }
     let valid = message.validate().is_ok();
     deviations_agree(&message, valid);
@@ -59,6 +62,16 @@ pub(super) fn message(input: &[u8]) {
         let again = Message::parse(response.render()).expect("what we write can be read");
         assert!(again.validate().is_ok(), "what we write is valid");
     }
+}
+
+/// White space in front of a value changes nothing of what it says. It keeps the value from those who read the plain
+/// spelling only, and so holds them against the grammar.
+fn white_space_says_nothing(value: &[u8]) {
+    let spaced = [b"\t", value].concat();
+    let addresses = [NameAddr::parse(value).ok(), NameAddr::parse(&spaced).ok()];
+    assert_eq!(format!("{:?}", addresses[0]), format!("{:?}", addresses[1]));
+    let hops = [Via::parse(value).ok(), Via::parse(&spaced).ok()];
+    assert_eq!(format!("{:?}", hops[0]), format!("{:?}", hops[1]));
 }
 
 /// Deviations are few, in order and in the message; one is refused when the message is; without any, strict reading
@@ -102,6 +115,9 @@ pub(super) fn uri(input: &[u8]) {
     let Ok(uri) = Uri::parse(input) else { return };
     assert_eq!(uri.as_str().as_bytes(), input);
     assert!(uri.equivalent(&uri), "a URI is equal to itself");
+    let bracketed = [b"\t<", input, b">"].concat();
+    let by_grammar = NameAddr::parse(&bracketed).expect("a URI may stand in brackets").uri;
+    assert_eq!(format!("{uri:?}"), format!("{by_grammar:?}"), "and in brackets");
     let _ = unescape(uri.as_str());
     if let Some(sip) = uri.as_sip() {
         sip.params().for_each(drop);
@@ -115,7 +131,8 @@ pub(super) fn uri(input: &[u8]) {
 
 /// Wherever a stream is cut, the same frames come out of it.
 pub(super) fn stream(input: &[u8]) {
-    let limits = FramingLimits { header: 4096, body: 4096 };
+    let message = Limits { head: 4096, ..Limits::default() };
+    let limits = FramingLimits { message, body: 4096 };
     let frames = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let mut framer = Framer::new(limits);
         let mut frames = Vec::new();
