@@ -47,6 +47,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! All that a peer can send has a bound ([`Limits`]): 64 KiB of header section and 256 fields (513), 64 values in a row
+//! (400), 8 KiB of Request-URI (414), 64 parameters behind a value (400). [`Message::validate`] says which was passed;
+//! up to there time and memory grow with the length of what is read, whatever it holds.
+//!
 //! Not here: what bodies say, their frame apart (see [`body`] and `ringback-sdp`), framing on streams and sending (`ringback-transport`), what digest
 //! credentials prove (`ringback-auth`).
 //!
@@ -87,7 +91,7 @@ pub use output::Output;
 pub use params::{Param, Params, ParamsBuf, quote};
 pub use status::StatusCode;
 pub use uri::{
-    Host, MAX_URI_BYTES, OtherUri, PhoneContext, Service, SipUri, SipUriBuf, TelUri, TelUriBuf, Uri, UriBuf,
+    Host, OtherUri, PhoneContext, Service, SipUri, SipUriBuf, TelUri, TelUriBuf, Uri, UriBuf,
     UriParam, UrnUri, escape_user, unescape,
 };
 pub use validate::Routing;

@@ -7,8 +7,12 @@ pub const MAX_HEADER_BYTES: usize = u16::MAX as usize;
 pub const MAX_FIELDS: usize = 256;
 /// The most values in one row of a header field that is a comma list, unless configured otherwise.
 pub const MAX_ELEMENTS: usize = 64;
-/// The longest Request-URI in bytes, unless configured otherwise.
+/// The longest URI in bytes, wherever it stands. For the Request-URI less can be configured.
 pub const MAX_URI_BYTES: usize = 8 * 1024;
+/// So many multiparts may stand inside of one another.
+pub const MAX_DEPTH: usize = 4;
+/// So many parts may one multipart have.
+pub const MAX_PARTS: usize = 64;
 /// The most parameters behind one value, and pairs in one challenge or credentials (faults 7 and 8). Values are read one
 /// by one, without the message that they are from, so this is not configured.
 pub const MAX_PARAMS: usize = 64;
@@ -37,7 +41,7 @@ pub struct Limits {
     /// The most values in one row of a field that is a comma list; two empty ones count as one. One more is answered
     /// with 400.
     pub elements: u16,
-    /// The longest Request-URI in bytes. A longer one is answered with 414.
+    /// The longest Request-URI in bytes, at most [`MAX_URI_BYTES`]. A longer one is answered with 414.
     pub uri: u16,
 }
 

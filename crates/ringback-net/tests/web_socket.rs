@@ -136,7 +136,7 @@ fn fault_28_what_breaks_the_protocol_is_closed_with_the_reason_and_disturbs_nobo
 #[test]
 fn fault_28_pieces_that_grow_too_large_are_not_gathered() {
     let mut config = on(&["ws:127.0.0.1:0"]);
-    config.transport.framing.header = 1_000;
+    config.transport.framing.message.head = 1_000;
     config.transport.framing.body = 1_000;
     let (net, _told) = start(config);
     let mut socket = web_socket(net.listeners()[0].address);

@@ -8,10 +8,7 @@ use crate::{ParseError, StatusCode};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-/// So many multiparts may stand inside of one another.
-pub const MAX_DEPTH: usize = 4;
-/// So many parts may one multipart have.
-pub const MAX_PARTS: usize = 64;
+pub use crate::limits::{MAX_DEPTH, MAX_PARTS};
 
 /// A body taken apart at its boundaries; the parts borrow from it.
 #[derive(Clone, Debug)]

@@ -27,8 +27,7 @@ use crate::{ParseError, StatusCode, quick};
 use memchr::memchr;
 use std::fmt;
 
-/// The longest URI that is read, in bytes.
-pub const MAX_URI_BYTES: usize = 8 * 1024;
+pub(crate) use crate::limits::MAX_URI_BYTES;
 
 /// A URI as it stands in a message: those that SIP gives a meaning taken apart, others kept as they are (rule 73).
 #[non_exhaustive]

@@ -251,7 +251,9 @@ impl<'a> SipUri<'a> {
         }
         match self.host {
             Host::Name(name) => {
-                let name = name.strip_suffix('.').unwrap_or(name);
+                // The dot of the root; of several the last is none.
+                let rootless = name.strip_suffix('.').filter(|name| !name.ends_with('.'));
+                let name = rootless.unwrap_or(name);
                 aor.extend(name.chars().map(|letter| letter.to_ascii_lowercase()));
             }
             Host::Ip(_) => {
