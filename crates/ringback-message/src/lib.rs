@@ -91,7 +91,7 @@ pub use output::Output;
 pub use params::{Param, Params, ParamsBuf, quote};
 pub use status::StatusCode;
 pub use uri::{
-    Host, OtherUri, PhoneContext, Service, SipUri, SipUriBuf, TelUri, TelUriBuf, Uri, UriBuf,
-    UriParam, UrnUri, escape_user, unescape,
+    Host, OtherUri, PhoneContext, Service, SipUri, SipUriBuf, TelUri, TelUriBuf, Uri, UriBuf, UriParam,
+    UrnUri, escape_user, unescape,
 };
 pub use validate::Routing;
