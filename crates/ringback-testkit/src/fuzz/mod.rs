@@ -29,6 +29,8 @@ pub const TARGETS: &[Target] = &[
     ("transactions", machines::transactions),
     ("transport", connections::transport),
     ("uri", syntax::uri),
+    ("multipart", syntax::multipart),
+    ("sipfrag", syntax::sipfrag),
     ("user_agent", agent::user_agent),
     ("wav", media::wav),
 ];

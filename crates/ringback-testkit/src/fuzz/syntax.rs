@@ -2,13 +2,17 @@
 
 use bytes::Bytes;
 use ringback_auth::{DigestChallenge, DigestCredentials};
+use ringback_message::body::{
+    Entity, Fragment, FragmentBuf, FragmentStart, MAX_DEPTH, MAX_PARTS, Multipart, MultipartBuf, PartBuf,
+};
 use ringback_message::header::{
     Allow, Authorization, Contact, ContentType, From, Header, NameAddr, Path, ProxyAuthenticate,
     ProxyAuthorization, Reason, RecordRoute, ReferTo, Require, RetryAfter, Route, Supported, To, Via,
     WwwAuthenticate, has_type, normal_form,
 };
 use ringback_message::{
-    HeaderId, Limits, MAX_DEVIATIONS, Message, Policy, Request, Severity, StatusCode, Uri, UriBuf, unescape,
+    HeaderId, Limits, MAX_DEVIATIONS, Message, Method, Policy, Request, Severity, SipUriBuf, StatusCode, Uri,
+    UriBuf, unescape,
 };
 use ringback_sdp::SessionDescription;
 use ringback_sdp::attribute::{
@@ -110,6 +114,74 @@ fn read_all(message: &Message) {
     all::<RetryAfter>(message);
 }
 
+/// The parts of a multipart lie in it in order and are as many as may be; a part that is written again is read the same.
+/// The first line of the input is the Content-Type.
+pub(super) fn multipart(input: &[u8]) {
+    let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
+    let body = input.get(end + 1..).unwrap_or_default();
+    let message = Request::builder(Method::INVITE, "sip:a@b")
+        .header(HeaderId::CONTENT_TYPE, input[..end].trim_ascii())
+        .content(body.to_vec());
+    let Ok(message) = message.build() else { return };
+    let entity = message.entity();
+    let _ = entity.select(&|part| part.is("application", "sdp"));
+    parts_are_within(&entity, 0);
+}
+
+fn parts_are_within(entity: &Entity<'_>, depth: usize) {
+    let Some(Ok(parts)) = entity.multipart() else { return };
+    assert!(depth < MAX_DEPTH && (1..=MAX_PARTS).contains(&parts.parts().len()));
+    assert!(parts.root().is_some());
+    let whole = entity.body().as_ptr_range();
+    let mut behind = whole.start;
+    let mut again = MultipartBuf::mixed();
+    for part in parts.parts() {
+        let range = part.body().as_ptr_range();
+        if !part.body().is_empty() {
+            assert!(range.start >= behind && range.end <= whole.end, "parts lie one behind the other");
+            behind = range.end;
+        }
+        assert!(part.fields().count() <= MAX_FIELDS);
+        let _ = (part.disposition(), part.content_id(), part.is_optional());
+        again = again.part(PartBuf::new("text/plain", part.body().to_vec()));
+        parts_are_within(part, depth + 1);
+    }
+    let again = again.build().expect("so many parts can be written");
+    let kind = ContentType::parse(again.content_type.as_bytes()).expect("what is written is read");
+    let read = Multipart::parse(kind.0, &again.bytes).expect("what is written is read");
+    assert!(read.is_closed());
+    let bodies =
+        |parts: &Multipart<'_>| parts.parts().iter().map(|it| it.body().to_vec()).collect::<Vec<_>>();
+    assert_eq!(bodies(&read), bodies(&parts));
+}
+
+/// A fragment whose start line is written again says the same.
+pub(super) fn sipfrag(input: &[u8]) {
+    let Ok(fragment) = Fragment::parse(input) else { return };
+    assert!(fragment.fields().count() <= MAX_FIELDS);
+    let _ = (
+        fragment.first::<To<'_>>(),
+        fragment.first::<Contact<'_>>(),
+        fragment.body().map(|it| it.content_type()),
+    );
+    if let Some(body) = fragment.body() {
+        assert!(input.ends_with(body.body()));
+    }
+    let again = match fragment.start() {
+        Some(FragmentStart::Request { method, uri }) => FragmentBuf::request(method, &uri.to_owned()),
+        Some(FragmentStart::Status { status, .. }) => FragmentBuf::status(*status),
+        _ => return,
+    };
+    let again = again.build().expect("what was read can be written");
+    let read = Fragment::parse(&again).expect("what is written is read");
+    assert_eq!(read.status(), fragment.status());
+    if let (Some(FragmentStart::Request { uri: a, .. }), Some(FragmentStart::Request { uri: b, .. })) =
+        (read.start(), fragment.start())
+    {
+        assert_eq!(a.as_str(), b.as_str());
+    }
+}
+
 /// A URI is equal to itself, and a copy of it says the same.
 pub(super) fn uri(input: &[u8]) {
     let Ok(uri) = Uri::parse(input) else { return };
@@ -124,6 +196,20 @@ pub(super) fn uri(input: &[u8]) {
         let _ = (sip.user_octets(), sip.host().ip(), sip.transport(), sip.maddr(), sip.headers());
         let aor = sip.address_of_record();
         assert!(UriBuf::new(&aor).is_ok(), "the address of record is a URI: {aor}");
+        let target = sip.as_request_uri();
+        assert!(target.as_sip().is_some_and(|it| it.headers().is_none() && it.param("method").is_none()));
+        let request = Request::to_uri(sip.method(), sip).build().expect("what is honoured can be written");
+        assert!(!request.has(HeaderId::VIA) && !request.has(HeaderId::ROUTE) && request.body().is_empty());
+        let again = SipUriBuf::from(*sip).build().expect("its parts make a URI");
+        assert!(again.as_uri().equivalent(&uri), "and the same one");
+        if let Some(number) = sip.to_tel() {
+            assert!(matches!(number.as_uri(), Uri::Tel(_)));
+        }
+    }
+    if let Uri::Tel(tel) = uri {
+        let sip = tel.to_sip("example.com").expect("a number is a user");
+        let back = sip.as_sip().and_then(|it| it.to_tel()).expect("and comes back");
+        assert!(back.as_uri().equivalent(&uri), "as the same number");
     }
     let owned = uri.to_owned();
     assert!(owned.as_uri().equivalent(&uri), "a copy is equal to its original");
