@@ -28,6 +28,8 @@ pub struct SipUriBuf {
     host_port: String,
     params: String,
     headers: String,
+    /// Whether a header field was given without a name.
+    is_nameless: bool,
 }
 
 impl SipUriBuf {
@@ -42,6 +44,7 @@ impl SipUriBuf {
             host_port,
             params: String::new(),
             headers: String::new(),
+            is_nameless: false,
         }
     }
 
@@ -96,6 +99,7 @@ impl SipUriBuf {
     /// Adds a header field to the header part. The name `body` stands for the body (§19.1.1).
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.is_nameless |= name.is_empty();
         self.headers.push(if self.headers.is_empty() { '?' } else { '&' });
         self.headers.push_str(&escape_but(name.as_bytes(), HEADER));
         self.headers.push('=');
@@ -124,7 +128,7 @@ impl SipUriBuf {
         if self.has_empty_user || stands_twice || self.params.ends_with('=') || self.params.contains("=;") {
             return malformed;
         }
-        if self.headers.contains("?=") || self.headers.contains("&=") {
+        if self.is_nameless {
             return malformed;
         }
         let Self { userinfo, host_port, params, headers, .. } = self;
@@ -151,6 +155,7 @@ impl From<SipUri<'_>> for SipUriBuf {
             host_port,
             params: uri.without_headers()[uri.bare().len()..].to_owned(),
             headers: uri.as_str()[uri.without_headers().len()..].to_owned(),
+            is_nameless: false,
         }
     }
 }
