@@ -1,7 +1,7 @@
 //! Header fields that stand in a body: those of a part of a multipart, or of a fragment.
 
-use crate::limits::MAX_FIELDS;
 use crate::lex::{is_token, trim, trim_end};
+use crate::limits::MAX_FIELDS;
 use crate::message::RawField;
 use crate::{HeaderId, header_end};
 use memchr::memchr;

@@ -141,7 +141,7 @@ fn parts_are_within(entity: &Entity<'_>, depth: usize) {
             assert!(range.start >= behind && range.end <= whole.end, "parts lie one behind the other");
             behind = range.end;
         }
-        assert!(part.fields().count() <= MAX_FIELDS);
+        assert!(part.fields().count() <= usize::from(Limits::default().fields));
         let _ = (part.disposition(), part.content_id(), part.is_optional());
         again = again.part(PartBuf::new("text/plain", part.body().to_vec()));
         parts_are_within(part, depth + 1);
@@ -158,7 +158,7 @@ fn parts_are_within(entity: &Entity<'_>, depth: usize) {
 /// A fragment whose start line is written again says the same.
 pub(super) fn sipfrag(input: &[u8]) {
     let Ok(fragment) = Fragment::parse(input) else { return };
-    assert!(fragment.fields().count() <= MAX_FIELDS);
+    assert!(fragment.fields().count() <= usize::from(Limits::default().fields));
     let _ = (
         fragment.first::<To<'_>>(),
         fragment.first::<Contact<'_>>(),
