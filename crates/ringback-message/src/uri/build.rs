@@ -23,13 +23,12 @@ pub struct SipUriBuf {
     secure: bool,
     /// User and password with their `@`, as they are written.
     userinfo: String,
-    has_empty_user: bool,
     password: Option<String>,
     host_port: String,
     params: String,
     headers: String,
-    /// Whether a header field was given without a name.
-    is_nameless: bool,
+    /// Whether something was put in that may not be there. What came with another URI is not judged.
+    is_malformed: bool,
 }
 
 impl SipUriBuf {
@@ -39,12 +38,11 @@ impl SipUriBuf {
         Self {
             secure: false,
             userinfo: String::new(),
-            has_empty_user: false,
             password: None,
             host_port,
             params: String::new(),
             headers: String::new(),
-            is_nameless: false,
+            is_malformed: false,
         }
     }
 
@@ -59,7 +57,7 @@ impl SipUriBuf {
     #[must_use]
     pub fn user(mut self, user: impl AsRef<[u8]>) -> Self {
         self.userinfo = escape_but(user.as_ref(), USER);
-        self.has_empty_user = self.userinfo.is_empty();
+        self.is_malformed |= self.userinfo.is_empty();
         self
     }
 
@@ -83,6 +81,7 @@ impl SipUriBuf {
     #[must_use]
     pub fn param(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self = self.flag(name);
+        self.is_malformed |= value.as_ref().is_empty();
         self.params.push('=');
         self.params.push_str(&escape_but(value.as_ref(), PARAM));
         self
@@ -91,15 +90,18 @@ impl SipUriBuf {
     /// Adds a parameter without a value.
     #[must_use]
     pub fn flag(mut self, name: &str) -> Self {
+        // Each parameter stands once (§19.1.1).
+        let name = escape_but(name.as_bytes(), PARAM);
+        self.is_malformed |= name.is_empty() || params_of(&self.params).any(|param| param.is(&name));
         self.params.push(';');
-        self.params.push_str(&escape_but(name.as_bytes(), PARAM));
+        self.params.push_str(&name);
         self
     }
 
     /// Adds a header field to the header part. The name `body` stands for the body (§19.1.1).
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.is_nameless |= name.is_empty();
+        self.is_malformed |= name.is_empty();
         self.headers.push(if self.headers.is_empty() { '?' } else { '&' });
         self.headers.push_str(&escape_but(name.as_bytes(), HEADER));
         self.headers.push('=');
@@ -121,14 +123,7 @@ impl SipUriBuf {
             Some(password) => format!(":{password}"),
             None => String::new(),
         };
-        // Each parameter stands once (§19.1.1).
-        let stands_twice = params_of(&self.params)
-            .enumerate()
-            .any(|(index, param)| params_of(&self.params).take(index).any(|other| other.is(param.name)));
-        if self.has_empty_user || stands_twice || self.params.ends_with('=') || self.params.contains("=;") {
-            return malformed;
-        }
-        if self.is_nameless {
+        if self.is_malformed {
             return malformed;
         }
         let Self { userinfo, host_port, params, headers, .. } = self;
@@ -150,12 +145,11 @@ impl From<SipUri<'_>> for SipUriBuf {
         Self {
             secure: uri.is_secure(),
             userinfo: uri.user().unwrap_or_default().to_owned(),
-            has_empty_user: false,
             password: uri.password().map(str::to_owned),
             host_port,
             params: uri.without_headers()[uri.bare().len()..].to_owned(),
             headers: uri.as_str()[uri.without_headers().len()..].to_owned(),
-            is_nameless: false,
+            is_malformed: false,
         }
     }
 }
@@ -206,6 +200,8 @@ mod tests {
         assert_eq!(made.clone().build().unwrap().as_str(), text);
         let made = made.port(5070).header("a", "b").build().unwrap();
         assert_eq!(made.as_str(), "sips:a%20b:c@[2001:db8::1]:5070;lr;x=%41?Subject=y&a=b");
+        let odd: UriBuf = "sip:a@b;lr=;x;x?=y".parse().unwrap();
+        assert_eq!(SipUriBuf::from(odd.as_sip().unwrap()).build().unwrap(), odd, "what came is not judged");
         let port = SipUriBuf::new("::1").port(1).port(2).build().unwrap();
         assert_eq!(port.as_str(), "sip:[::1]:2");
     }
