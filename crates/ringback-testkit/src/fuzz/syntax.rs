@@ -28,6 +28,8 @@ use ringback_transport::{Frame, Framer, FramingLimits};
 /// What is taken is written so that it is taken again, and stays as it is then.
 fn value_settles(id: HeaderId, value: &[u8]) {
     let Some(written) = normal_form(id, value) else { return };
+    let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+    assert!(!written.as_slice().iter().any(breaks), "rule 84: {id}: {written:?}");
     let again = normal_form(id, written.as_slice()).expect("what is written is read");
     // White space around a value is no part of it; NUL, which may not be written, becomes white space.
     assert_eq!(again.as_slice().trim_ascii(), written.as_slice().trim_ascii(), "{id}");
