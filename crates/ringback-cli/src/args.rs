@@ -70,6 +70,10 @@ pub(crate) struct Serve {
     /// system choose [default: udp and tcp on 127.0.0.1:5060]
     #[arg(long, value_name = "PROTO:ADDR:PORT")]
     pub(crate) listen: Vec<String>,
+    /// Tells others this address instead of our own, in Via and Record-Route: where a NAT or a container forwards to us from.
+    /// LISTENER=ADDRESS:PORT is for one listener; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) advertise: Vec<String>,
     /// Is responsible for this domain, a name or an IP address; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) domain: Vec<String>,
@@ -207,6 +211,10 @@ pub(crate) struct Phone {
     /// server]
     #[arg(long, value_name = "PROTO:ADDR:PORT")]
     pub(crate) listen: Vec<String>,
+    /// Tells others this address instead of our own, in Via, Contact and SDP: where a NAT forwards to us from.
+    /// LISTENER=ADDRESS:PORT is for one listener [default: where the registrar says that it sees us]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) advertise: Vec<String>,
     /// Takes the other side of a call for gone when it gives no sign of life for so long, at least 90 [default: 1800]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(90..))]
     pub(crate) session_expires: Option<u32>,

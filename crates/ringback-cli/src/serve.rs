@@ -51,6 +51,13 @@ pub(crate) fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
     for listen in &args.listen {
         config.listen.push(listen.parse().map_err(|error| Failure::Usage(format!("--listen: {error}")))?);
     }
+    if !args.advertise.is_empty() {
+        config.advertise.clear();
+    }
+    for address in &args.advertise {
+        let address = address.parse().map_err(|error| Failure::Usage(format!("--advertise: {error}")))?;
+        config.advertise.push(address);
+    }
     if !args.domain.is_empty() {
         config.domains = args.domain;
     }

@@ -179,12 +179,16 @@ fn mutual_tls_refuses_strangers() {
     };
     let known = with("phone");
     assert!(known.status.success(), "{}", text(&known));
+    let begun = Instant::now();
     let (strange, own) = thread::scope(|scope| {
         let strange = scope.spawn(|| with("strange"));
         let own = run(&phone("register", "alice", &server, &["--tls-ca", &ca, "--duration", "0"]));
         (strange.join().unwrap(), own)
     });
+    // At once, and not when the transaction has run out.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     assert!(!strange.status.success(), "{}", text(&strange));
+    assert!(text(&strange).contains("cannot be reached: the certificate was refused"), "{}", text(&strange));
     assert!(!own.status.success(), "a certificate that the phone made itself: {}", text(&own));
     assert!(text(&own).contains("it refuses our certificate"), "{}", text(&own));
 }

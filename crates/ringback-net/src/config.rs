@@ -41,6 +41,8 @@ pub struct NetConfig {
     pub hosts: Hosts,
     /// Who is asked for the others.
     pub name_servers: NameServers,
+    /// For how long an answer of DNS is used while its servers fail, after it was given last (RFC 8767); zero is never.
+    pub serve_stale: Duration,
     /// Who sees all traffic.
     pub tap: Option<Arc<dyn Tap>>,
 }
@@ -82,6 +84,7 @@ impl NetConfig {
             web_socket: WebSocketSettings::default(),
             hosts: Hosts::of_system(),
             name_servers: NameServers::System,
+            serve_stale: Duration::from_secs(3_600),
             tap: None,
         }
     }

@@ -14,7 +14,7 @@ use futures::StreamExt as _;
 use futures::channel::mpsc;
 use pipe::{Octets, Part, Sink, Source};
 use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
-use ringback_transport::FromNetwork;
+use ringback_transport::{FromNetwork, Identity};
 use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +31,8 @@ use web_socket::WebSocket;
 const WRITES: usize = 64;
 /// How long a peer that closed its side is given to read the rest.
 const LINGER: Duration = Duration::from_secs(5);
+/// How long it is waited for what a peer said before it broke a connection.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Accepts connections, for ever.
 pub(crate) async fn accept<C: Core>(
@@ -58,17 +60,21 @@ pub(crate) async fn accept<C: Core>(
 }
 
 /// Makes a connection that the transport asked for.
-pub(crate) async fn connect<C: Core>(shared: Arc<Shared<C>>, to: Target) {
+pub(crate) async fn connect<C: Core>(shared: Arc<Shared<C>>, to: Target, given_up: Arc<Notify>) {
     let made = tokio::time::timeout(shared.config.transport.connect, make(&shared, to));
-    match made.await.unwrap_or(Err(CloseReason::TimedOut)) {
+    let made = tokio::select! {
+        made = made => made,
+        () = given_up.notified() => return,
+    };
+    match made.unwrap_or(Err(CloseReason::TimedOut)) {
         Ok(Made::Plain(stream)) => plain(shared, Some(to), stream, to.peer()).await,
         Ok(Made::Secure(stream)) => secure::serve(shared, Some(to), *stream, to.peer()).await,
         Ok(Made::WebSocket(socket, local)) => {
-            let ends = Ends { protocol: Protocol::Ws, local, peer: to.peer() };
+            let ends = Ends::new(Protocol::Ws, local, to.peer());
             web_socket::serve(shared, Some(to), ends, *socket).await;
         }
         Ok(Made::SecureWebSocket(socket, local)) => {
-            let ends = Ends { protocol: Protocol::Wss, local, peer: to.peer() };
+            let ends = Ends::new(Protocol::Wss, local, to.peer());
             web_socket::serve(shared, Some(to), ends, *socket).await;
         }
         Err(reason) => tell(&shared, FromNetwork::ConnectFailed(to, reason)),
@@ -123,7 +129,7 @@ async fn plain<C: Core>(shared: Arc<Shared<C>>, to: Option<Target>, stream: TcpS
     let local = prepared(&stream, peer);
     let (reader, writer) = stream.into_split();
     let (source, sink) = (Octets(reader), Octets(writer));
-    serve(shared, to, Ends { protocol: Protocol::Tcp, local, peer }, source, sink).await;
+    serve(shared, to, Ends::new(Protocol::Tcp, local, peer), source, sink).await;
 }
 
 /// Takes a client to WebSocket, as long as there is room for those who are on their way.
@@ -138,7 +144,7 @@ async fn accept_web_socket<C: Core>(shared: Arc<Shared<C>>, stream: TcpStream, p
     drop(guard);
     match upgraded {
         Ok(Some(socket)) => {
-            web_socket::serve(shared, None, Ends { protocol: Protocol::Ws, local, peer }, socket).await;
+            web_socket::serve(shared, None, Ends::new(Protocol::Ws, local, peer), socket).await;
         }
         Ok(None) => shared.drops.count("no_web_socket"),
         Err(_) => shared.drops.count("handshake_too_slow"),
@@ -153,11 +159,18 @@ fn prepared(stream: &TcpStream, peer: SocketAddr) -> SocketAddr {
 }
 
 /// The ends of a connection, and what is spoken on it.
-#[derive(Clone, Copy)]
 struct Ends {
     protocol: Protocol,
     local: SocketAddr,
     peer: SocketAddr,
+    /// Who a client has proved to be.
+    identities: Vec<Identity>,
+}
+
+impl Ends {
+    fn new(protocol: Protocol, local: SocketAddr, peer: SocketAddr) -> Self {
+        Self { protocol, local, peer, identities: Vec::new() }
+    }
 }
 
 /// Watches the times of all streams.
@@ -208,13 +221,21 @@ async fn serve<C: Core>(
     let _alive = Alive(shared.clone());
     let reason = {
         let mut write = pin!(write(&shared, flow, sink, waiting, &queued));
+        let mut read = pin!(read(&shared, flow, source));
         let reason = tokio::select! {
-            () = read(&shared, flow, source) => CloseReason::Closed,
-            // By us, after it was silent for too long or spoke nonsense.
-            () = &mut write => CloseReason::TimedOut,
+            reason = &mut read => reason,
+            written = &mut write => match written {
+                // By us, after it was silent for too long or spoke nonsense.
+                Written::All => CloseReason::TimedOut,
+                Written::Late => CloseReason::SlowReader,
+                // What it said before it broke the connection says why.
+                Written::Broken => {
+                    tokio::time::timeout(LAST_WORD, read).await.unwrap_or(CloseReason::Reset)
+                }
+            },
             () = kill.notified() => CloseReason::SlowReader,
         };
-        close(&shared, flow.id);
+        close(&shared, flow.id, reason);
         if reason == CloseReason::Closed {
             // The peer said all it had to say, and may still want to hear the answers that are queued.
             let _ = tokio::time::timeout(LINGER, write).await;
@@ -244,9 +265,14 @@ fn open<C: Core>(shared: &Arc<Shared<C>>, to: Option<Target>, ends: Ends, writer
     if streams.closing {
         return None;
     }
-    let Ends { protocol, local, peer } = ends;
+    let Ends { protocol, local, peer, identities } = ends;
     let flow = Flow { id: streams.name(), protocol, local, peer };
-    streams.opened(now, to, flow, writer, &mut events);
+    if !streams.opened(now, to, flow, writer, &mut events) {
+        return None;
+    }
+    if !identities.is_empty() {
+        streams.handle(now, FromNetwork::Proved(flow.id, identities), &mut events);
+    }
     shared.watch(&mut streams);
     drop(streams);
     shared.handle_events(now, events, &mut out);
@@ -255,28 +281,27 @@ fn open<C: Core>(shared: &Arc<Shared<C>>, to: Option<Target>, ends: Ends, writer
     Some(flow)
 }
 
-fn close<C: Core>(shared: &Arc<Shared<C>>, id: FlowId) {
+fn close<C: Core>(shared: &Arc<Shared<C>>, id: FlowId, reason: CloseReason) {
     let now = Instant::now();
     let (mut events, mut out) = (Vec::new(), Outbox::new());
-    shared.streams().closed(now, id, &mut events);
+    shared.streams().closed(now, id, reason, &mut events);
     shared.handle_events(now, events, &mut out);
     shared.carry_out(now, &mut out);
 }
 
-/// Reads until the peer closes or breaks the connection.
-async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut source: impl Source) {
+/// Reads until the peer closes or breaks the connection, and says which.
+async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut source: impl Source) -> CloseReason {
     loop {
         // Tokio's budget makes this wait for the others when there is always more to read.
         let part = match source.next().await {
             Ok(Some(part)) => part,
-            Ok(None) => return,
-            Err(error) => {
-                // In TLS 1.3 a server looks at our certificate when we are through with the handshake.
-                if is_about_trust(&error) {
-                    tracing::warn!(peer = %flow.peer, "TLS is over: {}", explain(&error));
-                }
-                return;
+            Ok(None) => return CloseReason::Closed,
+            // In TLS 1.3 a server looks at our certificate when we are through with the handshake.
+            Err(error) if is_about_trust(&error) => {
+                tracing::warn!(peer = %flow.peer, "TLS is over: {}", explain(&error));
+                return CloseReason::Untrusted;
             }
+            Err(_) => return CloseReason::Reset,
         };
         if let Part::Octets(bytes) | Part::Message(bytes) = &part {
             shared.tap(Instant::now(), Direction::In, &flow, bytes);
@@ -292,6 +317,16 @@ async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut source: impl Sou
     }
 }
 
+/// How writing ended.
+enum Written {
+    /// The queue was closed, and nothing is left in it.
+    All,
+    /// The peer does not read.
+    Late,
+    /// The connection is broken.
+    Broken,
+}
+
 /// Writes until the queue is closed and empty, or the peer does not read.
 async fn write<C: Core>(
     shared: &Arc<Shared<C>>,
@@ -299,7 +334,7 @@ async fn write<C: Core>(
     mut sink: impl Sink,
     mut waiting: mpsc::Receiver<Queued>,
     queued: &AtomicUsize,
-) {
+) -> Written {
     let mut batch: Vec<Queued> = Vec::new();
     while let Some(first) = waiting.next().await {
         batch.push(first);
@@ -308,9 +343,10 @@ async fn write<C: Core>(
         {
             batch.push(next);
         }
-        let written = tokio::time::timeout(shared.config.write_timeout, sink.write(&batch)).await;
-        if !matches!(written, Ok(Ok(()))) {
-            return;
+        match tokio::time::timeout(shared.config.write_timeout, sink.write(&batch)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Written::Broken,
+            Err(_) => return Written::Late,
         }
         for what in batch.drain(..) {
             let Queued::Message(bytes) = what else { continue };
@@ -319,6 +355,7 @@ async fn write<C: Core>(
         }
     }
     let _ = tokio::time::timeout(LINGER, sink.end()).await;
+    Written::All
 }
 
 /// Counts a client that is on its way to a connection, as long as that lasts.

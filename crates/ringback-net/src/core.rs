@@ -3,6 +3,7 @@
 use crate::Outbox;
 use ringback_message::{Message, ParseError};
 use ringback_sansio::{CloseReason, Flow, Target};
+use ringback_transport::locate::LocateError;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -27,8 +28,14 @@ pub trait Core: Send + Sync + 'static {
     /// so is what waits in a connection that breaks.
     fn failed(&self, now: Instant, tag: Self::Tag, reason: CloseReason, out: &mut Outbox<Self::Tag>);
 
-    /// The answer to [`Outbox::resolve`], best address first; empty when there is none. Once for each question.
-    fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Outbox<Self::Tag>);
+    /// The answer to [`Outbox::resolve`], best address first and at least one; or why there is none. Once for each question.
+    fn resolved(
+        &self,
+        now: Instant,
+        token: u64,
+        found: Result<&[Target], LocateError>,
+        out: &mut Outbox<Self::Tag>,
+    );
 
     /// A connection ended, of which every message was handed over before; or a flow of datagrams that was
     /// [kept](Outbox::keep) is not what it was: [`Reset`](CloseReason::Reset) when the peer sees us elsewhere than

@@ -99,7 +99,7 @@ pub async fn look_up(domain: &str, hosts: Hosts, servers: NameServers) -> Result
         steps.push((asked(question), answered(question.kind, answer)));
     };
     let targets = finder.find(name, resources, Some(&mut seen as Seen<'_>)).await;
-    Ok(Lookup { steps, targets })
+    Ok(Lookup { steps, targets: targets.map(|(targets, _)| targets) })
 }
 
 fn asked(Question { name, kind }: &Question) -> String {

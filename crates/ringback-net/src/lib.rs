@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! use ringback_message::{Message, Request, StatusCode, header::Via};
-//! use ringback_net::{CloseReason, Core, Flow, NetConfig, Outbox, Sockets, Target, Worker};
+//! use ringback_net::{CloseReason, Core, Flow, LocateError, NetConfig, Outbox, Sockets, Target, Worker};
 //! use ringback_transport::via::response_target;
 //! use std::sync::Arc;
 //! use std::time::Instant;
@@ -24,7 +24,7 @@
 //!         out.send(None, to, ok.render());
 //!     }
 //!     fn failed(&self, _now: Instant, _tag: (), _reason: CloseReason, _out: &mut Outbox<()>) {}
-//!     fn resolved(&self, _now: Instant, _token: u64, _targets: &[Target], _out: &mut Outbox<()>) {}
+//!     fn resolved(&self, _now: Instant, _token: u64, _found: Result<&[Target], LocateError>, _out: &mut Outbox<()>) {}
 //!     fn handle_timeout(&self, _now: Instant, _worker: Worker, _out: &mut Outbox<()>) {}
 //!     fn poll_timeout(&self, _worker: Worker) -> Option<Instant> { None }
 //! }
@@ -54,6 +54,7 @@
 //!
 //! Sources: RFC 3261 §18 and §26.3, RFC 3263, RFC 5922, RFC 5626 §4.4, RFC 7118, RFC 6455.
 
+mod advertise;
 mod batch;
 mod config;
 mod connection;
@@ -75,6 +76,7 @@ mod timer;
 mod tls;
 mod udp;
 
+pub use advertise::Advertise;
 pub use config::{BindError, NetConfig, WebSocketSettings};
 pub use core::{Core, Worker};
 pub use entropy::{OsEntropy, epoch};
@@ -84,7 +86,7 @@ pub use net::Net;
 pub use outbox::Outbox;
 pub use resolve::{Hosts, NameServers};
 pub use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
-pub use ringback_transport::locate::NextHop;
+pub use ringback_transport::locate::{LocateError, NextHop};
 pub use sockets::{Sockets, local_addresses, local_ip_towards};
 pub use tap::{Direction, Seen, Tap};
 pub use tls::{CertificateFacts, Tls, TlsError, TlsIdentity, TlsSettings, TlsVerify};

@@ -27,11 +27,21 @@ pub struct Listen {
 pub struct ListenError {
     text: String,
     problem: &'static str,
+    /// What would be right.
+    example: &'static str,
+}
+
+const EXAMPLE: &str = "udp:127.0.0.1:5060 or tls:[::1]:5061";
+
+impl ListenError {
+    pub(crate) fn advertised(text: &str, problem: &'static str) -> Self {
+        Self { text: text.to_owned(), problem, example: "203.0.113.7 or udp:10.0.0.7:5060=203.0.113.7:5060" }
+    }
 }
 
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}; write for example udp:127.0.0.1:5060 or tls:[::1]:5061", self.text, self.problem)
+        write!(f, "`{}`: {}; write for example {}", self.text, self.problem, self.example)
     }
 }
 
@@ -41,7 +51,7 @@ impl FromStr for Listen {
     type Err = ListenError;
 
     fn from_str(text: &str) -> Result<Self, ListenError> {
-        let fail = |problem| ListenError { text: text.to_owned(), problem };
+        let fail = |problem| ListenError { text: text.to_owned(), problem, example: EXAMPLE };
         let (name, rest) = text.split_once(':').ok_or(fail("the transport is missing"))?;
         let protocol = Protocol::from_token(name);
         let protocol = protocol.ok_or(fail("the transport is none of udp, tcp, tls, ws and wss"))?;

@@ -176,7 +176,8 @@ impl<C: Core> Shared<C> {
         drop(streams);
         for event in events {
             match event {
-                Event::Connect(to) => self.connect(to),
+                Event::Connect(to, given_up) => self.connect(to, given_up),
+                Event::Raced(token, there) => self.finder.raced(token, there),
                 Event::Failed(tag, reason) => failures.push((tag, reason)),
                 // Nothing comes in by sending.
                 Event::Received(..)
@@ -197,7 +198,8 @@ impl<C: Core> Shared<C> {
     ) {
         for event in events {
             match event {
-                Event::Connect(to) => self.connect(to),
+                Event::Connect(to, given_up) => self.connect(to, given_up),
+                Event::Raced(token, there) => self.finder.raced(token, there),
                 Event::Failed(tag, reason) => self.core.failed(now, tag, reason, out),
                 Event::Received(flow, message) => self.core.received(now, flow, message, out),
                 Event::Malformed(flow, error) => self.core.malformed(now, flow, error),
@@ -222,8 +224,25 @@ impl<C: Core> Shared<C> {
         self.handle_events(now, events, out);
     }
 
-    fn connect(self: &Arc<Self>, to: Target) {
-        self.spawn(connection::connect(self.clone(), to));
+    fn connect(self: &Arc<Self>, to: Target, given_up: Arc<Notify>) {
+        self.spawn(connection::connect(self.clone(), to, given_up));
+    }
+
+    /// Connects to the one of two targets that answers first, and says which it is.
+    pub(crate) async fn race(self: &Arc<Self>, pair: (Target, Target)) -> Option<Target> {
+        let (token, ended) = self.finder.new_race();
+        self.begin_race(token, pair);
+        ended.await.ok().flatten()
+    }
+
+    fn begin_race(self: &Arc<Self>, token: u64, pair: (Target, Target)) {
+        let (now, mut events, mut out) = (Instant::now(), Vec::new(), Outbox::new());
+        let mut streams = self.streams();
+        streams.race(now, token, pair, &mut events);
+        self.watch(&mut streams);
+        drop(streams);
+        self.handle_events(now, events, &mut out);
+        self.carry_out(now, &mut out);
     }
 
     /// To be called before the lock on the streams is given back.

@@ -15,7 +15,10 @@ use tokio::sync::Notify;
 
 /// What the transport reports, to be handled without the lock.
 pub(crate) enum Event<T> {
-    Connect(Target),
+    /// And who says that it is not needed any more.
+    Connect(Target, Arc<Notify>),
+    /// How a race ended.
+    Raced(u64, Option<Target>),
     Failed(T, CloseReason),
     Received(Flow, Message),
     Malformed(Flow, ParseError),
@@ -47,6 +50,8 @@ pub(crate) struct Writer {
 pub(crate) struct Streams<T> {
     transport: Transport<Option<T>>,
     writers: Map<FlowId, Writer>,
+    /// Connections that are being made, and how their making is ended.
+    making: Map<Target, Arc<Notify>>,
     max_queued_bytes: usize,
     drops: Arc<Drops>,
     next: u64,
@@ -65,6 +70,7 @@ impl<T> Streams<T> {
                 ..config.transport
             }),
             writers: Map::default(),
+            making: Map::default(),
             max_queued_bytes: config.max_queued_bytes,
             drops,
             // Below are the names of the UDP listeners.
@@ -111,7 +117,19 @@ impl<T> Streams<T> {
         FlowId(self.next)
     }
 
-    /// A connection is there: one to this target, where we made it.
+    /// Connects to the one of two targets that answers first.
+    pub(crate) fn race(
+        &mut self,
+        now: Instant,
+        token: u64,
+        (first, second): (Target, Target),
+        events: &mut Vec<Event<T>>,
+    ) {
+        self.transport.race(now, token, first, second);
+        self.pump(now, events);
+    }
+
+    /// A connection is there: one to this target, where we made it. `false` when nobody needs it any more.
     pub(crate) fn opened(
         &mut self,
         now: Instant,
@@ -119,7 +137,10 @@ impl<T> Streams<T> {
         flow: Flow,
         writer: Writer,
         events: &mut Vec<Event<T>>,
-    ) {
+    ) -> bool {
+        if to.is_some_and(|to| self.making.remove(&to).is_none()) {
+            return false;
+        }
         self.alive += 1;
         self.writers.insert(flow.id, writer);
         self.transport.handle(
@@ -130,17 +151,27 @@ impl<T> Streams<T> {
             },
         );
         self.pump(now, events);
+        true
     }
 
     pub(crate) fn handle(&mut self, now: Instant, input: FromNetwork, events: &mut Vec<Event<T>>) {
+        if let FromNetwork::ConnectFailed(to, _) = &input {
+            self.making.remove(to);
+        }
         self.transport.handle(now, input);
         self.pump(now, events);
     }
 
     /// The connection ended, or is about to: nothing more is taken for it.
-    pub(crate) fn closed(&mut self, now: Instant, id: FlowId, events: &mut Vec<Event<T>>) {
+    pub(crate) fn closed(
+        &mut self,
+        now: Instant,
+        id: FlowId,
+        reason: CloseReason,
+        events: &mut Vec<Event<T>>,
+    ) {
         self.writers.remove(&id);
-        self.transport.handle(now, FromNetwork::Closed(id));
+        self.transport.handle(now, FromNetwork::Closed(id, reason));
         self.pump(now, events);
     }
 
@@ -173,7 +204,17 @@ impl<T> Streams<T> {
     fn pump(&mut self, now: Instant, events: &mut Vec<Event<T>>) {
         while let Some(output) = self.transport.poll() {
             match output {
-                TransportOutput::Connect(to) => events.push(Event::Connect(to)),
+                TransportOutput::Connect(to) => {
+                    let given_up = Arc::new(Notify::new());
+                    self.making.insert(to, given_up.clone());
+                    events.push(Event::Connect(to, given_up));
+                }
+                TransportOutput::Abandon(to) => {
+                    if let Some(given_up) = self.making.remove(&to) {
+                        given_up.notify_one();
+                    }
+                }
+                TransportOutput::Raced(token, there) => events.push(Event::Raced(token, there)),
                 TransportOutput::Write(id, bytes) => self.queue(now, id, bytes.len(), Queued::Message(bytes)),
                 // The rest of the queue is written, then the task ends.
                 TransportOutput::Close(id, reason) => {
@@ -201,7 +242,7 @@ impl<T> Streams<T> {
             self.drops.count(drops::word(CloseReason::SlowReader));
             writer.kill.notify_one();
             self.writers.remove(&id);
-            self.transport.handle(now, FromNetwork::Closed(id));
+            self.transport.handle(now, FromNetwork::Closed(id, CloseReason::SlowReader));
         }
     }
 }

@@ -192,11 +192,11 @@ fn names_are_resolved_to_what_we_listen_on() {
     out.resolve(7, NextHop::Name(name));
     net.send(out);
     let here = Target::Address(Protocol::Udp, "127.0.0.1:5070".parse().unwrap());
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Resolved(7, vec![here])));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Resolved(7, Ok(vec![here]))));
     let mut out = Outbox::new();
     out.resolve(8, NextHop::Known(here));
     net.send(out);
-    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Resolved(8, vec![here])));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(Told::Resolved(8, Ok(vec![here]))));
 }
 
 #[test]

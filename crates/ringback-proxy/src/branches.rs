@@ -4,10 +4,10 @@ use crate::checks::{Suffix, breadth};
 use crate::context::{Attempt, AttemptState, Context, Instead};
 use crate::proxy::{Proxy, ProxyOutput, Token, Waiting};
 use crate::{Branch, forward};
-use ringback_message::{Request, StatusCode};
+use ringback_message::{HeaderId, Request, StatusCode};
 use ringback_sansio::{Entropy, Key as SlabKey, Target};
 use ringback_transaction::{ClientKey, End, Transactions};
-use ringback_transport::locate::NextHop;
+use ringback_transport::locate::{LocateError, NextHop};
 use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
@@ -153,30 +153,36 @@ impl Proxy {
         }
     }
 
-    /// Takes the targets that a name stands for, best first; none when there are none.
+    /// Takes the targets that a name stands for, best first, or why there are none. A name that leads nowhere is answered 404
+    /// where it stood in the Request-URI and 502 where a Route named it, one that cannot be looked up at the moment 480: 503
+    /// would say that we, and not the one domain, are out of order (RFC 3261 §16.7 step 6, §21.4.5, §21.4.18).
     pub fn resolved<E: Entropy>(
         &mut self,
         now: Instant,
         transactions: &mut Transactions<E>,
         token: Token,
-        targets: &[Target],
+        found: Result<&[Target], LocateError>,
     ) {
         let now = self.clamp(now);
-        match (self.waiting.remove(token.0), targets.first()) {
-            (Some(Waiting::Attempt(key, index, request)), target) => {
+        let found = found.and_then(|targets| match targets.first() {
+            Some(first) => Ok((first, targets)),
+            None => Err(LocateError::NotFound),
+        });
+        match (self.waiting.remove(token.0), found) {
+            (Some(Waiting::Attempt(key, index, request)), found) => {
                 let Some(context) = self.contexts.get_mut(key) else { return };
                 let Some(attempt) = context.attempts.get_mut(index) else { return };
                 // It is Done when the request was taken back meanwhile.
                 if !matches!(attempt.state, AttemptState::Resolving) {
                     return;
                 }
-                match target {
-                    Some(_) => self.send(now, transactions, key, index, *request, targets),
-                    None => attempt.state = AttemptState::Done(Err(StatusCode::BAD_GATEWAY)),
+                match found {
+                    Ok((_, targets)) => self.send(now, transactions, key, index, *request, targets),
+                    Err(error) => attempt.state = AttemptState::Done(Err(status_of(error, &request))),
                 }
                 self.settle(now, transactions, key);
             }
-            (Some(Waiting::Stateless(request, branch)), Some(to)) => {
+            (Some(Waiting::Stateless(request, branch)), Ok((to, _))) => {
                 self.send_stateless(transactions, *request, *to, branch);
             }
             (Some(Waiting::Stateless(..)) | None, _) => {}
@@ -233,5 +239,17 @@ impl Proxy {
             // Gone means that its final response is on its way up already.
             let _ = transactions.cancel(now, client, reason);
         }
+    }
+}
+
+/// What a name that has no targets means for the request.
+fn status_of(error: LocateError, request: &Request) -> StatusCode {
+    match error {
+        LocateError::NotFound | LocateError::NotOffered if request.has(HeaderId::ROUTE) => {
+            StatusCode::BAD_GATEWAY
+        }
+        LocateError::NotFound | LocateError::NotOffered => StatusCode::NOT_FOUND,
+        LocateError::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::TEMPORARILY_UNAVAILABLE,
     }
 }

@@ -87,7 +87,7 @@ impl Node {
                     let (_, address) =
                         HOSTS.into_iter().find(|(host, _)| *host == name.host).expect("a host of the RFC");
                     let target = Target::Address(Protocol::Tcp, address.parse().unwrap());
-                    self.proxy.resolved(now, &mut self.transactions, token, &[target]);
+                    self.proxy.resolved(now, &mut self.transactions, token, Ok(&[target]));
                 }
                 Some(other) => panic!("{other:?}"),
                 None => return sent,

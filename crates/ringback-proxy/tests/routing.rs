@@ -6,7 +6,7 @@ use common::*;
 use ringback_message::HeaderId;
 use ringback_proxy::{Branch, Decision};
 use ringback_sansio::{Flow, FlowId, Protocol, Target};
-use ringback_transport::locate::{Name, NextHop};
+use ringback_transport::locate::{LocateError, Name, NextHop};
 
 fn element_with_bob() -> Element {
     let mut element = Element::new();
@@ -262,7 +262,7 @@ fn the_path_of_a_binding_goes_on_top_and_a_flow_goes_before_its_uri() {
 }
 
 #[test]
-fn names_are_asked_for_and_a_name_without_address_is_a_bad_gateway() {
+fn names_are_asked_for_and_one_that_leads_nowhere_is_answered_by_why() {
     let mut element = Element::new();
     element.udp(ALICE, &request("MESSAGE", "sip:bob@phone.example.net:5070", "1", ""));
     element.expect(&[]);
@@ -282,7 +282,20 @@ fn names_are_asked_for_and_a_name_without_address_is_a_bad_gateway() {
     element.udp(ALICE, &request("MESSAGE", "sip:bob@nowhere.invalid", "2", ""));
     let (token, _) = element.questions.pop().unwrap();
     element.resolve(token, &[]);
-    element.expect(&["udp 192.0.2.10:5060 502"]);
+    element.expect(&["udp 192.0.2.10:5060 404"]);
+    let route = "Route: <sip:proxy.invalid;lr>\r\n";
+    for (number, more, error, status) in [
+        (3, "", LocateError::NotOffered, 404),
+        (4, "", LocateError::Unanswered, 480),
+        (5, "", LocateError::Unreachable, 500),
+        (6, route, LocateError::NotFound, 502),
+        (7, route, LocateError::Unanswered, 480),
+    ] {
+        element.udp(ALICE, &request("MESSAGE", "sip:bob@nowhere.invalid", &number.to_string(), more));
+        let (token, _) = element.questions.pop().unwrap();
+        element.resolve_to(token, Err(error));
+        element.expect(&[&format!("udp 192.0.2.10:5060 {status}")]);
+    }
     element.expect_end();
 }
 

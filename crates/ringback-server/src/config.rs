@@ -2,7 +2,7 @@
 
 use crate::users::ALGORITHMS;
 use ringback_auth::Algorithm;
-use ringback_net::{Listen, Protocol, Tap, TlsVerify};
+use ringback_net::{Advertise, Listen, Protocol, Tap, TlsVerify};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +28,10 @@ pub struct ServerConfig {
     /// Where to listen; without any UDP and TCP on 127.0.0.1:5060.
     #[serde(deserialize_with = "listen")]
     pub listen: Vec<Listen>,
+    /// What others are told instead of the address of a listener, in Via and Record-Route: where they reach us from beyond a
+    /// NAT or a container. `203.0.113.7` for all listeners, `LISTENER=ADDRESS:PORT` for one.
+    #[serde(deserialize_with = "advertise")]
+    pub advertise: Vec<Advertise>,
     /// The domains that are ours, names or addresses; without any the listeners' addresses and `localhost`.
     pub domains: Vec<String>,
     /// The protection space that passwords are for; without one the first of `domains`, else `localhost`.
@@ -60,6 +64,8 @@ pub struct ServerConfig {
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// The name servers to ask, `address:port`; without any those of the system.
     pub name_servers: Vec<SocketAddr>,
+    /// For how many seconds an answer of DNS is used while its servers fail (RFC 8767); without a number an hour, 0 is never.
+    pub serve_stale: Option<u32>,
     /// How much is held at once.
     pub limits: Limits,
     /// How long registrations last.
@@ -279,6 +285,15 @@ impl ServerConfig {
         if self.dscp.is_some_and(|dscp| dscp > 63) {
             return fail("dscp must be from 0 to 63; RFC 4594 has 24 for signalling".into());
         }
+        let unknown = |own: &&Advertise| own.listener.is_some_and(|named| !self.listen().contains(&named));
+        if let Some(advertise) = self.advertise.iter().find(unknown) {
+            return fail(format!(
+                "advertise: `{advertise}` names no listener; write one as it stands in listen"
+            ));
+        }
+        if self.serve_stale.is_some_and(|seconds| seconds > 604_800) {
+            return fail("serve_stale is at most 604800, a week".into());
+        }
         if self.workers.is_some_and(|workers| workers == 0 || workers > 256) {
             return fail("workers must be from 1 to 256".into());
         }
@@ -351,6 +366,11 @@ fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::
     texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
 }
 
+fn advertise<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Advertise>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()
+}
+
 fn verify<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TlsVerify, D::Error> {
     match String::deserialize(deserializer)?.as_str() {
         "on" => Ok(TlsVerify::On),
@@ -397,9 +417,9 @@ mod tests {
         assert_eq!(config.digest(), [Algorithm::Md5]);
         assert_eq!((config.realm().as_str(), config.storage.clone()), ("localhost", Storage::default()));
         let config = ServerConfig::from_toml(
-            "listen = ['udp:[::1]:0']\ndomains = ['192.0.2.1', '[2001:db8::1]']\nrealm = 'r'\nno_auth = true\n\
+            "listen = ['udp:[::1]:0']\nadvertise = ['udp:[::1]:0=2001:db8::7']\ndomains = ['192.0.2.1', '[2001:db8::1]']\nrealm = 'r'\nno_auth = true\n\
              digest = ['SHA-256', 'md5']\n\
-             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\nname_servers = ['127.0.0.1:53']\n[hosts]\n'a.example' = ['192.0.2.1']\n\
+             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\nserve_stale = 0\nname_servers = ['127.0.0.1:53']\n[hosts]\n'a.example' = ['192.0.2.1']\n\
              [tls]\ncert = 'c'\nkey = 'k'\nclient_ca = 'a'\nverify = 'mutual'\n[users]\nalice = 'x'\n\
              [limits]\nbindings = 5\n[registrations]\nmax_expires = 7200\n[history]\nmessages = 0",
         )
@@ -424,6 +444,9 @@ mod tests {
             ("[tls]\nverify = 'maybe'", "line 2: `maybe` is none of on, off and mutual"),
             ("[tls]\nkey = 'k'", "tls: a certificate needs its key"),
             ("[tls]\nverify = 'mutual'", "tls: to check clients takes client_ca"),
+            ("advertise = ['x']", "line 1: `x`: that is no address; write for example 203.0.113.7 or"),
+            ("advertise = ['udp:10.0.0.7=203.0.113.7']", "names no listener"),
+            ("serve_stale = 604801", "serve_stale is at most 604800"),
             ("workers = 0", "workers must be from 1"),
             ("dscp = 64", "dscp must be from 0 to 63"),
             ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),

@@ -11,7 +11,9 @@ use crate::reach::Reach;
 use crate::shard::{Node, SHARDS, Shard, call_id};
 use crate::writer::Jobs;
 use ringback_message::{Message, ParseError};
-use ringback_net::{CloseReason, Core, Direction, Flow, OsEntropy, Outbox, Protocol, Target, Worker};
+use ringback_net::{
+    CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
+};
 use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput};
 use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
 use ringback_transaction::{Key, TransactionConfig, TransactionInput};
@@ -193,14 +195,19 @@ impl Core for ServerCore {
         });
     }
 
-    fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Out) {
+    fn resolved(&self, now: Instant, token: u64, found: Result<&[Target], LocateError>, out: &mut Out) {
         let (index, asked) = (token >> 48, token & ((1 << 48) - 1));
         // Fault 12: names must not lead to where nobody may be sent.
         let answerable = |target: &&Target| ringback_transport::via::is_answerable(target.peer().ip());
-        let targets: Vec<Target> = targets.iter().filter(answerable).copied().collect();
+        let found = found.map(|targets| targets.iter().filter(answerable).copied().collect::<Vec<Target>>());
         self.with_shard(now, index as usize, out, |node| {
             if let Some(token) = node.questions.remove(&asked) {
-                node.proxy.resolved(now, &mut node.transactions, token, &targets);
+                node.proxy.resolved(
+                    now,
+                    &mut node.transactions,
+                    token,
+                    found.as_deref().map_err(|error| *error),
+                );
             }
         });
     }

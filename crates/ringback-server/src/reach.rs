@@ -1,7 +1,7 @@
 //! Under which addresses and names we are reached.
 
 use crate::ServerConfig;
-use ringback_net::{Listen, local_addresses, local_ip_towards};
+use ringback_net::{Advertise, Listen, TlsVerify, local_addresses, local_ip_towards};
 use ringback_proxy::Ownership;
 use ringback_sansio::{Protocol, Target};
 use ringback_transaction::Locals;
@@ -11,23 +11,37 @@ use std::net::{IpAddr, SocketAddr};
 /// Our addresses, none of them unspecified, those to be written into messages first.
 #[derive(Debug)]
 pub(crate) struct Reach {
-    addresses: Vec<(Protocol, SocketAddr)>,
+    /// Where we listen, and what others are told instead.
+    addresses: Vec<Address>,
     /// As the host of a URI.
     pub(crate) domains: Vec<String>,
+    /// Whether we show a certificate of others' making, and others show us theirs.
+    proves: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Address {
+    protocol: Protocol,
+    own: SocketAddr,
+    told: SocketAddr,
 }
 
 impl Reach {
     /// Finds out what listening on all addresses means here.
     pub(crate) fn new(listeners: &[Listen], config: &ServerConfig) -> io::Result<Self> {
         let mut addresses = Vec::new();
-        for listen in listeners {
+        for (listen, asked) in listeners.iter().zip(config.listen()) {
             let (ip, port) = (listen.address.ip(), listen.address.port());
             let ips = if ip.is_unspecified() { everywhere(ip)? } else { vec![ip] };
-            addresses.extend(ips.into_iter().map(|ip| (listen.protocol, SocketAddr::new(ip, port))));
+            let told = Advertise::of(&config.advertise, &asked, port);
+            addresses.extend(ips.into_iter().map(|ip| {
+                let own = SocketAddr::new(ip, port);
+                Address { protocol: listen.protocol, own, told: told.unwrap_or(own) }
+            }));
         }
         let mut domains = config.domains.clone();
         if domains.is_empty() {
-            for ip in addresses.iter().map(|(_, address)| address.ip()) {
+            for ip in addresses.iter().flat_map(|address| [address.told.ip(), address.own.ip()]) {
                 let name = host(ip);
                 if !domains.contains(&name) {
                     domains.push(name);
@@ -35,24 +49,29 @@ impl Reach {
             }
             domains.push("localhost".into());
         }
-        Ok(Self { addresses, domains })
+        let proves = config.tls.verify == TlsVerify::Mutual && config.tls.cert.is_some();
+        Ok(Self { addresses, domains, proves })
     }
 
     pub(crate) fn ownership(&self) -> Ownership {
-        Ownership::new(self.addresses.iter().map(|(_, address)| *address), self.domains.clone())
+        Ownership::new(self.addresses(), self.domains.clone())
     }
 
     pub(crate) fn locals(&self) -> Locals {
         let mut locals = Locals::default();
         // The one set last is preferred.
-        for (protocol, address) in self.addresses.iter().rev() {
-            locals.set(*protocol, *address);
+        for Address { protocol, own, told } in self.addresses.iter().rev() {
+            locals.advertise(*protocol, *own, *told);
+        }
+        if self.proves {
+            locals.offer_alias();
         }
         locals
     }
 
+    /// All of them, told or not: what is sent to one of them is sent to us.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        self.addresses.iter().map(|(_, address)| *address)
+        self.addresses.iter().flat_map(|address| [address.told, address.own])
     }
 
     /// What a phone may write behind the `@`: our domains, and our addresses.
@@ -65,7 +84,7 @@ impl Reach {
     }
 
     pub(crate) fn speaks(&self, protocol: Protocol) -> bool {
-        self.addresses.iter().any(|(own, _)| *own == protocol)
+        self.addresses.iter().any(|own| own.protocol == protocol)
     }
 
     /// Our end of the way to `to`, as far as it is known beforehand.
@@ -74,11 +93,10 @@ impl Reach {
             Target::Flow(flow) => return flow.local,
             Target::Address(_, peer) | Target::Domain(_, peer, _) => peer,
         };
-        let fits = |(protocol, own): &&(Protocol, SocketAddr)| {
-            *protocol == to.protocol() && own.is_ipv4() == peer.is_ipv4()
-        };
+        let fits =
+            |address: &&Address| address.protocol == to.protocol() && address.own.is_ipv4() == peer.is_ipv4();
         let nowhere = if peer.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-        let found = self.addresses.iter().find(fits).map(|(_, own)| *own);
+        let found = self.addresses.iter().find(fits).map(|address| address.own);
         found.unwrap_or_else(|| nowhere.parse().expect("an address"))
     }
 }
@@ -116,7 +134,11 @@ mod tests {
             domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
             ..ServerConfig::default()
         };
-        Reach::new(&[listen.parse().unwrap()], &config).unwrap()
+        Reach::new(
+            &[listen.parse().unwrap()],
+            &ServerConfig { listen: vec![listen.parse().unwrap()], ..config },
+        )
+        .unwrap()
     }
 
     #[test]
@@ -125,6 +147,26 @@ mod tests {
         let named = reach("udp:127.0.0.1:5070", &["example.com"]);
         assert_eq!(named.domains, ["example.com"]);
         assert_eq!(named.hosts(), ["127.0.0.1", "example.com"]);
+    }
+
+    #[test]
+    fn what_is_advertised_is_told_and_both_are_ours() {
+        let config = ServerConfig {
+            listen: ["udp:127.0.0.1:0", "tcp:127.0.0.1:0"].map(|listen| listen.parse().unwrap()).into(),
+            advertise: vec!["udp:127.0.0.1:0=203.0.113.7:5070".parse().unwrap()],
+            ..ServerConfig::default()
+        };
+        let bound = ["udp:127.0.0.1:40000", "tcp:127.0.0.1:40000"].map(|listen| listen.parse().unwrap());
+        let reach = Reach::new(&bound, &config).unwrap();
+        let locals = reach.locals();
+        let to = |protocol| Target::Address(protocol, "192.0.2.7:5060".parse().unwrap());
+        assert_eq!(locals.sent_by(&to(Protocol::Udp)), Some("203.0.113.7:5070"));
+        assert_eq!(locals.sent_by(&to(Protocol::Tcp)), Some("127.0.0.1:40000"));
+        assert_eq!(reach.domains, ["203.0.113.7", "127.0.0.1", "localhost"]);
+        let ownership = reach.ownership();
+        for uri in ["sip:203.0.113.7:5070", "sip:127.0.0.1:40000"] {
+            assert!(ownership.is_me(&ringback_message::UriBuf::new(uri).unwrap().as_sip().unwrap()), "{uri}");
+        }
     }
 
     #[test]

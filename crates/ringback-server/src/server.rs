@@ -20,6 +20,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// A running server. Dropping it ends it; [`shutdown`](Self::shutdown) also lets connections write what waits.
 pub struct Server {
@@ -224,6 +225,9 @@ fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
     net.tap.clone_from(&config.tap);
     net.tls = tls::load(config)?;
     net.dscp = config.dscp;
+    if let Some(seconds) = config.serve_stale {
+        net.serve_stale = Duration::from_secs(seconds.into());
+    }
     net.web_socket.origins.clone_from(&config.ws_origins);
     for (name, addresses) in &config.hosts {
         for ip in addresses {

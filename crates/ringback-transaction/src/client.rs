@@ -125,7 +125,9 @@ impl<E: Entropy> Transactions<E> {
         let branch = Branch { high: self.entropy.next_u64(), low: self.entropy.next_u64() as u32, suffix };
         let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
         let keep = if self.config.keep_alive && *request.method() == Method::REGISTER { ";keep" } else { "" };
-        let via = format_args!("SIP/2.0/{} {sent_by};branch={branch};rport{keep}", to.protocol().as_via());
+        let alias = self.config.locals.alias(to.protocol());
+        let protocol = to.protocol().as_via();
+        let via = format_args!("SIP/2.0/{protocol} {sent_by};branch={branch};rport{keep}{alias}");
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)?;
         Ok(branch)
     }

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, Default)]
 pub struct Locals {
     rows: Vec<Local>,
+    alias: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ struct Local {
     is_ipv6: bool,
     sent_by: String,
     address: Option<SocketAddr>,
+    /// Where we listen for it: the local end of flows that speak under it.
+    own: Option<SocketAddr>,
 }
 
 impl Locals {
@@ -36,10 +39,16 @@ impl Locals {
     /// that no other address of ours fits better. The port is the one that we listen on, also for streams
     /// that we open; the address is one that can be reached, not `0.0.0.0`.
     pub fn set(&mut self, protocol: Protocol, address: SocketAddr) {
-        let is_ipv6 = address.is_ipv6();
-        self.rows.retain(|row| (row.protocol, row.address) != (protocol, Some(address)));
-        self.rows
-            .insert(0, Local { protocol, is_ipv6, sent_by: address.to_string(), address: Some(address) });
+        self.advertise(protocol, address, address);
+    }
+
+    /// As [`set`](Self::set), where peers reach the socket at `own` under another address: behind a NAT that was told to let
+    /// them through, or in a container. Flows that end at `own` speak under it as well.
+    pub fn advertise(&mut self, protocol: Protocol, own: SocketAddr, address: SocketAddr) {
+        let is_ipv6 = own.is_ipv6();
+        self.rows.retain(|row| (row.protocol, row.own) != (protocol, Some(own)));
+        let sent_by = address.to_string();
+        self.rows.insert(0, Local { protocol, is_ipv6, sent_by, address: Some(address), own: Some(own) });
     }
 
     /// As [`set`](Self::set), with a name: `host` or `host:port`, such as the `.invalid` one of a WebSocket
@@ -53,8 +62,20 @@ impl Locals {
         if via.params.iter().next().is_some() || sent_by.contains(['\r', '\n']) {
             return Err(ParseError::new(0, "sent-by"));
         }
-        self.rows.insert(0, Local { protocol, is_ipv6, sent_by: sent_by.to_owned(), address: None });
+        self.rows
+            .insert(0, Local { protocol, is_ipv6, sent_by: sent_by.to_owned(), address: None, own: None });
         Ok(())
+    }
+
+    /// Says that we prove who we are on TLS connections that we make, by a certificate for the name or address that peers
+    /// know us by: requests over them then say that others may come back over the same connection (RFC 5923 §8.1).
+    pub fn offer_alias(&mut self) {
+        self.alias = true;
+    }
+
+    /// What stands behind `rport` in the Via of a request that leaves by `protocol`.
+    pub(crate) fn alias(&self, protocol: Protocol) -> &'static str {
+        if self.alias && protocol == Protocol::Tls { ";alias" } else { "" }
     }
 
     /// The sent-by of a request to `to`: that of the flow's own end where it is one of ours, else the one set
@@ -62,7 +83,7 @@ impl Locals {
     pub fn sent_by(&self, to: &Target) -> Option<&str> {
         let fits = |row: &&Local| row.protocol == to.protocol();
         let own = match to {
-            Target::Flow(flow) => self.rows.iter().filter(fits).find(|row| row.address == Some(flow.local)),
+            Target::Flow(flow) => self.rows.iter().filter(fits).find(|row| row.own == Some(flow.local)),
             Target::Address(..) | Target::Domain(..) => None,
         };
         let is_ipv6 = to.peer().is_ipv6();
@@ -114,6 +135,21 @@ mod tests {
         assert_eq!(locals().sent_by(&flow("192.0.2.2:40000")), Some("192.0.2.1:5080"));
         let v4 = Target::Address(Protocol::Udp, "198.51.100.1:5060".parse().unwrap());
         assert_eq!(locals().sent_by(&v4), None);
+    }
+
+    #[test]
+    fn an_address_that_is_advertised_stands_for_the_one_that_we_have() {
+        let (own, seen) = ("10.0.0.7:5060".parse().unwrap(), "203.0.113.7:5070".parse().unwrap());
+        let mut locals = Locals::default();
+        locals.set(Protocol::Udp, own);
+        locals.advertise(Protocol::Udp, own, seen);
+        let peer = "198.51.100.1:9".parse().unwrap();
+        let flow = Flow { id: FlowId(1), protocol: Protocol::Udp, local: own, peer };
+        for to in [Target::Flow(flow), Target::Address(Protocol::Udp, peer)] {
+            assert_eq!(locals.sent_by(&to), Some("203.0.113.7:5070"));
+        }
+        let ours = |text: &'static str| locals.is_ours(&Via::parse(text.as_bytes()).unwrap());
+        assert!(ours("SIP/2.0/UDP 203.0.113.7:5070") && !ours("SIP/2.0/UDP 10.0.0.7"));
     }
 
     #[test]

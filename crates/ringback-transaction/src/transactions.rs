@@ -110,7 +110,9 @@ impl<E: Entropy> Transactions<E> {
             return Err(RequestError::Invalid(InvalidValue::Malformed("branch")));
         }
         let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
-        let via = format_args!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch};rport", to.protocol().as_via());
+        let alias = self.config.locals.alias(to.protocol());
+        let protocol = to.protocol().as_via();
+        let via = format_args!("SIP/2.0/{protocol} {sent_by};branch=z9hG4bK{branch};rport{alias}");
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)
     }
 

@@ -37,16 +37,19 @@
 //!
 //! Not here: TLS and the frames of WebSocket (the driver hands over what is in them), and caches of what DNS said.
 //!
-//! Sources: RFC 3261 §18 and §7.5, RFC 3581, RFC 3263 §4, RFC 7984, RFC 2782, RFC 5923 §8, RFC 5626 §4.4, RFC 6223,
+//! Sources: RFC 3261 §18 and §7.5, RFC 3581, RFC 3263 §4, RFC 7984, RFC 8305, RFC 2782, RFC 5923, RFC 5626 §4.4, RFC 6223,
 //! RFC 7118, RFC 8489.
 
+mod alias;
 mod bindings;
 mod framing;
 pub mod locate;
+mod race;
 mod streams;
 pub mod stun;
 mod transport;
 pub mod via;
 
+pub use alias::Identity;
 pub use framing::{Frame, Framer, FramingLimits};
 pub use transport::{FromNetwork, Transport, TransportConfig, TransportOutput};

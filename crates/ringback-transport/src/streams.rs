@@ -1,8 +1,12 @@
 //! The streams that are open or being made, and who waits for them.
 
+use crate::alias::Proof;
 use crate::bindings::{Place, jittered};
-use crate::{Frame, Framer, TransportConfig, TransportOutput};
+use crate::race::{self, Outcome, Races};
+use crate::{Frame, Framer, Identity, TransportConfig, TransportOutput};
 use bytes::Bytes;
+use ringback_message::Message;
+use ringback_message::header::Via;
 use ringback_sansio::{CloseReason, Flow, FlowId, Hasher, Map, Protocol, Target, TimerQueue};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -16,6 +20,8 @@ pub(crate) enum Deadline {
     Message(FlowId),
     /// A connection took too long to be made.
     Connect(Target),
+    /// A connection was tried long enough without its rival.
+    Race(Target),
     /// A stream is to be kept open.
     Keep(FlowId),
     /// The answer to a ping is not there.
@@ -25,23 +31,29 @@ pub(crate) enum Deadline {
 }
 
 #[derive(Debug)]
-struct Stream {
+struct Stream<T> {
     flow: Flow,
     /// Whom it reaches, so that sends to him use it.
     reaches: Target,
     framer: Framer,
     /// How often it is pinged, if it is.
     every: Option<Duration>,
+    /// Who the peer has proved to be, where it made the connection.
+    proof: Option<Box<Proof>>,
+    /// What was sent over a stream of our making from which nothing was heard yet: in TLS 1.3 a server says that it refuses
+    /// our certificate when the connection seems to be made, and whoever takes connections for another may never answer.
+    unheard: Option<Vec<T>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Streams<T> {
     config: TransportConfig,
-    open: Map<FlowId, Stream>,
+    open: Map<FlowId, Stream<T>>,
     /// Connection reuse: the stream to use for a peer.
     by_peer: Map<Target, FlowId>,
     by_source: Map<IpAddr, usize>,
     connecting: Map<Target, Vec<(T, Bytes)>>,
+    races: Races,
     jitter: Hasher,
     pub(crate) timers: TimerQueue<Deadline>,
 }
@@ -56,6 +68,7 @@ impl<T> Streams<T> {
             by_peer: Map::default(),
             by_source: Map::default(),
             connecting: Map::default(),
+            races: Races::default(),
             jitter: Hasher::keyed(config.secret),
             timers: TimerQueue::new(),
         }
@@ -73,7 +86,7 @@ impl<T> Streams<T> {
             out.push_back(TransportOutput::Close(flow.id, CloseReason::Limit));
             let failed = waiting.into_iter().flatten();
             out.extend(failed.map(|(tag, _)| TransportOutput::Failed(tag, CloseReason::Limit)));
-            return;
+            return self.lose(now, &reaches, out);
         }
         self.by_source.insert(flow.peer.ip(), of_source + 1);
         // Fault 46: whoever connects to us has not proved to be who is meant by the address that he came from.
@@ -81,22 +94,97 @@ impl<T> Streams<T> {
             self.by_peer.insert(reaches, flow.id);
         }
         let framer = Framer::new(self.config.framing);
-        self.open.insert(flow.id, Stream { flow, reaches, framer, every: None });
+        let is_ours = waiting.is_some();
+        let (tags, waiting): (Vec<T>, Vec<Bytes>) = waiting.into_iter().flatten().unzip();
+        let unheard = is_ours.then_some(tags);
+        self.open.insert(flow.id, Stream { flow, reaches, framer, every: None, proof: None, unheard });
         self.timers.set(Deadline::Idle(flow.id), now + self.config.idle);
         if is_web_socket(flow.protocol) {
             self.keep(now, flow.id, self.config.web_socket_ping);
         }
-        let waiting = waiting.into_iter().flatten();
-        out.extend(waiting.map(|(_, bytes)| TransportOutput::Write(flow.id, bytes)));
+        out.extend(waiting.into_iter().map(|bytes| TransportOutput::Write(flow.id, bytes)));
+        let outcome = self.races.connected(&reaches);
+        self.race_on(now, outcome, out);
+    }
+
+    /// Connects to the one of two targets that answers first.
+    pub(crate) fn race(
+        &mut self,
+        now: Instant,
+        token: u64,
+        first: Target,
+        second: Target,
+        out: &mut Outputs<T>,
+    ) {
+        let is_there = |target: &&Target| self.by_peer.contains_key(*target);
+        if let Some(there) = [first, second].iter().find(is_there) {
+            return out.push_back(TransportOutput::Raced(token, Some(*there)));
+        }
+        if self.races.start(token, first, second) {
+            self.timers.set(Deadline::Race(first), now + race::DELAY);
+            self.begin(now, first, out);
+        }
+    }
+
+    /// The first target of a race has had its time alone.
+    pub(crate) fn race_late(&mut self, now: Instant, first: Target, out: &mut Outputs<T>) {
+        if let Some(second) = self.races.late(&first) {
+            self.begin(now, second, out);
+        }
+    }
+
+    /// Connects, where that is not under way.
+    fn begin(&mut self, now: Instant, to: Target, out: &mut Outputs<T>) {
+        if self.connecting.contains_key(&to) {
+            return;
+        }
+        if self.open.len() + self.connecting.len() >= self.config.max_streams {
+            return self.lose(now, &to, out);
+        }
+        self.connect(now, to, Vec::new(), out);
+    }
+
+    fn connect(&mut self, now: Instant, to: Target, waiting: Vec<(T, Bytes)>, out: &mut Outputs<T>) {
+        self.connecting.insert(to, waiting);
+        self.timers.set(Deadline::Connect(to), now + self.config.connect);
+        out.push_back(TransportOutput::Connect(to));
+    }
+
+    /// A target of a race does not answer.
+    fn lose(&mut self, now: Instant, to: &Target, out: &mut Outputs<T>) {
+        let outcome = self.races.failed(to);
+        self.race_on(now, outcome, out);
+    }
+
+    fn race_on(&mut self, now: Instant, outcome: Outcome, out: &mut Outputs<T>) {
+        for first in outcome.over {
+            self.timers.cancel(Deadline::Race(first));
+        }
+        out.extend(outcome.told.into_iter().map(|(token, there)| TransportOutput::Raced(token, there)));
+        for lost in outcome.lost {
+            // Somebody may send to just this one, or run it against another.
+            let is_idle = self.connecting.get(&lost).is_some_and(Vec::is_empty);
+            if is_idle && !self.races.wants(&lost) {
+                self.connecting.remove(&lost);
+                self.timers.cancel(Deadline::Connect(lost));
+                out.push_back(TransportOutput::Abandon(lost));
+            }
+        }
+        if let Some(next) = outcome.begin {
+            self.begin(now, next, out);
+        }
     }
 
     pub(crate) fn send_on(&mut self, now: Instant, tag: T, id: FlowId, bytes: Bytes, out: &mut Outputs<T>) {
-        if self.open.contains_key(&id) {
-            self.timers.set(Deadline::Idle(id), now + self.config.idle);
-            out.push_back(TransportOutput::Write(id, bytes));
-        } else {
-            out.push_back(TransportOutput::Failed(tag, CloseReason::Closed));
+        let Some(stream) = self.open.get_mut(&id) else {
+            return out.push_back(TransportOutput::Failed(tag, CloseReason::Closed));
+        };
+        // More than a few at once have their own timers to tell.
+        if let Some(unheard) = stream.unheard.as_mut().filter(|sent| sent.len() < self.config.max_waiting) {
+            unheard.push(tag);
         }
+        self.timers.set(Deadline::Idle(id), now + self.config.idle);
+        out.push_back(TransportOutput::Write(id, bytes));
     }
 
     pub(crate) fn send_to(&mut self, now: Instant, tag: T, to: Target, bytes: Bytes, out: &mut Outputs<T>) {
@@ -115,15 +203,40 @@ impl<T> Streams<T> {
             out.push_back(TransportOutput::Failed(tag, CloseReason::Limit));
             return;
         }
-        self.connecting.insert(to, vec![(tag, bytes)]);
-        self.timers.set(Deadline::Connect(to), now + self.config.connect);
-        out.push_back(TransportOutput::Connect(to));
+        self.connect(now, to, vec![(tag, bytes)], out);
     }
 
-    pub(crate) fn connect_failed(&mut self, to: Target, reason: CloseReason, out: &mut Outputs<T>) {
+    pub(crate) fn connect_failed(
+        &mut self,
+        now: Instant,
+        to: Target,
+        reason: CloseReason,
+        out: &mut Outputs<T>,
+    ) {
         self.timers.cancel(Deadline::Connect(to));
-        let waiting = self.connecting.remove(&to).into_iter().flatten();
-        out.extend(waiting.map(|(tag, _)| TransportOutput::Failed(tag, reason)));
+        let Some(waiting) = self.connecting.remove(&to) else { return };
+        out.extend(waiting.into_iter().map(|(tag, _)| TransportOutput::Failed(tag, reason)));
+        self.lose(now, &to, out);
+    }
+
+    /// The peer of a stream that it made has a certificate, which was checked.
+    pub(crate) fn proved(&mut self, id: FlowId, identities: Vec<Identity>) {
+        if let Some(stream) = self.open.get_mut(&id).filter(|_| !identities.is_empty()) {
+            stream.proof = Some(Box::new(Proof::new(identities)));
+        }
+    }
+
+    /// Lets requests to the peer of a stream go over it, where this request asks for that and the peer has proved to be
+    /// whom it says (RFC 5923 §8.2). Connections of our own making stay what they are.
+    pub(crate) fn alias(&mut self, id: FlowId, message: &Message) {
+        let Some(stream) = self.open.get_mut(&id) else { return };
+        let Some(proof) = stream.proof.as_mut().filter(|_| message.is_request()) else { return };
+        let Some(Ok(via)) = message.first::<Via<'_>>() else { return };
+        if proof.ask(&stream.flow, &via) {
+            for target in proof.targets(&stream.flow) {
+                self.by_peer.entry(target).or_insert(id);
+            }
+        }
     }
 
     /// Takes bytes of a stream; `None` when it is not open any more.
@@ -144,7 +257,8 @@ impl<T> Streams<T> {
 
     /// Whatever it was, the peer is there.
     pub(crate) fn heard(&mut self, now: Instant, id: FlowId) {
-        if self.open.contains_key(&id) {
+        if let Some(stream) = self.open.get_mut(&id) {
+            stream.unheard = None;
             self.timers.set(Deadline::Idle(id), now + self.config.idle);
             self.timers.cancel(Deadline::Pong(id));
         }
@@ -196,15 +310,20 @@ impl<T> Streams<T> {
         if self.open.contains_key(&id) {
             out.push_back(TransportOutput::Close(id, reason));
         }
-        self.closed(id);
+        self.closed(id, reason, out);
     }
 
-    /// Forgets a stream that ended. What was written to it before is not known to be lost: the transactions
-    /// above have their own timers for that.
-    pub(crate) fn closed(&mut self, id: FlowId) {
-        let Some(stream) = self.open.remove(&id) else { return };
-        if self.by_peer.get(&stream.reaches) == Some(&id) {
-            self.by_peer.remove(&stream.reaches);
+    /// Forgets a stream that ended. What was written to it before is not known to be lost, and the transactions above have
+    /// their own timers for that; but where the other end never said a word, it is as if there had been no connection.
+    pub(crate) fn closed(&mut self, id: FlowId, reason: CloseReason, out: &mut Outputs<T>) {
+        let Some(mut stream) = self.open.remove(&id) else { return };
+        let unheard = stream.unheard.take().into_iter().flatten();
+        out.extend(unheard.map(|tag| TransportOutput::Failed(tag, reason)));
+        let aliases = stream.proof.iter().flat_map(|proof| proof.targets(&stream.flow));
+        for reached in aliases.chain([stream.reaches]) {
+            if self.by_peer.get(&reached) == Some(&id) {
+                self.by_peer.remove(&reached);
+            }
         }
         if let Some(count) = self.by_source.get_mut(&stream.flow.peer.ip()) {
             *count -= 1;

@@ -3,7 +3,7 @@
 use crate::bindings::{Act, Bindings, Place};
 use crate::streams::{Deadline, Streams};
 use crate::via::{self, Inbound};
-use crate::{Frame, FramingLimits, stun};
+use crate::{Frame, FramingLimits, Identity, stun};
 use bytes::Bytes;
 use ringback_message::{Limits, Message, ParseError};
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, Target};
@@ -66,14 +66,16 @@ pub enum FromNetwork {
     Opened(Flow),
     /// A stream is open that we asked for by [`TransportOutput::Connect`], to this target.
     Connected(Target, Flow),
+    /// The peer of a stream that it made has proved by a certificate to be this (RFC 5922). To be told before any bytes.
+    Proved(FlowId, Vec<Identity>),
     /// Bytes from a stream.
     Bytes(FlowId, Bytes),
     /// One whole message of a stream that keeps messages apart: WebSocket (RFC 7118 §5).
     Message(FlowId, Bytes),
     /// A sign of life of a stream that is no message: a ping or pong of WebSocket.
     Alive(FlowId),
-    /// A stream ended.
-    Closed(FlowId),
+    /// A stream ended, for this reason.
+    Closed(FlowId, CloseReason),
     /// A stream that we asked for could not be made.
     ConnectFailed(Target, CloseReason),
 }
@@ -84,6 +86,10 @@ pub enum TransportOutput<T> {
     /// Make a stream, never to [`Target::Flow`]; answer with [`FromNetwork::Connected`] or
     /// [`FromNetwork::ConnectFailed`].
     Connect(Target),
+    /// Nobody waits any more for the stream that this asked for: stop making it.
+    Abandon(Target),
+    /// How [`Transport::race`] ended: which of the two is connected to, if one is. Once for each token.
+    Raced(u64, Option<Target>),
     /// Write to a stream: over WebSocket one message.
     Write(FlowId, Bytes),
     /// Ask whether the other end of a WebSocket connection is there; tell what comes back by [`FromNetwork::Alive`].
@@ -188,6 +194,14 @@ impl<T> Transport<T> {
         }
     }
 
+    /// Connects to the one of two addresses of a server that answers first, and tells by [`TransportOutput::Raced`]: `second`
+    /// is tried when `first` is not there within a quarter of a second (RFC 8305 §5). Sends to either wait for it or use it,
+    /// as ever; what nobody needs is given up. Both are targets of streams, and none is a [`Target::Flow`].
+    pub fn race(&mut self, now: Instant, token: u64, first: Target, second: Target) {
+        let now = self.clamp(now);
+        self.streams.race(now, token, first, second, &mut self.outputs);
+    }
+
     /// How many streams are open.
     pub fn open_streams(&self) -> usize {
         self.streams.len()
@@ -248,7 +262,12 @@ impl<T> Transport<T> {
 
     fn receive(&mut self, flow: Flow, bytes: Bytes) {
         match via::receive_with(&flow, bytes, &self.limits) {
-            Inbound::Message(message) => self.outputs.push_back(TransportOutput::Received(flow, message)),
+            Inbound::Message(message) => {
+                if flow.protocol == Protocol::Tls {
+                    self.streams.alias(flow.id, &message);
+                }
+                self.outputs.push_back(TransportOutput::Received(flow, message));
+            }
             Inbound::KeepAlive => {}
             Inbound::Malformed(error, reply) => self.refuse(flow, error, reply),
         }
@@ -301,12 +320,13 @@ impl<T> Machine for Transport<T> {
             FromNetwork::Connected(target, flow) => {
                 self.streams.opened(now, target, flow, &mut self.outputs);
             }
+            FromNetwork::Proved(id, identities) => self.streams.proved(id, identities),
             FromNetwork::Bytes(id, bytes) => self.read(now, id, &bytes),
             FromNetwork::Message(id, bytes) => self.message(now, id, bytes),
             FromNetwork::Alive(id) => self.streams.heard(now, id),
-            FromNetwork::Closed(id) => self.streams.closed(id),
+            FromNetwork::Closed(id, reason) => self.streams.closed(id, reason, &mut self.outputs),
             FromNetwork::ConnectFailed(target, reason) => {
-                self.streams.connect_failed(target, reason, &mut self.outputs);
+                self.streams.connect_failed(now, target, reason, &mut self.outputs);
             }
         }
     }
@@ -321,8 +341,9 @@ impl<T> Machine for Transport<T> {
                 Deadline::Keep(id) => self.streams.ping(now, id, &mut self.outputs),
                 Deadline::Bind(place) => self.bind(now, place),
                 Deadline::Connect(target) => {
-                    self.streams.connect_failed(target, CloseReason::TimedOut, &mut self.outputs);
+                    self.streams.connect_failed(now, target, CloseReason::TimedOut, &mut self.outputs);
                 }
+                Deadline::Race(first) => self.streams.race_late(now, first, &mut self.outputs),
             }
         }
     }
@@ -352,6 +373,8 @@ mod tests {
     fn drain(transport: &mut Transport<u8>) -> Vec<String> {
         let name = |output| match output {
             TransportOutput::Connect(to) => format!("connect {}", to.peer()),
+            TransportOutput::Abandon(to) => format!("abandon {}", to.peer()),
+            TransportOutput::Raced(token, there) => format!("raced {token} {there:?}"),
             TransportOutput::Write(id, bytes) => format!("write {} {}", id.0, bytes.len()),
             TransportOutput::Datagram(id, to, _) => format!("datagram {} {to}", id.0),
             TransportOutput::Close(id, _) => format!("close {}", id.0),
@@ -377,7 +400,8 @@ mod tests {
         assert_eq!(drain(&mut transport), ["write 1 3", "write 1 6"]);
         transport.send(now, 3, Target::Address(Protocol::Tcp, peer), Bytes::from_static(b"reused"));
         assert_eq!(drain(&mut transport), ["write 1 6"]);
-        transport.handle(now, FromNetwork::Closed(FlowId(1)));
+        transport.handle(now, FromNetwork::Bytes(FlowId(1), Bytes::from_static(b"\r\n")));
+        transport.handle(now, FromNetwork::Closed(FlowId(1), CloseReason::Closed));
         transport.send(now, 4, Target::Flow(stream(1)), Bytes::from_static(b"late"));
         assert_eq!(drain(&mut transport), ["failed 4 closed by the peer"]);
         assert_eq!((transport.open_streams(), transport.poll_timeout()), (0, None));
@@ -399,6 +423,31 @@ mod tests {
         assert_eq!(drain(&mut transport), ["write 2 3", "failed 2 connection refused"]);
         transport.send(now, 4, to(2), Bytes::from_static(b"4444"));
         assert_eq!(drain(&mut transport), ["write 2 4"]);
+    }
+
+    #[test]
+    fn what_was_sent_to_somebody_who_never_said_a_word_comes_back_when_he_hangs_up() {
+        let now = Instant::now();
+        let mut transport = Transport::new(TransportConfig::default());
+        let to = Target::Address(Protocol::Tcp, stream(1).peer);
+        let closed = || FromNetwork::Closed(FlowId(1), CloseReason::Untrusted);
+        transport.send(now, 1, to, Bytes::from_static(b"one"));
+        transport.handle(now, FromNetwork::Connected(to, stream(1)));
+        transport.send(now, 2, to, Bytes::from_static(b"two"));
+        drain(&mut transport);
+        transport.handle(now, closed());
+        let refused = "the certificate was refused";
+        assert_eq!(drain(&mut transport), [format!("failed 1 {refused}"), format!("failed 2 {refused}")]);
+        // Whoever spoke may have taken what was sent; and what we did not connect to is known to be spoken.
+        transport.send(now, 3, to, Bytes::from_static(b"three"));
+        transport.handle(now, FromNetwork::Connected(to, stream(1)));
+        transport.handle(now, FromNetwork::Bytes(FlowId(1), Bytes::from_static(b"\r\n")));
+        transport.handle(now, closed());
+        transport.handle(now, FromNetwork::Opened(stream(1)));
+        transport.send(now, 4, to, Bytes::from_static(b"four"));
+        transport.handle(now, closed());
+        let failed = |said: &String| said.starts_with("failed");
+        assert!(!drain(&mut transport).iter().any(failed));
     }
 
     #[test]
@@ -441,7 +490,7 @@ mod tests {
             transport.handle(now, FromNetwork::Opened(stream(id)));
         }
         assert_eq!(drain(&mut transport), ["close 3"]);
-        transport.handle(now, FromNetwork::Closed(FlowId(1)));
+        transport.handle(now, FromNetwork::Closed(FlowId(1), CloseReason::Closed));
         transport.handle(now, FromNetwork::Opened(stream(4)));
         assert_eq!(drain(&mut transport), Vec::<String>::new());
     }

@@ -19,6 +19,7 @@ use std::time::Instant;
 /// A user agent with its accounts, registrations, calls and transactions. See the [crate documentation](crate).
 pub struct UserAgent<E> {
     pub(crate) user_agent: String,
+    pub(crate) learns_address: bool,
     pub(crate) max_calls: usize,
     pub(crate) answers_anyone: bool,
     pub(crate) authentication: Option<InboundAuthentication>,
@@ -47,6 +48,7 @@ impl<E: Entropy> UserAgent<E> {
         let mut entropy = Shared::new(entropy);
         let UaConfig {
             user_agent,
+            learns_address,
             mut transactions,
             max_calls,
             codecs,
@@ -69,6 +71,7 @@ impl<E: Entropy> UserAgent<E> {
         let hasher = Hasher::keyed(entropy.next_u64());
         Self {
             user_agent,
+            learns_address,
             max_calls,
             answers_anyone,
             authentication,
@@ -463,7 +466,7 @@ impl<E: Entropy> Machine for UserAgent<E> {
             UaInput::Failed(key, reason) => {
                 self.transactions.handle(now, TransactionInput::Failed(key, reason));
             }
-            UaInput::Resolved(token, targets) => self.on_resolved(now, token, targets),
+            UaInput::Resolved(token, found) => self.on_resolved(now, token, found),
             UaInput::Closed(flow, reason) => self.on_closed(now, &flow, reason),
         }
         self.pump(now);

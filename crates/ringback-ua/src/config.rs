@@ -17,6 +17,9 @@ pub struct UaConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
+    /// Whether Contact names the address that a registrar sees us at, learned from `received` and `rport`, where it is not
+    /// the one that we have: behind a NAT. Without it, Contact is what `transactions.locals` has.
+    pub learns_address: bool,
     /// Whether peers may transfer us ([`UaEvent::TransferRequested`](crate::UaEvent::TransferRequested)) and take over a
     /// call of ours that they know.
     pub accepts_transfers: bool,
@@ -39,6 +42,7 @@ impl Default for UaConfig {
             transactions: TransactionConfig::default(),
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            learns_address: true,
             accepts_transfers: false,
             max_redirects: 5,
             session_expires: Some(1_800),

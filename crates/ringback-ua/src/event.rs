@@ -7,7 +7,7 @@ use ringback_message::{InvalidValue, Message, Response, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Flow, Target};
 use ringback_sdp::{Codec, NegotiationError};
 use ringback_transaction::Key;
-use ringback_transport::locate::NextHop;
+use ringback_transport::locate::{LocateError, NextHop};
 use std::fmt;
 use std::time::Duration;
 
@@ -18,9 +18,8 @@ pub enum UaInput {
     Message(Flow, Message),
     /// What [`UaOutput::Transmit`] asked for under this key could not be done.
     Failed(Key, CloseReason),
-    /// The answer to [`UaOutput::Resolve`], exactly one for each: targets, best first; none when there is no such
-    /// name.
-    Resolved(Token, Vec<Target>),
+    /// The answer to [`UaOutput::Resolve`], exactly one for each: targets, best first, or why there are none.
+    Resolved(Token, Result<Vec<Target>, LocateError>),
     /// A connection ended, or a flow of datagrams that is kept is not what it was.
     Closed(Flow, CloseReason),
 }

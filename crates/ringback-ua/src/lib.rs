@@ -38,7 +38,7 @@
 //!             let flow = Flow { id: FlowId(1), protocol: to.protocol(), local, peer: addresses[from] };
 //!             agents[1 - from].handle(now, UaInput::Message(flow, Message::parse(bytes)?));
 //!         }
-//!         UaOutput::Resolve(token, _name) => agents[from].handle(now, UaInput::Resolved(token, Vec::new())),
+//!         UaOutput::Resolve(token, _name) => agents[from].handle(now, UaInput::Resolved(token, Ok(Vec::new()))),
 //!         UaOutput::Keep(..) | UaOutput::Forget(_) => unreachable!("nobody is registered"),
 //!         UaOutput::Unavailable(..) => unreachable!("both are there"),
 //!         UaOutput::Event(UaEvent::Incoming(incoming)) => agents[from].answer(now, incoming.call, audio(from))?,
@@ -67,11 +67,12 @@
 //! - sends what is too large for a datagram over TCP, and tries the next address of a name when one fails;
 //! - acknowledges reliable provisional responses, and gives a sign of life in long calls;
 //! - follows redirections; tells who has asked for a transfer what becomes of it;
-//! - keeps registrations fresh, and tries again after failures that may pass.
+//! - keeps registrations fresh, and tries again after failures that may pass;
+//! - registers the address that the registrar sees it at, where a NAT makes that another one.
 //!
 //! Not here: sockets and names (`ringback-net`), audio (`ringback-rtp`, `ringback-media`), subscriptions.
 //!
-//! Sources: RFC 3261 §8, §10, §11, §13 to §15, §18.1.1 and §22; RFC 3263 §4.3; RFC 3428 (MESSAGE); RFC 5626 §4.5
+//! Sources: RFC 3261 §8, §10, §11, §13 to §15, §18.1.1 and §22; RFC 3263 §4.3; RFC 3581; RFC 3428 (MESSAGE); RFC 5626 §4.5
 //! (intervals after failures); RFC 6086 (INFO).
 
 mod account;
@@ -81,6 +82,7 @@ mod entropy;
 mod event;
 mod glue;
 mod inspect;
+mod mapping;
 mod outgoing;
 mod registration;
 

@@ -9,8 +9,9 @@ use ringback_message::header::{CSeq, RetryAfter};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, Uri, UriBuf};
 use ringback_sansio::{CloseReason, Entropy, Flow, Key, Machine};
 use ringback_transaction::{ClientKey, End, RequestError};
-use ringback_transport::locate::{self, NextHop};
+use ringback_transport::locate::{self, LocateError, NextHop};
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// RFC 3261 §18.1.1: larger requests need congestion control where the path's MTU is not known.
@@ -44,9 +45,29 @@ pub(crate) struct Outgoing {
     current: Option<(ClientKey, Target)>,
     /// Somebody is working on it, so that nobody else should be asked.
     progressed: bool,
+    /// Why the target that was tried last could not be sent to.
+    failed: Option<Failure>,
     /// The final response was passed on.
     answered: bool,
     cancelled: bool,
+}
+
+/// Why a request found nobody.
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    /// The name has no targets.
+    Name(LocateError),
+    /// The target could not be sent to.
+    Target(CloseReason),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::Target(reason) => reason.fmt(f),
+        }
+    }
 }
 
 /// A question to the resolver, and what waits for the answer.
@@ -77,6 +98,7 @@ impl<E: Entropy> UserAgent<E> {
             instead_of: None,
             current: None,
             progressed: false,
+            failed: None,
             answered: false,
             cancelled: false,
         });
@@ -123,15 +145,26 @@ impl<E: Entropy> UserAgent<E> {
         same.or(hop)
     }
 
-    pub(crate) fn on_resolved(&mut self, now: Instant, token: Token, targets: Vec<Target>) {
-        match self.lookups.remove(Key::from_bits(token.0)) {
-            Some(Lookup::Request(key)) => self.start(now, key, targets),
-            Some(Lookup::Ack(ack)) => {
+    pub(crate) fn on_resolved(
+        &mut self,
+        now: Instant,
+        token: Token,
+        found: Result<Vec<Target>, LocateError>,
+    ) {
+        match (self.lookups.remove(Key::from_bits(token.0)), found) {
+            (Some(Lookup::Request(key)), Ok(targets)) => self.start(now, key, targets),
+            (Some(Lookup::Request(key)), Err(error)) => {
+                if let Some(outgoing) = self.outgoing.get_mut(key) {
+                    outgoing.failed = Some(Failure::Name(error));
+                }
+                self.start(now, key, Vec::new());
+            }
+            (Some(Lookup::Ack(ack)), Ok(targets)) => {
                 if let Some(target) = targets.first() {
                     self.transmit_ack(*target, ack);
                 }
             }
-            None => {}
+            (Some(Lookup::Ack(_)), Err(_)) | (None, _) => {}
         }
     }
 
@@ -193,10 +226,12 @@ impl<E: Entropy> UserAgent<E> {
         let written = match (request.method(), self.contact(account, &target, request.uri_bytes())) {
             (&Method::REGISTER, Some(contact)) => {
                 let seconds = self.asked_seconds(account);
-                if let Some(known) = account.and_then(|account| self.accounts.get_mut(account.0)) {
-                    known.registration.contact = Some(contact.clone());
-                }
-                request.set(HeaderId::CONTACT, format_args!("<{contact}>;expires={seconds}"))
+                let (contact, old) = match account.and_then(|account| self.accounts.get_mut(account.0)) {
+                    Some(known) => known.registration.contacts(contact, seconds),
+                    None => (format!("<{contact}>;expires={seconds}"), None),
+                };
+                let written = request.set(HeaderId::CONTACT, &contact);
+                written.and_then(|()| old.map_or(Ok(()), |old| request.push(HeaderId::CONTACT, &old)))
             }
             (&Method::INVITE | &Method::UPDATE | &Method::REFER | &Method::NOTIFY, Some(contact)) => request
                 .set(HeaderId::CONTACT, format_args!("<{contact}>"))
@@ -224,6 +259,13 @@ impl<E: Entropy> UserAgent<E> {
         let known = account.and_then(|account| self.accounts.get(account.0));
         let user = known.and_then(|known| known.account.aor.as_sip()?.user().map(|user| format!("{user}@")));
         let user = user.unwrap_or_default();
+        let mut accounts = self.accounts.iter().map(|(_, known)| &known.registration);
+        let seen = match known {
+            Some(known) => known.registration.seen_at(target),
+            None => accounts.find_map(|registration| registration.seen_at(target)),
+        };
+        let seen = seen.map(|seen| seen.to_string());
+        let sent_by = seen.as_deref().unwrap_or(sent_by);
         let is_secure = matches!(Uri::parse(uri), Ok(Uri::Sip(sip)) if sip.is_secure());
         let uri = match (target.protocol(), is_secure) {
             (Protocol::Udp, _) => format!("sip:{user}{sent_by}"),
@@ -367,6 +409,9 @@ impl<E: Entropy> UserAgent<E> {
         {
             self.outputs.push_back(UaOutput::Unavailable(target, None));
         }
+        if let End::TransportFailed(reason) = end {
+            outgoing.failed = Some(Failure::Target(reason));
+        }
         let may_go_on = !outgoing.cancelled && !outgoing.progressed;
         let end = match end {
             End::TransportFailed(CloseReason::Refused | CloseReason::NoRoute) => {
@@ -396,10 +441,13 @@ impl<E: Entropy> UserAgent<E> {
         if let Some((client, _)) = outgoing.current {
             self.by_client.remove(&client);
         }
-        let (status, reason) = match end {
-            SendEnd::TimedOut => (StatusCode::REQUEST_TIMEOUT, "no answer"),
-            SendEnd::Unreachable | SendEnd::Completed => {
-                (StatusCode::SERVICE_UNAVAILABLE, "cannot be reached")
+        let (status, reason) = match (end, outgoing.failed) {
+            (SendEnd::TimedOut, _) => (StatusCode::REQUEST_TIMEOUT, "no answer".to_owned()),
+            (SendEnd::Unreachable | SendEnd::Completed, Some(why)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, format!("cannot be reached: {why}"))
+            }
+            (SendEnd::Unreachable | SendEnd::Completed, None) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "cannot be reached".to_owned())
             }
         };
         match outgoing.purpose {
@@ -409,11 +457,11 @@ impl<E: Entropy> UserAgent<E> {
                 self.forget_call(call);
             }
             Purpose::Registration(account) if !outgoing.answered => {
-                self.on_register_failed(now, account, status, reason, None);
+                self.on_register_failed(now, account, status, &reason, None);
             }
             Purpose::Single if !outgoing.answered => {
                 let request = RequestKey(key);
-                self.tell(UaEvent::Reply { request, status, reason: reason.to_owned(), response: None });
+                self.tell(UaEvent::Reply { request, status, reason, response: None });
             }
             Purpose::Registration(_) | Purpose::Single => {}
         }

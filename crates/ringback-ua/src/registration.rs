@@ -2,12 +2,14 @@
 
 use crate::account::{Ids, Known};
 use crate::agent::{UserAgent, token};
+use crate::mapping::Mapping;
 use crate::outgoing::{Purpose, reason};
 use crate::{Account, AccountKey, CommandError, UaEvent, UaOutput};
 use ringback_message::header::{Contact, Expires, MinExpires, RetryAfter, Via};
 use ringback_message::{HeaderId, Method, Response, StatusCode, UriBuf};
-use ringback_sansio::{CloseReason, Entropy, Flow, Protocol};
+use ringback_sansio::{CloseReason, Entropy, Flow, Protocol, Target};
 use ringback_transport::via::keep_of;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// RFC 5626 §4.5: the first interval after a failure, and the longest.
@@ -38,6 +40,10 @@ pub(crate) struct Registration {
     pub(crate) contact: Option<UriBuf>,
     /// The flow that the registrar answered over, which is the way back to us.
     flow: Option<Flow>,
+    /// Where the registrar sees us.
+    mapping: Mapping,
+    /// The Contact that the registrar has, or may have.
+    held: Option<UriBuf>,
 }
 
 impl Registration {
@@ -54,6 +60,8 @@ impl Registration {
             raises: 0,
             contact: None,
             flow: None,
+            mapping: Mapping::default(),
+            held: None,
         }
     }
 
@@ -61,6 +69,20 @@ impl Registration {
         // Below 2^31 (§8.1.1.5).
         self.cseq = (self.cseq + 1) & (u32::MAX >> 1);
         self.cseq
+    }
+
+    /// Where the registrar sees us, for what is sent to it by this transport.
+    pub(crate) fn seen_at(&self, to: &Target) -> Option<SocketAddr> {
+        let flow = self.flow.filter(|flow| (flow.protocol, flow.peer) == (to.protocol(), to.peer()))?;
+        self.mapping.address(flow.protocol)
+    }
+
+    /// What Contact of a REGISTER says: the new one, and that the one before is over where it was another.
+    pub(crate) fn contacts(&mut self, contact: UriBuf, seconds: u32) -> (String, Option<String>) {
+        let old = self.held.as_ref().filter(|held| !held.as_uri().equivalent(&contact.as_uri()));
+        let values = (format!("<{contact}>;expires={seconds}"), old.map(|old| format!("<{old}>;expires=0")));
+        self.contact = Some(contact);
+        values
     }
 }
 
@@ -144,6 +166,12 @@ impl<E: Entropy> UserAgent<E> {
             registration.in_flight = false;
             registration.failures = 0;
             let was_leaving = std::mem::replace(&mut registration.leaving, false);
+            registration.held = registration.contact.clone().filter(|_| !was_leaving);
+            let via = response.first::<Via<'_>>().and_then(Result::ok).filter(|_| self.learns_address);
+            let contact = registration.contact.as_ref();
+            let is_elsewhere = !was_leaving
+                && registration.wanted
+                && via.is_some_and(|via| registration.mapping.learn(flow, &via, contact));
             if was_leaving {
                 registration.bound = false;
                 self.follow_flow(key, None);
@@ -152,6 +180,10 @@ impl<E: Entropy> UserAgent<E> {
                 let expires = Duration::from_secs(seconds.into());
                 self.timers.set(key, now + refresh_after(expires));
                 self.follow_flow(key, Some((*flow, keep_alive(response, flow.protocol))));
+                if is_elsewhere && self.send_register(now, key).is_ok() {
+                    // What is told is how that one ends.
+                    return;
+                }
                 self.tell(UaEvent::Registered { account: key, expires });
             }
             self.catch_up(now, key, was_leaving);
@@ -165,6 +197,14 @@ impl<E: Entropy> UserAgent<E> {
             registration.seconds = least;
             registration.raises += 1;
             registration.in_flight = false;
+            if self.send_register(now, key).is_ok() {
+                return;
+            }
+        }
+        if let Some(known) = self.accounts.get_mut(key.0).filter(|_| is_lasting(status))
+            && known.registration.mapping.refused()
+        {
+            known.registration.in_flight = false;
             if self.send_register(now, key).is_ok() {
                 return;
             }

@@ -369,3 +369,99 @@ fn rule_42_a_lost_flow_is_registered_anew() {
     assert!(world.mail.is_empty() && world.agents[0].events.is_empty());
     unregister(&mut world);
 }
+
+/// Accepts a REGISTER that came from elsewhere than it says.
+fn accept_from(world: &mut World, request: &Request, seen: &str, seconds: u32) {
+    let (ip, port) = seen.split_once(':').unwrap();
+    let via = String::from_utf8(request.values(HeaderId::VIA).next().unwrap().to_vec()).unwrap();
+    let via = via.replace(";rport", &format!(";rport={port};received={ip}"));
+    let contact = String::from_utf8(request.values(HeaderId::CONTACT).next().unwrap().to_vec()).unwrap();
+    let uri = contact.split('>').next().unwrap();
+    let ok = request.reply(StatusCode::OK, Some("r"));
+    let ok = ok.header(HeaderId::CONTACT, format_args!("{uri}>;expires={seconds}"));
+    let mut ok = ok.build().unwrap();
+    ok.replace_front(HeaderId::VIA, &via).unwrap();
+    world.peer_sends(0, ok);
+}
+
+fn contacts(request: &Request) -> Vec<String> {
+    request.values(HeaderId::CONTACT).map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+}
+
+#[test]
+fn rfc_3581_the_address_that_the_registrar_sees_is_registered_and_told() {
+    const SEEN: &str = "198.51.100.7:40000";
+    let mut world = World::new(1);
+    let first = register(&mut world);
+    assert_eq!(contacts(&first), ["<sip:user0@192.0.2.1:5060>;expires=3600"]);
+    accept_from(&mut world, &first, SEEN, 600);
+    let second = world.expect_newest(Method::REGISTER);
+    let [new, old] = &contacts(&second)[..] else { panic!("{second:?}") };
+    assert_eq!(new, "<sip:user0@198.51.100.7:40000>;expires=3600");
+    assert_eq!(old, "<sip:user0@192.0.2.1:5060>;expires=0", "the one that leads nowhere is taken back");
+    assert_eq!(number(&second), number(&first) + 1);
+    accept_from(&mut world, &second, SEEN, 600);
+    assert_eq!(registered(&mut world), 600, "once");
+    assert!(world.mail.is_empty() && world.agents[0].events.is_empty(), "and that is all");
+
+    // The refresh says the same, and so do calls.
+    world.run(490_000);
+    let third = world.expect_newest(Method::REGISTER);
+    assert_eq!(contacts(&third), ["<sip:user0@198.51.100.7:40000>;expires=3600"]);
+    accept_from(&mut world, &third, SEEN, 600);
+    registered(&mut world);
+    let account = world.agents[0].account;
+    let target = "sip:peer@example.com".parse().unwrap();
+    world.act(0, |ua, now| ua.call(now, account, &target, world::audio(0)));
+    world.run(10);
+    let invite = world.expect_newest(Method::INVITE);
+    assert_eq!(contacts(&invite), ["<sip:user0@198.51.100.7:40000>"]);
+    let busy = World::reply(&invite, 486, "b").build().unwrap();
+    world.peer_sends(0, busy);
+    world.event(0);
+    world.mail.clear();
+    unregister(&mut world);
+}
+
+#[test]
+fn a_nat_that_gives_every_request_another_port_is_followed_a_few_times_only() {
+    let mut world = World::new(1);
+    let mut request = register(&mut world);
+    let mut asked = 1;
+    for port in 40_000..40_020 {
+        accept_from(&mut world, &request, &format!("198.51.100.7:{port}"), 600);
+        match world.mail.is_empty() {
+            true => break,
+            false => request = world.expect_newest(Method::REGISTER),
+        }
+        asked += 1;
+    }
+    assert_eq!(asked, 4);
+    assert_eq!(registered(&mut world), 600);
+    unregister(&mut world);
+}
+
+#[test]
+fn a_registrar_that_wants_the_address_we_have_gets_it() {
+    let mut world = World::new(1);
+    let first = register(&mut world);
+    accept_from(&mut world, &first, "198.51.100.7:40000", 600);
+    let second = world.expect_newest(Method::REGISTER);
+    refuse(&mut world, &second, 403);
+    let third = world.expect_newest(Method::REGISTER);
+    assert_eq!(contacts(&third), ["<sip:user0@192.0.2.1:5060>;expires=3600"]);
+    accept_from(&mut world, &third, "198.51.100.7:40000", 600);
+    assert_eq!(registered(&mut world), 600);
+    assert!(world.mail.is_empty());
+    unregister(&mut world);
+}
+
+#[test]
+fn whoever_knows_his_address_learns_none() {
+    let mut world = World::with(1, |_, config| config.learns_address = false);
+    let first = register(&mut world);
+    accept_from(&mut world, &first, "198.51.100.7:40000", 600);
+    assert_eq!(registered(&mut world), 600);
+    assert!(world.mail.is_empty());
+    unregister(&mut world);
+}

@@ -8,7 +8,7 @@ use crate::transfer::Transfer;
 use ringback_media::LegStats;
 use ringback_message::{StatusCode, UriBuf};
 use ringback_net::MediaSocket;
-use ringback_ua::{AccountKey, CallKey, CommandError, Ending, LocalAudio, Session};
+use ringback_ua::{AccountKey, CallKey, CommandError, Ending, Session};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -132,7 +132,7 @@ impl CallBuilder {
         let target = UriBuf::new(&self.target).map_err(CallError::Target)?;
         let audio = self.audio.open()?;
         let socket = MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket)?;
-        let local = LocalAudio::new(socket.rtp_address());
+        let local = self.endpoint.inner.local_audio(&socket);
         let (account, begun) = (self.account, Instant::now());
         let (call, call_id, events) = self.endpoint.inner.command(|state, now| {
             let call = state.ua.call(now, account, &target, local)?;

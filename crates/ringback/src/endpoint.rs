@@ -6,11 +6,11 @@ use crate::audio::MediaHook;
 use crate::incoming::{Arrival, IncomingCall, ReceivedMessage};
 use crate::node::{Node, State};
 use ringback_net::{
-    Listen, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, Tls, TlsIdentity, TlsSettings,
-    local_ip_towards,
+    Advertise, Listen, MediaSocket, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, Tls,
+    TlsIdentity, TlsSettings, local_ip_towards,
 };
 use ringback_sansio::Entropy as _;
-use ringback_ua::{UaConfig, UserAgent};
+use ringback_ua::{LocalAudio, UaConfig, UserAgent};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub(crate) struct Inner {
     pub(crate) net: Net<Node>,
     /// Where peers send us audio.
     pub(crate) media_ip: IpAddr,
+    /// What peers are told instead of it.
+    media_told: Option<IpAddr>,
     pub(crate) media_hook: Option<MediaHook>,
     pub(crate) tap: Option<Arc<dyn Tap>>,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,
@@ -36,6 +38,12 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// Our side of the audio of a call, for its description.
+    pub(crate) fn local_audio(&self, socket: &MediaSocket) -> LocalAudio {
+        let own = socket.rtp_address();
+        LocalAudio::new(SocketAddr::new(self.media_told.unwrap_or(own.ip()), own.port()))
+    }
+
     /// Commands the user agent and sends what follows from it.
     pub(crate) fn command<R>(&self, command: impl FnOnce(&mut State, Instant) -> R) -> R {
         let now = Instant::now();
@@ -52,6 +60,7 @@ pub struct EndpointBuilder {
     tls: TlsSettings,
     web_socket: Option<(Protocol, String)>,
     listen: Vec<String>,
+    advertise: Vec<Advertise>,
     user_agent: Option<String>,
     answers_anyone: bool,
     session_expires: Option<Duration>,
@@ -68,6 +77,14 @@ impl EndpointBuilder {
     #[must_use]
     pub fn listen(mut self, listen: impl Into<String>) -> Self {
         self.listen.push(listen.into());
+        self
+    }
+
+    /// What others are told instead of our addresses, in Via, Contact and SDP: where they reach us from beyond a NAT that was
+    /// told to let them through. Without any, Contact becomes the address that a registrar says it sees us at.
+    #[must_use]
+    pub fn advertise(mut self, address: Advertise) -> Self {
+        self.advertise.push(address);
         self
     }
 
@@ -153,8 +170,10 @@ impl EndpointBuilder {
             }
         }
         let is_secure = matches!(self.web_socket, Some((Protocol::Wss, _)));
+        let proves = self.tls.identity.is_some();
         let tls = listen.iter().find(|listen| listen.protocol.is_secure() || is_secure);
         let tls = tls.map(|listen| tls_of(self.tls, listen)).transpose()?;
+        let asked = listen.clone();
         let mut net = NetConfig::new(listen);
         net.tls = tls;
         if let Some((_, path)) = &self.web_socket {
@@ -173,11 +192,18 @@ impl EndpointBuilder {
         if let Some(user_agent) = self.user_agent {
             config.user_agent = user_agent;
         }
-        let mut media_ip = None;
-        for listener in sockets.listeners() {
-            let reachable = reachable(listener.address);
-            config.transactions.locals.set(listener.protocol, reachable);
-            media_ip.get_or_insert(reachable.ip());
+        config.learns_address = self.advertise.is_empty();
+        let (mut media_ip, mut media_told) = (None, None);
+        for (listener, asked) in sockets.listeners().iter().zip(&asked) {
+            let own = reachable(listener.address);
+            let told = Advertise::of(&self.advertise, asked, own.port());
+            config.transactions.locals.advertise(listener.protocol, own, told.unwrap_or(own));
+            if media_ip.is_none() {
+                (media_ip, media_told) = (Some(own.ip()), told.map(|told| told.ip()));
+            }
+        }
+        if proves {
+            config.transactions.locals.offer_alias();
         }
         if self.web_socket.is_some() {
             // Nobody can connect to us that way, so we need no name that leads anywhere (RFC 7118 §5.2.1).
@@ -196,6 +222,7 @@ impl EndpointBuilder {
         let inner = Inner {
             net,
             media_ip: media_ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            media_told,
             media_hook: self.media_hook,
             tap: self.tap,
             arrivals: Mutex::new(arrived),

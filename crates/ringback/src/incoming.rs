@@ -8,7 +8,7 @@ use crate::session::{self, Side};
 use bytes::Bytes;
 use ringback_message::StatusCode;
 use ringback_net::MediaSocket;
-use ringback_ua::{CommandError, Ending, Incoming, LocalAudio, UaEvent};
+use ringback_ua::{CommandError, Ending, Incoming, UaEvent};
 use std::time::Instant;
 use tokio::sync::mpsc;
 
@@ -85,7 +85,7 @@ impl IncomingCall {
     pub fn ring_reliably(&mut self) -> Result<(), CallError> {
         let call = self.incoming().call;
         let socket = self.socket()?;
-        let local = LocalAudio::new(socket.rtp_address());
+        let local = self.endpoint.inner.local_audio(&socket);
         self.socket = Some(socket);
         self.endpoint.inner.command(|state, now| state.ua.ring_reliably(now, call, Some(local)))?;
         Ok(())
@@ -121,7 +121,7 @@ impl IncomingCall {
         let call = self.incoming().call;
         let audio = audio.open()?;
         let socket = self.socket()?;
-        let local = LocalAudio::new(socket.rtp_address());
+        let local = self.endpoint.inner.local_audio(&socket);
         self.endpoint.inner.command(|state, now| state.ua.answer(now, call, local))?;
         let arrival = self.arrival.take().expect("it is taken only by methods that consume the call");
         let side = Side { call, call_id: arrival.incoming.call_id, begun: Instant::now() };

@@ -66,7 +66,8 @@ pub use incoming::{IncomingCall, ReceivedMessage};
 pub use ringback_media::LegStats;
 pub use ringback_message::StatusCode;
 pub use ringback_net::{
-    Direction, Listen, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings, TlsVerify, local_ip_towards,
+    Advertise, Direction, Listen, ListenError, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings,
+    TlsVerify, local_ip_towards,
 };
 pub use ringback_ua::{Advice, CommandError, EndedBy, Ending};
 pub use transfer::Transfer;

@@ -3,7 +3,7 @@
 use crate::account::Registration;
 use crate::incoming::{Arrival, ReceivedMessage};
 use ringback_message::{Message, StatusCode};
-use ringback_net::{CloseReason, Core, Flow, OsEntropy, Outbox, Target, Worker};
+use ringback_net::{CloseReason, Core, Flow, LocateError, OsEntropy, Outbox, Target, Worker};
 use ringback_sansio::{Machine as _, Map};
 use ringback_transaction::Key;
 use ringback_ua::{AccountKey, CallKey, RequestKey, Token, UaEvent, UaInput, UaOutput, UserAgent};
@@ -165,8 +165,14 @@ impl Core for Node {
         self.with(now, out, |state| state.ua.handle(now, UaInput::Failed(tag, reason)));
     }
 
-    fn resolved(&self, now: Instant, token: u64, targets: &[Target], out: &mut Outbox<Key>) {
-        let input = UaInput::Resolved(Token::from_bits(token), targets.to_vec());
+    fn resolved(
+        &self,
+        now: Instant,
+        token: u64,
+        found: Result<&[Target], LocateError>,
+        out: &mut Outbox<Key>,
+    ) {
+        let input = UaInput::Resolved(Token::from_bits(token), found.map(<[_]>::to_vec));
         self.with(now, out, |state| state.ua.handle(now, input));
     }
 

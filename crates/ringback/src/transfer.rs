@@ -6,7 +6,7 @@ use crate::endpoint::Endpoint;
 use crate::session::{self, Side};
 use crate::{CallError, CommandError};
 use ringback_net::MediaSocket;
-use ringback_ua::{LocalAudio, TransferKey};
+use ringback_ua::TransferKey;
 use std::fmt;
 use std::time::Instant;
 
@@ -42,7 +42,7 @@ impl Transfer {
     pub async fn accept(mut self, audio: Audio) -> Result<Call, CallError> {
         let audio = audio.open()?;
         let socket = MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket)?;
-        let local = LocalAudio::new(socket.rtp_address());
+        let local = self.endpoint.inner.local_audio(&socket);
         let begun = Instant::now();
         let transfer = self.key.ok_or(CallError::Command(CommandError::Gone))?;
         let (call, call_id, events) = self.endpoint.inner.command(|state, now| {

@@ -5,7 +5,7 @@
 
 use super::tally::Tally;
 use ringback_message::{Message, header::CallId};
-use ringback_net::{CloseReason, Core, Flow, Net, Outbox, Target, Worker};
+use ringback_net::{CloseReason, Core, Flow, LocateError, Net, Outbox, Target, Worker};
 use ringback_transaction::Key;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -137,7 +137,7 @@ impl<S: Side> Core for Hub<S> {
     }
 
     /// Names are looked up before the start, so nothing is asked.
-    fn resolved(&self, _: Instant, _: u64, _: &[Target], _: &mut Outbox<Tag>) {}
+    fn resolved(&self, _: Instant, _: u64, _: Result<&[Target], LocateError>, _: &mut Outbox<Tag>) {}
 
     fn handle_timeout(&self, now: Instant, worker: Worker, out: &mut Outbox<Tag>) {
         for index in (0..self.shards.len()).filter(|index| worker.is_home_of(*index)) {

@@ -68,6 +68,10 @@ impl Phone {
         for listen in &args.listen {
             builder = builder.listen(listen);
         }
+        for address in &args.advertise {
+            let address = address.parse().map_err(|error| Failure::Usage(format!("--advertise: {error}")))?;
+            builder = builder.advertise(address);
+        }
         if matches!(protocol, Protocol::Ws | Protocol::Wss) {
             builder = builder.web_socket(protocol, &args.ws_path);
         }

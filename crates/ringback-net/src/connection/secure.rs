@@ -4,9 +4,10 @@ use super::pipe::Octets;
 use super::{Ends, Handshake, prepared, web_socket};
 use crate::Core;
 use crate::shared::Shared;
-use crate::tls::{explain, is_about_trust};
+use crate::tls::{domains_of, explain, is_about_trust, is_for};
 use ringback_sansio::{CloseReason, Protocol, Target};
-use rustls::pki_types::{DnsName, ServerName};
+use ringback_transport::Identity;
+use rustls::pki_types::{CertificateDer, DnsName, ServerName};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ pub(super) async fn accept<C: Core>(
             drop(guard);
             match upgraded {
                 Ok(Some(socket)) => {
-                    web_socket::serve(shared, None, Ends { protocol, local, peer }, socket).await;
+                    web_socket::serve(shared, None, Ends::new(protocol, local, peer), socket).await;
                 }
                 Ok(None) => shared.drops.count("no_web_socket"),
                 Err(_) => shared.drops.count("handshake_too_slow"),
@@ -55,8 +56,9 @@ pub(super) async fn accept<C: Core>(
         }
         Ok(Ok(stream)) => {
             drop(guard);
+            let identities = identities(&shared, stream.get_ref().1.peer_certificates(), peer);
             let (reader, writer) = tokio::io::split(stream);
-            run(shared, None, local, peer, reader, writer).await;
+            run(shared, None, Ends { identities, ..Ends::new(protocol, local, peer) }, reader, writer).await;
         }
         Ok(Err(error)) if is_about_trust(&error) => {
             shared.drops.count("tls_untrusted");
@@ -102,6 +104,24 @@ pub(super) async fn connect<C: Core>(
     }
 }
 
+/// Who a client has proved to be. One that shows a certificate was asked for it, and then it was checked.
+fn identities<C: Core>(
+    shared: &Shared<C>,
+    shown: Option<&[CertificateDer<'_>]>,
+    peer: SocketAddr,
+) -> Vec<Identity> {
+    let Some(certificate) = shown.and_then(<[_]>::first) else { return Vec::new() };
+    let domain = |name: String| {
+        let id = shared.finder.domains.id(&name);
+        Identity::Domain(name.into(), id)
+    };
+    let mut identities: Vec<Identity> = domains_of(certificate).into_iter().map(domain).collect();
+    if is_for(certificate, peer.ip()) {
+        identities.push(Identity::Address(peer.ip()));
+    }
+    identities
+}
+
 fn reason(error: &io::Error) -> CloseReason {
     if is_about_trust(error) { CloseReason::Untrusted } else { CloseReason::Reset }
 }
@@ -114,17 +134,16 @@ pub(super) async fn serve<C: Core>(
     peer: SocketAddr,
 ) {
     let (reader, writer) = tokio::io::split(outgoing.stream);
-    run(shared, to, outgoing.local, peer, reader, writer).await;
+    run(shared, to, Ends::new(Protocol::Tls, outgoing.local, peer), reader, writer).await;
 }
 
 async fn run<C: Core>(
     shared: Arc<Shared<C>>,
     to: Option<Target>,
-    local: SocketAddr,
-    peer: SocketAddr,
+    ends: Ends,
     reader: impl AsyncRead + Unpin + Send,
     writer: impl AsyncWrite + Unpin + Send,
 ) {
     let (source, sink) = (Octets(reader), Octets(writer));
-    super::serve(shared, to, Ends { protocol: Protocol::Tls, local, peer }, source, sink).await;
+    super::serve(shared, to, ends, source, sink).await;
 }

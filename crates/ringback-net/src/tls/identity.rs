@@ -9,6 +9,7 @@ use rustls::crypto::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::net::IpAddr;
 use webpki::EndEntityCert;
 
 /// Takes servers whose certificate is signed by somebody whom we trust and names the domain that we look for.
@@ -77,9 +78,7 @@ fn check_name(certificate: &CertificateDer<'_>, expected: &ServerName<'_>) -> Re
         let mismatch = |_| Error::InvalidCertificate(CertificateError::NotValidForName);
         return certificate.verify_is_valid_for_subject_name(expected).map_err(mismatch);
     };
-    let uris: Vec<&str> = certificate.valid_uri_names().filter_map(sip_domain).collect();
-    // §7.1: DNS names count only where there is no SIP URI.
-    let names = if uris.is_empty() { certificate.valid_dns_names().collect() } else { uris };
+    let names = names(&certificate);
     let fits = |name: &&str| name.trim_end_matches('.').eq_ignore_ascii_case(domain.as_ref());
     if names.iter().any(fits) {
         return Ok(());
@@ -88,6 +87,24 @@ fn check_name(certificate: &CertificateDer<'_>, expected: &ServerName<'_>) -> Re
         expected: expected.to_owned(),
         presented: names.into_iter().map(str::to_owned).collect(),
     }))
+}
+
+/// §7.1: the domains of the SIP URIs; DNS names count only where there is none.
+fn names<'a>(certificate: &'a EndEntityCert<'_>) -> Vec<&'a str> {
+    let uris: Vec<&str> = certificate.valid_uri_names().filter_map(sip_domain).collect();
+    if uris.is_empty() { certificate.valid_dns_names().collect() } else { uris }
+}
+
+/// The SIP domains that a certificate stands for (RFC 5922 §7.1). Wildcards stand for none (§7.2).
+pub(crate) fn domains_of(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok(certificate) = EndEntityCert::try_from(certificate) else { return Vec::new() };
+    names(&certificate).into_iter().filter(|name| !name.contains('*')).map(str::to_owned).collect()
+}
+
+/// Whether a certificate names this address.
+pub(crate) fn is_for(certificate: &CertificateDer<'_>, ip: IpAddr) -> bool {
+    EndEntityCert::try_from(certificate)
+        .is_ok_and(|certificate| certificate.verify_is_valid_for_subject_name(&ServerName::from(ip)).is_ok())
 }
 
 /// The domain that a URI of a certificate stands for: that of `sip:example.com`, and none of one with a user.

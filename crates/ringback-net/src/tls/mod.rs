@@ -9,6 +9,8 @@ pub use error::TlsError;
 pub(crate) use error::{explain, is_about_trust};
 pub use facts::CertificateFacts;
 
+pub(crate) use identity::{domains_of, is_for};
+
 use identity::{AnyPeer, SipPeer};
 use ringback_sansio::Protocol;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};

@@ -4,7 +4,9 @@
 use bytes::Bytes;
 use ringback_message::header::Via;
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
-use ringback_net::{CloseReason, Core, Flow, Net, NetConfig, Outbox, Protocol, Sockets, Target, Worker};
+use ringback_net::{
+    CloseReason, Core, Flow, LocateError, Net, NetConfig, Outbox, Protocol, Sockets, Target, Worker,
+};
 use ringback_transport::via::response_target;
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -19,7 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) enum Told {
     Response(StatusCode, Protocol),
     Failed(u32, CloseReason),
-    Resolved(u64, Vec<Target>),
+    Resolved(u64, Result<Vec<Target>, LocateError>),
     Malformed(&'static str),
     Closed(SocketAddr),
     Mapped(SocketAddr),
@@ -66,8 +68,14 @@ impl Core for Echo {
         self.tell(Told::Failed(tag, reason));
     }
 
-    fn resolved(&self, _now: Instant, token: u64, targets: &[Target], _out: &mut Outbox<u32>) {
-        self.tell(Told::Resolved(token, targets.to_vec()));
+    fn resolved(
+        &self,
+        _now: Instant,
+        token: u64,
+        found: Result<&[Target], LocateError>,
+        _out: &mut Outbox<u32>,
+    ) {
+        self.tell(Told::Resolved(token, found.map(<[_]>::to_vec)));
     }
 
     fn closed(&self, _now: Instant, flow: Flow, _reason: CloseReason, _out: &mut Outbox<u32>) {

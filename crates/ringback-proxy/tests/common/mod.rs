@@ -5,7 +5,7 @@ use ringback_message::{HeaderId, Message, Request, StatusCode, UriBuf};
 use ringback_proxy::{Branch, Decision, Hop, Ownership, Proxy, ProxyConfig, ProxyOutput, RoutePolicy, Token};
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, SeededEntropy, Target};
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, Transactions};
-use ringback_transport::locate::NextHop;
+use ringback_transport::locate::{LocateError, NextHop};
 use ringback_transport::via::{Inbound, receive};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -179,7 +179,11 @@ impl Element {
     }
 
     pub fn resolve(&mut self, token: Token, targets: &[Target]) {
-        self.proxy.resolved(self.now, &mut self.transactions, token, targets);
+        self.resolve_to(token, if targets.is_empty() { Err(LocateError::NotFound) } else { Ok(targets) });
+    }
+
+    pub fn resolve_to(&mut self, token: Token, found: Result<&[Target], LocateError>) {
+        self.proxy.resolved(self.now, &mut self.transactions, token, found);
         self.drain();
     }
 

@@ -279,7 +279,7 @@ async fn outside(config: &ServerConfig, stun: Option<&str>) -> Finding {
         Ok(seen) => {
             let text = format!("behind a NAT: our address is {own}, and {server} sees us at {}", seen.ip());
             Finding::new("nat", State::Note, text).advise(format!(
-                "phones outside reach us where the NAT forwards the listeners' ports to {own}; names have to lead to {}",
+                "phones outside reach us where the NAT forwards the listeners' ports to {own}; names have to lead to {0}, and --advertise {0} tells it to others",
                 seen.ip()
             ))
         }

@@ -5,8 +5,8 @@ use crate::config::ServerConfig;
 use crate::tls;
 use ringback_message::{HeaderId, Message, Method, Request};
 use ringback_net::{
-    CloseReason, Core, Flow, Listen, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Target, Tls,
-    TlsSettings, TlsVerify, Worker,
+    CloseReason, Core, Flow, Listen, LocateError, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets,
+    Target, Tls, TlsSettings, TlsVerify, Worker,
 };
 use ringback_sansio::Entropy as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,7 +44,7 @@ impl Core for Probe {
         self.tell(Err(reason));
     }
 
-    fn resolved(&self, _: Instant, _: u64, _: &[Target], _: &mut Outbox<()>) {}
+    fn resolved(&self, _: Instant, _: u64, _: Result<&[Target], LocateError>, _: &mut Outbox<()>) {}
 
     fn handle_timeout(&self, _: Instant, _: Worker, _: &mut Outbox<()>) {}
 

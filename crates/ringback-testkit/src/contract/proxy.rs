@@ -6,6 +6,7 @@ use ringback_message::{Request, UriBuf};
 use ringback_proxy::{Branch, Decision, Hop, Ownership, Proxy, ProxyConfig, ProxyOutput, RoutePolicy, Token};
 use ringback_sansio::{CloseReason, Entropy, Machine, Protocol, SeededEntropy, Target};
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, Transactions};
+use ringback_transport::locate::LocateError;
 use std::time::Instant;
 
 /// A proxy on its transactions.
@@ -129,7 +130,7 @@ impl Subject for ProxySubject {
                     let token = self.questions.swap_remove(at);
                     let found = [Target::Address(Protocol::Udp, super::wire::peer())];
                     let found = &found[..entropy.below(2) as usize];
-                    machine.proxy.resolved(now, &mut machine.transactions, token, found);
+                    machine.proxy.resolved(now, &mut machine.transactions, token, Ok(found));
                     machine.pump(now);
                 }
             }
@@ -154,7 +155,7 @@ impl Subject for ProxySubject {
 
     fn close(&mut self, machine: &mut Stack, now: Instant) {
         for token in self.questions.drain(..) {
-            machine.proxy.resolved(now, &mut machine.transactions, token, &[]);
+            machine.proxy.resolved(now, &mut machine.transactions, token, Err(LocateError::NotFound));
         }
         for (key, request) in self.local.drain(..) {
             let busy = ringback_message::StatusCode::BUSY_HERE;

@@ -54,7 +54,7 @@ impl Subject for TransportSubject {
     ) {
         let peer =
             SocketAddr::from(([192, 0, 2, 9 + entropy.below(2) as u8], 5_060 + entropy.below(3) as u16));
-        match entropy.below(7) {
+        match entropy.below(8) {
             0 => {
                 let text =
                     request(entropy, Protocol::Udp, "sip:a@192.0.2.1", "").map(|message| message.render());
@@ -86,9 +86,14 @@ impl Subject for TransportSubject {
                 machine.send(now, self.next_tag, to, Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n"));
             }
             5 => {
+                let other = SocketAddr::new([0, 0, 0, 0, 0, 0, 0, 1].into(), peer.port());
+                let target = |peer| Target::Address(Protocol::Tcp, peer);
+                machine.race(now, u64::from(self.next_tag), target(peer), target(other));
+            }
+            6 => {
                 if let Some(at) = pick(entropy, &self.flows) {
                     let flow = self.flows.swap_remove(at);
-                    machine.handle(now, FromNetwork::Closed(flow.id));
+                    machine.handle(now, FromNetwork::Closed(flow.id, CloseReason::Closed));
                 }
             }
             _ => {
@@ -110,12 +115,16 @@ impl Subject for TransportSubject {
         journal.said(format!("{output:?}"));
         match output {
             TransportOutput::Connect(to) => self.connecting.push((to.protocol(), to.peer())),
+            TransportOutput::Abandon(to) => {
+                self.connecting.retain(|made| *made != (to.protocol(), to.peer()))
+            }
             TransportOutput::Close(id, _) => self.flows.retain(|flow| flow.id != id),
             TransportOutput::Write(..)
             | TransportOutput::Datagram(..)
             | TransportOutput::Received(..)
             | TransportOutput::Malformed(..)
             | TransportOutput::Failed(..)
+            | TransportOutput::Raced(..)
             | TransportOutput::Ping(_)
             | TransportOutput::Mapped(..)
             | TransportOutput::Lost(..) => {}

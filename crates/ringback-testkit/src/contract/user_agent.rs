@@ -123,7 +123,7 @@ impl Subject for UserAgentSubject {
                     let found =
                         [Protocol::Tcp, Protocol::Udp].map(|protocol| Target::Address(protocol, peer()));
                     let found = found[..entropy.below(3) as usize].to_vec();
-                    machine.handle(now, UaInput::Resolved(token, found));
+                    machine.handle(now, UaInput::Resolved(token, Ok(found)));
                 }
             }
             _ => {
@@ -170,7 +170,7 @@ impl Subject for UserAgentSubject {
 
     fn close(&mut self, machine: &mut Self::Machine, now: Instant) {
         for token in self.questions.drain(..) {
-            machine.handle(now, UaInput::Resolved(token, Vec::new()));
+            machine.handle(now, UaInput::Resolved(token, Ok(Vec::new())));
         }
         for call in self.calls.drain(..) {
             // Gone means that it is over.

@@ -130,7 +130,7 @@ impl World {
                 UaOutput::Transmit { to, bytes, .. } => self.sent.push((to, read(bytes))),
                 UaOutput::Resolve(token, _) => {
                     let to = Target::Address(Protocol::Udp, peer());
-                    self.agent.handle(self.now, UaInput::Resolved(token, vec![to]));
+                    self.agent.handle(self.now, UaInput::Resolved(token, Ok(vec![to])));
                 }
                 UaOutput::Event(UaEvent::Incoming(incoming)) => self.calls.push(incoming.call),
                 UaOutput::Event(UaEvent::Ended { call, .. }) => {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const STREAMS: u64 = 4;
 
 /// `open N`, `bytes N`, `close N`: a stream of a peer. `socket N`, `frame N`: one of WebSocket, and a message of it. `udp`: a
-/// datagram. `send N`: to that peer by TCP; `refused N`: it does not take the stream; `keep N`: pings it, and by STUN its
+/// datagram. `send N`: to that peer by TCP; `race N`: to it or the next, whichever is there first; `refused N`: it does not take the stream; `keep N`: pings it, and by STUN its
 /// datagrams; `wait MILLISECONDS`.
 pub(super) fn transport(input: &[u8]) {
     let mut now = Instant::now();
@@ -38,7 +38,7 @@ pub(super) fn transport(input: &[u8]) {
                 transport.keep(now, &flow(Protocol::Tcp, number), Duration::from_secs(30));
                 transport.keep(now, &flow(Protocol::Udp, 100), Duration::from_secs(30));
             }
-            "close" => transport.handle(now, FromNetwork::Closed(FlowId(number))),
+            "close" => transport.handle(now, FromNetwork::Closed(FlowId(number), CloseReason::Closed)),
             "udp" => {
                 let datagram = Bytes::copy_from_slice(act.message);
                 transport.handle(now, FromNetwork::Datagram(flow(Protocol::Udp, 100), datagram));
@@ -47,6 +47,10 @@ pub(super) fn transport(input: &[u8]) {
                 let to = Target::Address(Protocol::Tcp, peer(number));
                 transport.send(now, sent, to, Bytes::copy_from_slice(act.message));
                 sent += 1;
+            }
+            "race" => {
+                let to = |number| Target::Address(Protocol::Tcp, peer(number % STREAMS));
+                transport.race(now, number, to(number), to(number + 1));
             }
             "refused" => {
                 let reason = CloseReason::Closed;
@@ -96,6 +100,8 @@ fn drain(transport: &mut Transport<u64>, failed: &mut Vec<u64>) -> bool {
                 assert!(message.validate().is_ok(), "what is handed up can be relied on");
             }
             TransportOutput::Connect(..)
+            | TransportOutput::Abandon(..)
+            | TransportOutput::Raced(..)
             | TransportOutput::Write(..)
             | TransportOutput::Datagram(..)
             | TransportOutput::Ping(_)

@@ -7,6 +7,7 @@ use ringback_registrar::{Aor, LocationStore, MemoryLocations, Registrar, Registr
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, SeededEntropy, Target};
 use ringback_sdp::{Codec, LocalMedia, MediaKind, OfferAnswer, Origin, SessionDescription};
 use ringback_transaction::{Key, TransactionConfig, TransactionInput, TransactionOutput, Transactions};
+use ringback_transport::locate::LocateError;
 use ringback_transport::via::{Inbound, receive};
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -255,7 +256,7 @@ fn pump(table: &mut Table, proxy: &mut Proxy, now: Instant, sent: &mut Vec<(Targ
                     let _ = table.respond(now, key, response);
                 }
             }
-            ProxyOutput::Resolve(token, _) => proxy.resolved(now, table, token, &[]),
+            ProxyOutput::Resolve(token, _) => proxy.resolved(now, table, token, Err(LocateError::NotFound)),
             ProxyOutput::Unavailable(..) => {}
         }
     }

@@ -82,8 +82,12 @@ impl<C: Core> Host<C> {
                     TransportOutput::Malformed(..) => self.malformed += 1,
                     TransportOutput::Failed(Some(key), reason) => self.core.failed(now, key, reason),
                     TransportOutput::Failed(None, _) => {}
-                    // Nobody asks for a flow to be kept here, and nobody speaks WebSocket.
-                    TransportOutput::Ping(_) | TransportOutput::Mapped(..) | TransportOutput::Lost(..) => {}
+                    // Nobody asks for a flow to be kept here or has two addresses, and nobody speaks WebSocket.
+                    TransportOutput::Ping(_)
+                    | TransportOutput::Mapped(..)
+                    | TransportOutput::Lost(..)
+                    | TransportOutput::Abandon(_)
+                    | TransportOutput::Raced(..) => {}
                 }
             }
             match self.core.poll_transmit(now) {

@@ -190,7 +190,7 @@ impl Network {
 
     /// Closes one end of a stream; the other one hears of it.
     pub fn close(&mut self, now: Instant, id: FlowId) {
-        self.on_stream(now, id, FromNetwork::Closed);
+        self.on_stream(now, id, |id| FromNetwork::Closed(id, CloseReason::Closed));
         self.ends.remove(&id);
     }
 
@@ -291,7 +291,7 @@ mod tests {
         let arrived: Vec<String> = std::iter::from_fn(|| network.arrived(until + Duration::from_secs(1)))
             .map(|(_, what)| match what {
                 FromNetwork::Bytes(_, bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                FromNetwork::Closed(_) => "closed".to_owned(),
+                FromNetwork::Closed(..) => "closed".to_owned(),
                 other => panic!("{other:?}"),
             })
             .collect();

@@ -181,7 +181,7 @@ impl Core for Phone {
             match self.ua.poll()? {
                 UaOutput::Transmit { key, to, bytes } => return Some((key, to, bytes)),
                 // All hosts of a simulation have addresses.
-                UaOutput::Resolve(token, _) => self.ua.handle(now, UaInput::Resolved(token, Vec::new())),
+                UaOutput::Resolve(token, _) => self.ua.handle(now, UaInput::Resolved(token, Ok(Vec::new()))),
                 // No NAT stands in the way here, and no flow is forgotten.
                 UaOutput::Keep(..) | UaOutput::Forget(_) | UaOutput::Unavailable(..) => {}
                 UaOutput::Event(event) => self.on_event(event),

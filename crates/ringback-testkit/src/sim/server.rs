@@ -9,6 +9,7 @@ use ringback_proxy::{Branch, Decision, Hop, Ownership, Proxy, ProxyConfig, Proxy
 use ringback_registrar::{Aor, MemoryLocations, Registrar, RegistrarConfig};
 use ringback_sansio::{CloseReason, Entropy as _, Epoch, Flow, Machine, Protocol, SeededEntropy, Target};
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, Transactions};
+use ringback_transport::locate::LocateError;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -168,7 +169,7 @@ impl Core for Server {
                 // Nobody has a second address here.
                 ProxyOutput::Unavailable(..) => {}
                 ProxyOutput::Resolve(token, _) => {
-                    self.proxy.resolved(now, &mut self.transactions, token, &[])
+                    self.proxy.resolved(now, &mut self.transactions, token, Err(LocateError::NotFound))
                 }
             }
         }

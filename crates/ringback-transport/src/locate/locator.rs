@@ -61,6 +61,8 @@ pub struct Locator {
     /// Whether the names that everybody with a SIP service has are still to be asked for.
     conventional: bool,
     unanswered: bool,
+    /// How many of the targets are addresses of the server that comes first.
+    of_first: usize,
     /// The protocols of which the domain says that it does not offer them.
     refused: Vec<Protocol>,
 }
@@ -118,6 +120,7 @@ impl Locator {
             asked: 0,
             conventional: true,
             unanswered: false,
+            of_first: 0,
             refused: Vec::new(),
         };
         locator.begin();
@@ -127,6 +130,12 @@ impl Locator {
     /// The next question, or the end.
     pub fn poll(&mut self) -> Option<Step> {
         self.steps.pop_front()
+    }
+
+    /// How many of the targets that were found belong to the server that is to be tried first, in as many families as it has:
+    /// connections to them may be made side by side (RFC 8305), for no server is passed over by that.
+    pub fn of_first_server(&self) -> usize {
+        self.of_first
     }
 
     /// Takes an answer; one that was not asked for is ignored. `entropy` draws the lots among servers by weight.
@@ -334,6 +343,9 @@ impl Locator {
                 if !targets.contains(&target) && targets.len() < MOST_TARGETS {
                     targets.push(target);
                 }
+            }
+            if self.of_first == 0 {
+                self.of_first = targets.len();
             }
         }
         match targets.is_empty() {

@@ -85,6 +85,8 @@ pub enum LocateError {
     NotFound,
     /// The domain says that it does not offer the service (RFC 2782: the target is `.`).
     NotOffered,
+    /// The addresses are known, and none of them can be connected to, or is of a family that we have.
+    Unreachable,
     /// DNS did not answer; it may do so later.
     Unanswered,
 }
@@ -94,6 +96,7 @@ impl fmt::Display for LocateError {
         f.write_str(match self {
             Self::NotFound => "the name leads to no address",
             Self::NotOffered => "the domain does not offer the service",
+            Self::Unreachable => "none of its addresses can be reached",
             Self::Unanswered => "the name servers do not answer",
         })
     }

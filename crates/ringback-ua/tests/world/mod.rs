@@ -230,7 +230,7 @@ impl World {
         for (agent, token) in std::mem::take(&mut self.questions) {
             let names = self.names.clone();
             let (ua, now) = self.ua(agent);
-            ua.handle(now, UaInput::Resolved(token, names));
+            ua.handle(now, UaInput::Resolved(token, Ok(names)));
         }
     }
 
