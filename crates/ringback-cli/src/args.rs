@@ -74,6 +74,9 @@ pub(crate) struct Serve {
     /// LISTENER=ADDRESS:PORT is for one listener; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) advertise: Vec<String>,
+    /// Looks telephone numbers up in this domain that no user has (ENUM), such as e164.arpa
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) enum_domain: Option<String>,
     /// Is responsible for this domain, a name or an IP address; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) domain: Vec<String>,

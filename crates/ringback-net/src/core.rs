@@ -3,7 +3,7 @@
 use crate::Outbox;
 use ringback_message::{Message, ParseError};
 use ringback_sansio::{CloseReason, Flow, Target};
-use ringback_transport::locate::LocateError;
+use ringback_transport::locate::{Answer, LocateError};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -36,6 +36,11 @@ pub trait Core: Send + Sync + 'static {
         found: Result<&[Target], LocateError>,
         out: &mut Outbox<Self::Tag>,
     );
+
+    /// The answer to [`Outbox::look_up`]. Once for each question.
+    fn answered(&self, now: Instant, token: u64, answer: Answer, out: &mut Outbox<Self::Tag>) {
+        let _ = (now, token, answer, out);
+    }
 
     /// A connection ended, of which every message was handed over before; or a flow of datagrams that was
     /// [kept](Outbox::keep) is not what it was: [`Reset`](CloseReason::Reset) when the peer sees us elsewhere than

@@ -86,7 +86,7 @@ pub use net::Net;
 pub use outbox::Outbox;
 pub use resolve::{Hosts, NameServers};
 pub use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
-pub use ringback_transport::locate::{LocateError, NextHop};
+pub use ringback_transport::locate::{Answer, LocateError, NextHop, Question};
 pub use sockets::{Sockets, local_addresses, local_ip_towards};
 pub use tap::{Direction, Seen, Tap};
 pub use tls::{CertificateFacts, Tls, TlsError, TlsIdentity, TlsSettings, TlsVerify};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ringback_sansio::{Flow, Target};
-use ringback_transport::locate::NextHop;
+use ringback_transport::locate::{NextHop, Question};
 use std::time::Duration;
 
 /// Collects sends and questions during a call of a [`Core`](crate::Core).
@@ -10,6 +10,7 @@ use std::time::Duration;
 pub struct Outbox<T> {
     pub(crate) sends: Vec<(Option<T>, Target, Bytes)>,
     pub(crate) questions: Vec<(u64, NextHop)>,
+    pub(crate) looked_up: Vec<(u64, Question)>,
     /// Flows to be kept, and how often; those without an interval are to be kept no longer.
     pub(crate) kept: Vec<(Flow, Option<Duration>)>,
     /// Targets that did not work, and how long they ask to be left alone.
@@ -19,7 +20,13 @@ pub struct Outbox<T> {
 impl<T> Outbox<T> {
     /// An empty one.
     pub fn new() -> Self {
-        Self { sends: Vec::new(), questions: Vec::new(), kept: Vec::new(), avoided: Vec::new() }
+        Self {
+            sends: Vec::new(),
+            questions: Vec::new(),
+            looked_up: Vec::new(),
+            kept: Vec::new(),
+            avoided: Vec::new(),
+        }
     }
 
     /// Sends `bytes` to `to`. When they cannot arrive, `tag` comes back in [`Core::failed`](crate::Core::failed).
@@ -30,6 +37,11 @@ impl<T> Outbox<T> {
     /// Asks for the addresses of a name; `token` comes back in [`Core::resolved`](crate::Core::resolved).
     pub fn resolve(&mut self, token: u64, hop: NextHop) {
         self.questions.push((token, hop));
+    }
+
+    /// Asks for records of a name; `token` comes back in [`Core::answered`](crate::Core::answered).
+    pub fn look_up(&mut self, token: u64, question: Question) {
+        self.looked_up.push((token, question));
     }
 
     /// Keeps a flow open from now on (RFC 5626 §4.4). When it is lost, [`Core::closed`](crate::Core::closed) tells.
@@ -47,9 +59,22 @@ impl<T> Outbox<T> {
         self.avoided.push((target, retry_after));
     }
 
+    /// Adds all that another one holds.
+    pub fn append(&mut self, mut other: Self) {
+        self.sends.append(&mut other.sends);
+        self.questions.append(&mut other.questions);
+        self.looked_up.append(&mut other.looked_up);
+        self.kept.append(&mut other.kept);
+        self.avoided.append(&mut other.avoided);
+    }
+
     /// Whether nothing is wanted.
     pub fn is_empty(&self) -> bool {
-        self.sends.is_empty() && self.questions.is_empty() && self.kept.is_empty() && self.avoided.is_empty()
+        self.sends.is_empty()
+            && self.questions.is_empty()
+            && self.looked_up.is_empty()
+            && self.kept.is_empty()
+            && self.avoided.is_empty()
     }
 
     /// What was put in to be sent so far, in order, for those who keep a record of it.

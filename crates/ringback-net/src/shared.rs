@@ -103,6 +103,9 @@ impl<C: Core> Shared<C> {
             for (token, hop) in questions {
                 resolve::ask(self, now, token, hop, out);
             }
+            for (token, question) in std::mem::take(&mut out.looked_up) {
+                resolve::look_up(self, now, token, question, out);
+            }
             let kept = std::mem::take(&mut out.kept);
             for (flow, every) in kept {
                 let mut events = Vec::new();

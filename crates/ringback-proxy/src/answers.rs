@@ -155,7 +155,8 @@ impl Proxy {
         cancel: &Request,
     ) {
         let Some(key) = self.by_server.get(&server).copied() else {
-            // A request that the element itself is answering.
+            self.forget_undecided(server);
+            // A request that the element itself is answering, or of which nothing is decided.
             return self.refuse(now, transactions, server, (StatusCode::REQUEST_TERMINATED, Vec::new()));
         };
         let Some(context) = self.contexts.get_mut(key) else { return };
@@ -167,6 +168,13 @@ impl Proxy {
         self.settle(now, transactions, key);
     }
 
+    /// Whatever is decided about a request, it comes too late.
+    fn forget_undecided(&mut self, server: ServerKey) {
+        if let Some(waiting) = self.undecided.remove(&server) {
+            self.waiting.remove(waiting);
+        }
+    }
+
     /// The transaction towards the sender is over, and with it the context: what still rings has nobody to ring for.
     pub(crate) fn server_ended<E: Entropy>(
         &mut self,
@@ -174,6 +182,7 @@ impl Proxy {
         transactions: &mut Transactions<E>,
         server: ServerKey,
     ) {
+        self.forget_undecided(server);
         let Some(key) = self.by_server.remove(&server) else { return };
         self.cancel_pending(now, transactions, key, None);
         let Some(context) = self.contexts.remove(key) else { return };

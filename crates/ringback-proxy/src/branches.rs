@@ -185,7 +185,7 @@ impl Proxy {
             (Some(Waiting::Stateless(request, branch)), Ok((to, _))) => {
                 self.send_stateless(transactions, *request, *to, branch);
             }
-            (Some(Waiting::Stateless(..)) | None, _) => {}
+            (Some(Waiting::Stateless(..) | Waiting::Decision(_)) | None, _) => {}
         }
     }
 

@@ -40,6 +40,9 @@ pub enum Decision {
     Relay,
     /// It is for the element itself.
     Local,
+    /// Somebody has to be asked first: [`ProxyOutput::Decide`](crate::ProxyOutput::Decide) says what, and
+    /// [`Proxy::decided`](crate::Proxy::decided) takes the decision. An ACK is dropped.
+    Later(String),
 }
 
 impl Decision {

@@ -29,6 +29,8 @@ pub enum ProxyOutput {
     Local(ServerKey, Flow, Request),
     /// Resolve a name, and answer with [`Proxy::resolved`] in any case: with no target where there is none.
     Resolve(Token, NextHop),
+    /// Find out what the policy wants to know, and answer with [`Proxy::decided`] in any case.
+    Decide(Token, String),
     /// This target did not work, or asks not to be asked for so long: names should lead elsewhere for a while
     /// (see `ringback_transport::locate::Penalties`).
     Unavailable(Target, Option<Duration>),
@@ -45,6 +47,18 @@ pub(crate) enum Waiting {
     Attempt(SlabKey<Context>, usize, Box<Request>),
     /// A request that goes without a transaction, and the end of its branch.
     Stateless(Box<Request>, u64),
+    /// A request of which it is not decided what to do with it.
+    Decision(Box<Undecided>),
+}
+
+/// A request that passed the checks.
+#[derive(Debug)]
+pub(crate) struct Undecided {
+    key: ServerKey,
+    flow: Flow,
+    request: Request,
+    loop_hash: u64,
+    along: Option<Flow>,
 }
 
 /// A transaction-stateful proxy.
@@ -59,6 +73,8 @@ pub struct Proxy {
     /// Timer C of each INVITE that rings (rule 17).
     pub(crate) timer_c: TimerQueue<ClientKey>,
     pub(crate) waiting: Slab<Waiting>,
+    /// Requests of which it is not decided what to do with them.
+    pub(crate) undecided: Map<ServerKey, SlabKey<Waiting>>,
     pub(crate) outputs: VecDeque<ProxyOutput>,
     now: Option<Instant>,
 }
@@ -76,6 +92,7 @@ impl Proxy {
             by_client: Map::default(),
             timer_c: TimerQueue::new(),
             waiting: Slab::new(),
+            undecided: Map::default(),
             outputs: VecDeque::new(),
             now: None,
         }
@@ -92,6 +109,7 @@ impl Proxy {
             && self.by_server.is_empty()
             && self.by_client.is_empty()
             && self.waiting.is_empty()
+            && self.undecided.is_empty()
             && self.timer_c.is_empty()
     }
 
@@ -174,8 +192,39 @@ impl Proxy {
             return self.refuse(now, transactions, key, refusal);
         }
         let decision = policy.route(now, &mut request, Hop { flow: &flow, own_route, own_uri });
+        let along = own.token.and_then(|token| token::read(self.loops, &token));
+        self.follow(now, transactions, decision, Undecided { key, flow, request, loop_hash, along });
+    }
+
+    /// Takes the decision that was asked for by [`ProxyOutput::Decide`]. A request that was taken back meanwhile needs none.
+    pub fn decided<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        token: Token,
+        decision: Decision,
+    ) {
+        let now = self.clamp(now);
+        if let Some(Waiting::Decision(undecided)) = self.waiting.remove(token.0) {
+            self.undecided.remove(&undecided.key);
+            self.follow(now, transactions, decision, *undecided);
+        }
+    }
+
+    /// Does with a request what was decided.
+    fn follow<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        decision: Decision,
+        undecided: Undecided,
+    ) {
+        let key = undecided.key;
         let targets = match decision {
-            Decision::Local => return self.outputs.push_back(ProxyOutput::Local(key, flow, request)),
+            Decision::Local => {
+                let Undecided { flow, request, .. } = undecided;
+                return self.outputs.push_back(ProxyOutput::Local(key, flow, request));
+            }
             Decision::Reject(status, headers) => {
                 return self.refuse(now, transactions, key, (status, headers));
             }
@@ -185,15 +234,25 @@ impl Proxy {
             }
             Decision::Forward(branches) => Some(branches),
             Decision::Relay => None,
+            Decision::Later(question)
+                if self.contexts.len() + self.undecided.len() < self.config.max_contexts =>
+            {
+                let token = self.wait(Waiting::Decision(Box::new(undecided)));
+                self.undecided.insert(key, token.0);
+                return self.outputs.push_back(ProxyOutput::Decide(token, question));
+            }
+            // No room, which is said below.
+            Decision::Later(_) => None,
         };
-        if self.contexts.len() >= self.config.max_contexts {
+        if self.contexts.len() + self.undecided.len() >= self.config.max_contexts {
             let later = vec![(HeaderId::RETRY_AFTER, "10".to_owned())];
             return self.refuse(now, transactions, key, (StatusCode::SERVICE_UNAVAILABLE, later));
         }
+        let Undecided { flow, request, loop_hash, along, .. } = undecided;
         let context = Context {
             server: key,
             flow,
-            along: own.token.and_then(|token| token::read(self.loops, &token)),
+            along,
             is_invite: *request.method() == Method::INVITE,
             loop_hash,
             template: None,

@@ -58,7 +58,7 @@ impl Proxy {
                     None => return,
                 },
                 Decision::Relay => None,
-                Decision::Reject(..) | Decision::Redirect(_) | Decision::Local => return,
+                Decision::Reject(..) | Decision::Redirect(_) | Decision::Local | Decision::Later(_) => return,
             }
         };
         let along = own.token.filter(|_| target.is_none()).and_then(|token| token::read(self.loops, &token));

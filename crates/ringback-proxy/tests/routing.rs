@@ -478,3 +478,24 @@ fn credentials_for_our_realm_end_here() {
     let ack = element.expect(&["udp 192.0.2.20:5060 ACK sip:bob@192.0.2.20"]);
     assert_eq!(ack[0].values(HeaderId::PROXY_AUTHORIZATION), [digest("example.org")]);
 }
+
+#[test]
+fn where_every_target_is_dead_each_is_tried_once_and_then_it_is_told() {
+    let mut element = Element::new();
+    element.udp(ALICE, &request("MESSAGE", "sip:bob@phone.example.net;transport=tcp", "1", ""));
+    let (token, _) = element.questions.pop().unwrap();
+    let targets: Vec<Target> = (1..=16)
+        .map(|host| Target::Address(Protocol::Tcp, format!("198.51.100.{host}:5060").parse().unwrap()))
+        .collect();
+    element.resolve(token, &targets);
+    let mut branches = std::collections::BTreeSet::new();
+    for target in &targets {
+        let sent = element.take().pop().unwrap();
+        assert_eq!(sent.to, *target);
+        assert!(branches.insert(sent.value(HeaderId::VIA)), "a new branch each time");
+        element.fail(sent.key);
+    }
+    element.expect(&["udp 192.0.2.10:5060 500"]);
+    assert_eq!(element.unavailable.len(), targets.len(), "and all are avoided for a while");
+    element.expect_end();
+}

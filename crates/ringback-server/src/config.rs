@@ -64,6 +64,9 @@ pub struct ServerConfig {
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// The name servers to ask, `address:port`; without any those of the system.
     pub name_servers: Vec<SocketAddr>,
+    /// The domain below which telephone numbers are looked up that no user of ours has (ENUM, RFC 6116): `e164.arpa`.
+    /// Without one they are not.
+    pub enum_domain: Option<String>,
     /// For how many seconds an answer of DNS is used while its servers fail (RFC 8767); without a number an hour, 0 is never.
     pub serve_stale: Option<u32>,
     /// How much is held at once.
@@ -291,6 +294,11 @@ impl ServerConfig {
                 "advertise: `{advertise}` names no listener; write one as it stands in listen"
             ));
         }
+        if let Some(domain) = self.enum_domain.as_ref().filter(|domain| {
+            !matches!(ringback_message::Host::parse(domain), Ok(ringback_message::Host::Name(_)))
+        }) {
+            return fail(format!("enum_domain: `{domain}` is no domain; write for example e164.arpa"));
+        }
         if self.serve_stale.is_some_and(|seconds| seconds > 604_800) {
             return fail("serve_stale is at most 604800, a week".into());
         }
@@ -419,7 +427,7 @@ mod tests {
         let config = ServerConfig::from_toml(
             "listen = ['udp:[::1]:0']\nadvertise = ['udp:[::1]:0=2001:db8::7']\ndomains = ['192.0.2.1', '[2001:db8::1]']\nrealm = 'r'\nno_auth = true\n\
              digest = ['SHA-256', 'md5']\n\
-             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\nserve_stale = 0\nname_servers = ['127.0.0.1:53']\n[hosts]\n'a.example' = ['192.0.2.1']\n\
+             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\nserve_stale = 0\nenum_domain = 'e164.arpa'\nname_servers = ['127.0.0.1:53']\n[hosts]\n'a.example' = ['192.0.2.1']\n\
              [tls]\ncert = 'c'\nkey = 'k'\nclient_ca = 'a'\nverify = 'mutual'\n[users]\nalice = 'x'\n\
              [limits]\nbindings = 5\n[registrations]\nmax_expires = 7200\n[history]\nmessages = 0",
         )
@@ -446,6 +454,7 @@ mod tests {
             ("[tls]\nverify = 'mutual'", "tls: to check clients takes client_ca"),
             ("advertise = ['x']", "line 1: `x`: that is no address; write for example 203.0.113.7 or"),
             ("advertise = ['udp:10.0.0.7=203.0.113.7']", "names no listener"),
+            ("enum_domain = '1.2.3.4'", "enum_domain: `1.2.3.4` is no domain"),
             ("serve_stale = 604801", "serve_stale is at most 604800"),
             ("workers = 0", "workers must be from 1"),
             ("dscp = 64", "dscp must be from 0 to 63"),

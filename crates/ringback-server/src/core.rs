@@ -3,6 +3,7 @@
 use crate::authority::Authority;
 use crate::config::ServerConfig;
 use crate::due::Due;
+use crate::enumeration::{Lookup, Step};
 use crate::history::{Entry, Recorded, Ring};
 use crate::locations::{Locations, PARTS};
 use crate::metrics::Stats;
@@ -12,9 +13,9 @@ use crate::shard::{Node, SHARDS, Shard, call_id};
 use crate::writer::Jobs;
 use ringback_message::{Message, ParseError};
 use ringback_net::{
-    CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
+    Answer, CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
 };
-use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput};
+use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput, Token};
 use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
 use ringback_transaction::{Key, TransactionConfig, TransactionInput};
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub(crate) struct ServerCore {
     pub(crate) jobs: Option<Jobs>,
     pub(crate) epoch: Epoch,
     reach: Reach,
+    /// Where telephone numbers are looked up.
+    pub(crate) enum_domain: Option<String>,
     malformed: AtomicU64,
     malformed_by_rule: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -79,6 +82,7 @@ impl ServerCore {
             jobs,
             epoch,
             reach,
+            enum_domain: config.enum_domain.clone(),
             malformed: AtomicU64::new(0),
             malformed_by_rule: Mutex::default(),
         }
@@ -111,12 +115,40 @@ impl ServerCore {
                     out.send(key.map(|key| (index as u16, key)), to, bytes);
                 }
                 ProxyOutput::Local(key, flow, request) => self.answer(now, index, node, key, &flow, &request),
+                ProxyOutput::Decide(token, number) => {
+                    let root = self.enum_domain.as_deref().unwrap_or_default();
+                    let (lookup, step) = Lookup::new(&number, root);
+                    self.look_up(now, index, node, (token, lookup), step, out);
+                }
                 ProxyOutput::Unavailable(to, after) => out.avoid(to, after),
                 ProxyOutput::Resolve(token, hop) => {
                     node.asked += 1;
                     node.questions.insert(node.asked, token);
                     out.resolve((index as u64) << 48 | node.asked, hop);
                 }
+            }
+        }
+    }
+
+    /// Goes on looking for a number, or decides what becomes of the request for it.
+    fn look_up(
+        &self,
+        now: Instant,
+        index: usize,
+        node: &mut Node,
+        (token, lookup): (Token, Lookup),
+        step: Step,
+        out: &mut Out,
+    ) {
+        match step {
+            Step::Ask(question) => {
+                node.asked += 1;
+                node.lookups.insert(node.asked, (token, lookup));
+                out.look_up((index as u64) << 48 | node.asked, question);
+            }
+            Step::Done(found) => {
+                let decision = Policy(self).numbered(now, found);
+                node.proxy.decided(now, &mut node.transactions, token, decision);
             }
         }
     }
@@ -210,6 +242,18 @@ impl Core for ServerCore {
                 );
             }
         });
+    }
+
+    fn answered(&self, now: Instant, token: u64, answer: Answer, out: &mut Out) {
+        let (index, asked) = ((token >> 48) as usize, token & ((1 << 48) - 1));
+        let mut asks = Out::new();
+        self.with_shard(now, index, out, |node| {
+            if let Some((token, mut lookup)) = node.lookups.remove(&asked) {
+                let step = lookup.answer(answer);
+                self.look_up(now, index, node, (token, lookup), step, &mut asks);
+            }
+        });
+        out.append(asks);
     }
 
     fn closed(&self, _now: Instant, flow: Flow, _reason: CloseReason, _out: &mut Out) {

@@ -49,6 +49,7 @@ mod config;
 mod core;
 pub mod doctor;
 mod due;
+mod enumeration;
 mod history;
 mod locations;
 mod metrics;

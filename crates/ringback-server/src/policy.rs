@@ -2,10 +2,11 @@
 
 use crate::authority::Proof;
 use crate::core::ServerCore;
+use crate::enumeration::{self, NoUri};
 use ringback_auth::Place;
 use ringback_message::header::{self, To};
-use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode};
-use ringback_proxy::{Decision, Hop, RoutePolicy};
+use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
+use ringback_proxy::{Branch, Decision, Hop, RoutePolicy};
 use ringback_registrar::Aor;
 use std::time::Instant;
 
@@ -54,7 +55,7 @@ impl RoutePolicy for Policy<'_> {
             Some(uri) if hop.own_uri => self.inward(now, request, uri, is_asked),
             Some(_) => self.outward(now, request, &hop),
             // A telephone number, and no gateway to send it to.
-            None => Decision::reject(StatusCode::NOT_FOUND),
+            None => self.number(now, request, is_asked),
         }
     }
 }
@@ -72,12 +73,54 @@ impl Policy<'_> {
             return Decision::Forward(targets);
         }
         let user = uri.user().unwrap_or_default();
+        if sender == Sender::Ours
+            && let Some(number) = self.looked_up(uri.to_tel().as_ref())
+        {
+            return Decision::Later(number);
+        }
         let is_known = self.0.authority.open || self.0.authority.users.knows(user, &uri.host().to_string());
         // Fault 15: strangers are not told which users there are.
         if is_known || sender == Sender::Stranger {
             Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE)
         } else {
             Decision::reject(StatusCode::NOT_FOUND)
+        }
+    }
+
+    /// To a telephone number, for our own users alone: where it leads to is elsewhere.
+    fn number(&self, now: Instant, request: &Request, is_asked: bool) -> Decision {
+        let uri = request.uri().ok().map(|uri| uri.to_owned());
+        let Some(number) = self.looked_up(uri.as_ref()).filter(|_| is_asked) else {
+            return Decision::reject(StatusCode::NOT_FOUND);
+        };
+        match self.sender(now, request) {
+            Ok(Sender::Ours) => Decision::Later(number),
+            Ok(Sender::Stranger) => Decision::reject(StatusCode::NOT_FOUND),
+            Err(refusal) => refusal.into(),
+        }
+    }
+
+    /// The number of a `tel` URI, where numbers are looked up and it is one of all the world.
+    fn looked_up(&self, uri: Option<&UriBuf>) -> Option<String> {
+        self.0.enum_domain.as_ref()?;
+        let Uri::Tel(tel) = uri?.as_uri() else { return None };
+        // An extension or a subaddress is not of the number, and would be lost.
+        let is_plain = tel.is_global() && tel.params().next().is_none();
+        Some(tel.digits()).filter(|number| is_plain && enumeration::is_number(number))
+    }
+
+    /// What becomes of a request for a number, now that it was looked up. A number that leads to us is one of a user.
+    pub(crate) fn numbered(&self, now: Instant, found: Result<UriBuf, NoUri>) -> Decision {
+        match found {
+            Ok(uri) => match uri.as_sip().filter(|sip| self.0.ownership.is_me(sip)) {
+                Some(own) => match self.0.locations.targets(now, &own) {
+                    targets if targets.is_empty() => Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE),
+                    targets => Decision::Forward(targets),
+                },
+                None => Decision::forward(Branch::to(uri)),
+            },
+            Err(NoUri::None) => Decision::reject(StatusCode::NOT_FOUND),
+            Err(NoUri::Unanswered) => Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One part of the calls: those whose Call-IDs have the same hash.
 
 use crate::due::Due;
+use crate::enumeration::Lookup;
 use crate::history::Ring;
 use crate::metrics::Stats;
 use ringback_message::HeaderId;
@@ -28,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) stats: Stats,
     /// Questions to the resolver, by the number under which they were asked.
     pub(crate) questions: Map<u64, Token>,
+    /// Numbers that are looked up, under the same numbers.
+    pub(crate) lookups: Map<u64, (Token, Lookup)>,
     pub(crate) asked: u64,
     entropy: OsEntropy,
 }
@@ -41,6 +44,7 @@ impl Shard {
             ring,
             stats: Stats::default(),
             questions: Map::default(),
+            lookups: Map::default(),
             asked: 0,
             entropy,
         };

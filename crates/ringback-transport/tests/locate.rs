@@ -75,6 +75,16 @@ _sip._udp.broken.example SRV 0 0 0 server1.example.com
 _sip._udp.broken.example SRV 0 0 5060 nowhere.example
 _sip._udp.deadend.example SRV 0 0 5060 nowhere.example
 deadend.example A 192.0.2.51
+
+_sip._udp.chained.example SRV 0 0 5060 alias.example
+half.example ! failed
+_sip._udp.half.example SRV 0 0 5065 server1.example.com
+_sip._udp.srvfail.example ! failed
+srvfail.example A 192.0.2.60
+_sip._udp.lost.example SRV 0 0 5060 fail.example
+_sip._udp.mixed.example SRV 1 0 5060 fail.example
+_sip._udp.mixed.example SRV 2 0 5060 server1.example.com
+hollow.example CNAME nowhere.example
 ";
 
 const ALL: [Protocol; 3] = [Protocol::Tls, Protocol::Tcp, Protocol::Udp];
@@ -97,6 +107,7 @@ impl Dns {
                         preference: number(3),
                         flags: words[4].into(),
                         service: words[5].into(),
+                        regexp: String::new(),
                         replacement: words[6].into(),
                     },
                 ),
@@ -200,7 +211,7 @@ type Case<'a> = (&'a str, &'a [Protocol], Result<&'a [&'a str], LocateError>);
 #[test]
 fn every_branch_of_rfc_3263_leads_where_it_should() {
     use LocateError::{NotFound, NotOffered, Unanswered};
-    let table: [Case<'_>; 27] = [
+    let table: [Case<'_>; 34] = [
         // §4.1, §4.2: numeric addresses.
         ("sip:user@192.0.2.9", &UDP, Ok(&["udp:192.0.2.9:5060"])),
         ("sips:user@192.0.2.9", &ALL, Ok(&["tls:192.0.2.9:5061"])),
@@ -236,6 +247,15 @@ fn every_branch_of_rfc_3263_leads_where_it_should() {
         // Other names for names, of addresses and of services.
         ("sip:user@alias.example", &UDP, Ok(&["udp:192.0.2.2:5060"])),
         ("sip:user@aliased.example", &UDP, Ok(&["udp:192.0.2.1:5070"])),
+        // A server whose name is another one for a host.
+        ("sip:user@chained.example;transport=udp", &UDP, Ok(&["udp:192.0.2.2:5060"])),
+        // Servers of names that fail, or are silent: what can be had is used, and it is not said that there is nothing.
+        ("sip:user@half.example", &UDP, Ok(&["udp:192.0.2.1:5065"])),
+        ("sip:user@srvfail.example;transport=udp", &UDP, Ok(&["udp:192.0.2.60:5060"])),
+        ("sip:user@mixed.example;transport=udp", &UDP, Ok(&["udp:192.0.2.1:5060"])),
+        ("sip:user@lost.example;transport=udp", &UDP, Err(Unanswered)),
+        ("sip:user@fail.example:5060", &UDP, Err(Unanswered)),
+        ("sip:user@hollow.example", &UDP, Err(NotFound)),
         // Fault 38.
         ("sip:user@loop.example", &UDP, Err(NotFound)),
         ("sip:user@nx.example", &ALL, Err(NotFound)),
@@ -335,6 +355,30 @@ fn fault_38_two_hundred_servers_are_tried_in_order_and_within_bounds() {
     let number = |target: &String| target.split(['.', ':']).nth(4).unwrap().parse::<u32>().unwrap();
     assert!(targets.iter().all(|target| number(target) % 7 == 0), "the first priority alone: {targets:?}");
     assert!(located.asked.len() < 20, "{:?}", located.asked);
+}
+
+#[test]
+fn thirty_servers_of_one_priority_share_by_weight_and_none_comes_twice() {
+    let mut zone = String::new();
+    for i in 0..30u32 {
+        let weight = if i == 0 { 60_000 } else { 1 };
+        zone.push_str(&format!(
+            "_sip._tcp.pool.example SRV 1 {weight} 5060 s{i}.pool.example\ns{i}.pool.example A 198.51.100.{i}\n"
+        ));
+    }
+    let dns = Dns::new(&zone);
+    let mut firsts = BTreeSet::new();
+    let mut others = BTreeSet::new();
+    for seed in 0..40 {
+        let located = locate_in(&dns, "sip:a@pool.example;transport=tcp", &PLAIN, &[Kind::A], seed);
+        let targets = located.targets.unwrap();
+        assert_eq!(targets.len(), BTreeSet::from_iter(&targets).len(), "{targets:?}");
+        assert_eq!(targets.len(), 8, "nobody waits for thirty to fail");
+        firsts.insert(targets[0].clone());
+        others.extend(targets.into_iter().skip(1));
+    }
+    assert!(firsts.contains("tcp:198.51.100.0:5060") && firsts.len() <= 3, "{firsts:?}");
+    assert!(others.len() > 20, "the lot falls on all of them: {others:?}");
 }
 
 #[test]

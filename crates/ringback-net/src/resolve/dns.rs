@@ -112,6 +112,7 @@ fn read(data: &RData) -> Option<Record> {
             preference: naptr.preference,
             flags: text(&naptr.flags),
             service: text(&naptr.services),
+            regexp: text(&naptr.regexp),
             replacement: naptr.replacement.to_ascii(),
         },
         _ => return None,

@@ -143,6 +143,30 @@ impl Finder {
     }
 }
 
+/// Asks for records, and hands the answer up later.
+pub(crate) fn look_up<C: Core>(
+    shared: &Arc<Shared<C>>,
+    now: Instant,
+    token: u64,
+    question: Question,
+    out: &mut Outbox<C::Tag>,
+) {
+    if !shared.has_room_for_question() {
+        return shared.core.answered(now, token, Answer::Failed, out);
+    }
+    let of = shared.clone();
+    shared.spawn(async move {
+        let asked = of.finder.ask(QuestionId::default(), question);
+        let answer =
+            tokio::time::timeout(PATIENCE, asked).await.map_or(Answer::Failed, |(_, _, answer)| answer);
+        of.questions.fetch_sub(1, Ordering::Relaxed);
+        let (now, mut out) = (Instant::now(), Outbox::new());
+        of.core.answered(now, token, answer, &mut out);
+        of.carry_out(now, &mut out);
+        of.wake();
+    });
+}
+
 /// Answers a question, now or later.
 pub(crate) fn ask<C: Core>(
     shared: &Arc<Shared<C>>,
@@ -155,9 +179,7 @@ pub(crate) fn ask<C: Core>(
         NextHop::Known(target) => return shared.core.resolved(now, token, Ok(&[target]), out),
         NextHop::Name(name) => name,
     };
-    // Fault 38: a resolver that does not answer must not gather questions without bound.
-    if shared.questions.fetch_add(1, Ordering::Relaxed) >= shared.config.max_questions {
-        shared.questions.fetch_sub(1, Ordering::Relaxed);
+    if !shared.has_room_for_question() {
         return shared.core.resolved(now, token, Err(LocateError::Unanswered), out);
     }
     let of = shared.clone();
@@ -199,6 +221,15 @@ fn put_first(targets: &mut Vec<Target>, (first, second): (Target, Target), there
 }
 
 impl<C: Core> Shared<C> {
+    /// Fault 38: a resolver that does not answer must not gather questions without bound. One that has room is counted.
+    fn has_room_for_question(&self) -> bool {
+        let has_room = self.questions.fetch_add(1, Ordering::Relaxed) < self.config.max_questions;
+        if !has_room {
+            self.questions.fetch_sub(1, Ordering::Relaxed);
+        }
+        has_room
+    }
+
     /// Puts targets in the order to try them; leaves out those that are known to be out of reach.
     async fn choose(
         self: &Arc<Self>,
@@ -211,6 +242,11 @@ impl<C: Core> Shared<C> {
         if let Some(pair) = rivals_in(&targets, &rivals) {
             // Before the request is written, for what stands in it depends on the family that it goes by.
             let there = self.race(pair).await;
+            if there.is_none() {
+                let (now, mut penalties) = (Instant::now(), self.finder.penalties());
+                penalties.failed(now, pair.0, None);
+                penalties.failed(now, pair.1, None);
+            }
             put_first(&mut targets, pair, there);
         }
         if targets.is_empty() { Err(LocateError::Unreachable) } else { Ok(targets) }

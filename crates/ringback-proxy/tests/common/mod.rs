@@ -114,6 +114,7 @@ pub struct Element {
     pub sent: Vec<Sent>,
     pub questions: Vec<(Token, NextHop)>,
     pub unavailable: Vec<(Target, Option<std::time::Duration>)>,
+    pub undecided: Vec<(Token, String)>,
     pub local: Vec<(ServerKey, Request)>,
 }
 
@@ -145,6 +146,7 @@ impl Element {
             sent: Vec::new(),
             questions: Vec::new(),
             unavailable: Vec::new(),
+            undecided: Vec::new(),
             local: Vec::new(),
         }
     }
@@ -187,6 +189,11 @@ impl Element {
         self.drain();
     }
 
+    pub fn decide(&mut self, token: Token, decision: Decision) {
+        self.proxy.decided(self.now, &mut self.transactions, token, decision);
+        self.drain();
+    }
+
     pub fn drain(&mut self) {
         loop {
             if let Some(output) = self.transactions.poll() {
@@ -199,6 +206,7 @@ impl Element {
                     }
                     ProxyOutput::Local(key, _, request) => self.local.push((key, request)),
                     ProxyOutput::Resolve(token, hop) => self.questions.push((token, hop)),
+                    ProxyOutput::Decide(token, what) => self.undecided.push((token, what)),
                     ProxyOutput::Unavailable(to, after) => self.unavailable.push((to, after)),
                 }
             } else {

@@ -257,7 +257,7 @@ fn pump(table: &mut Table, proxy: &mut Proxy, now: Instant, sent: &mut Vec<(Targ
                 }
             }
             ProxyOutput::Resolve(token, _) => proxy.resolved(now, table, token, Err(LocateError::NotFound)),
-            ProxyOutput::Unavailable(..) => {}
+            ProxyOutput::Decide(..) | ProxyOutput::Unavailable(..) => {}
         }
     }
 }

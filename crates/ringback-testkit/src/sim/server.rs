@@ -167,7 +167,7 @@ impl Core for Server {
                 ProxyOutput::Local(key, flow, request) => self.answer_local(now, key, &flow, &request),
                 // All hosts of a simulation have addresses.
                 // Nobody has a second address here.
-                ProxyOutput::Unavailable(..) => {}
+                ProxyOutput::Decide(..) | ProxyOutput::Unavailable(..) => {}
                 ProxyOutput::Resolve(token, _) => {
                     self.proxy.resolved(now, &mut self.transactions, token, Err(LocateError::NotFound))
                 }

@@ -214,7 +214,7 @@ impl Locator {
     /// §4.1: those of a service that we have, and never less than TLS under `sips` (rule 36, fault 39).
     fn take_services(&mut self, records: Vec<Record>) {
         let services = records.into_iter().filter_map(|record| match record {
-            Record::Naptr { order, preference, flags, service, replacement }
+            Record::Naptr { order, preference, flags, service, replacement, .. }
                 if flags.eq_ignore_ascii_case("s") =>
             {
                 let protocol = self.usable(service_protocol(&service)?)?;

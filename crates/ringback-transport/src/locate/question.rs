@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Names one question of a [`Locator`](super::Locator).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QuestionId(pub(super) u32);
 
 /// A question.
@@ -38,10 +38,13 @@ pub enum Record {
         order: u16,
         /// Of those with one order, lower ones first.
         preference: u16,
-        /// `s` where the replacement has SRV records, the only kind that RFC 3263 knows.
+        /// `s` where the replacement has SRV records, the only kind that RFC 3263 knows; `u` where the expression makes a
+        /// URI (RFC 6116).
         flags: String,
         /// Such as `SIP+D2U`.
         service: String,
+        /// How a URI is made of what is looked for (RFC 3402); of no meaning in RFC 3263.
+        regexp: String,
         /// The name to ask next.
         replacement: String,
     },
