@@ -36,6 +36,7 @@
 //!         ProxyOutput::Transmit { to, bytes, .. } => println!("{} bytes to {}", bytes.len(), to.peer()),
 //!         ProxyOutput::Local(key, _flow, request) => println!("{:?} {} is for us", key, request.method()),
 //!         ProxyOutput::Unavailable(..) => unreachable!("nobody was asked"),
+//!         ProxyOutput::Decide(token, question) => println!("{token:?} waits until somebody knows {question}"),
 //!         ProxyOutput::Resolve(token, name) => println!("{token:?} waits for {name:?}"),
 //!     }
 //! }
