@@ -9,7 +9,7 @@ use crate::shared::Shared;
 use crate::streams::{Queued, Writer};
 use crate::tap::Direction;
 use crate::tls::{explain, is_about_trust};
-use crate::{Core, Outbox, sockets};
+use crate::{Core, Outbox, drops, sockets};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use pipe::{Octets, Part, Sink, Source};
@@ -296,12 +296,15 @@ async fn read<C: Core>(shared: &Arc<Shared<C>>, flow: Flow, mut source: impl Sou
         let part = match source.next().await {
             Ok(Some(part)) => part,
             Ok(None) => return CloseReason::Closed,
-            // In TLS 1.3 a server looks at our certificate when we are through with the handshake.
-            Err(error) if is_about_trust(&error) => {
-                tracing::warn!(peer = %flow.peer, "TLS is over: {}", explain(&error));
-                return CloseReason::Untrusted;
+            Err(error) => {
+                shared.drops.count(drops::broken(&error));
+                // In TLS 1.3 a server looks at our certificate when we are through with the handshake.
+                if is_about_trust(&error) {
+                    tracing::warn!(peer = %flow.peer, "TLS is over: {}", explain(&error));
+                    return CloseReason::Untrusted;
+                }
+                return CloseReason::Reset;
             }
-            Err(_) => return CloseReason::Reset,
         };
         if let Part::Octets(bytes) | Part::Message(bytes) = &part {
             shared.tap(Instant::now(), Direction::In, &flow, bytes);

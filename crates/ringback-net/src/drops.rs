@@ -1,9 +1,11 @@
 //! What was dropped, closed or turned away, by reason.
 
 use crate::sockets::Datagrams;
+use crate::tls::is_about_trust;
 use ringback_sansio::CloseReason;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, PoisonError};
@@ -32,6 +34,17 @@ pub(crate) fn word(reason: CloseReason) -> &'static str {
         CloseReason::SlowReader => "stream_slow_reader",
         CloseReason::Limit => "stream_limit",
         _ => "stream_other",
+    }
+}
+
+/// The word for a stream that the other side broke.
+pub(crate) fn broken(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::InvalidData if is_about_trust(error) => "tls_untrusted",
+        io::ErrorKind::InvalidData => "tls_broken",
+        // Over TLS an end without a farewell, which may have been cut off by somebody on the way.
+        io::ErrorKind::UnexpectedEof => "stream_without_farewell",
+        _ => "stream_reset",
     }
 }
 

@@ -305,6 +305,12 @@ impl<T> Streams<T> {
         frame
     }
 
+    /// The flow of a stream on which a message has begun that has not ended.
+    pub(crate) fn in_mid_message(&self, id: FlowId) -> Option<Flow> {
+        let stream = self.open.get(&id)?;
+        stream.framer.is_partial().then_some(stream.flow)
+    }
+
     /// Closes a stream of our own accord.
     pub(crate) fn close(&mut self, id: FlowId, reason: CloseReason, out: &mut Outputs<T>) {
         if self.open.contains_key(&id) {

@@ -5,7 +5,7 @@ use crate::streams::{Deadline, Streams};
 use crate::via::{self, Inbound};
 use crate::{Frame, FramingLimits, Identity, stun};
 use bytes::Bytes;
-use ringback_message::{Limits, Message, ParseError};
+use ringback_message::{Limits, Message, ParseError, StatusCode};
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, Target};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -324,7 +324,13 @@ impl<T> Machine for Transport<T> {
             FromNetwork::Bytes(id, bytes) => self.read(now, id, &bytes),
             FromNetwork::Message(id, bytes) => self.message(now, id, bytes),
             FromNetwork::Alive(id) => self.streams.heard(now, id),
-            FromNetwork::Closed(id, reason) => self.streams.closed(id, reason, &mut self.outputs),
+            FromNetwork::Closed(id, reason) => {
+                if let Some(flow) = self.streams.in_mid_message(id) {
+                    let error = ParseError::with_status(0, "message cut short", StatusCode::BAD_REQUEST);
+                    self.outputs.push_back(TransportOutput::Malformed(flow, error));
+                }
+                self.streams.closed(id, reason, &mut self.outputs);
+            }
             FromNetwork::ConnectFailed(target, reason) => {
                 self.streams.connect_failed(now, target, reason, &mut self.outputs);
             }
@@ -479,6 +485,23 @@ mod tests {
         }
         assert_eq!(drain(&mut transport), ["close 1"]);
         assert_eq!(transport.open_streams(), 0);
+    }
+
+    #[test]
+    fn a_message_that_is_cut_short_is_told_and_an_end_between_messages_is_not() {
+        let now = Instant::now();
+        let mut transport = Transport::<u8>::new(TransportConfig::default());
+        for (id, cut) in (1..).zip([0, 1, MESSAGE.len() - 1, MESSAGE.len()]) {
+            transport.handle(now, FromNetwork::Opened(stream(id)));
+            transport.handle(now, FromNetwork::Bytes(FlowId(id), Bytes::from_static(&MESSAGE[..cut])));
+            transport.handle(now, FromNetwork::Closed(FlowId(id), CloseReason::Closed));
+            let told = match cut {
+                0 => vec![],
+                cut if cut < MESSAGE.len() => vec!["malformed message cut short".to_owned()],
+                _ => vec![format!("received {id}")],
+            };
+            assert_eq!(drain(&mut transport), told, "{cut} octets");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Ends;
 use super::pipe::{Part, Sink, Source};
 use super::upgrade::{self, LONGEST, SIP, Verdict};
+use crate::drops::Drops;
 use crate::shared::Shared;
 use crate::streams::Queued;
 use crate::{Core, NetConfig};
@@ -22,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::time::{Sleep, sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -115,7 +117,8 @@ pub(super) async fn serve<C: Core, S>(
     let patience = shared.config.transport.message;
     let verdict = Arc::new(Mutex::new(None));
     let (sink, source) = socket.split();
-    let source = Messages { source, has_begun, patience, late: None, verdict: verdict.clone() };
+    let drops = shared.drops.clone();
+    let source = Messages { source, has_begun, patience, late: None, verdict: verdict.clone(), drops };
     super::serve(shared, to, ends, source, Replies { sink, verdict }).await;
 }
 
@@ -130,12 +133,13 @@ struct Messages<S> {
     /// When a message that has begun is late.
     late: Option<Pin<Box<Sleep>>>,
     verdict: CloseVerdict,
+    drops: Arc<Drops>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source for Messages<S> {
     async fn next(&mut self) -> io::Result<Option<Part>> {
         loop {
-            let code = match poll_fn(|cx| self.poll_next(cx)).await {
+            let (code, reason) = match poll_fn(|cx| self.poll_next(cx)).await {
                 Some(Ok(Message::Text(text))) => return Ok(Some(Part::Message(text.into()))),
                 Some(Ok(Message::Binary(bytes))) => return Ok(Some(Part::Message(bytes))),
                 // What answers a ping is written by the next read.
@@ -144,12 +148,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source for Messages<S> {
                 // Answered by the other half.
                 Some(Ok(Message::Close(_))) | None => return Ok(None),
                 Some(Err(Error::Io(error))) => return Err(error),
-                Some(Err(Error::Capacity(_))) => CloseCode::Size,
-                Some(Err(Error::Utf8(_))) => CloseCode::Invalid,
-                Some(Err(Error::Protocol(_))) => CloseCode::Protocol,
-                Some(Err(Error::AttackAttempt)) => CloseCode::Policy,
+                Some(Err(Error::Capacity(_))) => (CloseCode::Size, "web_socket_too_large"),
+                Some(Err(Error::Utf8(_))) => (CloseCode::Invalid, "web_socket_not_understood"),
+                // That is how it sees a connection that is gone.
+                Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                    return Err(io::ErrorKind::ConnectionReset.into());
+                }
+                Some(Err(Error::Protocol(_))) => (CloseCode::Protocol, "web_socket_not_understood"),
+                Some(Err(Error::AttackAttempt)) => (CloseCode::Policy, "stream_message_too_slow"),
                 Some(Err(_)) => return Ok(None),
             };
+            self.drops.count(reason);
             *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
             return Ok(None);
         }
