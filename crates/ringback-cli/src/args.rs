@@ -120,6 +120,10 @@ pub(crate) struct Serve {
     /// Where `ringback why` reaches this server [default: admin.sock in the data folder]
     #[arg(long, value_name = "SOCKET")]
     pub(crate) admin: Option<PathBuf>,
+    /// Tells of every message in FILE.pcapng (for Wireshark and sngrep, without TLS around it), in FILE.jsonl, or to a
+    /// collector at hep:HOST:PORT; may be given several times
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) trace: Vec<String>,
     /// Prints one JSON object a line instead of text
     #[arg(long)]
     pub(crate) json: bool,

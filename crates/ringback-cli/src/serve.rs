@@ -92,6 +92,9 @@ pub(crate) fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
         config.ws_origins = args.ws_origin;
     }
     config.admin = args.admin.or(config.admin);
+    for place in &args.trace {
+        config.trace.to.push(place.parse().map_err(|error| Failure::Usage(format!("--trace: {error}")))?);
+    }
     config.check().map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(config)
 }

@@ -1,5 +1,9 @@
 //! What a deployment decides: one typed TOML file, all of it optional.
 
+mod trace;
+
+pub use trace::{TraceConfig, TraceTo};
+
 use crate::users::ALGORITHMS;
 use ringback_auth::Algorithm;
 use ringback_net::{Advertise, Listen, Protocol, Tap, TlsVerify};
@@ -75,6 +79,8 @@ pub struct ServerConfig {
     pub registrations: Registrations,
     /// How much of the past is remembered.
     pub history: HistoryLimits,
+    /// Where messages are told of.
+    pub trace: TraceConfig,
     /// Who sees all traffic.
     #[serde(skip)]
     pub tap: Option<Arc<dyn Tap>>,
@@ -302,6 +308,9 @@ impl ServerConfig {
         if self.serve_stale.is_some_and(|seconds| seconds > 604_800) {
             return fail("serve_stale is at most 604800, a week".into());
         }
+        if self.trace.queue == 0 || self.trace.queue > 1_000_000 {
+            return fail("trace: queue must be from 1 to 1000000".into());
+        }
         if self.workers.is_some_and(|workers| workers == 0 || workers > 256) {
             return fail("workers must be from 1 to 256".into());
         }
@@ -457,6 +466,9 @@ mod tests {
             ("enum_domain = '1.2.3.4'", "enum_domain: `1.2.3.4` is no domain"),
             ("serve_stale = 604801", "serve_stale is at most 604800"),
             ("workers = 0", "workers must be from 1"),
+            ("[trace]\nto = ['calls.pcap']", "line 2: `calls.pcap` is none of FILE.pcapng, FILE.jsonl"),
+            ("[trace]\nto = ['hep:127.0.0.1']", "line 2: `hep:127.0.0.1` names no port"),
+            ("[trace]\nqueue = 0", "trace: queue must be from 1"),
             ("dscp = 64", "dscp must be from 0 to 63"),
             ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),
             ("[limits]\nbindings = -1", "line 2: "),

@@ -10,6 +10,7 @@ use crate::metrics::Stats;
 use crate::policy::Policy;
 use crate::reach::Reach;
 use crate::shard::{Node, SHARDS, Shard, call_id};
+use crate::trace;
 use crate::writer::Jobs;
 use ringback_message::{Message, ParseError};
 use ringback_net::{
@@ -21,7 +22,7 @@ use ringback_transaction::{Key, TransactionConfig, TransactionInput};
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// Whose send it was: the shard, and the transaction in it.
@@ -41,6 +42,7 @@ pub(crate) struct ServerCore {
     reach: Reach,
     /// Where telephone numbers are looked up.
     pub(crate) enum_domain: Option<String>,
+    traced: Option<Arc<trace::Counts>>,
     malformed: AtomicU64,
     malformed_by_rule: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -53,6 +55,7 @@ impl ServerCore {
         authority: Authority,
         locations: Locations,
         jobs: Option<Jobs>,
+        traced: Option<Arc<trace::Counts>>,
     ) -> Self {
         let ownership = reach.ownership();
         // A shard may hold more than its share, for shares are never even.
@@ -83,6 +86,7 @@ impl ServerCore {
             epoch,
             reach,
             enum_domain: config.enum_domain.clone(),
+            traced,
             malformed: AtomicU64::new(0),
             malformed_by_rule: Mutex::default(),
         }
@@ -186,6 +190,7 @@ impl ServerCore {
             stats.contexts += node.proxy.len();
         }
         stats.bindings = self.locations.len();
+        stats.dropped.extend(self.traced.iter().flat_map(|counts| counts.read()));
         let by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
         stats.dropped.extend(by_rule.iter().map(|(rule, count)| (format!("malformed_{rule}"), *count)));
         stats

@@ -59,10 +59,13 @@ mod server;
 mod shard;
 mod store;
 mod tls;
+mod trace;
 mod users;
 mod writer;
 
-pub use config::{ConfigError, HistoryLimits, Limits, Registrations, ServerConfig, Storage, TlsConfig};
+pub use config::{
+    ConfigError, HistoryLimits, Limits, Registrations, ServerConfig, Storage, TlsConfig, TraceConfig, TraceTo,
+};
 pub use history::Recorded;
 pub use metrics::Stats;
 pub use ringback_net::TlsVerify;

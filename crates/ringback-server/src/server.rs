@@ -10,9 +10,10 @@ use crate::metrics::Stats;
 use crate::reach::Reach;
 use crate::store::{Store, StoreError};
 use crate::tls;
+use crate::trace::{self, Trace};
 use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
-use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, Sockets, epoch};
+use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, Sockets, Tap, epoch};
 use ringback_registrar::{NotOurselves, RegistrarConfig};
 use ringback_sansio::{Epoch, Map};
 use std::fmt;
@@ -31,6 +32,7 @@ pub struct Server {
     admin: Option<Admin>,
     jobs: Option<Jobs>,
     writer: Option<JoinHandle<()>>,
+    trace: Option<Trace>,
 }
 
 /// Why a server does not start.
@@ -121,7 +123,12 @@ impl Server {
             Some(path) => Some(admin::bind(path).map_err(|error| StartError::Admin(path.clone(), error))?),
             None => None,
         };
-        let sockets = Sockets::bind(net_config(&config)?)?;
+        let mut net_config = net_config(&config)?;
+        let trace = trace::start(&config.trace, config.tap.clone())?.map(|(trace, tap)| {
+            net_config.tap = Some(tap as Arc<dyn Tap>);
+            trace
+        });
+        let sockets = Sockets::bind(net_config)?;
         let reach = Reach::new(sockets.listeners(), &config)?;
         let domains = reach.domains.clone();
         let locations = locations(&config, &reach, epoch);
@@ -130,9 +137,11 @@ impl Server {
         }
         let authority = Authority::new(&realm, &config.digest(), config.no_auth, users, epoch);
         let (jobs, waiting) = store.as_ref().map(|_| writer::queue()).unzip();
-        let core = Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone()));
+        let traced = trace.as_ref().map(|trace| trace.counts.clone());
+        let core =
+            Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone(), traced));
         let net = Arc::new(sockets.start(core.clone())?);
-        let mut server = Self { net, core, realm, domains, admin: None, jobs, writer: None };
+        let mut server = Self { net, core, realm, domains, admin: None, jobs, writer: None, trace };
         if let (Some(store), Some(waiting)) = (store, waiting) {
             let (core, net) = (server.core.clone(), server.net.clone());
             server.writer = Some(writer::start(store, waiting, core, net, server.realm.clone())?);
@@ -193,6 +202,9 @@ impl Server {
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has written what it could.
             let _ = writer.join();
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.end();
         }
     }
 }

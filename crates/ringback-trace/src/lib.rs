@@ -1,6 +1,7 @@
 //! What a call looks like: captures in and out, and ladder diagrams as text, SVG and live.
 //!
 //! - [`CaptureWriter`] and [`CaptureReader`]: files for and from Wireshark, tcpdump and sngrep;
+//! - [`HepAgent`]: datagrams for a collector such as Homer, and [`Reassembly`]: whole messages for those who need them;
 //! - [`Calls`]: packets sorted into [calls](Call), with their RTP, [outcome](Outcome) and [story](Call::story);
 //! - [`Ladder`]: the diagram of a call as text for a terminal or as an SVG picture;
 //! - [`LadderPrinter`]: the same, row by row, while the call goes on.
@@ -54,18 +55,23 @@
 //!
 //! Not here: opening files, sniffing interfaces, TLS decryption, WebSocket framing.
 //!
-//! Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, <https://www.tcpdump.org/linktypes.html>.
+//! Sources: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng, <https://www.tcpdump.org/linktypes.html>,
+//! HEP version 3 as Homer's collectors read it.
 
 mod calls;
 mod capture;
+mod hep;
 mod ladder;
 mod media;
 mod message;
 mod names;
+mod reassembly;
 mod story;
 mod text;
 
 pub use calls::{Call, Calls, Outcome};
-pub use capture::{CaptureError, CaptureReader, CaptureWriter, Packet};
+pub use capture::{CaptureError, CaptureFormat, CaptureReader, CaptureWriter, Packet};
+pub use hep::HepAgent;
 pub use ladder::{Ladder, LadderPrinter, TextStyle};
 pub use names::Names;
+pub use reassembly::Reassembly;

@@ -2,7 +2,7 @@
 
 use crate::outcome::Failure;
 use ringback::{Direction, Seen, Tap};
-use ringback_trace::{CaptureWriter, Packet};
+use ringback_trace::{CaptureFormat, CaptureWriter, Packet};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -26,7 +26,9 @@ impl Capture {
     pub(crate) fn create(path: &Path) -> Result<Arc<Self>, Failure> {
         let failed = |error| Failure::Usage(format!("--pcap: cannot write {}: {error}", path.display()));
         let file = File::create(path).map_err(failed)?;
-        let writer = CaptureWriter::new(BufWriter::new(file)).map_err(failed)?;
+        let is_pcapng = path.extension().is_some_and(|ending| ending == "pcapng");
+        let format = if is_pcapng { CaptureFormat::Pcapng } else { CaptureFormat::Pcap };
+        let writer = CaptureWriter::with_format(BufWriter::new(file), format).map_err(failed)?;
         Ok(Arc::new(Self { writer: Mutex::new(writer) }))
     }
 }

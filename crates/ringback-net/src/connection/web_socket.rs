@@ -152,7 +152,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source for Messages<S> {
                 Some(Err(Error::Utf8(_))) => (CloseCode::Invalid, "web_socket_not_understood"),
                 // That is how it sees a connection that is gone.
                 Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
-                    return Err(io::ErrorKind::ConnectionReset.into());
+                    self.drops.count("stream_without_farewell");
+                    return Ok(None);
                 }
                 Some(Err(Error::Protocol(_))) => (CloseCode::Protocol, "web_socket_not_understood"),
                 Some(Err(Error::AttackAttempt)) => (CloseCode::Policy, "stream_message_too_slow"),

@@ -1,5 +1,6 @@
 //! The records of a pcap or pcapng file. Nothing is allocated by a number in the file that is not bounded first.
 
+use ringback_sansio::Protocol;
 use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -58,6 +59,8 @@ pub(super) struct Record {
     pub(super) time: Duration,
     /// A `LINKTYPE_` number.
     pub(super) link: u16,
+    /// What the interface is called after, in a file of ours.
+    pub(super) protocol: Option<Protocol>,
     pub(super) frame: Vec<u8>,
 }
 
@@ -122,9 +125,14 @@ struct Interface {
     resolution: u64,
     /// Seconds to add.
     offset: i64,
+    protocol: Option<Protocol>,
 }
 
 impl Interface {
+    fn record(&self, time: Duration, frame: Vec<u8>) -> Record {
+        Record { time, link: self.link, protocol: self.protocol, frame }
+    }
+
     fn time(&self, ticks: u64) -> Duration {
         let (seconds, rest) = (ticks / self.resolution, ticks % self.resolution);
         let nanos = u128::from(rest) * 1_000_000_000 / u128::from(self.resolution);
@@ -206,7 +214,7 @@ fn classic_record(
     input.read_exact(&mut frame)?;
     let nanos = if nanoseconds { fraction } else { fraction.saturating_mul(1_000) };
     let time = Duration::from_secs(u64::from(seconds)) + Duration::from_nanos(u64::from(nanos));
-    Ok(Some(Record { time, link, frame }))
+    Ok(Some(Record { time, link, protocol: None, frame }))
 }
 
 enum Block {
@@ -277,7 +285,7 @@ fn next_block(
                 block.u32(0)?.min(if interface.snap_length == 0 { u32::MAX } else { interface.snap_length });
             let available = octets.len().saturating_sub(4);
             let frame = block.slice(4, (length as usize).min(available))?.to_vec();
-            Ok(Block::Record(Record { time: *last, link: interface.link, frame }))
+            Ok(Block::Record(interface.record(*last, frame)))
         }
         _ => {
             let number = if kind == 6 { block.u32(0)? } else { u32::from(block.u16(0)?) };
@@ -285,7 +293,7 @@ fn next_block(
             let ticks = (u64::from(block.u32(4)?) << 32) | u64::from(block.u32(8)?);
             let frame = block.slice(20, block.u32(12)? as usize)?.to_vec();
             *last = interface.time(ticks);
-            Ok(Block::Record(Record { time: *last, link: interface.link, frame }))
+            Ok(Block::Record(interface.record(*last, frame)))
         }
     }
 }
@@ -316,13 +324,22 @@ impl<'a> Body<'a> {
     }
 
     fn interface(self) -> Result<Interface, CaptureError> {
-        let mut interface =
-            Interface { link: self.u16(0)?, snap_length: self.u32(4)?, resolution: 1_000_000, offset: 0 };
+        let mut interface = Interface {
+            link: self.u16(0)?,
+            snap_length: self.u32(4)?,
+            resolution: 1_000_000,
+            offset: 0,
+            protocol: None,
+        };
         let mut at = 8;
         // Options end with code zero, or with the block.
         while let (Ok(code), Ok(length)) = (self.u16(at), self.u16(at + 2)) {
             match (code, length) {
                 (0, _) => break,
+                (2, length @ 2..=8) => {
+                    let name = str::from_utf8(self.slice(at + 4, length.into())?);
+                    interface.protocol = name.ok().and_then(Protocol::from_token);
+                }
                 (9, 1) => {
                     let [power] = self.array(at + 4)?;
                     interface.resolution = resolution(power).ok_or(CaptureError::Damaged("if_tsresol"))?;

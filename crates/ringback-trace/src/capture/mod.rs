@@ -1,5 +1,6 @@
 //! Captures: packets as files of tcpdump and Wireshark hold them.
 
+mod container;
 mod dissect;
 mod file;
 mod fragments;
@@ -7,6 +8,7 @@ mod read;
 mod streams;
 mod write;
 
+pub use container::CaptureFormat;
 pub use file::CaptureError;
 pub use read::CaptureReader;
 pub use write::CaptureWriter;
@@ -25,7 +27,8 @@ pub struct Packet {
     pub source: SocketAddr,
     /// To whom.
     pub destination: SocketAddr,
-    /// By what. Everything that is not UDP is written as TCP, and a reader tells only these two apart.
+    /// By what. Everything that is not UDP is written as TCP; of a pcap file a reader tells only these two apart, of a
+    /// pcapng file of ours all.
     pub protocol: Protocol,
     /// What is in it.
     pub payload: Bytes,

@@ -77,7 +77,9 @@ impl<R: Read> Iterator for CaptureReader<R> {
                 Some(Carried::Segment { source, destination, segment }) => {
                     let mut found = Vec::new();
                     self.streams.take((source, destination), segment, &mut found);
-                    let messages = found.into_iter().map(|it| packet(source, destination, Protocol::Tcp, it));
+                    let named = record.protocol.filter(|it| it.is_reliable());
+                    let protocol = named.unwrap_or(Protocol::Tcp);
+                    let messages = found.into_iter().map(|it| packet(source, destination, protocol, it));
                     self.ready.extend(messages);
                 }
                 None => {}

@@ -1,15 +1,12 @@
-//! Writing a classic pcap file. IP, UDP and TCP headers are made up around what was sent, with right checksums and,
+//! Writing a pcap or pcapng file. IP, UDP and TCP headers are made up around what was sent, with right checksums and,
 //! for streams, a handshake and sequence numbers, so that Wireshark puts messages together as on a real wire.
 
-use super::Packet;
+use super::container::Container;
+use super::{CaptureFormat, Packet};
 use ringback_sansio::{Map, Protocol};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
 
-/// `LINKTYPE_RAW`: a record begins with the IP header, version 4 or 6.
-const LINKTYPE_RAW: u32 = 101;
-const SNAP_LENGTH: u32 = 262_144;
 /// What fits into a UDP datagram over IPv4.
 const MAX_DATAGRAM: usize = 65_507;
 /// What is put into one TCP segment.
@@ -21,10 +18,11 @@ const SYN: u8 = 0x02;
 const PUSH: u8 = 0x08;
 const ACK: u8 = 0x10;
 
-/// Writes packets to a pcap file.
+/// Writes packets to a capture. What went over TLS or WebSocket stands in it in the clear.
 #[derive(Debug)]
 pub struct CaptureWriter<W: Write> {
     out: W,
+    container: Container,
     /// The next sequence number of a direction.
     streams: Map<(SocketAddr, SocketAddr), u32>,
     identification: u16,
@@ -32,19 +30,21 @@ pub struct CaptureWriter<W: Write> {
 }
 
 impl<W: Write> CaptureWriter<W> {
-    /// Begins a file. Hand in something buffered.
+    /// Begins a pcap file. Hand in something buffered.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn new(mut out: W) -> io::Result<Self> {
-        let mut header = Vec::with_capacity(24);
-        header.extend(0xa1b2_c3d4u32.to_le_bytes()); // Microseconds.
-        header.extend([2, 0, 4, 0]); // Version 2.4.
-        header.extend([0; 8]); // UTC; accuracy unknown.
-        header.extend(SNAP_LENGTH.to_le_bytes());
-        header.extend(LINKTYPE_RAW.to_le_bytes());
-        out.write_all(&header)?;
-        Ok(Self { out, streams: Map::default(), identification: 0, record: Vec::new() })
+    pub fn new(out: W) -> io::Result<Self> {
+        Self::with_format(out, CaptureFormat::Pcap)
+    }
+
+    /// Begins a file of either format. A pcapng file may be continued: what is begun here is a section of its own.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn with_format(mut out: W, format: CaptureFormat) -> io::Result<Self> {
+        let container = Container::begin(format, &mut out)?;
+        Ok(Self { out, container, streams: Map::default(), identification: 0, record: Vec::new() })
     }
 
     /// Appends a packet. A datagram that is too long for UDP is cut.
@@ -56,9 +56,9 @@ impl<W: Write> CaptureWriter<W> {
         match packet.protocol {
             Protocol::Udp => {
                 let payload = &packet.payload[..packet.payload.len().min(MAX_DATAGRAM)];
-                self.datagram(packet.time, ends, payload)
+                self.datagram(packet, ends, payload)
             }
-            _ => self.stream(packet.time, ends, &packet.payload),
+            _ => self.stream(packet, ends),
         }
     }
 
@@ -79,7 +79,7 @@ impl<W: Write> CaptureWriter<W> {
         Ok(self.out)
     }
 
-    fn datagram(&mut self, time: Duration, ends: (SocketAddr, SocketAddr), payload: &[u8]) -> io::Result<()> {
+    fn datagram(&mut self, of: &Packet, ends: (SocketAddr, SocketAddr), payload: &[u8]) -> io::Result<()> {
         let mut segment = Vec::with_capacity(8 + payload.len());
         segment.extend(ends.0.port().to_be_bytes());
         segment.extend(ends.1.port().to_be_bytes());
@@ -92,10 +92,10 @@ impl<W: Write> CaptureWriter<W> {
             sum => sum,
         };
         segment[6..8].copy_from_slice(&sum.to_be_bytes());
-        self.packet(time, ends, 17, &segment)
+        self.packet(of, ends, 17, &segment)
     }
 
-    fn stream(&mut self, time: Duration, ends: (SocketAddr, SocketAddr), payload: &[u8]) -> io::Result<()> {
+    fn stream(&mut self, of: &Packet, ends: (SocketAddr, SocketAddr)) -> io::Result<()> {
         let (there, back) = (ends, (ends.1, ends.0));
         if !self.streams.contains_key(&there) {
             if self.streams.len() >= MAX_STREAMS {
@@ -103,21 +103,21 @@ impl<W: Write> CaptureWriter<W> {
             }
             self.streams.insert(there, 0);
             self.streams.insert(back, 0);
-            self.segment(time, there, SYN, &[])?;
-            self.segment(time, back, SYN | ACK, &[])?;
-            self.segment(time, there, ACK, &[])?;
+            self.segment(of, there, SYN, &[])?;
+            self.segment(of, back, SYN | ACK, &[])?;
+            self.segment(of, there, ACK, &[])?;
         }
-        let mut parts = payload.chunks(MAX_SEGMENT).peekable();
+        let mut parts = of.payload.chunks(MAX_SEGMENT).peekable();
         while let Some(part) = parts.next() {
             let push = if parts.peek().is_none() { PUSH } else { 0 };
-            self.segment(time, there, ACK | push, part)?;
+            self.segment(of, there, ACK | push, part)?;
         }
         Ok(())
     }
 
     fn segment(
         &mut self,
-        time: Duration,
+        of: &Packet,
         ends: (SocketAddr, SocketAddr),
         flags: u8,
         payload: &[u8],
@@ -136,13 +136,13 @@ impl<W: Write> CaptureWriter<W> {
         segment[16..18].copy_from_slice(&sum.to_be_bytes());
         let taken = payload.len() as u32 + u32::from(flags & SYN != 0);
         self.streams.insert(ends, sequence.wrapping_add(taken));
-        self.packet(time, ends, 6, &segment)
+        self.packet(of, ends, 6, &segment)
     }
 
     /// Puts the IP header in front and writes the record.
     fn packet(
         &mut self,
-        time: Duration,
+        of: &Packet,
         ends: (SocketAddr, SocketAddr),
         protocol: u8,
         segment: &[u8],
@@ -173,12 +173,7 @@ impl<W: Write> CaptureWriter<W> {
             }
         }
         self.record.extend(segment);
-        let length = (self.record.len() as u32).to_le_bytes();
-        self.out.write_all(&(time.as_secs() as u32).to_le_bytes())?;
-        self.out.write_all(&time.subsec_micros().to_le_bytes())?;
-        self.out.write_all(&length)?;
-        self.out.write_all(&length)?;
-        self.out.write_all(&self.record)
+        self.container.record(&mut self.out, of, &self.record)
     }
 }
 

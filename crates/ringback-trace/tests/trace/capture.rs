@@ -4,11 +4,17 @@ use crate::scene::{EPOCH, Scene, at, sdp};
 use bytes::Bytes;
 use proptest::prelude::*;
 use ringback_sansio::Protocol;
-use ringback_trace::{CaptureError, CaptureReader, CaptureWriter, Packet};
+use ringback_trace::{CaptureError, CaptureFormat, CaptureReader, CaptureWriter, Packet};
 use std::time::Duration;
 
 fn written(packets: &[Packet]) -> Vec<u8> {
     let mut writer = CaptureWriter::new(Vec::new()).expect("memory");
+    packets.iter().for_each(|it| writer.write(it).expect("memory"));
+    writer.finish().expect("memory")
+}
+
+fn written_as_pcapng(packets: &[Packet]) -> Vec<u8> {
+    let mut writer = CaptureWriter::with_format(Vec::new(), CaptureFormat::Pcapng).expect("memory");
     packets.iter().for_each(|it| writer.write(it).expect("memory"));
     writer.finish().expect("memory")
 }
@@ -81,6 +87,27 @@ fn a_call_is_read_back_as_it_was_written() {
     assert_eq!(read(&written(&packets)), packets);
     let mapped = read(&written(&[packet("[::ffff:192.0.2.1]:5060", "192.0.2.2:5060")]));
     assert_eq!(mapped[0].source, at("192.0.2.1:5060"));
+}
+
+#[test]
+fn a_pcapng_file_keeps_transports_and_nanoseconds_and_may_have_several_sections() {
+    let of = |protocol| {
+        let mut packets = Scene::call_over(protocol).packets;
+        packets.iter_mut().for_each(|packet| packet.time += Duration::from_nanos(7));
+        packets
+    };
+    let mut file = Vec::new();
+    let mut all = Vec::new();
+    for protocol in Protocol::ALL {
+        assert_eq!(read(&written_as_pcapng(&of(protocol))), of(protocol), "{protocol}");
+        file.extend(written_as_pcapng(&of(protocol)));
+        all.extend(of(protocol));
+    }
+    assert_eq!(read(&file).len(), all.len());
+    for end in (0..file.len()).step_by(97) {
+        let whole = CaptureReader::new(&file[..end]).take_while(Result::is_ok).count();
+        assert!(whole <= all.len(), "a file that is cut anywhere is read as far as it goes");
+    }
 }
 
 #[test]

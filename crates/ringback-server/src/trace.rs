@@ -1,0 +1,191 @@
+//! Telling others of every message, as it came and went: captures, lines of JSON, a collector of HEP.
+//!
+//! Those who handle messages put what they see into a queue of bounded size and go on; where there is no room it is counted and
+//! forgotten. One thread takes it out, cuts it into messages and writes them.
+
+mod sink;
+
+use crate::config::{ConfigError, TraceConfig};
+use bytes::Bytes;
+use ringback_net::{Direction, Protocol, Seen, Tap};
+use ringback_trace::{Packet, Reassembly};
+use sink::Sink;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// The most bytes of messages that wait.
+const MOST_BYTES: usize = 64 << 20;
+/// How long what was written may wait to be seen in its file.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// What was seen, on its way to the thread that writes; nothing ends it.
+type Job = Option<(Direction, Packet)>;
+
+/// The end at which messages are seen.
+pub(crate) struct TraceTap {
+    queue: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+    /// Who else wants to see them.
+    next: Option<Arc<dyn Tap>>,
+}
+
+/// What did not get to where it should.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// There was no room in the queue.
+    no_room: AtomicU64,
+    /// A file or collector did not take it.
+    not_written: AtomicU64,
+}
+
+/// The running trace.
+pub(crate) struct Trace {
+    queue: SyncSender<Job>,
+    pub(crate) counts: Arc<Counts>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Counts {
+    /// By reason, where there were any.
+    pub(crate) fn read(&self) -> impl Iterator<Item = (String, u64)> {
+        let read = |name: &str, count: &AtomicU64| (name.to_owned(), count.load(Ordering::Relaxed));
+        let counts = [read("trace_no_room", &self.no_room), read("trace_not_written", &self.not_written)];
+        counts.into_iter().filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Tap for TraceTap {
+    fn saw(&self, seen: Seen<'_>) {
+        if let Some(next) = &self.next {
+            next.saw(seen);
+        }
+        let Seen { at, direction, protocol, local, peer, bytes } = seen;
+        let length = bytes.len();
+        let packet = packet(at, direction, protocol, local, peer, bytes);
+        let waiting = self.waiting.fetch_add(length, Ordering::Relaxed);
+        if waiting + length > MOST_BYTES || self.queue.try_send(Some((direction, packet))).is_err() {
+            self.waiting.fetch_sub(length, Ordering::Relaxed);
+            self.counts.no_room.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn packet(
+    time: Duration,
+    direction: Direction,
+    protocol: Protocol,
+    local: SocketAddr,
+    peer: SocketAddr,
+    bytes: &Bytes,
+) -> Packet {
+    let (source, destination) = match direction {
+        Direction::In => (peer, local),
+        Direction::Out => (local, peer),
+    };
+    Packet { time, source, destination, protocol, payload: bytes.clone() }
+}
+
+/// Starts the trace that is configured, if one is.
+///
+/// # Errors
+/// When a file cannot be written, or a collector has no address.
+pub(crate) fn start(
+    config: &TraceConfig,
+    next: Option<Arc<dyn Tap>>,
+) -> Result<Option<(Trace, Arc<TraceTap>)>, ConfigError> {
+    if config.to.is_empty() {
+        return Ok(None);
+    }
+    let sinks: Vec<Sink> = config.to.iter().map(|to| Sink::open(to, config)).collect::<Result<_, _>>()?;
+    let (queue, waits) = sync_channel(config.queue);
+    let (waiting, counts) = (Arc::new(AtomicUsize::new(0)), Arc::new(Counts::default()));
+    let mut writer =
+        Writer { sinks, whole: Reassembly::new(), waiting: waiting.clone(), counts: counts.clone() };
+    let thread = thread::Builder::new().name("trace".into()).spawn(move || writer.run(&waits));
+    let thread = thread.map_err(|error| ConfigError::new(format!("trace: no thread: {error}")))?;
+    let tap = Arc::new(TraceTap { queue: queue.clone(), waiting, counts: counts.clone(), next });
+    Ok(Some((Trace { queue, counts, thread: Some(thread) }, tap)))
+}
+
+impl Trace {
+    /// Writes what waits, and ends.
+    pub(crate) fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        // Waits for room where there is none: the thread makes some. One that panicked has written what it could.
+        let _ = self.queue.send(None);
+        let _ = thread.join();
+    }
+}
+
+struct Writer {
+    sinks: Vec<Sink>,
+    whole: Reassembly,
+    waiting: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+}
+
+impl Writer {
+    fn run(&mut self, waits: &Receiver<Job>) {
+        let mut is_flushed = true;
+        loop {
+            match waits.recv_timeout(if is_flushed { Duration::from_secs(3_600) } else { FLUSH }) {
+                Ok(Some((direction, packet))) => {
+                    self.waiting.fetch_sub(packet.payload.len(), Ordering::Relaxed);
+                    self.write(direction, packet);
+                    is_flushed = false;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.flush();
+                    is_flushed = true;
+                }
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => return self.flush(),
+            }
+        }
+    }
+
+    fn write(&mut self, direction: Direction, packet: Packet) {
+        let mut messages = Vec::new();
+        self.whole.add(packet, &mut messages);
+        for message in &messages {
+            for sink in &mut self.sinks {
+                if !sink.write(direction, message) {
+                    self.counts.not_written.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.sinks.iter_mut().for_each(Sink::flush);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_nobody_waits() {
+        let (queue, waits) = sync_channel(2);
+        let (waiting, counts) = (Arc::new(AtomicUsize::new(0)), Arc::new(Counts::default()));
+        let tap = TraceTap { queue, waiting: waiting.clone(), counts: counts.clone(), next: None };
+        let (local, peer) = ("127.0.0.1:5060".parse().unwrap(), "127.0.0.1:5070".parse().unwrap());
+        let bytes = Bytes::from_static(b"OPTIONS sip:a SIP/2.0\r\n\r\n");
+        let (at, direction, protocol) = (Duration::ZERO, Direction::In, Protocol::Udp);
+        let seen = Seen { at, direction, protocol, local, peer, bytes: &bytes };
+        for _ in 0..5 {
+            tap.saw(seen);
+        }
+        assert_eq!(counts.read().collect::<Vec<_>>(), [("trace_no_room".to_owned(), 3)]);
+        assert_eq!(waiting.load(Ordering::Relaxed), 2 * bytes.len());
+        let many = Bytes::from(vec![0; MOST_BYTES]);
+        drop(waits.recv());
+        tap.saw(Seen { bytes: &many, ..seen });
+        assert_eq!(counts.no_room.load(Ordering::Relaxed), 4, "too many octets wait");
+    }
+}
