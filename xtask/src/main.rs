@@ -16,6 +16,7 @@ mod interop;
 mod json;
 mod process;
 mod sim;
+mod storm;
 mod test;
 mod tidy;
 
@@ -84,8 +85,14 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "interop",
         arguments: "[PEER] [--binary PATH] [--calls N]",
-        about: "the real program with SIPp, baresip, sipsak and tshark",
+        about: "the real program with SIPp, baresip, sipsak, SIP.js, openssl, sslscan, tshark and sngrep",
         run: interop::run,
+    },
+    Command {
+        name: "storm",
+        arguments: "[--seconds N] [--seed S]",
+        about: "500 hostile connections against the server while calls go through it",
+        run: storm::run,
     },
     Command {
         name: "bench",
