@@ -142,7 +142,11 @@ impl Locations {
 
     /// Whether the only way to a phone was its connection, which has ended.
     fn is_lost(&self, binding: &Binding) -> bool {
-        let can_be_connected_to = matches!(binding.protocol, Protocol::Udp | Protocol::Tcp);
+        let can_be_connected_to = match binding.protocol {
+            Protocol::Udp | Protocol::Tcp => true,
+            Protocol::Tls => listens(binding),
+            Protocol::Ws | Protocol::Wss => false,
+        };
         let is_open = || binding.flow.is_some_and(|flow| self.open().contains(&flow.id));
         !can_be_connected_to && binding.path.is_empty() && !is_open()
     }
@@ -175,6 +179,16 @@ impl Locations {
             part.due.set(registrar.locations().next_expiry());
         }
     }
+}
+
+/// Whether who came by TLS says that he can also be connected to: his contact is at the address that he came from, at another
+/// port than that of his connection. What he proves is seen when it is tried.
+fn listens(binding: &Binding) -> bool {
+    let is_elsewhere = |uri: SipUri<'_>| {
+        let port = uri.port().unwrap_or(5_061);
+        uri.host() == Host::Ip(binding.received.ip()) && port != binding.received.port()
+    };
+    binding.contact.as_sip().is_some_and(is_elsewhere)
 }
 
 impl Part {

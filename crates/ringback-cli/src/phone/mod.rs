@@ -19,7 +19,7 @@ pub(crate) use tap::packet;
 use crate::args;
 use crate::outcome::Failure;
 use ringback::{AccountBuilder, Endpoint, Protocol, TlsIdentity, TlsSettings, TlsVerify};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// What a phone does by itself.
@@ -55,14 +55,14 @@ impl Phone {
             return Err(Failure::Usage(format!("--ws-path: `{}` does not begin with a slash", args.ws_path)));
         }
         let mut builder = Endpoint::builder();
-        if args.listen.is_empty()
-            && let Some(ip) = own_ip(&args).await
-        {
-            for protocol in [Protocol::Udp, Protocol::Tcp] {
+        if args.listen.is_empty() {
+            let own = own_ip(&args).await;
+            // Without an address to begin with the endpoint listens by itself, but not for TLS.
+            let ip = own.or_else(|| (protocol == Protocol::Tls).then_some(Ipv4Addr::UNSPECIFIED.into()));
+            let both = [Protocol::Udp, Protocol::Tcp].into_iter();
+            let protocols = both.chain((protocol == Protocol::Tls).then_some(Protocol::Tls));
+            for (protocol, ip) in protocols.filter_map(|protocol| Some((protocol, ip?))) {
                 builder = builder.listen(format!("{protocol}:{}", SocketAddr::new(ip, 0)));
-            }
-            if protocol == Protocol::Tls {
-                builder = builder.listen(format!("tls:{}", SocketAddr::new(ip, 0)));
             }
         }
         for listen in &args.listen {
