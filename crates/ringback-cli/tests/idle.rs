@@ -13,7 +13,7 @@ use std::sync::Arc;
 use support::{Folder, Running};
 
 /// As many as the usual limit of open files allows, less what else is open.
-const CONNECTIONS: usize = 18_000;
+const CONNECTIONS: usize = 19_900;
 /// Done before it is counted, so that what is there once is not counted for each.
 const WARM_UP: usize = 500;
 
@@ -94,5 +94,5 @@ fn idle_tls_connections_are_cheap() {
         (tls, stream)
     });
     println!("{CONNECTIONS} idle TLS connections: {each:.1} KiB each");
-    assert!(each < 24.0, "{each} KiB");
+    assert!(each < 20.0, "{each} KiB");
 }

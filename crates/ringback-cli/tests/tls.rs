@@ -194,13 +194,13 @@ fn mutual_tls_refuses_strangers() {
 }
 
 #[test]
-fn rotated_certificates_are_served_while_an_old_connection_goes_on() {
+fn rotated_certificates_are_served_while_an_old_connection_and_its_call_go_on() {
     let folder = Folder::new("tls-rotation");
     let authority = Authority::new(&folder, "ca");
     authority.sign(&folder, "server", "example.com", false);
     let server = Server::with_certificate(&folder, "server", &[]);
     let ca = folder.path("ca.pem");
-    let mut bob = Running::start(&phone("answer", "bob", &server, &["--tls-ca", &ca, "--calls", "1"]));
+    let mut bob = Running::start(&phone("answer", "bob", &server, &["--tls-ca", &ca, "--calls", "2"]));
     bob.wait_for("ready");
     let serial = |server: &Server| {
         let (_, said) = s_client(server, &["-showcerts"]);
@@ -208,12 +208,17 @@ fn rotated_certificates_are_served_while_an_old_connection_goes_on() {
         said[begin..].lines().take_while(|line| !line.starts_with("-----END")).collect::<String>()
     };
     let before = serial(&server);
+    // A call is up over the connections of both, and stays up.
+    let mut alice = Running::start(&phone("call", "alice", &server, &["bob", "--tls-ca", &ca]));
+    alice.wait_for("answered");
     authority.sign(&folder, "server", "example.com", false);
     let begun = Instant::now();
     while serial(&server) == before {
         assert!(begun.elapsed() < Duration::from_secs(20), "the new certificate is not served");
     }
-    // Bob is called over the connection that he made under the old one.
+    // It ends over the connections on which it began, and Bob can be called over his.
+    alice.signal("-INT");
+    bob.wait_for("ended by the peer");
     let output = run(&phone("call", "alice", &server, &["bob", "--tls-ca", &ca, "--duration", "0.3"]));
     assert!(output.status.success(), "{}", text(&output));
 }

@@ -6,13 +6,45 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::certificates::Authority;
 use super::child::Running;
 use super::server::{DOMAIN, Server, free_port, password};
 use super::{Case, Lab, audio};
 use crate::failure::{Failure, Outcome};
 
-pub(crate) const CASES: &[Case] =
-    &[("calls answer through serve", calls_us), ("is called through serve", is_called)];
+pub(crate) const CASES: &[Case] = &[
+    ("calls answer through serve", |lab| calls_us(lab, Way::Udp)),
+    ("is called through serve", |lab| is_called(lab, Way::Udp)),
+    ("calls answer through serve, TLS", |lab| calls_us(lab, Way::tls(lab)?)),
+    ("is called through serve, TLS", |lab| is_called(lab, Way::tls(lab)?)),
+];
+
+/// How everybody reaches the server.
+enum Way {
+    Udp,
+    /// With a certificate that a private authority signed, which all trust and nobody else.
+    Tls(Authority),
+}
+
+impl Way {
+    fn tls(lab: &Lab) -> Outcome<Self> {
+        Authority::new(&lab.folder).map(Self::Tls)
+    }
+
+    fn server(&self, lab: &Lab) -> Outcome<Server> {
+        match self {
+            Self::Udp => Server::start(&lab.binary, &lab.folder),
+            Self::Tls(authority) => Server::start_with("tls", authority, lab),
+        }
+    }
+
+    fn transport(&self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tls(_) => "tls",
+        }
+    }
+}
 
 /// How long a call lasts: longer than either sound, so that the ends of the call cut off silence only.
 const CALL_SECONDS: &str = "6";
@@ -20,18 +52,18 @@ const CALL_SECONDS: &str = "6";
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// baresip registers as alice and calls bob, who is `ringback answer`.
-fn calls_us(lab: &Lab) -> Outcome<String> {
-    let server = Server::start(&lab.binary, &lab.folder)?;
+fn calls_us(lab: &Lab, way: Way) -> Outcome<String> {
+    let server = way.server(lab)?;
     let (ours, heard) = (speech(lab, "bob.wav"), lab.folder.join("answer.wav"));
     let mut answer = Running::start(
         &lab.folder,
         "answer",
-        phone(&mut lab.ringback(), "answer", &[], "bob", &server)
+        phone(&mut lab.ringback(), "answer", &[], &server, &way)
             .args(["--calls", "1"])
             .args(playing(&ours, &heard)),
     )?;
     answer.line(Duration::from_secs(10), |line| (line == "ready").then_some(()))?;
-    let mut baresip = Baresip::start(lab, &server, "alice", &speech(lab, "alice.wav"))?;
+    let mut baresip = Baresip::start(lab, &server, &way, &speech(lab, "alice.wav"))?;
     baresip.command("dial", &format!("sip:bob@{DOMAIN}"))?;
     answer.succeed(PATIENCE)?;
     baresip.quit()?;
@@ -40,15 +72,15 @@ fn calls_us(lab: &Lab) -> Outcome<String> {
 }
 
 /// baresip registers as alice and answers bob, who is `ringback call`.
-fn is_called(lab: &Lab) -> Outcome<String> {
-    let server = Server::start(&lab.binary, &lab.folder)?;
+fn is_called(lab: &Lab, way: Way) -> Outcome<String> {
+    let server = way.server(lab)?;
     let (ours, heard) = (speech(lab, "bob.wav"), lab.folder.join("call.wav"));
-    let mut baresip = Baresip::start(lab, &server, "alice", &speech(lab, "alice.wav"))?;
+    let mut baresip = Baresip::start(lab, &server, &way, &speech(lab, "alice.wav"))?;
     let target = format!("sip:alice@{DOMAIN}");
     let mut call = Running::start(
         &lab.folder,
         "call",
-        phone(&mut lab.ringback(), "call", &[&target], "bob", &server).args(playing(&ours, &heard)),
+        phone(&mut lab.ringback(), "call", &[&target], &server, &way).args(playing(&ours, &heard)),
     )?;
     call.succeed(PATIENCE)?;
     baresip.quit()?;
@@ -76,15 +108,20 @@ fn phone<'a>(
     ringback: &'a mut Command,
     verb: &str,
     target: &[&str],
-    user: &str,
     server: &Server,
+    way: &Way,
 ) -> &'a mut Command {
+    let at = server.address(way.transport()).to_string();
     ringback
         .arg(verb)
         .args(target)
-        .args(["--from", &format!("sip:{user}@{DOMAIN}"), "--server", &server.udp.to_string()])
+        .args(["--from", &format!("sip:bob@{DOMAIN}"), "--server", &at, "--transport", way.transport()])
         .args(["--password-env", "RINGBACK_INTEROP_PASSWORD"])
-        .env("RINGBACK_INTEROP_PASSWORD", password(user))
+        .env("RINGBACK_INTEROP_PASSWORD", password("bob"));
+    if let Way::Tls(authority) = way {
+        ringback.arg("--tls-ca").arg(&authority.ca);
+    }
+    ringback
 }
 
 fn playing(ours: &Path, heard: &Path) -> Vec<String> {
@@ -117,8 +154,8 @@ struct Baresip {
 
 impl Baresip {
     /// Writes a configuration of its own, starts, waits until the registration is accepted.
-    fn start(lab: &Lab, server: &Server, user: &str, plays: &Path) -> Outcome<Self> {
-        let home = lab.folder.join("baresip");
+    fn start(lab: &Lab, server: &Server, way: &Way, plays: &Path) -> Outcome<Self> {
+        let (home, transport) = (lab.folder.join("baresip"), way.transport());
         let port = free_port()?;
         let source = padded(plays, &lab.folder)?;
         let write = |name: &str, text: String| {
@@ -126,14 +163,15 @@ impl Baresip {
             std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))
         };
         std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
-        write("config", config(&lab.folder, &source, port))?;
+        write("config", config(&lab.folder, &source, port, way))?;
         write("contacts", String::new())?;
         write(
             "accounts",
             format!(
-                "<sip:{user}@{DOMAIN}>;auth_pass={};outbound=\"sip:{}\";regint=60;answermode=auto;audio_codecs=pcmu\n",
-                password(user),
-                server.udp
+                "<sip:alice@{DOMAIN};transport={transport}>;auth_pass={};outbound=\"sip:{};transport={transport}\";regint=60;\
+                 answermode=auto;audio_codecs=pcmu\n",
+                password("alice"),
+                server.address(transport)
             ),
         )?;
         // Lines must come when they are said, not when a buffer is full.
@@ -172,7 +210,11 @@ fn padded(sound: &Path, folder: &Path) -> Outcome<PathBuf> {
 }
 
 /// A phone without sound hardware: it plays a file, and what it hears goes to another (module sndfile).
-fn config(recordings: &Path, source: &Path, control: u16) -> String {
+fn config(recordings: &Path, source: &Path, control: u16, way: &Way) -> String {
+    let trust = match way {
+        Way::Udp => String::new(),
+        Way::Tls(authority) => format!("sip_cafile {}\n", authority.ca.display()),
+    };
     format!(
         "poll_method epoll\n\
          sip_listen 127.0.0.1:0\n\
@@ -185,7 +227,7 @@ fn config(recordings: &Path, source: &Path, control: u16) -> String {
          module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
          snd_path {}\n\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
-         ctrl_tcp_listen 127.0.0.1:{control}\n",
+         ctrl_tcp_listen 127.0.0.1:{control}\n{trust}",
         source.display(),
         modules().display(),
         recordings.display(),

@@ -12,25 +12,28 @@ mod server;
 mod sipjs;
 mod sipp;
 mod sipsak;
+mod tls;
 mod tshark;
+mod tunnel;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::{Failure, Outcome, take_number, take_value};
 use crate::process::Steps;
-use packages::{BARESIP, NPM, Need, SIPP, SIPSAK, TSHARK};
+use packages::{BARESIP, NPM, Need, OPENSSL, SIPP, SIPSAK, SNGREP, SSLSCAN, TSHARK, TUNNEL};
 
 /// One thing that must work with one peer; what it hands back is a line for the sum.
 type Case = (&'static str, fn(&Lab) -> Outcome<String>);
 
 /// A foreign program: its name on the command line, what it needs, and what is done with it.
-const PEERS: &[(&str, Need, &[Case])] = &[
-    ("sipp", SIPP, sipp::CASES),
-    ("baresip", BARESIP, baresip::CASES),
-    ("sipsak", SIPSAK, sipsak::CASES),
-    ("sipjs", NPM, sipjs::CASES),
-    ("tshark", TSHARK, tshark::CASES),
+const PEERS: &[(&str, &[Need], &[Case])] = &[
+    ("sipp", &[SIPP, TUNNEL, OPENSSL], sipp::CASES),
+    ("baresip", &[BARESIP, OPENSSL], baresip::CASES),
+    ("sipsak", &[SIPSAK], sipsak::CASES),
+    ("sipjs", &[NPM, OPENSSL], sipjs::CASES),
+    ("tls", &[OPENSSL, SSLSCAN], tls::CASES),
+    ("tshark", &[TSHARK, SNGREP], tshark::CASES),
 ];
 
 /// Calls in each case that makes many, unless told.
@@ -74,7 +77,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     if wanted.is_empty() {
         return Err(Failure::Usage(format!("there is no peer `{}`; known: {names}", arguments.join(" "))));
     }
-    packages::ensure(&wanted.iter().map(|(_, need, _)| *need).collect::<Vec<_>>())?;
+    packages::ensure(&wanted.iter().flat_map(|(_, needs, _)| needs.iter().copied()).collect::<Vec<_>>())?;
     let binary = server::binary(given)?;
     let root = std::env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
     let mut steps = Steps::default();

@@ -9,11 +9,16 @@ use crate::process::{installed, output, run as show};
 pub(crate) type Need = (&'static str, &'static str);
 
 pub(crate) const SIPP: Need = ("sipp", "sip-tester");
+/// It takes SIPp into TLS.
+pub(crate) const TUNNEL: Need = ("stunnel", "stunnel4");
 pub(crate) const SIPSAK: Need = ("sipsak", "sipsak");
 pub(crate) const BARESIP: Need = ("baresip", "baresip-core");
 /// It brings Node; what is installed by it comes from the npm registry, as a lockfile says.
 pub(crate) const NPM: Need = ("npm", "npm");
 pub(crate) const TSHARK: Need = ("tshark", "tshark");
+pub(crate) const SNGREP: Need = ("sngrep", "sngrep");
+pub(crate) const SSLSCAN: Need = ("sslscan", "sslscan");
+pub(crate) const OPENSSL: Need = ("openssl", "openssl");
 
 /// Makes sure that the programs are there: root installs what is missing, others are told what to install.
 pub(crate) fn ensure(needs: &[Need]) -> Outcome {

@@ -39,11 +39,33 @@ impl Server {
 
     /// Starts the server on one transport more, such as `tls` with a certificate that the [`Authority`] signed.
     pub(crate) fn start_with(transport: &str, authority: &Authority, lab: &Lab) -> Outcome<Self> {
+        Self::start_traced(transport, authority, &[], lab)
+    }
+
+    /// The same, and what it tells of its messages goes to these places.
+    pub(crate) fn start_traced(
+        transport: &str,
+        authority: &Authority,
+        places: &[String],
+        lab: &Lab,
+    ) -> Outcome<Self> {
         let listen = format!("{transport}:127.0.0.1:0");
         let (certificate, key) =
             (authority.certificate.display().to_string(), authority.key.display().to_string());
-        let more = ["--listen", &listen, "--tls-cert", &certificate, "--tls-key", &key];
-        Self::launch(0, &lab.binary, &lab.folder, &more)
+        let ca = authority.ca.display().to_string();
+        let more = ["--listen", &listen, "--tls-cert", &certificate, "--tls-key", &key, "--tls-ca", &ca];
+        let places = places.iter().flat_map(|place| ["--trace", place]);
+        Self::launch(0, &lab.binary, &lab.folder, &more.into_iter().chain(places).collect::<Vec<_>>())
+    }
+
+    /// Starts the server on TLS for those only who have a certificate of the [`Authority`].
+    pub(crate) fn start_mutual(authority: &Authority, lab: &Lab) -> Outcome<Self> {
+        let file = |path: &Path| path.display().to_string();
+        let (certificate, key, ca) =
+            (file(&authority.certificate), file(&authority.key), file(&authority.ca));
+        let own = ["--listen", "tls:127.0.0.1:0", "--tls-cert", &certificate, "--tls-key", &key];
+        let theirs = ["--tls-verify", "mutual", "--tls-client-ca", &ca];
+        Self::launch(0, &lab.binary, &lab.folder, &[&own[..], &theirs].concat())
     }
 
     fn launch(port: u16, binary: &Path, folder: &Path, more: &[&str]) -> Outcome<Self> {

@@ -1,6 +1,9 @@
 //! SIPp: many calls, counted.
 
+mod over_tls;
+
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -12,12 +15,16 @@ use crate::failure::{Failure, Outcome};
 pub(crate) const CASES: &[Case] = &[
     ("calls through serve, UDP", |lab| through_server(lab, "udp", "call.xml")),
     ("calls through serve, TCP", |lab| through_server(lab, "tcp", "call.xml")),
+    ("calls through serve, TLS", |lab| over_tls::through_server(lab, "call.xml")),
     ("authenticated calls through serve, UDP", |lab| through_server(lab, "udp", "call-authenticated.xml")),
     ("authenticated calls through serve, TCP", |lab| through_server(lab, "tcp", "call-authenticated.xml")),
+    ("authenticated calls through serve, TLS", |lab| over_tls::through_server(lab, "call-authenticated.xml")),
     ("calls answer, UDP", |lab| to_answer(lab, "udp")),
     ("calls answer, TCP", |lab| to_answer(lab, "tcp")),
+    ("calls answer, TLS", over_tls::to_answer),
     ("is called by call, UDP", |lab| from_call(lab, "udp")),
     ("is called by call, TCP", |lab| from_call(lab, "tcp")),
+    ("is called by call, TLS", over_tls::from_call),
 ];
 
 /// Calls begun in a second.
@@ -51,6 +58,15 @@ fn to_answer(lab: &Lab, transport: &str) -> Outcome<String> {
             .args(["answer", "--no-register", "--listen", &format!("{transport}:127.0.0.1:0")])
             .args(["--calls", &calls.to_string()]),
     )?;
+    let address = listening(&mut answer)?;
+    let caller = &mut calling(lab, address, transport, "call.xml", calls)?;
+    Running::start(&lab.folder, "caller", caller)?.succeed(PATIENCE)?;
+    answer.succeed(Duration::from_secs(60))?;
+    count(lab, "caller", calls)
+}
+
+/// Where a phone of ours listens, once it is ready.
+fn listening(answer: &mut Running) -> Outcome<SocketAddr> {
     let mut address = None;
     answer.line(Duration::from_secs(10), |line| {
         let listener = line.strip_prefix("listening ").and_then(|listener| listener.split_once(':'));
@@ -59,11 +75,7 @@ fn to_answer(lab: &Lab, transport: &str) -> Outcome<String> {
         }
         (line == "ready").then_some(())
     })?;
-    let address = address.ok_or_else(|| answer.failed("was ready without naming its listener"))?;
-    let caller = &mut calling(lab, address, transport, "call.xml", calls)?;
-    Running::start(&lab.folder, "caller", caller)?.succeed(PATIENCE)?;
-    answer.succeed(Duration::from_secs(60))?;
-    count(lab, "caller", calls)
+    address.ok_or_else(|| answer.failed("was ready without naming its listener"))
 }
 
 /// `ringback call` → SIPp.
@@ -114,10 +126,14 @@ fn answering(lab: &Lab, transport: &str, port: u16, calls: u64) -> Command {
 
 /// What all runs have in common: one socket, no keyboard, counts and errors in files.
 fn sipp(lab: &Lab, name: &str, scenario: &str, transport: &str, port: u16, calls: u64) -> Command {
+    base(lab, name, &lab.file(scenario), transport, port, calls)
+}
+
+fn base(lab: &Lab, name: &str, scenario: &Path, transport: &str, port: u16, calls: u64) -> Command {
     let mut command = Command::new("sipp");
     command
         .arg("-sf")
-        .arg(lab.file(scenario))
+        .arg(scenario)
         .args([
             "-i",
             "127.0.0.1",
