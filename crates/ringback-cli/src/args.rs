@@ -74,6 +74,9 @@ pub(crate) struct Serve {
     /// LISTENER=ADDRESS:PORT is for one listener; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) advertise: Vec<String>,
+    /// Asks this STUN server at the start where others see us, and tells them that address, with the ports of the listeners
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) advertise_stun: Option<String>,
     /// Looks telephone numbers up in this domain that no user has (ENUM), such as e164.arpa
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) enum_domain: Option<String>,

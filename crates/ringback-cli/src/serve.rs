@@ -58,6 +58,7 @@ pub(crate) fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
         let address = address.parse().map_err(|error| Failure::Usage(format!("--advertise: {error}")))?;
         config.advertise.push(address);
     }
+    config.advertise_stun = args.advertise_stun.or(config.advertise_stun);
     config.enum_domain = args.enum_domain.or(config.enum_domain);
     if !args.domain.is_empty() {
         config.domains = args.domain;

@@ -36,6 +36,9 @@ pub struct ServerConfig {
     /// NAT or a container. `203.0.113.7` for all listeners, `LISTENER=ADDRESS:PORT` for one.
     #[serde(deserialize_with = "advertise")]
     pub advertise: Vec<Advertise>,
+    /// A STUN server, `host` or `host:port`, that is asked at the start where others see us; what it says is advertised for
+    /// listeners of which `advertise` says nothing, with their own ports.
+    pub advertise_stun: Option<String>,
     /// The domains that are ours, names or addresses; without any the listeners' addresses and `localhost`.
     pub domains: Vec<String>,
     /// The protection space that passwords are for; without one the first of `domains`, else `localhost`.

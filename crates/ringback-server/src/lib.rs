@@ -53,6 +53,7 @@ mod enumeration;
 mod history;
 mod locations;
 mod metrics;
+mod outside;
 mod policy;
 mod reach;
 mod server;

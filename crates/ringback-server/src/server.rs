@@ -7,6 +7,7 @@ use crate::core::ServerCore;
 use crate::history::Recorded;
 use crate::locations::Locations;
 use crate::metrics::Stats;
+use crate::outside;
 use crate::reach::Reach;
 use crate::store::{Store, StoreError};
 use crate::tls;
@@ -96,8 +97,9 @@ impl Server {
     ///
     /// # Errors
     /// When something of what it is asked for cannot be had; then nothing stays behind.
-    pub fn start(config: ServerConfig) -> Result<Self, StartError> {
+    pub fn start(mut config: ServerConfig) -> Result<Self, StartError> {
         config.check()?;
+        outside::learn(&mut config)?;
         // Each connection is a file. With fewer than asked for it still runs.
         let _ = ringback_net::examine::raise_open_files();
         let epoch = epoch();

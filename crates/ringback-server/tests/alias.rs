@@ -7,7 +7,8 @@ use ringback_message::{HeaderId, Method, StatusCode, header::Via};
 use ringback_sansio::Protocol;
 use ringback_server::{Server, ServerConfig, TlsVerify};
 use std::fs;
-use support::{Phone, Scratch, config, start};
+use std::time::Instant;
+use support::{PATIENCE, Phone, Scratch, config, start};
 
 /// A private authority, and the certificates that it signed, in a folder.
 struct Authority {
@@ -120,6 +121,11 @@ fn the_way_back_lives_as_long_as_the_connection() {
     assert!(reaches(&mut alice, &mut bob, &uri(&b, "bob", "b.example")));
     let target = uri(&a, "alice", "a.example");
     drop(a);
+    let begun = Instant::now();
+    while b.stats().connections > 0 {
+        assert!(begun.elapsed() < PATIENCE, "the end of the connection is noticed");
+        std::thread::yield_now();
+    }
     let message = bob.request(Method::MESSAGE, &target, &target).body("text/plain", "hello");
     let (response, _) = bob.transact(message);
     assert!(!response.status().is_success() && response.has(HeaderId::VIA), "{response:?}");
