@@ -5,7 +5,7 @@ use crate::header::Header;
 use crate::lex::{trim_end, trim_start};
 use crate::limits::{MAX_FIELDS, MAX_HEADER_BYTES};
 use crate::message::{Field, Message, Request, Response, Source, Span, StartLine};
-use crate::scan::{count_breaks, space_or_control};
+use crate::scan::{count_breaks, count_controls, space_or_control};
 use crate::{HeaderId, InvalidValue, Method, Output, StatusCode};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -36,7 +36,10 @@ pub struct ResponseBuilder(Box<Builder>);
 #[derive(Clone, Debug)]
 struct Builder {
     start: StartLine,
-    head: Output,
+    /// The header section, and room for more of it.
+    room: Vec<u8>,
+    /// How long the header section is.
+    length: usize,
     fields: SmallVec<[Field; 32]>,
     body: Bytes,
     /// How many line breaks there should be among the written bytes: two characters for each.
@@ -48,38 +51,67 @@ struct Builder {
 const USUAL: usize = 1024;
 
 impl Builder {
-    /// `head` has the start line in it.
-    fn new(start: StartLine, head: Output) -> Box<Self> {
-        Box::new(Self { start, head, fields: SmallVec::new(), body: Bytes::new(), breaks: 2, fault: None })
+    /// `start` has yet to be told.
+    fn new(write: impl Fn(&mut Output<'_>)) -> Box<Self> {
+        let nothing = Span::new(Source::Received, 0, 0);
+        let start = StartLine::Response { status: StatusCode::OK, reason: nothing, line: nothing };
+        let (room, fields, body) = (vec![0; USUAL], SmallVec::new(), Bytes::new());
+        let mut builder = Box::new(Self { start, room, length: 0, fields, body, breaks: 2, fault: None });
+        builder.write(write);
+        builder
+    }
+
+    /// Appends what `write` writes, and says what it says.
+    #[inline(always)]
+    fn write<R>(&mut self, write: impl Fn(&mut Output<'_>) -> R) -> R {
+        loop {
+            let mut out = Output::new(&mut self.room, self.length);
+            let said = write(&mut out);
+            let end = out.at();
+            if end <= self.room.len() {
+                self.length = end;
+                return said;
+            }
+            self.room.resize(2 * end, 0);
+        }
+    }
+
+    fn head(&self) -> &[u8] {
+        self.room.get(..self.length).unwrap_or_default()
     }
 
     fn header(&mut self, id: HeaderId, value: impl Value) {
-        let line = self.head.len();
-        self.head.extend_from_slice(id.name_and_colon().as_bytes());
-        self.line(id, line, value);
+        let (begin, length) = id.beginning();
+        self.line(id, |out| out.extend_padded(begin, length), value);
     }
 
     fn other(&mut self, name: &str, value: impl Value) {
         if !crate::lex::is_token(name.as_bytes()) {
             self.fault.get_or_insert(InvalidValue::Malformed("header name"));
         }
-        let line = self.head.len();
-        self.head.extend_from_slice(name.as_bytes());
-        self.head.extend_from_slice(b": ");
-        self.line(HeaderId::from_name(name.as_bytes()), line, value);
+        let begin = |out: &mut Output<'_>| {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b": ");
+        };
+        self.line(HeaderId::from_name(name.as_bytes()), begin, value);
     }
 
-    /// Ends the line that begins at `line` and has name, colon and space already.
-    fn line(&mut self, id: HeaderId, line: usize, value: impl Value) {
-        let start = self.head.len();
-        value.write(&mut self.head);
-        let head = self.head.as_slice();
-        let written = trim_start(&head[start..]);
-        let value = head.len() - written.len();
-        let places = [line, start - 2, value, value + trim_end(written).len(), head.len() + 2];
-        self.head.extend_from_slice(b"\r\n");
+    /// Writes a line; `begin` writes name, colon and space.
+    #[inline(always)]
+    fn line(&mut self, id: HeaderId, begin: impl Fn(&mut Output<'_>), value: impl Value) {
+        let line = self.length;
+        let (start, end) = self.write(|out| {
+            begin(out);
+            let start = out.at();
+            value.write(out);
+            let end = out.at();
+            out.extend_from_slice(b"\r\n");
+            (start, end)
+        });
+        let written = trim_start(self.room.get(start..end).unwrap_or_default());
+        let value = end - written.len();
         self.breaks += 2;
-        self.field(places, id);
+        self.field([line, start - 2, value, value + trim_end(written).len(), end + 2], id);
     }
 
     fn field(&mut self, places: [usize; 5], id: HeaderId) {
@@ -94,15 +126,16 @@ impl Builder {
     fn copy(&mut self, from: &Message, id: HeaderId) {
         for field in from.fields.iter().filter(|field| field.id == id) {
             let line = from.line(field);
-            let start = self.head.len();
-            self.head.extend_from_slice(line);
-            if !line.ends_with(b"\n") {
-                self.head.extend_from_slice(b"\r\n");
-            }
-            self.breaks += count_breaks(&self.head.as_slice()[start..]);
+            let start = self.length;
+            self.write(|out| {
+                out.extend_from_slice(line);
+                if !line.ends_with(b"\n") {
+                    out.extend_from_slice(b"\r\n");
+                }
+            });
+            self.breaks += count_breaks(self.room.get(start..self.length).unwrap_or_default());
             let place = |place: u16| start + usize::from(place - field.line);
-            let places =
-                [start, place(field.name), place(field.value), place(field.value_end), self.head.len()];
+            let places = [start, place(field.name), place(field.value), place(field.value_end), self.length];
             self.field(places, id);
         }
     }
@@ -115,20 +148,22 @@ impl Builder {
     fn build(mut self: Box<Self>) -> Result<Message, InvalidValue> {
         let length = self.body.len();
         self.header(HeaderId::CONTENT_LENGTH, length);
-        self.head.extend_from_slice(b"\r\n");
+        self.write(|out| out.extend_from_slice(b"\r\n"));
         if let Some(fault) = self.fault {
             return Err(fault);
         }
+        let breaks = self.breaks + 2;
+        let head = self.head();
         // Rule 84: a value that holds a line break or NUL is found by their number.
-        if count_breaks(self.head.as_slice()) != self.breaks + 2 {
+        if count_controls(head) != breaks && count_breaks(head) != breaks {
             return Err(InvalidValue::ControlCharacter);
         }
-        if self.head.len() > MAX_HEADER_BYTES {
+        if head.len() > MAX_HEADER_BYTES {
             return Err(InvalidValue::TooLong);
         }
         // Room for just that, so that it becomes `Bytes` as it is.
-        let mut bytes = Vec::with_capacity(self.head.len() + length);
-        bytes.extend_from_slice(self.head.as_slice());
+        let mut bytes = Vec::with_capacity(head.len() + length);
+        bytes.extend_from_slice(head);
         bytes.extend_from_slice(&self.body);
         Ok(Message::written(Bytes::from(bytes), self.start, self.fields, self.body))
     }
@@ -215,15 +250,16 @@ impl Request {
     /// Starts a request. `uri` is text, bytes or a [`UriBuf`](crate::UriBuf).
     pub fn builder(method: Method, uri: impl AsRef<[u8]>) -> RequestBuilder {
         let uri = uri.as_ref();
-        let mut head = Output::with_capacity(USUAL);
-        head.extend_from_slice(method.as_str().as_bytes());
-        head.push(b' ');
-        let place = head.len()..(head.len() + uri.len()).min(MAX_HEADER_BYTES);
-        head.extend_from_slice(uri);
-        head.extend_from_slice(b" SIP/2.0\r\n");
-        let line = Span::new(Source::Received, 0, head.len().min(MAX_HEADER_BYTES));
-        let uri_span = Span::new(Source::Received, place.start, place.end);
-        let mut builder = Builder::new(StartLine::Request { method, uri: uri_span, line }, head);
+        let mut builder = Builder::new(|out| {
+            method.write(out);
+            out.push(b' ');
+            out.extend_from_slice(uri);
+            out.extend_from_slice(b" SIP/2.0\r\n");
+        });
+        let start = method.as_str().len() + 1;
+        let uri_span = Span::new(Source::Received, start, (start + uri.len()).min(MAX_HEADER_BYTES));
+        let line = Span::new(Source::Received, 0, builder.length.min(MAX_HEADER_BYTES));
+        builder.start = StartLine::Request { method, uri: uri_span, line };
         if uri.is_empty() || space_or_control(uri).is_some() {
             builder.fault = Some(InvalidValue::Malformed("Request-URI"));
         }
@@ -283,16 +319,18 @@ impl Response {
 }
 
 fn status_line(status: StatusCode, reason: &str) -> Box<Builder> {
-    let mut head = Output::with_capacity(USUAL);
-    head.extend_from_slice(b"SIP/2.0 ");
-    head.push_number(status.as_u16().into());
-    head.push(b' ');
-    let (start, end) = (head.len(), (head.len() + reason.len()).min(MAX_HEADER_BYTES));
-    head.extend_from_slice(reason.as_bytes());
-    head.extend_from_slice(b"\r\n");
-    let line = Span::new(Source::Received, 0, head.len().min(MAX_HEADER_BYTES));
-    let reason_span = Span::new(Source::Received, start, end);
-    Builder::new(StartLine::Response { status, reason: reason_span, line }, head)
+    let mut builder = Builder::new(|out| {
+        out.extend_from_slice(b"SIP/2.0 ");
+        out.push_number(status.as_u16().into());
+        out.push(b' ');
+        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    });
+    let start = "SIP/2.0 200 ".len();
+    let reason = Span::new(Source::Received, start, (start + reason.len()).min(MAX_HEADER_BYTES));
+    let line = Span::new(Source::Received, 0, builder.length.min(MAX_HEADER_BYTES));
+    builder.start = StartLine::Response { status, reason, line };
+    builder
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Changes to a message.
 
 use crate::header::Header;
-use crate::lex::{Elements, trim};
+use crate::lex::{Elements, trim, trim_end, trim_start};
 use crate::message::{Field, Message, Request, Source, Span, StartLine};
+use crate::output::written;
 use crate::scan::breaks_line;
 use crate::{HeaderId, InvalidValue, Output, UriBuf};
 use bytes::Bytes;
@@ -46,7 +47,10 @@ bytes!(str, String, [u8], Vec<u8>, Bytes, UriBuf);
 
 impl Value for crate::Method {
     fn write(&self, out: &mut Output) {
-        out.extend_from_slice(self.as_str().as_bytes());
+        match self.padded() {
+            Some((name, length)) => out.extend_padded(name, length),
+            None => out.extend_from_slice(self.as_str().as_bytes()),
+        }
     }
 }
 
@@ -232,18 +236,22 @@ impl Message {
     pub fn replace_front(&mut self, id: HeaderId, value: impl Value) -> Result<(), InvalidValue> {
         let at = self.fields.iter().position(|field| field.id == id);
         let at = at.ok_or(InvalidValue::Malformed("field to replace"))?;
-        let mut text = Output::default();
-        value.write(&mut text);
-        check(text.as_slice())?;
         let rest = self.rest_of_list(&self.fields[at]);
-        match rest {
-            None => self.fields[at] = self.write_line(id, id.name(), text.as_slice())?,
-            Some(rest) => {
-                text.extend_from_slice(b", ");
+        let Some(rest) = rest else {
+            self.fields[at] = self.write_line(id, id.name(), value)?;
+            return Ok(());
+        };
+        self.fields[at] = written(
+            |out| {
+                value.write(out);
+                out.extend_from_slice(b", ");
+            },
+            |text| {
+                check(text)?;
                 self.reserve(text.len() + usize::from(rest.end - rest.start) + id.name().len() + 4)?;
-                self.fields[at] = self.copy_line(at, text.as_slice(), rest);
-            }
-        }
+                Ok(self.copy_line(at, text, rest.clone()))
+            },
+        )?;
         Ok(())
     }
 
@@ -278,29 +286,25 @@ impl Message {
 
     fn write_line(&mut self, id: HeaderId, name: &str, value: impl Value) -> Result<Field, InvalidValue> {
         let line = self.overlay.len();
-        match id.name() {
-            known if known.len() == name.len() => {
-                self.overlay.extend_from_slice(id.name_and_colon().as_bytes())
-            }
-            _ => {
-                self.overlay.extend_from_slice(name.as_bytes());
-                self.overlay.extend_from_slice(b": ");
-            }
-        }
-        let start = self.overlay.len();
-        let name_end = start - 2;
-        value.write(&mut self.overlay);
-        let outcome = check(&self.overlay.as_slice()[start..]).and_then(|()| self.reserve(2));
-        if let Err(error) = outcome {
-            self.overlay.truncate(line);
-            return Err(error);
-        }
-        let written = &self.overlay.as_slice()[start..];
-        let lead = written.len() - written.trim_ascii_start().len();
-        let value = start + lead;
-        let places = [line, name_end, value, value + written.trim_ascii().len(), self.overlay.len() + 2];
-        self.overlay.extend_from_slice(b"\r\n");
-        Ok(Field::new(Source::Overlay, places, id))
+        let start = name.len() + ": ".len();
+        written(
+            |out| {
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b": ");
+                value.write(out);
+                out.extend_from_slice(b"\r\n");
+            },
+            |text| {
+                let value = &text[start..text.len() - "\r\n".len()];
+                check(value)?;
+                self.reserve(text.len())?;
+                self.overlay.extend_from_slice(text);
+                let written = trim_start(value);
+                let at = line + start + value.len() - written.len();
+                let end = at + trim_end(written).len();
+                Ok(Field::new(Source::Overlay, [line, line + name.len(), at, end, line + text.len()], id))
+            },
+        )
     }
 
     /// Keeps the overlay, whose offsets are sixteen bits wide, within its bounds.
@@ -353,7 +357,7 @@ impl Request {
         let method = method.clone();
         let begin = message.overlay.len();
         message.overlay.extend_from_slice(method.as_str().as_bytes());
-        message.overlay.push(b' ');
+        message.overlay.extend_from_slice(b" ");
         let start = message.overlay.len();
         message.overlay.extend_from_slice(uri);
         let end = message.overlay.len();

@@ -49,6 +49,8 @@ impl<'a> Indexer<'a> {
         let bytes = self.lines.bytes;
         let mut at = self.at;
         let mut defect = None;
+        let (most, head) = (usize::from(self.limits.fields), usize::from(self.limits.head));
+        let may_be_long = bytes.len() > head;
         loop {
             if at == bytes.len() {
                 defect.get_or_insert(ParseError::new(at, "end of header"));
@@ -56,7 +58,7 @@ impl<'a> Indexer<'a> {
             }
             let (mut end, mut next) = self.lines.next();
             if end == at {
-                if next > usize::from(self.limits.head) {
+                if next > head {
                     return (bytes.len(), Some(too_large(at)));
                 }
                 at = next;
@@ -66,15 +68,19 @@ impl<'a> Indexer<'a> {
             while matches!(bytes.get(next), Some(b' ' | b'\t')) {
                 (end, next) = self.lines.next();
             }
-            if next > usize::from(self.limits.head) || fields.len() == usize::from(self.limits.fields) {
+            if (may_be_long && next > head) || fields.len() == most {
                 // What follows stays unread: the message is answered by what was found so far.
                 return (bytes.len(), Some(too_large(at)));
             }
-            let field = header_line(bytes, at, end, next);
-            if field.name == field.line {
-                defect.get_or_insert(ParseError::new(at, "message-header"));
+            let Some(rest) = bytes.get(at..) else { break };
+            let Some(line) = rest.get(..end - at) else { break };
+            match header_line(line, rest.first_chunk(), at, next) {
+                Some(field) => fields.push(field),
+                None => {
+                    defect.get_or_insert(ParseError::new(at, "message-header"));
+                    fields.push(Field::broken(at, next));
+                }
             }
-            fields.push(field);
             at = next;
         }
         if let Some(stray) = self.lines.stray {
@@ -123,35 +129,32 @@ impl Lines<'_> {
     }
 }
 
-/// Finds name and value in the line `[at, end)`, folded lines included. The name is empty where there is none.
+/// Finds name and value in a line that begins at `at`, folded lines included. `None` for what is no header field.
+/// `block` are the first octets from there on, behind the end of the line too.
 #[inline(always)]
-fn header_line(bytes: &[u8], at: usize, end: usize, next: usize) -> Field {
-    let line = bytes.get(at..end).unwrap_or_default();
-    let block = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>);
+fn header_line(line: &[u8], block: Option<&[u8; 16]>, at: usize, next: usize) -> Option<Field> {
     let colon = match block.and_then(scan::colon) {
-        Some(colon) => Some(colon),
-        None => memchr::memchr(b':', line),
+        Some(colon) => colon,
+        None => memchr::memchr(b':', line)?,
     };
-    let Some((name, value)) = colon.and_then(|colon| line.split_at_checked(colon)) else {
-        return Field::broken(at, next);
-    };
+    let value = line.get(colon + 1..)?;
     // Rule 62: white space may stand before the colon.
-    let name = trim_end(name);
+    let name = trim_end(line.get(..colon)?);
     let id = match block {
         Some(block) => HeaderId::recognise(name, block),
         None => HeaderId::from_name(name),
     };
     if id == HeaderId::OTHER && !is_token(name) {
-        return Field::broken(at, next);
+        return None;
     }
     let value = match value {
-        // The colon, and what nearly all put behind it.
-        [_, b' ', value @ ..] | [_, value @ ..] => trim_start(value),
-        [] => value,
+        // What nearly all write.
+        [b' ', value @ ..] if value.first().is_some_and(|octet| *octet > b' ') => value,
+        _ => trim_start(value),
     };
-    let start = end - value.len();
-    let value = trim_end(value);
-    Field::new(Source::Received, [at, at + name.len(), start, start + value.len(), next], id)
+    let start = at + line.len() - value.len();
+    let end = start + trim_end(value).len();
+    Some(Field::new(Source::Received, [at, at + name.len(), start, end, next], id))
 }
 
 fn start_line(buf: &Bytes, end: usize, next: usize, limits: &Limits) -> Result<Start, ParseError> {

@@ -1,7 +1,7 @@
 //! The characters and small pieces of RFC 3261 §25.1, read from a cursor.
 
 use crate::ParseError;
-use crate::scan::list_mark;
+use crate::scan::ListMarks;
 
 const TOKEN: u8 = 1;
 const HOST: u8 = 2;
@@ -110,7 +110,23 @@ pub(crate) fn trim(text: &[u8]) -> &[u8] {
 
 /// `text` without white space before it.
 #[inline(always)]
-pub(crate) fn trim_start(mut text: &[u8]) -> &[u8] {
+pub(crate) fn trim_start(text: &[u8]) -> &[u8] {
+    match text {
+        [first, ..] if *first <= b' ' => cut_start(text),
+        _ => text,
+    }
+}
+
+/// `text` without white space behind it.
+#[inline(always)]
+pub(crate) fn trim_end(text: &[u8]) -> &[u8] {
+    match text {
+        [.., last] if *last <= b' ' => cut_end(text),
+        _ => text,
+    }
+}
+
+fn cut_start(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text
         && is_lws(*first)
     {
@@ -119,15 +135,21 @@ pub(crate) fn trim_start(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// `text` without white space behind it.
-#[inline(always)]
-pub(crate) fn trim_end(mut text: &[u8]) -> &[u8] {
+fn cut_end(mut text: &[u8]) -> &[u8] {
     while let [rest @ .., last] = text
         && is_lws(*last)
     {
         text = rest;
     }
     text
+}
+
+/// A name with spaces behind it.
+pub(crate) const fn pad<const N: usize>(name: &[u8]) -> [u8; N] {
+    let mut padded = [b' '; N];
+    let (begin, _) = padded.split_at_mut(name.len());
+    begin.copy_from_slice(name);
+    padded
 }
 
 /// ASCII or UTF-8 bytes as text.
@@ -309,9 +331,9 @@ pub(crate) fn unquote(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
 /// The comma-separated elements of a value; commas inside quotes and angle brackets do not separate.
 #[derive(Clone)]
 pub(crate) struct Elements<'a> {
-    input: &'a [u8],
-    /// What is behind the last comma that was passed; `None` behind the last element.
-    rest: Option<&'a [u8]>,
+    marks: ListMarks<'a>,
+    /// Where the next element begins: behind the last comma that was passed. `None` behind the last element.
+    start: Option<usize>,
     is_list: bool,
 }
 
@@ -323,7 +345,7 @@ impl<'a> Elements<'a> {
     /// The elements of a list, or a value that is no list as its only element.
     #[inline]
     pub(crate) fn of(input: &'a [u8], is_list: bool) -> Self {
-        Self { input, rest: Some(input), is_list }
+        Self { marks: ListMarks::new(input, is_list), start: Some(0), is_list }
     }
 }
 
@@ -333,28 +355,43 @@ impl<'a> Iterator for Elements<'a> {
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest?;
+        let start = self.start?;
         if !self.is_list {
-            self.rest = None;
-            return Some((0, rest));
+            self.start = None;
+            return Some((0, self.marks.bytes));
         }
-        Some(self.first_of(rest))
+        Some(self.first_of(start))
     }
 }
 
 impl<'a> Elements<'a> {
-    fn first_of(&mut self, rest: &'a [u8]) -> (usize, &'a [u8]) {
-        let start = self.input.len() - rest.len();
-        let mut end = list_mark(rest);
-        if !matches!(rest.get(end), None | Some(b',')) {
-            // Most addresses are alone in their row.
-            let comma = memchr::memchr(b',', rest.get(end..).unwrap_or_default());
-            end = if comma.is_some() { guarded_comma(rest, end) } else { rest.len() };
+    #[inline(always)]
+    fn first_of(&mut self, start: usize) -> (usize, &'a [u8]) {
+        let input = self.marks.bytes;
+        let (mut end, mark) = self.marks.next();
+        if !matches!(mark, None | Some(b',')) {
+            end = self.guarded(end);
         }
-        let (element, behind) = rest.split_at(end);
-        self.rest = behind.get(1..);
-        let trimmed = trim_start(element);
-        (start + element.len() - trimmed.len(), trim_end(trimmed))
+        self.start = if end < input.len() { Some(end + 1) } else { None };
+        let element = match input.get(start..end).unwrap_or_default() {
+            // What nearly all put behind a comma.
+            [b' ', element @ ..] if element.first().is_some_and(|octet| *octet > b' ') => element,
+            element => trim_start(element),
+        };
+        (end - element.len(), trim_end(element))
+    }
+
+    /// Where the element ends that has a quote or angle bracket at `mark`.
+    #[inline(never)]
+    fn guarded(&mut self, mark: usize) -> usize {
+        let input = self.marks.bytes;
+        // Most addresses are alone in their row.
+        if memchr::memchr(b',', input.get(mark..).unwrap_or_default()).is_none() {
+            return input.len();
+        }
+        let end = guarded_comma(input, mark);
+        self.marks.go_on_behind(end);
+        end
     }
 }
 

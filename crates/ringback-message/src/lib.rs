@@ -70,6 +70,7 @@ mod lint;
 mod message;
 mod method;
 mod output;
+mod overlay;
 mod params;
 mod quick;
 mod render;

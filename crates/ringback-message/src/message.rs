@@ -3,7 +3,8 @@
 use crate::header::Header;
 use crate::index::{Indexer, Start};
 use crate::lex::{Elements, decimal, trim};
-use crate::{HeaderId, Limits, Method, Output, ParseError, StatusCode, Uri};
+use crate::overlay::Overlay;
+use crate::{HeaderId, Limits, Method, ParseError, StatusCode, Uri};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::fmt;
@@ -36,7 +37,7 @@ use std::ops::Deref;
 pub struct Message {
     pub(crate) received: Bytes,
     /// Lines that were added or changed, each whole with its CRLF.
-    pub(crate) overlay: Output,
+    pub(crate) overlay: Overlay,
     pub(crate) start: StartLine,
     pub(crate) fields: SmallVec<[Field; 32]>,
     pub(crate) body: Bytes,
@@ -152,7 +153,7 @@ impl Message {
         let (indexer, Start { line, version_ok, defect }) = Indexer::start(&received, limits)?;
         let mut message = Self {
             received: received.clone(),
-            overlay: Output::default(),
+            overlay: Overlay::default(),
             start: line,
             fields: SmallVec::new(),
             body: Bytes::new(),
@@ -208,7 +209,7 @@ impl Message {
         let elements = Limits::WIDEST.elements;
         Self {
             received,
-            overlay: Output::default(),
+            overlay: Overlay::default(),
             start,
             fields,
             body,
@@ -250,6 +251,14 @@ impl Message {
     pub fn method(&self) -> Option<&Method> {
         match &self.start {
             StartLine::Request { method, .. } => Some(method),
+            StartLine::Response { .. } => None,
+        }
+    }
+
+    /// The Request-URI of a request as it stands; `None` for a response.
+    pub fn request_uri_bytes(&self) -> Option<&[u8]> {
+        match &self.start {
+            StartLine::Request { uri, .. } => Some(self.span(*uri)),
             StartLine::Response { .. } => None,
         }
     }

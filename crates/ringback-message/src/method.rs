@@ -1,6 +1,6 @@
 //! Request methods.
 
-use crate::lex::is_token;
+use crate::lex::{is_token, pad};
 use crate::{InvalidValue, ParseError};
 use bytes::Bytes;
 use std::fmt;
@@ -28,6 +28,15 @@ macro_rules! methods {
             fn known(name: &[u8]) -> Option<Known> {
                 $(if name == $name.as_bytes() { return Some(Known::$variant); })*
                 None
+            }
+
+            /// The token of a known method with spaces behind it, and its length.
+            pub(crate) fn padded(&self) -> Option<(&'static [u8; 16], usize)> {
+                static NAMES: &[([u8; 16], usize)] = &[$((pad($name.as_bytes()), $name.len())),*];
+                match &self.0 {
+                    Repr::Known(known) => NAMES.get(*known as usize).map(|(name, length)| (name, *length)),
+                    Repr::Other(_) => None,
+                }
             }
 
             /// The token as it stands in the start line.

@@ -1,117 +1,109 @@
 //! Where values are written.
 
 use crate::scan::breaks_line;
-use arrayvec::ArrayVec;
 use std::fmt;
 
-/// Bytes of a header section in the making. What a proxy adds on one hop fits without an allocation.
-#[derive(Clone, Default)]
-pub struct Output {
-    /// The bytes, as long as they are few.
-    short: ArrayVec<u8, { Output::INLINE }>,
-    /// All the bytes, once it has a capacity.
-    long: Vec<u8>,
+/// Where the bytes of a value go.
+///
+/// It has room for so much; what goes beyond is only counted, and the value is written once more where there is more
+/// room. So a [`Value`](crate::Value) writes the same each time.
+pub struct Output<'a> {
+    room: &'a mut [u8],
+    /// How many bytes were written, room or not.
+    at: usize,
 }
 
-impl Output {
-    /// So many bytes are kept in place: Via, Record-Route, Max-Forwards and a Request-URI of usual lengths.
-    const INLINE: usize = 256;
+impl<'a> Output<'a> {
+    /// Goes on at place `at` of the room.
+    #[inline]
+    pub(crate) fn new(room: &'a mut [u8], at: usize) -> Self {
+        Self { room, at }
+    }
 
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { short: ArrayVec::new(), long: Vec::with_capacity(capacity) }
+    /// Where the next byte goes.
+    #[inline]
+    pub(crate) fn at(&self) -> usize {
+        self.at
     }
 
     /// Appends bytes.
     #[inline]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
-        if self.long.capacity() > 0 {
-            self.long.extend_from_slice(bytes);
-        } else if self.short.try_extend_from_slice(bytes).is_err() {
-            self.grow(bytes);
+        let end = self.at + bytes.len();
+        if let Some(place) = self.room.get_mut(self.at..end) {
+            place.copy_from_slice(bytes);
         }
-    }
-
-    #[cold]
-    fn grow(&mut self, bytes: &[u8]) {
-        self.long.reserve(2 * (self.short.len() + bytes.len()));
-        self.long.extend_from_slice(&self.short);
-        self.long.extend_from_slice(bytes);
+        self.at = end;
     }
 
     /// Appends one byte.
     #[inline]
     pub fn push(&mut self, byte: u8) {
-        self.extend_from_slice(&[byte]);
+        if let Some(place) = self.room.get_mut(self.at) {
+            *place = byte;
+        }
+        self.at += 1;
+    }
+
+    /// Appends the first `length` of some bytes. To copy a number of bytes that is known beforehand is cheap.
+    #[inline]
+    pub(crate) fn extend_padded<const N: usize>(&mut self, bytes: &[u8; N], length: usize) {
+        match self.room.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut::<N>) {
+            Some(place) => {
+                *place = *bytes;
+                self.at += length;
+            }
+            None => self.extend_from_slice(bytes.get(..length).unwrap_or(bytes)),
+        }
     }
 
     /// Appends a number in decimal digits.
     pub fn push_number(&mut self, number: u64) {
-        let digit = |number: u64| b'0' + (number % 10) as u8;
-        match number {
-            0..10 => self.push(digit(number)),
-            10..100 => self.extend_from_slice(&[digit(number / 10), digit(number)]),
-            100..1000 => self.extend_from_slice(&[digit(number / 100), digit(number / 10), digit(number)]),
-            _ => {
-                let mut digits = [0; 20];
-                let (mut at, mut rest) = (digits.len(), number);
-                while rest > 0 {
-                    at -= 1;
-                    digits[at] = digit(rest);
-                    rest /= 10;
-                }
-                self.extend_from_slice(&digits[at..]);
+        let digits = number.checked_ilog10().map_or(1, |power| power as usize + 1);
+        let end = self.at + digits;
+        if let Some(place) = self.room.get_mut(self.at..end) {
+            let mut rest = number;
+            for digit in place.iter_mut().rev() {
+                *digit = b'0' + (rest % 10) as u8;
+                rest /= 10;
             }
         }
+        self.at = end;
     }
 
     /// Appends what was read from a message: folds and NUL, which may not be written (rule 84), become spaces.
     pub fn extend_unfolded(&mut self, bytes: &[u8]) {
-        if !breaks_line(bytes) {
-            return self.extend_from_slice(bytes);
+        let start = self.at;
+        self.extend_from_slice(bytes);
+        if breaks_line(bytes) {
+            let written = self.room.get_mut(start..self.at).unwrap_or_default();
+            for byte in written.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+                *byte = b' ';
+            }
         }
-        for byte in bytes {
-            self.push(if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte });
-        }
-    }
-
-    /// How many bytes there are.
-    pub fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The bytes.
-    #[inline]
-    pub fn as_slice(&self) -> &[u8] {
-        if self.long.capacity() > 0 { &self.long } else { &self.short }
-    }
-
-    pub(crate) fn truncate(&mut self, length: usize) {
-        self.short.truncate(length);
-        self.long.truncate(length);
-    }
-
-    /// Appends some of the bytes that are there once more.
-    pub(crate) fn extend_from_within(&mut self, range: std::ops::Range<usize>) {
-        let again = self.as_slice()[range].to_vec();
-        self.extend_from_slice(&again);
     }
 }
 
-impl fmt::Write for Output {
+impl fmt::Write for Output<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.extend_from_slice(text.as_bytes());
         Ok(())
     }
 }
 
-impl fmt::Debug for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", String::from_utf8_lossy(self.as_slice()))
+/// Lends `done` what `write` writes.
+pub(crate) fn written<R>(write: impl Fn(&mut Output<'_>), done: impl FnOnce(&[u8]) -> R) -> R {
+    let mut room = [0; 256];
+    let mut out = Output::new(&mut room, 0);
+    write(&mut out);
+    let length = out.at;
+    match room.get(..length) {
+        Some(text) => done(text),
+        None => {
+            let mut room = vec![0; length];
+            write(&mut Output::new(&mut room, 0));
+            done(&room)
+        }
     }
 }
 
@@ -119,28 +111,30 @@ impl fmt::Debug for Output {
 mod tests {
     use super::*;
 
-    #[test]
-    fn bytes_stay_when_they_become_many() {
-        let mut out = Output::default();
-        let mut all = Vec::new();
-        for round in 0..100u8 {
-            out.push(round);
-            out.extend_from_slice(b"abc");
-            all.extend([round, b'a', b'b', b'c']);
-            assert_eq!(out.as_slice(), all);
-        }
-        out.extend_from_within(0..4);
-        assert_eq!(&out.as_slice()[400..], &all[..4]);
-        out.truncate(3);
-        assert_eq!((out.as_slice(), out.len()), (&all[..3], 3));
+    fn text(write: impl Fn(&mut Output<'_>)) -> Vec<u8> {
+        written(write, <[u8]>::to_vec)
     }
 
     #[test]
     fn numbers_are_written_as_the_standard_library_writes_them() {
-        for number in [0, 7, 10, 42, 99, 100, 105, 999, 1000, 4_294_967_295, u64::MAX] {
-            let mut out = Output::default();
-            out.push_number(number);
-            assert_eq!(out.as_slice(), number.to_string().as_bytes());
+        for number in [0, 7, 9, 10, 42, 99, 100, 105, 999, 1000, 4_294_967_295, u64::MAX] {
+            assert_eq!(text(|out| out.push_number(number)), number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_has_no_room_is_written_again_where_there_is_more() {
+        for length in [0, 1, 224, 225, 255, 256, 257, 1000] {
+            let long = vec![b'x'; length];
+            let written = text(|out| {
+                out.extend_from_slice(&long);
+                out.push(b'y');
+                out.extend_padded(b"name            ", 4);
+                out.push_number(1234);
+                out.extend_unfolded(b"a\r\n b\0");
+            });
+            let expected = [&long[..], b"yname1234a   b "].concat();
+            assert_eq!(String::from_utf8(written), String::from_utf8(expected), "{length}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::Params;
 use crate::header::{NameAddr, Via};
 use crate::lex::decimal;
 use crate::limits::MAX_PARAMS;
-use crate::scan::Marks;
+use crate::scan::{END, Marks};
 use crate::uri::{Host, MAX_URI_BYTES, Places, PlainHost, SipUri, Uri};
 use std::ops::Range;
 
@@ -49,19 +49,19 @@ pub(crate) fn tag(value: &[u8]) -> Option<Option<&str>> {
 fn take_address(marks: &mut Marks<'_>) -> Option<(Range<usize>, Shape)> {
     let value = marks.bytes;
     let (mut at, mut octet) = marks.next();
-    let display = match octet? {
+    let display = match octet {
         b'<' if at == 0 => 0..0,
         b'"' if at == 0 => {
             let close = loop {
                 match marks.next() {
-                    (at, Some(b'"')) => break at,
-                    (_, None) => return None,
+                    (at, b'"') => break at,
+                    (at, _) if at == value.len() => return None,
                     _ => {}
                 }
             };
             let mut behind = close + 1;
             (at, octet) = marks.next();
-            if octet == Some(b' ') && at == behind {
+            if octet == b' ' && at == behind {
                 behind += 1;
                 (at, octet) = marks.next();
             }
@@ -71,7 +71,7 @@ fn take_address(marks: &mut Marks<'_>) -> Option<(Range<usize>, Shape)> {
             0..close + 1
         }
         _ => {
-            while octet == Some(b' ') {
+            while octet == b' ' {
                 (at, octet) = marks.next();
             }
             let end = value[..at].trim_ascii_end().len();
@@ -79,7 +79,7 @@ fn take_address(marks: &mut Marks<'_>) -> Option<(Range<usize>, Shape)> {
             lead..end
         }
     };
-    if octet != Some(b'<') {
+    if octet != b'<' {
         return None;
     }
     let shape = take_uri(marks, at + 1)?;
@@ -94,13 +94,13 @@ pub(crate) fn via(value: &[u8]) -> Option<Via<'_>> {
     }
     let mut marks = Marks::new(value, PROTOCOL.len());
     let (space, octet) = marks.next();
-    if octet != Some(b' ') || space == PROTOCOL.len() {
+    if octet != b' ' || space == PROTOCOL.len() {
         return None;
     }
     let transport = std::str::from_utf8(&value[PROTOCOL.len()..space]).ok()?;
     let (host_end, octet) = marks.next();
     let (mut end, mut port) = (host_end, None);
-    if octet == Some(b':') {
+    if octet == b':' {
         (end, _) = marks.next();
         port = Some(decimal::<u16>(&value[host_end + 1..end])?);
     }
@@ -166,15 +166,15 @@ fn take_uri(marks: &mut Marks<'_>, start: usize) -> Option<Shape> {
     let (mut host, mut userinfo) = (colon + 1, None);
     let (mut at, mut octet) = marks.next();
     let (mut host_end, mut port) = (at, None);
-    if octet == Some(b':') {
+    if octet == b':' {
         let (second, behind) = marks.next();
-        if behind == Some(b'@') {
+        if behind == b'@' {
             userinfo = Some((at, second));
         } else {
             port = Some(decimal::<u16>(&bytes[at + 1..second])?);
         }
         (at, octet) = (second, behind);
-    } else if octet == Some(b'@') {
+    } else if octet == b'@' {
         userinfo = Some((at, at));
     }
     if let Some((user_end, sign)) = userinfo {
@@ -184,33 +184,33 @@ fn take_uri(marks: &mut Marks<'_>, start: usize) -> Option<Shape> {
         host = sign + 1;
         (at, octet) = marks.next();
         host_end = at;
-        if octet == Some(b':') {
+        if octet == b':' {
             (at, octet) = marks.next();
             port = Some(decimal::<u16>(&bytes[host_end + 1..at])?);
         }
     }
     let bare = at;
-    while octet == Some(b';') {
+    while octet == b';' {
         let name = at + 1;
         (at, octet) = marks.next();
         if at == name {
             return None;
         }
-        if octet == Some(b'=') {
+        if octet == b'=' {
             (at, octet) = marks.next();
-            while matches!(octet, Some(b':' | b'/' | b'=')) {
+            while matches!(octet, b':' | b'/' | b'=') {
                 (at, octet) = marks.next();
             }
         }
     }
     let params_end = at;
-    if octet == Some(b'?') {
+    if octet == b'?' {
         (at, octet) = marks.next();
-        while matches!(octet, Some(b':' | b'/' | b'=' | b';' | b'?')) {
+        while matches!(octet, b':' | b'/' | b'=' | b';' | b'?') {
             (at, octet) = marks.next();
         }
     }
-    let plain = matches!(octet, None | Some(b'>')) && !marks.odd;
+    let plain = (octet == b'>' || at == bytes.len()) && !marks.odd();
     plain.then_some(Shape { start, secure, userinfo, host: host..host_end, port, bare, params_end, end: at })
 }
 
@@ -233,9 +233,9 @@ fn rest_params<'a>(
     mut note: impl FnMut(&'a [u8], &'a [u8]),
 ) -> Option<Params<'a>> {
     let bytes = marks.bytes;
-    let (mut at, mut octet) = (start, bytes.get(start).copied());
+    let (mut at, mut octet) = (start, bytes.get(start).copied().unwrap_or(END));
     let mut count = 0;
-    while octet == Some(b';') {
+    while octet == b';' {
         let name = at + 1;
         (at, octet) = marks.next();
         let name_end = at;
@@ -244,16 +244,16 @@ fn rest_params<'a>(
         }
         count += 1;
         let mut value = at;
-        if octet == Some(b'=') {
+        if octet == b'=' {
             value += 1;
             (at, octet) = marks.next();
-            while matches!(octet, Some(b':' | b'/' | b'@' | b'=')) {
+            while matches!(octet, b':' | b'/' | b'@' | b'=') {
                 (at, octet) = marks.next();
             }
         }
         note(&bytes[name..name_end], &bytes[value..at]);
     }
-    (octet.is_none() && !marks.odd).then(|| Params::checked(&bytes[start..]))
+    (at == bytes.len() && !marks.odd()).then(|| Params::checked(&bytes[start..]))
 }
 
 #[cfg(test)]

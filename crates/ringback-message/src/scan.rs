@@ -57,47 +57,59 @@ impl<'a> Controls<'a> {
 /// Steps through a value from one mark to the next: white space, control characters, and `" , / : ; < = > ? @`.
 pub(crate) struct Marks<'a> {
     pub(crate) bytes: &'a [u8],
-    /// Whether an octet was passed that is neither a mark nor a character of tokens (`~` counts as none).
-    pub(crate) odd: bool,
     /// Where the sixteen octets begin whose bits are in `found`.
     lane: usize,
     /// One bit for each mark that was not yet told.
     found: u32,
+    /// What was odd, at any place of the sixteen.
+    odd: u8x16,
 }
+
+/// What [`Marks`] say is at the end of a value.
+pub(crate) const END: u8 = 0;
 
 impl<'a> Marks<'a> {
     /// Begins at `start`, which is at most the length of the value.
     #[inline]
     pub(crate) fn new(bytes: &'a [u8], start: usize) -> Self {
-        let mut marks = Self { bytes, odd: false, lane: start, found: 0 };
+        let mut marks = Self { bytes, lane: start, found: 0, odd: u8x16::ZERO };
         marks.look();
         marks
     }
 
-    /// The next mark and its place; at the end the length of the value.
+    /// The next mark and its place; at the end the length of the value and [`END`], which may also stand before.
     #[inline]
-    pub(crate) fn next(&mut self) -> (usize, Option<u8>) {
+    pub(crate) fn next(&mut self) -> (usize, u8) {
         while self.found == 0 {
             self.lane += 16;
             if self.lane >= self.bytes.len() {
-                return (self.bytes.len(), None);
+                return (self.bytes.len(), END);
             }
             self.look();
         }
         let at = self.lane + self.found.trailing_zeros() as usize;
         self.found &= self.found - 1;
-        (at, self.bytes.get(at).copied())
+        (at, self.bytes.get(at).copied().unwrap_or(END))
+    }
+
+    /// Whether an octet was passed that is neither a mark nor a character of tokens (`~` counts as none). Some before
+    /// the beginning may count too.
+    #[inline]
+    pub(crate) fn odd(&self) -> bool {
+        self.odd.to_bitmask() != 0
     }
 
     #[inline]
     fn look(&mut self) {
-        let octets = sixteen(self.bytes.get(self.lane..).unwrap_or_default(), b'a');
+        let (octets, before) = sixteen_from(self.bytes, self.lane, b'a');
         let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
-        let among = |first: u8, count: u8| among(octets, first, count);
-        let marks = among(0, 0x21) | among(b':', 7) | is(b'"') | is(b',') | is(b'/');
-        let odd = among(b'{', 0x85) | among(b'[', 4) | among(b'(', 2) | among(b'#', 2) | is(b'&');
-        self.found = marks.to_bitmask();
-        self.odd |= odd.to_bitmask() != 0;
+        let with = |bit: u8, octet: u8| (octets | u8x16::splat(bit)).simd_eq(u8x16::splat(octet));
+        let marks = among(octets, 0, 0x21) | among(octets, b':', 7) | is(b'"') | is(b',') | is(b'/');
+        self.found = marks.to_bitmask() >> before;
+        // `[\]^` are `{|}~` with one bit less; what is no ASCII has its highest bit set already.
+        let brackets = among(octets | u8x16::splat(0x20), b'{', 4);
+        let signs = with(1, b')') | with(2, b'&') | is(b'#');
+        self.odd |= octets | brackets | signs | is(0x7f);
     }
 }
 
@@ -176,15 +188,25 @@ fn breaks(octets: u8x16) -> u8x16 {
 
 /// How many CR, LF and NUL there are.
 pub(crate) fn count_breaks(text: &[u8]) -> usize {
+    count(text, breaks)
+}
+
+/// How many characters below the space there are: no fewer than CR, LF and NUL, and found for less.
+pub(crate) fn count_controls(text: &[u8]) -> usize {
+    count(text, |octets| octets.min(u8x16::splat(0x1f)).simd_eq(octets))
+}
+
+#[inline(always)]
+fn count(text: &[u8], test: impl Fn(u8x16) -> u8x16) -> usize {
     let mut count = 0;
     // What is marked is -1 in its place, and a place can count to 255.
     for part in text.chunks(16 * 255) {
         let (chunks, rest) = part.as_chunks::<16>();
         let mut sums = u8x16::ZERO;
         for octets in chunks {
-            sums -= breaks(u8x16::new(*octets));
+            sums -= test(u8x16::new(*octets));
         }
-        sums -= breaks(sixteen(rest, b' '));
+        sums -= test(sixteen(rest, b' '));
         count += sums.to_array().into_iter().map(usize::from).sum::<usize>();
     }
     count
@@ -204,20 +226,57 @@ pub(crate) fn breaks_line(text: &[u8]) -> bool {
     found.to_bitmask() != 0
 }
 
-/// Where a list has its first comma, or something within which commas do not separate: a quote or angle bracket.
-#[inline]
-pub(crate) fn list_mark(text: &[u8]) -> usize {
-    let mut start = 0;
-    while start < text.len() {
-        let octets = sixteen(&text[start..], b',');
-        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
-        let marks = (is(b',') | is(b'"') | is(b'<') | is(b'>')).to_bitmask();
-        if marks != 0 {
-            return (start + marks.trailing_zeros() as usize).min(text.len());
+/// Steps through a list from one comma to the next, and to what commas do not separate within: quotes and angle
+/// brackets.
+#[derive(Clone)]
+pub(crate) struct ListMarks<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Where the sixteen octets begin whose bits are in `found`.
+    lane: usize,
+    /// One bit for each mark that was not yet told.
+    found: u32,
+}
+
+impl<'a> ListMarks<'a> {
+    /// Looks at nothing where the value is no list.
+    #[inline]
+    pub(crate) fn new(bytes: &'a [u8], is_list: bool) -> Self {
+        let mut marks = Self { bytes, lane: 0, found: 0 };
+        if is_list {
+            marks.look();
         }
-        start += 16;
+        marks
     }
-    text.len()
+
+    /// The next mark and its place; at the end the length of the value.
+    #[inline]
+    pub(crate) fn next(&mut self) -> (usize, Option<u8>) {
+        while self.found == 0 {
+            self.lane += 16;
+            if self.lane >= self.bytes.len() {
+                return (self.bytes.len(), None);
+            }
+            self.look();
+        }
+        let at = self.lane + self.found.trailing_zeros() as usize;
+        self.found &= self.found - 1;
+        (at, self.bytes.get(at).copied())
+    }
+
+    /// Leaves out what is before and at a place.
+    pub(crate) fn go_on_behind(&mut self, at: usize) {
+        (self.lane, self.found) = (at + 1, 0);
+        if self.lane < self.bytes.len() {
+            self.look();
+        }
+    }
+
+    #[inline]
+    fn look(&mut self) {
+        let (octets, before) = sixteen_from(self.bytes, self.lane, b' ');
+        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
+        self.found = (is(b',') | is(b'"') | is(b'<') | is(b'>')).to_bitmask() >> before;
+    }
 }
 
 /// Marks each octet that divides a URI or breaks it.
@@ -253,6 +312,18 @@ fn sixteen(rest: &[u8], pad: u8) -> u8x16 {
             padded[..rest.len()].copy_from_slice(rest);
             u8x16::new(padded)
         }
+    }
+}
+
+/// The sixteen octets from `start` on, or the last sixteen where fewer are left; says how many of them are before
+/// `start`. Where there are no sixteen at all, `pad` is behind them.
+#[inline(always)]
+fn sixteen_from(bytes: &[u8], start: usize, pad: u8) -> (u8x16, usize) {
+    let rest = bytes.get(start..).unwrap_or_default();
+    match (rest.first_chunk::<16>(), bytes.last_chunk::<16>()) {
+        (Some(octets), _) => (u8x16::new(*octets), 0),
+        (None, Some(octets)) => (u8x16::new(*octets), 16 - rest.len()),
+        (None, None) => (sixteen(rest, pad), 0),
     }
 }
 
@@ -345,12 +416,17 @@ mod tests {
             let slow: Vec<usize> = (start..bytes.len()).filter(|at| is_mark(bytes[*at])).collect();
             let mut marks = Marks::new(&bytes, start);
             let mut found = Vec::new();
-            while let (at, Some(octet)) = marks.next() {
-                prop_assert_eq!(octet, bytes[at]);
+            loop {
+                let (at, octet) = marks.next();
+                prop_assert_eq!(octet, bytes.get(at).copied().unwrap_or(END));
+                if at == bytes.len() {
+                    break;
+                }
                 found.push(at);
             }
             prop_assert_eq!(found, slow);
-            prop_assert_eq!(marks.odd, bytes[start..].iter().any(|octet| !is_mark(*octet) && !is_token(*octet)));
+            let odd = |octets: &[u8]| octets.iter().any(|octet| !is_mark(*octet) && !is_token(*octet));
+            prop_assert!(marks.odd() == odd(&bytes[start..]) || marks.odd() == odd(&bytes));
         }
     }
 

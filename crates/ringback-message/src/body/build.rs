@@ -1,7 +1,8 @@
 //! Multiparts in the making.
 
 use crate::edit::{Value, check};
-use crate::{HeaderId, InvalidValue, Output};
+use crate::output::written;
+use crate::{HeaderId, InvalidValue};
 use bytes::Bytes;
 use memchr::memmem;
 
@@ -138,24 +139,26 @@ impl MultipartBuf {
 /// Header fields in the making.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lines {
-    pub(super) out: Output,
+    pub(super) out: Vec<u8>,
     content_type: String,
     fault: Option<InvalidValue>,
 }
 
 impl Lines {
     pub(super) fn header(&mut self, id: HeaderId, value: impl Value) {
-        self.out.extend_from_slice(id.name_and_colon().as_bytes());
-        let start = self.out.len();
-        value.write(&mut self.out);
-        let written = &self.out.as_slice()[start..];
-        if let Err(fault) = check(written) {
-            self.fault.get_or_insert(fault);
-        }
+        let (fault, content_type) = written(
+            |out| value.write(out),
+            |text| {
+                for piece in [id.name().as_bytes(), b": ", text, b"\r\n"] {
+                    self.out.extend_from_slice(piece);
+                }
+                (check(text).err(), String::from_utf8_lossy(text).into_owned())
+            },
+        );
+        self.fault = self.fault.or(fault);
         if id == HeaderId::CONTENT_TYPE {
-            self.content_type = String::from_utf8_lossy(written).into_owned();
+            self.content_type = content_type;
         }
-        self.out.extend_from_slice(b"\r\n");
     }
 
     /// The lines, without the empty one behind them.

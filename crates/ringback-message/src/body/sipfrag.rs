@@ -7,7 +7,7 @@ use crate::edit::{Value, check};
 use crate::header::Header;
 use crate::lex::{decimal, is_token, text, trim, trim_end};
 use crate::message::RawField;
-use crate::{HeaderId, InvalidValue, Method, Output, ParseError, StatusCode, Uri, UriBuf};
+use crate::{HeaderId, InvalidValue, Method, ParseError, StatusCode, Uri, UriBuf};
 use bytes::Bytes;
 use memchr::{memchr, memrchr};
 
@@ -124,7 +124,7 @@ fn start_line(line: &[u8]) -> Result<Option<FragmentStart<'_>>, ParseError> {
 /// A fragment in the making.
 #[derive(Clone, Debug)]
 pub struct FragmentBuf {
-    start: Output,
+    start: Vec<u8>,
     lines: Lines,
     body: Option<Bytes>,
 }
@@ -132,7 +132,7 @@ pub struct FragmentBuf {
 impl FragmentBuf {
     /// One without a start line: header fields, a body.
     pub fn fields() -> Self {
-        Self { start: Output::default(), lines: Lines::default(), body: None }
+        Self { start: Vec::new(), lines: Lines::default(), body: None }
     }
 
     /// One that begins with the start line of a response, with the usual words for its status.
@@ -146,9 +146,7 @@ impl FragmentBuf {
     }
 
     fn started(line: std::fmt::Arguments<'_>) -> Self {
-        let mut fragment = Self::fields();
-        line.write(&mut fragment.start);
-        fragment
+        Self { start: line.to_string().into_bytes(), ..Self::fields() }
     }
 
     /// Adds a header field at the end.
@@ -170,8 +168,8 @@ impl FragmentBuf {
     /// # Errors
     /// When nothing was put in, or a value held CR, LF or NUL (rule 84).
     pub fn build(self) -> Result<Bytes, InvalidValue> {
-        check(self.start.as_slice())?;
-        let mut out = self.start.as_slice().to_vec();
+        check(&self.start)?;
+        let mut out = self.start.clone();
         if !out.is_empty() {
             out.extend_from_slice(b"\r\n");
         }

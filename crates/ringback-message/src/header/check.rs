@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ParseError;
+use crate::output::written;
 
 macro_rules! types {
     ($($id:ident $type:ty)*) => {
@@ -23,13 +24,14 @@ macro_rules! types {
         }
 
         /// A value in its usual spelling: read by its type and written again. `None` where it is wrong or has no type.
-        pub fn normal_form(id: HeaderId, value: &[u8]) -> Option<Output> {
-            let mut out = Output::default();
+        pub fn normal_form(id: HeaderId, value: &[u8]) -> Option<Vec<u8>> {
             match id {
-                $(HeaderId::$id => <$type>::parse(value).ok()?.write(&mut out),)*
-                _ => return None,
+                $(HeaderId::$id => {
+                    let value = <$type>::parse(value).ok()?;
+                    Some(written(|out| value.write(out), <[u8]>::to_vec))
+                })*
+                _ => None,
             }
-            Some(out)
         }
     };
 }

@@ -1,6 +1,7 @@
 //! Names of header fields.
 
 use super::table::{KNOWN, LOWER, MULTIPLIER, SHIFT, SLOTS};
+use crate::lex::pad;
 use crate::scan;
 use std::fmt;
 
@@ -89,9 +90,11 @@ impl HeaderId {
         }
     }
 
-    /// What a line with this field begins with.
-    pub(crate) fn name_and_colon(self) -> &'static str {
-        self.known().map_or(": ", |known| known.begin)
+    /// What a line with this field begins with, its length, and what the length of the name is.
+    #[inline]
+    pub(crate) fn beginning(self) -> (&'static [u8; 32], usize) {
+        let (text, length) = &BEGINNINGS[self.index()];
+        (text, usize::from(*length))
     }
 
     /// The compact form, where there is one (RFC 3261 §7.3.3).
@@ -126,6 +129,18 @@ impl fmt::Display for HeaderId {
         f.write_str(self.name())
     }
 }
+
+/// The name of each field, a colon and a space, padded with more of them, and how long that is.
+static BEGINNINGS: [([u8; 32], u8); 256] = {
+    let mut beginnings = [(pad(b": "), 2); 256];
+    let mut index = 0;
+    while index < KNOWN.len() {
+        let begin = KNOWN[index].begin.as_bytes();
+        beginnings[index + 1] = (pad(begin), begin.len() as u8);
+        index += 1;
+    }
+    beginnings
+};
 
 /// The id of each letter that is a compact form, 0 where there is none.
 const COMPACT: [u8; 26] = {

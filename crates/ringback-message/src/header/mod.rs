@@ -54,7 +54,7 @@ pub use words::{
     SuppressIfMatch, UserAgent,
 };
 
-use crate::{Output, ParseError, Value};
+use crate::{ParseError, Value};
 
 /// A typed value of one header field.
 ///
@@ -108,9 +108,7 @@ pub trait Header<'a>: Sized {
 
 /// Shows a value as it is written into a message.
 pub(crate) fn show(value: &impl Value, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-    let mut out = Output::default();
-    value.write(&mut out);
-    f.write_str(&String::from_utf8_lossy(out.as_slice()))
+    crate::output::written(|out| value.write(out), |text| f.write_str(&String::from_utf8_lossy(text)))
 }
 
 /// Displays types as they are written into a message.
