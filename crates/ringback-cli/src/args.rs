@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Why(Why),
     /// Prints what a running server has done, holds and has dropped
     Stats(Stats),
+    /// Lists who a running server has banned, or ends a ban
+    Bans(Bans),
     /// Draws the calls of a capture
     Trace(Trace),
     /// Looks at listeners, NAT, DNS, certificates, clock and limits, and says what to do
@@ -400,6 +402,23 @@ pub(crate) struct Stats {
     #[arg(long, value_name = "SOCKET")]
     pub(crate) admin: Option<PathBuf>,
     /// Prints one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `ringback bans`.
+#[derive(Debug, Args)]
+pub(crate) struct Bans {
+    /// Ends the ban of this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) pardon: Option<std::net::IpAddr>,
+    /// The folder of the server
+    #[arg(long, value_name = "DIR", default_value = "ringback-data")]
+    pub(crate) data: PathBuf,
+    /// The admin socket of the server, where it is not in its folder
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) admin: Option<PathBuf>,
+    /// Prints one JSON array
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,6 +1,7 @@
 //! The `ringback` command: a SIP server and a phone for the terminal.
 
 mod args;
+mod bans;
 mod demo;
 mod doctor;
 mod lint;
@@ -62,6 +63,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::demo(args).await,
         Command::Why(args) => why::why(args).await,
         Command::Stats(args) => stats::stats(args).await,
+        Command::Bans(args) => bans::bans(args).await,
         Command::Trace(args) => trace::trace(&args),
         Command::Load(args) => load::load(args).await,
         Command::Lint(args) => return Ok(lint::lint(&args)),

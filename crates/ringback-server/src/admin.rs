@@ -1,23 +1,24 @@
 //! Asking a running server: one JSON object a line over a local socket.
 //!
-//! `{"why":"CALL-ID"}` is answered `{"messages":[…]}`, `{"stats":true}` is answered `{"stats":{…}}`, and anything else
-//! `{"error":"…"}`. The socket is the server's user's own: whoever can open it may know everything.
+//! `{"why":"CALL-ID"}` is answered `{"messages":[…]}`, `{"stats":true}` is answered `{"stats":{…}}`, `{"bans":true}` is
+//! answered `{"bans":[…]}`, `{"pardon":"ADDRESS"}` is answered `{"pardoned":true}` where there was a ban, and anything
+//! else `{"error":"…"}`. The socket is the server's user's own: whoever can open it may know everything.
 
 use crate::core::ServerCore;
-use crate::{Recorded, Stats};
+use crate::{Ban, Recorded, Stats};
 use ringback_net::{Direction, Net};
 use ringback_sansio::Protocol;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the other side may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +33,10 @@ enum Question {
     Why(String),
     /// The counters.
     Stats(bool),
+    /// Who is banned.
+    Bans(bool),
+    /// To end a ban.
+    Pardon(IpAddr),
 }
 
 /// What is answered.
@@ -40,6 +45,8 @@ enum Question {
 enum Reply {
     Messages(Vec<Line>),
     Stats(Stats),
+    Bans(Vec<Ban>),
+    Pardoned(bool),
     Error(String),
 }
 
@@ -90,7 +97,7 @@ pub fn why(socket: &Path, call_id: &str) -> io::Result<Vec<Recorded>> {
     match ask(socket, &Question::Why(call_id.to_owned()))? {
         Reply::Messages(lines) => Ok(lines.into_iter().map(Recorded::from).collect()),
         Reply::Error(problem) => Err(io::Error::other(problem)),
-        Reply::Stats(_) => Err(unexpected()),
+        _ => Err(unexpected()),
     }
 }
 
@@ -102,7 +109,31 @@ pub fn stats(socket: &Path) -> io::Result<Stats> {
     match ask(socket, &Question::Stats(true))? {
         Reply::Stats(stats) => Ok(stats),
         Reply::Error(problem) => Err(io::Error::other(problem)),
-        Reply::Messages(_) => Err(unexpected()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Asks the server behind `socket` who is banned.
+///
+/// # Errors
+/// When there is no server, or it does not answer.
+pub fn bans(socket: &Path) -> io::Result<Vec<Ban>> {
+    match ask(socket, &Question::Bans(true))? {
+        Reply::Bans(bans) => Ok(bans),
+        Reply::Error(problem) => Err(io::Error::other(problem)),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Ends the ban of an address, or of its IPv6 network; says whether there was one.
+///
+/// # Errors
+/// When there is no server, or it does not answer.
+pub fn pardon(socket: &Path, source: IpAddr) -> io::Result<bool> {
+    match ask(socket, &Question::Pardon(source))? {
+        Reply::Pardoned(was_banned) => Ok(was_banned),
+        Reply::Error(problem) => Err(io::Error::other(problem)),
+        _ => Err(unexpected()),
     }
 }
 
@@ -195,7 +226,13 @@ fn serve(stream: UnixStream, core: &ServerCore, net: &Net<ServerCore>) -> io::Re
         let reply = match serde_json::from_str(&line) {
             Ok(Question::Why(call)) => Reply::Messages(core.why(&call).into_iter().map(Line::from).collect()),
             Ok(Question::Stats(_)) => Reply::Stats(core.stats().with_net(net)),
-            Err(error) => Reply::Error(format!("ask {{\"why\":\"CALL-ID\"}} or {{\"stats\":true}}: {error}")),
+            Ok(Question::Bans(_)) => Reply::Bans(core.authority.guard.bans(Instant::now())),
+            Ok(Question::Pardon(source)) => {
+                Reply::Pardoned(core.authority.guard.pardon(Instant::now(), source))
+            }
+            Err(error) => Reply::Error(format!(
+                "ask {{\"why\":\"CALL-ID\"}}, {{\"stats\":true}}, {{\"bans\":true}} or {{\"pardon\":\"ADDRESS\"}}: {error}"
+            )),
         };
         (&stream).write_all(format!("{}\n", serde_json::to_string(&reply)?).as_bytes())?;
         line.clear();

@@ -59,7 +59,7 @@ impl ServerCore {
         flow: &Flow,
         request: &Request,
     ) -> Option<ResponseBuilder> {
-        let user = match self.authority.prove(now, request, Place::Server) {
+        let user = match self.authority.prove(now, request, Place::Server, flow.peer.ip()) {
             Proof::Of(user) => user,
             Proof::Missing(challenges) => {
                 let reply = request.reply(Place::Server.status(), Some(&node.tag()));
@@ -69,6 +69,10 @@ impl ServerCore {
             }
             Proof::Wrong => return Some(request.reply(StatusCode::FORBIDDEN, Some(&node.tag()))),
         };
+        if user.as_ref().is_some_and(|user| !self.authority.guard.user_may_send(now, user)) {
+            let reply = request.reply(StatusCode::SERVICE_UNAVAILABLE, Some(&node.tag()));
+            return Some(reply.header(HeaderId::RETRY_AFTER, 1u32));
+        }
         let busy = request
             .reply(StatusCode::SERVICE_UNAVAILABLE, Some(&node.tag()))
             .header(HeaderId::RETRY_AFTER, 10u32);

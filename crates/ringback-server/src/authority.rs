@@ -1,10 +1,13 @@
 //! Who is asked for a password, and whether it was right.
 
+use crate::guard::Guard;
 use crate::users::Users;
-use ringback_auth::{Algorithm, Authenticator, Place, Rejection, Verdict};
+use ringback_auth::{Algorithm, Authenticator, Credentials, Ha1, Place, Rejection, Verdict};
 use ringback_message::{HeaderId, Request};
 use ringback_net::OsEntropy;
 use ringback_sansio::{Entropy as _, Epoch};
+use std::cell::RefCell;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -13,6 +16,7 @@ pub(crate) struct Authority {
     /// Whether nobody is asked.
     pub(crate) open: bool,
     pub(crate) users: Users,
+    pub(crate) guard: Guard,
     epoch: Epoch,
     inner: Mutex<(Authenticator, OsEntropy)>,
 }
@@ -29,26 +33,42 @@ pub(crate) enum Proof {
 
 impl Authority {
     /// `digest` is what challenges offer, best first.
-    pub(crate) fn new(realm: &str, digest: &[Algorithm], open: bool, users: Users, epoch: Epoch) -> Self {
+    pub(crate) fn new(
+        realm: &str,
+        digest: &[Algorithm],
+        open: bool,
+        users: Users,
+        guard: Guard,
+        epoch: Epoch,
+    ) -> Self {
         let mut entropy = OsEntropy::new();
         let mut secret = [0; 32];
         entropy.fill(&mut secret);
         let mut authenticator = Authenticator::new(realm, secret);
         authenticator.algorithms(digest);
         let inner = Mutex::new((authenticator, entropy));
-        Self { open, users, epoch, inner }
+        Self { open, users, guard, epoch, inner }
     }
 
-    /// Judges the credentials of a request.
-    pub(crate) fn prove(&self, now: Instant, request: &Request, place: Place) -> Proof {
+    /// Judges the credentials of a request that came from `peer`.
+    pub(crate) fn prove(&self, now: Instant, request: &Request, place: Place, peer: IpAddr) -> Proof {
         if self.open {
             return Proof::Of(None);
         }
         let unix = self.epoch.unix(now);
         let (authenticator, entropy) = &mut *self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let stale = match authenticator.authenticate(unix, request, place, &self.users) {
-            Verdict::Accepted { user } => return Proof::Of(Some(user)),
-            Verdict::Rejected(Rejection::Password | Rejection::Uri) => return Proof::Wrong,
+        let asked = Asked { authority: self, now, peer, user: RefCell::default() };
+        let stale = match authenticator.authenticate(unix, request, place, &asked) {
+            Verdict::Accepted { user } => {
+                self.guard.proved(now, peer, &user);
+                return Proof::Of(Some(user));
+            }
+            Verdict::Rejected(Rejection::Password) => {
+                let user = asked.user.into_inner();
+                self.guard.failed(now, peer, &user, self.users.has(&user));
+                return Proof::Wrong;
+            }
+            Verdict::Rejected(Rejection::Uri) => return Proof::Wrong,
             Verdict::Stale => true,
             // Nothing that can be judged is as good as nothing.
             _ => false,
@@ -57,5 +77,23 @@ impl Authority {
         Proof::Missing(
             challenges.iter().map(|challenge| (place.challenge_field(), challenge.to_string())).collect(),
         )
+    }
+}
+
+/// The users as one source sees them: a password that the guard does not want looked at is one of nobody.
+struct Asked<'a> {
+    authority: &'a Authority,
+    now: Instant,
+    peer: IpAddr,
+    /// Who it says that it is.
+    user: RefCell<String>,
+}
+
+impl Credentials for Asked<'_> {
+    fn ha1(&self, user: &str, realm: &str, algorithm: Algorithm) -> Option<Ha1> {
+        user.clone_into(&mut self.user.borrow_mut());
+        let Authority { guard, users, .. } = self.authority;
+        let ha1 = users.ha1(user, realm, algorithm);
+        if guard.may_try(self.now, self.peer, user) { ha1 } else { None }
     }
 }

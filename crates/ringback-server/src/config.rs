@@ -4,6 +4,8 @@ mod trace;
 
 pub use trace::{TraceConfig, TraceTo};
 
+use crate::guard::GuardConfig;
+use crate::limits::Limits;
 use crate::users::ALGORITHMS;
 use ringback_auth::Algorithm;
 use ringback_net::{Advertise, Listen, Protocol, Tap, TlsVerify};
@@ -84,6 +86,8 @@ pub struct ServerConfig {
     pub history: HistoryLimits,
     /// Where messages are told of.
     pub trace: TraceConfig,
+    /// Who is listened to.
+    pub guard: GuardConfig,
     /// Who sees all traffic.
     #[serde(skip)]
     pub tap: Option<Arc<dyn Tap>>,
@@ -120,34 +124,6 @@ pub enum Storage {
 impl Default for Storage {
     fn default() -> Self {
         Self::Directory("ringback-data".into())
-    }
-}
-
-/// How much is held at once. Beyond it new work is refused with 503; what is alive is never evicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Transactions of each side.
-    pub transactions: usize,
-    /// Bindings of all users.
-    pub bindings: usize,
-    /// Bindings of one user.
-    pub contacts_per_user: usize,
-    /// Connections.
-    pub streams: usize,
-    /// Connections from one address.
-    pub streams_per_source: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            transactions: 400_000,
-            bindings: 1_000_000,
-            contacts_per_user: 10,
-            streams: 20_000,
-            streams_per_source: 2_000,
-        }
     }
 }
 
@@ -320,6 +296,8 @@ impl ServerConfig {
         if self.limits.transactions == 0 || self.limits.bindings == 0 || self.limits.contacts_per_user == 0 {
             return fail("limits of 0 would refuse everything; leave a limit out for its default".into());
         }
+        self.limits.message.check().map_err(ConfigError::new)?;
+        self.guard.check()?;
         Ok(())
     }
 
@@ -441,12 +419,13 @@ mod tests {
              digest = ['SHA-256', 'md5']\n\
              users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\nserve_stale = 0\nenum_domain = 'e164.arpa'\nname_servers = ['127.0.0.1:53']\n[hosts]\n'a.example' = ['192.0.2.1']\n\
              [tls]\ncert = 'c'\nkey = 'k'\nclient_ca = 'a'\nverify = 'mutual'\n[users]\nalice = 'x'\n\
-             [limits]\nbindings = 5\n[registrations]\nmax_expires = 7200\n[history]\nmessages = 0",
+             [limits]\nbindings = 5\nmessage = { fields = 40 }\n[registrations]\nmax_expires = 7200\n[history]\nmessages = 0",
         )
         .unwrap();
         assert_eq!(config.storage, Storage::Ephemeral);
         assert_eq!(config.digest(), [Algorithm::Sha256, Algorithm::Md5]);
         assert_eq!((config.limits.bindings, config.registrations.max_expires), (5, 7_200));
+        assert_eq!((config.limits.message.fields, config.limits.message.elements), (40, 64));
         assert_eq!((config.tls.verify, config.hosts.len()), (TlsVerify::Mutual, 1));
         assert!(!format!("{config:?}").contains('x'), "passwords do not show");
     }
@@ -475,6 +454,12 @@ mod tests {
             ("dscp = 64", "dscp must be from 0 to 63"),
             ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),
             ("[limits]\nbindings = -1", "line 2: "),
+            ("guard.trusted = ['10.0.0.0/33']", "line 1: `10.0.0.0/33` is no network"),
+            ("guard.burst = 0", "guard.burst must be at least 1"),
+            ("guard.scanners = ['a']", "`a` is too short"),
+            ("limits.message.fields = 3", "limits.message.fields is 3; at least 16"),
+            ("limits.message.uri_bytes = 9000", "at most 8192 is possible"),
+            ("limits.message.header_bytes = 70000", "line 1: "),
         ] {
             let error = ServerConfig::from_toml(text).unwrap_err().to_string();
             assert!(error.contains(said) && !error.contains('\n'), "{text}: {error}");

@@ -192,6 +192,8 @@ impl ServerCore {
         stats.bindings = self.locations.len();
         stats.dropped.extend(self.traced.iter().flat_map(|counts| counts.read()));
         let by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
+        let guarded = self.authority.guard.counters();
+        stats.dropped.extend(guarded.into_iter().map(|(reason, count)| (reason.to_owned(), count)));
         stats.dropped.extend(by_rule.iter().map(|(rule, count)| (format!("malformed_{rule}"), *count)));
         stats
     }
@@ -201,6 +203,9 @@ impl Core for ServerCore {
     type Tag = Tag;
 
     fn received(&self, now: Instant, flow: Flow, message: Message, out: &mut Out) {
+        if self.authority.guard.admit(now, flow.peer.ip(), &message).is_err() {
+            return;
+        }
         let index = self.index(call_id(&message));
         self.with_shard(now, index, out, |node| {
             if message.is_request() {

@@ -50,7 +50,9 @@ mod core;
 pub mod doctor;
 mod due;
 mod enumeration;
+mod guard;
 mod history;
+mod limits;
 mod locations;
 mod metrics;
 mod outside;
@@ -65,9 +67,11 @@ mod users;
 mod writer;
 
 pub use config::{
-    ConfigError, HistoryLimits, Limits, Registrations, ServerConfig, Storage, TlsConfig, TraceConfig, TraceTo,
+    ConfigError, HistoryLimits, Registrations, ServerConfig, Storage, TlsConfig, TraceConfig, TraceTo,
 };
+pub use guard::{Ban, GuardConfig};
 pub use history::Recorded;
+pub use limits::{Limits, MessageLimits};
 pub use metrics::Stats;
 pub use ringback_net::TlsVerify;
 pub use server::{Server, StartError};

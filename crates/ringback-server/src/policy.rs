@@ -28,6 +28,8 @@ enum Refused {
     Challenged(Vec<(HeaderId, String)>),
     /// The password is wrong, or another user's.
     Forbidden,
+    /// He sends too much.
+    TooMany,
 }
 
 impl From<Refused> for Decision {
@@ -35,6 +37,10 @@ impl From<Refused> for Decision {
         match refused {
             Refused::Challenged(challenges) => Self::Reject(Place::Proxy.status(), challenges),
             Refused::Forbidden => Self::reject(StatusCode::FORBIDDEN),
+            Refused::TooMany => {
+                let later = vec![(HeaderId::RETRY_AFTER, "1".to_owned())];
+                Self::Reject(StatusCode::SERVICE_UNAVAILABLE, later)
+            }
         }
     }
 }
@@ -52,7 +58,7 @@ impl RoutePolicy for Policy<'_> {
             Some(uri) if hop.own_uri && (uri.user().is_none() || *request.method() == Method::REGISTER) => {
                 Decision::Local
             }
-            Some(uri) if hop.own_uri => self.inward(now, request, uri, is_asked),
+            Some(uri) if hop.own_uri => self.inward(now, request, uri, &hop, is_asked),
             Some(_) => self.outward(now, request, &hop),
             // A telephone number, and no gateway to send it to.
             None => self.number(now, request, is_asked),
@@ -62,8 +68,15 @@ impl RoutePolicy for Policy<'_> {
 
 impl Policy<'_> {
     /// To a user of ours.
-    fn inward(&self, now: Instant, request: &Request, uri: &SipUri<'_>, is_asked: bool) -> Decision {
-        let sender = match self.sender(now, request) {
+    fn inward(
+        &self,
+        now: Instant,
+        request: &Request,
+        uri: &SipUri<'_>,
+        hop: &Hop<'_>,
+        is_asked: bool,
+    ) -> Decision {
+        let sender = match self.sender(now, request, hop) {
             _ if !is_asked => Sender::Stranger,
             Ok(sender) => sender,
             Err(refusal) => return refusal.into(),
@@ -126,7 +139,7 @@ impl Policy<'_> {
 
     /// To another domain, or to an address.
     fn outward(&self, now: Instant, request: &Request, hop: &Hop<'_>) -> Decision {
-        match self.sender(now, request) {
+        match self.sender(now, request, hop) {
             Ok(Sender::Ours) if !self.0.authority.open || hop.flow.peer.ip().is_loopback() => Decision::Relay,
             Ok(_) => Decision::reject(StatusCode::FORBIDDEN),
             Err(refusal) => refusal.into(),
@@ -134,13 +147,20 @@ impl Policy<'_> {
     }
 
     /// Who sends it; a refusal when it says that it is from a user of ours and does not prove it.
-    fn sender(&self, now: Instant, request: &Request) -> Result<Sender, Refused> {
+    fn sender(&self, now: Instant, request: &Request, hop: &Hop<'_>) -> Result<Sender, Refused> {
         let from = request.first::<header::From<'_>>().and_then(Result::ok);
         let from = from.as_ref().and_then(|from| from.uri.as_sip()).filter(|uri| self.0.ownership.is_me(uri));
         let Some(from) = from else { return Ok(Sender::Stranger) };
-        match self.0.authority.prove(now, request, Place::Proxy) {
+        let authority = &self.0.authority;
+        match authority.prove(now, request, Place::Proxy, hop.flow.peer.ip()) {
             Proof::Of(None) => Ok(Sender::Ours),
-            Proof::Of(Some(user)) if Aor::of(from).is_some_and(|aor| aor.is_of(&user)) => Ok(Sender::Ours),
+            Proof::Of(Some(user)) if Aor::of(from).is_some_and(|aor| aor.is_of(&user)) => {
+                if authority.guard.user_may_send(now, &user) {
+                    Ok(Sender::Ours)
+                } else {
+                    Err(Refused::TooMany)
+                }
+            }
             Proof::Missing(challenges) => Err(Refused::Challenged(challenges)),
             Proof::Of(Some(_)) | Proof::Wrong => Err(Refused::Forbidden),
         }

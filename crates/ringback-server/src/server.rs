@@ -4,6 +4,7 @@ use crate::admin::{self, Admin};
 use crate::authority::Authority;
 use crate::config::{ConfigError, ServerConfig, Storage};
 use crate::core::ServerCore;
+use crate::guard::Guard;
 use crate::history::Recorded;
 use crate::locations::Locations;
 use crate::metrics::Stats;
@@ -14,9 +15,9 @@ use crate::tls;
 use crate::trace::{self, Trace};
 use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
-use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, Sockets, Tap, epoch};
+use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Sockets, Tap, epoch};
 use ringback_registrar::{NotOurselves, RegistrarConfig};
-use ringback_sansio::{Epoch, Map};
+use ringback_sansio::{Entropy as _, Epoch, Map};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -137,7 +138,8 @@ impl Server {
         if let Some(store) = &store {
             restore(store, &locations, epoch)?;
         }
-        let authority = Authority::new(&realm, &config.digest(), config.no_auth, users, epoch);
+        let guard = Guard::new(config.guard.clone(), OsEntropy::new().next_u64());
+        let authority = Authority::new(&realm, &config.digest(), config.no_auth, users, guard, epoch);
         let (jobs, waiting) = store.as_ref().map(|_| writer::queue()).unzip();
         let traced = trace.as_ref().map(|trace| trace.counts.clone());
         let core =
@@ -234,6 +236,7 @@ fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
     let mut net = NetConfig::new(config.listen());
     let processors = thread::available_parallelism().map_or(1, usize::from);
     net.workers = config.workers.unwrap_or(processors);
+    net.transport.framing = config.limits.message.framing();
     net.transport.max_streams = config.limits.streams;
     net.transport.max_streams_per_source = config.limits.streams_per_source;
     net.tap.clone_from(&config.tap);

@@ -44,6 +44,11 @@ impl Users {
         self.fixed.get(name).cloned().or_else(|| self.stored().get(name).cloned())
     }
 
+    /// Whether there is a user of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fixed.contains_key(name) || self.stored().contains_key(name)
+    }
+
     /// Whether there is a user with this user part, as it is written in a URI of `domain`.
     pub(crate) fn knows(&self, user_part: &str, domain: &str) -> bool {
         let octets = unescape(user_part);

@@ -9,7 +9,7 @@ use ringback_net::OsEntropy;
 use ringback_sansio::{Entropy as _, Protocol};
 use ringback_server::{Server, ServerConfig, Storage};
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -81,8 +81,13 @@ impl Phone {
     }
 
     pub fn at(peer: SocketAddr, protocol: Protocol, name: &str, password: &str) -> Self {
+        Self::from(peer.ip(), peer, protocol, name, password)
+    }
+
+    /// One that sends datagrams from this address.
+    pub fn from(own: IpAddr, peer: SocketAddr, protocol: Protocol, name: &str, password: &str) -> Self {
         let (line, own) = if protocol == Protocol::Udp {
-            let socket = UdpSocket::bind((peer.ip(), 0)).unwrap();
+            let socket = UdpSocket::bind((own, 0)).unwrap();
             socket.set_read_timeout(Some(PATIENCE)).unwrap();
             socket.connect(peer).unwrap();
             let own = socket.local_addr().unwrap();
