@@ -50,6 +50,10 @@ pub(crate) enum Command {
     Why(Why),
     /// Prints what a running server has done, holds and has dropped
     Stats(Stats),
+    /// Tells which route of a configuration a request would take and why, without sending anything
+    Explain(Explain),
+    /// Reads a configuration and says what is wrong with it
+    Check(Check),
     /// Lists who a running server has banned, or ends a ban
     Bans(Bans),
     /// Draws the calls of a capture
@@ -404,6 +408,36 @@ pub(crate) struct Stats {
     /// Prints one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Options of `ringback explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Who sends it
+    #[arg(long, value_name = "URI")]
+    pub(crate) from: String,
+    /// Whom it is for: the Request-URI
+    #[arg(long, value_name = "URI")]
+    pub(crate) to: String,
+    /// What it is
+    #[arg(long, value_name = "METHOD", default_value = "INVITE")]
+    pub(crate) method: String,
+    /// The address that it comes from
+    #[arg(long, value_name = "ADDRESS", default_value = "192.0.2.1")]
+    pub(crate) source: std::net::IpAddr,
+    /// A header field that it has; may be given several times
+    #[arg(long, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+}
+
+/// Options of `ringback check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration
+    pub(crate) config: PathBuf,
 }
 
 /// Options of `ringback bans`.

@@ -4,6 +4,7 @@ mod args;
 mod bans;
 mod demo;
 mod doctor;
+mod explain;
 mod lint;
 mod load;
 mod out;
@@ -64,6 +65,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Why(args) => why::why(args).await,
         Command::Stats(args) => stats::stats(args).await,
         Command::Bans(args) => bans::bans(args).await,
+        Command::Explain(args) => explain::explain(&args),
+        Command::Check(args) => explain::check(&args),
         Command::Trace(args) => trace::trace(&args),
         Command::Load(args) => load::load(args).await,
         Command::Lint(args) => return Ok(lint::lint(&args)),

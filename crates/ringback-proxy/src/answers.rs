@@ -119,6 +119,8 @@ impl Proxy {
             // §16.7 step 5: nobody else is to be asked.
             context.stop();
             self.cancel_pending(now, transactions, key, None);
+        } else if status.class() < 5 && status != StatusCode::REQUEST_TIMEOUT {
+            context.later.retain(|branch| !branch.is_spare);
         }
         self.settle(now, transactions, key);
     }

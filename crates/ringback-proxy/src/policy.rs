@@ -68,11 +68,14 @@ pub struct Branch {
     pub flow: Option<Flow>,
     /// Preference, 0 to 1000.
     pub q: u16,
+    /// Whether it only stands in for those before it: it is tried when they could not be reached or were in trouble (408,
+    /// 5xx), and not when they refused the request.
+    pub is_spare: bool,
 }
 
 impl Branch {
     /// A target that is reached where its URI leads.
     pub fn to(uri: UriBuf) -> Self {
-        Self { uri, route: Vec::new(), flow: None, q: 1000 }
+        Self { uri, route: Vec::new(), flow: None, q: 1000, is_spare: false }
     }
 }

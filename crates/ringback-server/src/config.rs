@@ -6,6 +6,7 @@ pub use trace::{TraceConfig, TraceTo};
 
 use crate::guard::GuardConfig;
 use crate::limits::Limits;
+use crate::routes::{RouteConfig, Routes};
 use crate::users::ALGORITHMS;
 use ringback_auth::Algorithm;
 use ringback_net::{Advertise, Listen, Protocol, Tap, TlsVerify};
@@ -88,6 +89,8 @@ pub struct ServerConfig {
     pub trace: TraceConfig,
     /// Who is listened to.
     pub guard: GuardConfig,
+    /// Where requests go that do not go the usual way; the first that is for a request counts.
+    pub routes: Vec<RouteConfig>,
     /// Who sees all traffic.
     #[serde(skip)]
     pub tap: Option<Arc<dyn Tap>>,
@@ -298,6 +301,7 @@ impl ServerConfig {
         }
         self.limits.message.check().map_err(ConfigError::new)?;
         self.guard.check()?;
+        Routes::new(&self.routes)?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The server as the driver sees it: messages and time in, sends out.
 
 use crate::authority::Authority;
-use crate::config::ServerConfig;
+use crate::config::{ConfigError, ServerConfig};
 use crate::due::Due;
 use crate::enumeration::{Lookup, Step};
 use crate::history::{Entry, Recorded, Ring};
@@ -9,6 +9,7 @@ use crate::locations::{Locations, PARTS};
 use crate::metrics::Stats;
 use crate::policy::Policy;
 use crate::reach::Reach;
+use crate::routes::Routes;
 use crate::shard::{Node, SHARDS, Shard, call_id};
 use crate::trace;
 use crate::writer::Jobs;
@@ -36,6 +37,7 @@ pub(crate) struct ServerCore {
     pub(crate) locations: Locations,
     pub(crate) authority: Authority,
     pub(crate) ownership: Ownership,
+    pub(crate) routes: Routes,
     /// Where changes of bindings are written; nowhere when nothing is kept.
     pub(crate) jobs: Option<Jobs>,
     pub(crate) epoch: Epoch,
@@ -56,7 +58,7 @@ impl ServerCore {
         locations: Locations,
         jobs: Option<Jobs>,
         traced: Option<Arc<trace::Counts>>,
-    ) -> Self {
+    ) -> Result<Self, ConfigError> {
         let ownership = reach.ownership();
         // A shard may hold more than its share, for shares are never even.
         let share = |limit: usize| limit.div_ceil(SHARDS).saturating_mul(2).min(limit);
@@ -76,12 +78,13 @@ impl ServerCore {
         let (messages, bytes) =
             (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
         let shard = |_| Shard::new(epoch.at, transactions.clone(), proxy.clone(), Ring::new(messages, bytes));
-        Self {
+        Ok(Self {
             hasher: Hasher::keyed(OsEntropy::new().next_u64()),
             shards: (0..SHARDS).map(shard).collect(),
             locations,
             authority,
             ownership,
+            routes: Routes::new(&config.routes)?,
             jobs,
             epoch,
             reach,
@@ -89,7 +92,7 @@ impl ServerCore {
             traced,
             malformed: AtomicU64::new(0),
             malformed_by_rule: Mutex::default(),
-        }
+        })
     }
 
     fn index(&self, call_id: &[u8]) -> usize {

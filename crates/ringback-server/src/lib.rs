@@ -35,6 +35,9 @@
 //! | to the server itself | REGISTER after the password (401), OPTIONS answered, else 405 | the same |
 //! | to elsewhere | after the password (407) | 403 |
 //!
+//! Before that the routes of the configuration are asked ([`RouteConfig`]): the first that is for a request says where it
+//! goes. It takes a proved user of ours, or a network that the route names.
+//!
 //! "Our user" is whoever names one of our domains in From; a password then also proves that name. ACK, CANCEL and
 //! requests inside a dialog are never asked: a dialog is known by its two ends, who refuse what does not belong to it.
 //! Where nobody is asked for a password, only a caller on this machine reaches elsewhere: an open relay is used by
@@ -58,6 +61,7 @@ mod metrics;
 mod outside;
 mod policy;
 mod reach;
+mod routes;
 mod server;
 mod shard;
 mod store;
@@ -74,5 +78,6 @@ pub use history::Recorded;
 pub use limits::{Limits, MessageLimits};
 pub use metrics::Stats;
 pub use ringback_net::TlsVerify;
+pub use routes::{Explained, RouteConfig, RouteVerdict, explain};
 pub use server::{Server, StartError};
 pub use store::{StoreError, UserStore};

@@ -112,6 +112,7 @@ impl Locations {
             route: binding.path.iter().map(|hop| hop.clone().into()).collect(),
             flow: self.flow(binding),
             q: binding.preference(),
+            is_spare: false,
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::authority::Proof;
 use crate::core::ServerCore;
 use crate::enumeration::{self, NoUri};
+use crate::routes::Facts;
 use ringback_auth::Place;
 use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
@@ -54,19 +55,43 @@ impl RoutePolicy for Policy<'_> {
             return Decision::Relay;
         }
         let is_asked = *request.method() != Method::ACK && !is_in_dialog;
-        match request.uri().ok().as_ref().and_then(|uri| uri.as_sip()) {
-            Some(uri) if hop.own_uri && (uri.user().is_none() || *request.method() == Method::REGISTER) => {
-                Decision::Local
-            }
+        let uri = request.uri().ok();
+        let uri = uri.as_ref().and_then(|uri| uri.as_sip());
+        let is_local = |uri: &SipUri<'_>| uri.user().is_none() || *request.method() == Method::REGISTER;
+        if hop.own_uri && uri.is_some_and(is_local) {
+            return Decision::Local;
+        }
+        if is_asked && let Some(decision) = self.by_route(now, request, &hop) {
+            return decision;
+        }
+        let uri = request.uri().ok();
+        match uri.as_ref().and_then(|uri| uri.as_sip()) {
             Some(uri) if hop.own_uri => self.inward(now, request, uri, &hop, is_asked),
             Some(_) => self.outward(now, request, &hop),
             // A telephone number, and no gateway to send it to.
-            None => self.number(now, request, is_asked),
+            None => self.number(now, request, &hop, is_asked),
         }
     }
 }
 
 impl Policy<'_> {
+    /// As a route of the configuration says, where one is for the request.
+    fn by_route(&self, now: Instant, request: &mut Request, hop: &Hop<'_>) -> Option<Decision> {
+        if self.0.routes.is_empty() {
+            return None;
+        }
+        let facts = Facts::of(request, hop.flow.peer.ip());
+        let route = self.0.routes.find(&facts)?;
+        if let (None, false) = (route.refuses(), route.is_by_source()) {
+            match self.outward(now, request, hop) {
+                Decision::Relay => {}
+                refused => return Some(refused),
+            }
+        }
+        let user = facts.user;
+        Some(route.apply(request, &user))
+    }
+
     /// To a user of ours.
     fn inward(
         &self,
@@ -101,14 +126,16 @@ impl Policy<'_> {
     }
 
     /// To a telephone number, for our own users alone: where it leads to is elsewhere.
-    fn number(&self, now: Instant, request: &Request, is_asked: bool) -> Decision {
+    fn number(&self, now: Instant, request: &Request, hop: &Hop<'_>, is_asked: bool) -> Decision {
         let uri = request.uri().ok().map(|uri| uri.to_owned());
         let Some(number) = self.looked_up(uri.as_ref()).filter(|_| is_asked) else {
             return Decision::reject(StatusCode::NOT_FOUND);
         };
-        match self.sender(now, request) {
-            Ok(Sender::Ours) => Decision::Later(number),
-            Ok(Sender::Stranger) => Decision::reject(StatusCode::NOT_FOUND),
+        match self.sender(now, request, hop) {
+            Ok(Sender::Ours) if !self.0.authority.open || hop.flow.peer.ip().is_loopback() => {
+                Decision::Later(number)
+            }
+            Ok(_) => Decision::reject(StatusCode::NOT_FOUND),
             Err(refusal) => refusal.into(),
         }
     }

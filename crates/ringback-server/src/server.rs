@@ -143,7 +143,7 @@ impl Server {
         let (jobs, waiting) = store.as_ref().map(|_| writer::queue()).unzip();
         let traced = trace.as_ref().map(|trace| trace.counts.clone());
         let core =
-            Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone(), traced));
+            Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone(), traced)?);
         let net = Arc::new(sockets.start(core.clone())?);
         let mut server = Self { net, core, realm, domains, admin: None, jobs, writer: None, trace };
         if let (Some(store), Some(waiting)) = (store, waiting) {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use ringback_message::{HeaderId, Method, Request, StatusCode};
+use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
 use ringback_net::Direction;
 use ringback_sansio::Protocol;
 use support::{Phone, call, config, start};
@@ -356,4 +356,58 @@ fn limits_refuse_new_work_and_leave_what_is_alive() {
     // Both new ones are refused when the REGISTER before is in the same shard.
     let mut later = std::iter::repeat_with(|| alice.response(&Method::INVITE).status());
     assert_eq!(later.find(|status| *status != StatusCode::SERVICE_UNAVAILABLE), Some(StatusCode::OK));
+}
+
+#[test]
+fn numbers_go_to_the_gateway_that_works_and_only_for_users() {
+    let gateways = ["127.0.0.1:0"; 2].map(|any| std::net::UdpSocket::bind(any).unwrap());
+    let addresses = gateways.each_ref().map(|gateway| gateway.local_addr().unwrap());
+    let mut config = config();
+    let route = ringback_server::RouteConfig {
+        user: Some("^00[1-9]".into()),
+        to: addresses.map(|address| format!("sip:{address}")).to_vec(),
+        strip: 2,
+        prefix: "+".into(),
+        ..Default::default()
+    };
+    config.routes = vec![route];
+    let server = start(config);
+    let answer = |gateway: &std::net::UdpSocket, status| {
+        gateway.set_read_timeout(Some(support::PATIENCE)).unwrap();
+        let mut buffer = vec![0; 65_536];
+        let (length, peer) = gateway.recv_from(&mut buffer).unwrap();
+        let request = Request::try_from(Message::parse(buffer[..length].to_vec()).unwrap()).unwrap();
+        let response = request.reply(status, Some("gw")).build().unwrap();
+        gateway.send_to(&response.render(), peer).unwrap();
+        request
+    };
+    let uri = |gateway: usize| format!("sip:+3312345@{}", addresses[gateway]);
+
+    let mut stranger = Phone::udp(&server, "mallory", "x");
+    stranger.domain = "example.org".into();
+    let call = stranger.invite("sip:003312345@example.com");
+    assert_eq!(stranger.transact(call).0.status(), StatusCode::FORBIDDEN, "no toll fraud");
+
+    let mut alice = Phone::udp(&server, "alice", "a");
+    let calls = std::thread::spawn(move || {
+        ["a", "b"].map(|_| {
+            let call = alice.invite("sip:003312345@example.com");
+            alice.transact(call).0.status()
+        })
+    });
+    // One that is in trouble is passed over, one that refuses has decided.
+    assert_eq!(answer(&gateways[0], StatusCode::SERVICE_UNAVAILABLE).uri_bytes(), uri(0).as_bytes());
+    let request = loop {
+        let request = answer(&gateways[1], StatusCode::BUSY_HERE);
+        if request.is(&Method::INVITE) {
+            break request;
+        }
+    };
+    assert_eq!(request.uri_bytes(), uri(1).as_bytes());
+    loop {
+        if answer(&gateways[0], StatusCode::NOT_FOUND).is(&Method::INVITE) {
+            break;
+        }
+    }
+    assert_eq!(calls.join().unwrap(), [StatusCode::BUSY_HERE, StatusCode::NOT_FOUND]);
 }

@@ -89,7 +89,7 @@ impl GuardConfig {
 }
 
 /// Reads networks; an address alone is a network of one.
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+pub(crate) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     let network = |text: &String| match text.parse::<IpAddr>() {
         Ok(ip) => Ok(IpNet::from(ip)),

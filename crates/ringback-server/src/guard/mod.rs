@@ -10,6 +10,7 @@ mod config;
 mod rate;
 
 pub use config::GuardConfig;
+pub(crate) use config::networks;
 
 use rate::{Allowance, Used};
 use ringback_message::header::UserAgent;

@@ -1,3 +1,5 @@
+//! Sources and users under the guard, without a network.
+
 use super::*;
 
 const PHONE: &str = "192.0.2.7";

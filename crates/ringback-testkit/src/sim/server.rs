@@ -131,6 +131,7 @@ impl RoutePolicy for Policy {
             route: binding.path.iter().map(|hop| Bytes::from(hop.clone())).collect(),
             flow: None,
             q: binding.preference(),
+            is_spare: false,
         });
         Decision::Forward(branches.collect())
     }
