@@ -104,7 +104,8 @@ pub(crate) fn respond<E>(now: Instant, node: &mut Node, key: ServerKey, response
     }
 }
 
-fn options(request: &Request, tag: &str) -> ResponseBuilder {
+/// The answer to OPTIONS, which tells what can be sent to us.
+pub(crate) fn options(request: &Request, tag: &str) -> ResponseBuilder {
     let required = request.all::<Require<'_>>().flatten();
     let unknown: Vec<&str> =
         required.map(|tag| tag.token()).filter(|tag| !tag.is_empty() && *tag != "path").collect();

@@ -11,6 +11,7 @@ use crate::policy::Policy;
 use crate::reach::Reach;
 use crate::routes::Routes;
 use crate::shard::{Node, SHARDS, Shard, call_id};
+use crate::stateless;
 use crate::trace;
 use crate::writer::Jobs;
 use ringback_message::{Message, ParseError};
@@ -210,6 +211,18 @@ impl Core for ServerCore {
             return;
         }
         let index = self.index(call_id(&message));
+        let message = match stateless::answer(message, &flow, &self.ownership, &self.hasher) {
+            Ok((request, to, bytes)) => {
+                let mut node = self.shards[index].lock();
+                node.stats.requests_received += 1;
+                node.stats.count_sent(&bytes);
+                node.ring.push(now, Direction::In, Target::Flow(flow), request.as_received());
+                node.ring.push(now, Direction::Out, to, &bytes);
+                drop(node);
+                return out.send(None, to, bytes);
+            }
+            Err(message) => message,
+        };
         self.with_shard(now, index, out, |node| {
             if message.is_request() {
                 node.stats.requests_received += 1;

@@ -64,6 +64,7 @@ mod reach;
 mod routes;
 mod server;
 mod shard;
+mod stateless;
 mod store;
 mod tls;
 mod trace;

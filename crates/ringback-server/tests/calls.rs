@@ -411,3 +411,27 @@ fn numbers_go_to_the_gateway_that_works_and_only_for_users() {
     }
     assert_eq!(calls.join().unwrap(), [StatusCode::BUSY_HERE, StatusCode::NOT_FOUND]);
 }
+
+#[test]
+fn options_for_the_server_are_answered_alike_each_time_and_leave_nothing_behind() {
+    let server = start(config());
+    for protocol in [Protocol::Udp, Protocol::Tcp] {
+        let mut alice = Phone::new(&server, protocol, "alice", "a");
+        let before = server.stats().transactions;
+        let asked = alice.request(Method::OPTIONS, "sip:example.com", "sip:example.com").build().unwrap();
+        alice.send(&asked);
+        let first = alice.response(&Method::OPTIONS);
+        assert_eq!(first.status(), StatusCode::OK);
+        assert!(first.values(HeaderId::ALLOW).next().is_some());
+        assert!(first.require::<ringback_message::header::To>().unwrap().tag().is_some());
+        alice.send(&asked);
+        assert_eq!(alice.response(&Method::OPTIONS).render(), first.render(), "repeated over {protocol}");
+        assert_eq!(server.stats().transactions, before);
+        // What wants a closer look takes the usual way.
+        let asked = alice.request(Method::OPTIONS, "sip:example.com", "sip:example.com");
+        let asked = asked.header(HeaderId::REQUIRE, "nothing-known").build().unwrap();
+        alice.send(&asked);
+        assert_eq!(alice.response(&Method::OPTIONS).status(), StatusCode::BAD_EXTENSION);
+    }
+    assert_eq!((server.stats().requests_received, server.stats().responses_sent[1]), (6, 4));
+}

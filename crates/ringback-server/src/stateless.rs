@@ -1,0 +1,68 @@
+//! OPTIONS for the server itself, answered without a transaction (RFC 3261 §8.2.7).
+//!
+//! The answer depends on nothing but the request, so a request that is repeated is answered again with the same words, and
+//! nothing has to be remembered for the half minute that a transaction over UDP lives. Pings come in floods.
+
+use crate::answer::options;
+use bytes::Bytes;
+use ringback_message::header::{MaxForwards, To, Via};
+use ringback_message::{HeaderId, Message, Method, Request, Response, Uri};
+use ringback_net::{Flow, Target};
+use ringback_proxy::Ownership;
+use ringback_sansio::Hasher;
+use ringback_transport::via::response_target;
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+
+/// Gives back what has to be looked at more closely: what is no OPTIONS, not for us, on its way through others, inside a
+/// dialog, or wants what not everybody has.
+#[expect(clippy::result_large_err, reason = "the message goes on, and is boxed nowhere")]
+pub(crate) fn answer(
+    message: Message,
+    flow: &Flow,
+    ownership: &Ownership,
+    hasher: &Hasher,
+) -> Result<(Request, Target, Bytes), Message> {
+    // Told from the first octets, for everything else comes by here as well.
+    if !message.as_received().starts_with(b"OPTIONS ") {
+        return Err(message);
+    }
+    let request = Request::try_from(message)?;
+    let answered = is_plain(&request, ownership).then(|| {
+        let via = request.first::<Via<'_>>()?.ok()?;
+        let to = response_target(flow, &via)?;
+        let response: Response = options(&request, &tag(&request, hasher)).build().ok()?;
+        Some((to, response.render()))
+    });
+    match answered.flatten() {
+        Some((to, bytes)) => Ok((request, to, bytes)),
+        None => Err(request.into()),
+    }
+}
+
+fn is_plain(request: &Request, ownership: &Ownership) -> bool {
+    const CLOSER: [HeaderId; 5] = [
+        HeaderId::ROUTE,
+        HeaderId::REQUIRE,
+        HeaderId::PROXY_REQUIRE,
+        HeaderId::MAX_BREADTH,
+        HeaderId::PROXY_AUTHORIZATION,
+    ];
+    *request.method() == Method::OPTIONS
+        && !CLOSER.into_iter().any(|id| request.has(id))
+        && matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.user().is_none() && ownership.is_me(&uri))
+        && matches!(request.first::<MaxForwards>(), None | Some(Ok(_)))
+        // Loops come back with a Via more.
+        && request.all::<Via<'_>>().nth(1).is_none()
+        && matches!(request.first::<To<'_>>(), Some(Ok(to)) if to.tag().is_none())
+}
+
+/// The tag of To: the same for the same request, and for nobody to foretell.
+fn tag(request: &Request, hasher: &Hasher) -> String {
+    let mut state = hasher.build_hasher();
+    for field in request.fields() {
+        if matches!(field.id, HeaderId::CALL_ID | HeaderId::FROM | HeaderId::CSEQ | HeaderId::VIA) {
+            field.value.hash(&mut state);
+        }
+    }
+    format!("{:016x}", state.finish())
+}
