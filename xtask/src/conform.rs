@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     }
     print!("{}", report(&tests));
     println!();
-    let mut judge = cargo(["run", "--quiet", "--package", "ringback-testkit", "--bin", "conform", "--"]);
+    let mut judge = cargo(["run", "--quiet", "--bin", "conform", "--"]);
     match collection() {
         Some(folder) => judge.arg(folder),
         None => {

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 
 /// Runs every input of `fuzz/corpus/` through its target on stable Rust.
 pub(crate) fn replay() -> Outcome {
-    show(&mut cargo(["test", "--package", "ringback-testkit", "--test", "corpus"]))
+    show(&mut cargo(["test", "--workspace", "--test", "corpus"]))
 }
 
 fn fuzz(target: &str, seconds: u64) -> Outcome {

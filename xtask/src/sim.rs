@@ -19,18 +19,10 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
 
 /// Runs the seeds `from..from + seeds` with a build of the given profile.
 pub(crate) fn simulate(seeds: u64, from: u64, profile: &str) -> Outcome {
-    show(
-        cargo([
-            "run",
-            "--quiet",
-            "--profile",
-            profile,
-            "--package",
-            "ringback-testkit",
-            "--bin",
-            "sim",
-            "--",
-        ])
-        .args(["--seeds", &seeds.to_string(), "--from", &from.to_string()]),
-    )
+    show(cargo(["run", "--quiet", "--profile", profile, "--bin", "sim", "--"]).args([
+        "--seeds",
+        &seeds.to_string(),
+        "--from",
+        &from.to_string(),
+    ]))
 }

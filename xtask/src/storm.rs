@@ -21,10 +21,11 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     storm(seconds, seed)
 }
 
-/// Storms for so many seconds, after a storm to warm up.
+/// Storms for so many seconds, after a storm to warm up. It is built of all packages' features, as the tests are, so that
+/// nothing is compiled a second time for fewer.
 pub(crate) fn storm(seconds: u64, seed: u64) -> Outcome {
     show(
-        cargo(["test", "--package", "ringback-cli", "--test", "storm", "--", "--ignored", "--nocapture"])
+        cargo(["test", "--workspace", "--test", "storm", "--", "--ignored", "--nocapture"])
             .env("RINGBACK_STORM_SECONDS", seconds.to_string())
             .env("RINGBACK_STORM_SEED", seed.to_string()),
     )

@@ -222,21 +222,22 @@ async fn serve<C: Core>(
     let reason = {
         let mut write = pin!(write(&shared, flow, sink, waiting, &queued));
         let mut read = pin!(read(&shared, flow, source));
-        let reason = tokio::select! {
-            reason = &mut read => reason,
+        let (reason, is_writing) = tokio::select! {
+            reason = &mut read => (reason, true),
             written = &mut write => match written {
                 // By us, after it was silent for too long or spoke nonsense.
-                Written::All => CloseReason::TimedOut,
-                Written::Late => CloseReason::SlowReader,
+                Written::All => (CloseReason::TimedOut, false),
+                Written::Late => (CloseReason::SlowReader, false),
                 // What it said before it broke the connection says why.
                 Written::Broken => {
-                    tokio::time::timeout(LAST_WORD, read).await.unwrap_or(CloseReason::Reset)
+                    let said = tokio::time::timeout(LAST_WORD, read).await;
+                    (said.unwrap_or(CloseReason::Reset), false)
                 }
             },
-            () = kill.notified() => CloseReason::SlowReader,
+            () = kill.notified() => (CloseReason::SlowReader, true),
         };
         close(&shared, flow.id, reason);
-        if reason == CloseReason::Closed {
+        if is_writing && reason == CloseReason::Closed {
             // The peer said all it had to say, and may still want to hear the answers that are queued.
             let _ = tokio::time::timeout(LINGER, write).await;
         }

@@ -187,7 +187,7 @@ pub(crate) fn binary(given: Option<String>) -> Outcome<PathBuf> {
             Err(Failure::Usage(format!("{} is no file", path.display())))
         };
     }
-    crate::process::run(&mut crate::process::cargo(["build", "--package", "ringback-cli"]))?;
+    crate::process::run(&mut crate::process::cargo(["build", "--bin", "ringback"]))?;
     let metadata = crate::process::output(&mut crate::process::cargo([
         "metadata",
         "--format-version",

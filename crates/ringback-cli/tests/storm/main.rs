@@ -62,6 +62,7 @@ fn calls_go_through_a_storm_and_memory_comes_back() {
     for reason in REASONS {
         assert!(stats["dropped"][reason].as_u64() > Some(0), "{reason} is not counted");
     }
+    assert_eq!(stage.panics(), Vec::<String>::new());
     assert!(after * 100 <= before * (100 + GROWTH), "memory grew from {before} to {after} KiB");
 }
 

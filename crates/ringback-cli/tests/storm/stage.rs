@@ -44,7 +44,7 @@ impl Stage {
             ["udp", "tcp", "tls", "ws", "wss"].map(|protocol| format!("{protocol}:127.0.0.1:0")).into();
         let mut args = vec!["serve", "--config", &config, "--data", &data, "--domain", "example.com"];
         args.extend(listen.iter().flat_map(|listen| ["--listen", listen.as_str()]));
-        let mut serve = Running::start(&args);
+        let mut serve = Running::logged(&args, &folder.path("log"));
         serve.wait_for("ready");
         let address = |protocol: &str| {
             let begin = format!("listening {protocol}:");
@@ -59,6 +59,12 @@ impl Stage {
         let goal = Goal { addresses: Kind::ALL.map(|kind| address(kind.name())), tls: Arc::new(tls) };
         let answerers = ["udp", "tcp"].map(|protocol| answering(protocol, &addresses[0]));
         Self { folder, serve, addresses, goal, _answerers: answerers }
+    }
+
+    /// What panicked: a task that does takes down nothing but its connection, and would go unseen.
+    pub(crate) fn panics(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path("log")).unwrap();
+        log.lines().filter(|line| line.contains("panicked at")).map(str::to_owned).collect()
     }
 
     /// Begins to make calls over both transports, for so many seconds.

@@ -66,7 +66,17 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = ringback(args).stdout(Stdio::piped()).spawn().expect("the program starts");
+        Self::of(&mut ringback(args))
+    }
+
+    /// Starts it with its log in a file.
+    pub(crate) fn logged(args: &[&str], log: &str) -> Self {
+        let log = std::fs::File::create(log).expect("the log can be written");
+        Self::of(ringback(args).stderr(log))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("it was asked for"));
         Self { child, lines, seen: String::new() }
     }
