@@ -69,7 +69,7 @@ impl ServerCore {
             }
             Proof::Wrong => return Some(request.reply(StatusCode::FORBIDDEN, Some(&node.tag()))),
         };
-        if user.as_ref().is_some_and(|user| !self.authority.guard.user_may_send(now, user)) {
+        if user.as_ref().is_some_and(|user| !self.authority.guard.user_may_send(now, flow.peer.ip(), user)) {
             let reply = request.reply(StatusCode::SERVICE_UNAVAILABLE, Some(&node.tag()));
             return Some(reply.header(HeaderId::RETRY_AFTER, 1u32));
         }

@@ -182,7 +182,7 @@ impl Policy<'_> {
         match authority.prove(now, request, Place::Proxy, hop.flow.peer.ip()) {
             Proof::Of(None) => Ok(Sender::Ours),
             Proof::Of(Some(user)) if Aor::of(from).is_some_and(|aor| aor.is_of(&user)) => {
-                if authority.guard.user_may_send(now, &user) {
+                if authority.guard.user_may_send(now, hop.flow.peer.ip(), &user) {
                     Ok(Sender::Ours)
                 } else {
                     Err(Refused::TooMany)

@@ -246,8 +246,11 @@ impl Guard {
     }
 
     /// Whether one more request of a user, who proved to be himself, goes on.
-    pub(crate) fn user_may_send(&self, now: Instant, user: &str) -> bool {
+    pub(crate) fn user_may_send(&self, now: Instant, peer: IpAddr, user: &str) -> bool {
         let Some(allowance) = self.user_requests else { return true };
+        if self.is_trusted(peer.to_canonical()) {
+            return true;
+        }
         let mut accounts = self.accounts();
         match accounts.get_mut(user) {
             Some(account) => account.requests.take(now, allowance),

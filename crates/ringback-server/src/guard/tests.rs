@@ -139,7 +139,12 @@ fn networks_are_trusted_or_blocked() {
 #[test]
 fn a_user_sends_so_much_and_no_more() {
     let mut world = World::new(|config| (config.user_requests_per_second, config.user_burst) = (2, 10));
-    let sent = |world: &World, user| (0..99).filter(|_| world.guard.user_may_send(world.now, user)).count();
+    let sent_from = |world: &World, from: &str, user| {
+        let peer = from.parse().unwrap();
+        (0..99).filter(|_| world.guard.user_may_send(world.now, peer, user)).count()
+    };
+    let sent = |world: &World, user| sent_from(world, PHONE, user);
+    assert_eq!(sent_from(&world, "127.0.0.1", "alice"), 99, "this machine is trusted");
     assert_eq!((sent(&world, "alice"), sent(&world, "bob")), (10, 10));
     world.wait(3);
     assert_eq!(sent(&world, "alice"), 6);
