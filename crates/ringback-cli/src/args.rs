@@ -379,12 +379,8 @@ pub(crate) struct Demo {
 pub(crate) struct Why {
     /// The Call-ID, or the beginning of one; without it the recent calls are listed
     pub(crate) call_id: Option<String>,
-    /// The folder of the server
-    #[arg(long, value_name = "DIR", default_value = "ringback-data")]
-    pub(crate) data: PathBuf,
-    /// The admin socket of the server, where it is not in its folder
-    #[arg(long, value_name = "SOCKET")]
-    pub(crate) admin: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: RunningServer,
     /// Shows the messages in full under the ladder
     #[arg(long)]
     pub(crate) messages: bool,
@@ -396,15 +392,29 @@ pub(crate) struct Why {
     pub(crate) json: bool,
 }
 
-/// Options of `ringback stats`.
+/// Where a running server is asked.
 #[derive(Debug, Args)]
-pub(crate) struct Stats {
+pub(crate) struct RunningServer {
     /// The folder of the server
     #[arg(long, value_name = "DIR", default_value = "ringback-data")]
     pub(crate) data: PathBuf,
     /// The admin socket of the server, where it is not in its folder
     #[arg(long, value_name = "SOCKET")]
     pub(crate) admin: Option<PathBuf>,
+}
+
+impl RunningServer {
+    /// Its admin socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.admin.clone().unwrap_or_else(|| self.data.join("admin.sock"))
+    }
+}
+
+/// Options of `ringback stats`.
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    #[command(flatten)]
+    pub(crate) server: RunningServer,
     /// Prints one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -446,12 +456,8 @@ pub(crate) struct Bans {
     /// Ends the ban of this address
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) pardon: Option<std::net::IpAddr>,
-    /// The folder of the server
-    #[arg(long, value_name = "DIR", default_value = "ringback-data")]
-    pub(crate) data: PathBuf,
-    /// The admin socket of the server, where it is not in its folder
-    #[arg(long, value_name = "SOCKET")]
-    pub(crate) admin: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: RunningServer,
     /// Prints one JSON array
     #[arg(long)]
     pub(crate) json: bool,

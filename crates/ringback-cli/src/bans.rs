@@ -7,7 +7,7 @@ use ringback_server::{Ban, admin};
 
 /// Asks a running server who is banned, or ends a ban.
 pub(crate) async fn bans(args: args::Bans) -> Result<(), Failure> {
-    let socket = args.admin.clone().unwrap_or_else(|| args.data.join("admin.sock"));
+    let socket = args.server.socket();
     let asked = socket.clone();
     let answer = tokio::task::spawn_blocking(move || match args.pardon {
         Some(source) => admin::pardon(&asked, source).map(Answer::Pardoned),

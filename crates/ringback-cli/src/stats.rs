@@ -7,7 +7,7 @@ use ringback_server::{Stats, admin};
 
 /// Asks a running server for its counters.
 pub(crate) async fn stats(args: args::Stats) -> Result<(), Failure> {
-    let socket = args.admin.clone().unwrap_or_else(|| args.data.join("admin.sock"));
+    let socket = args.server.socket();
     let asked = socket.clone();
     let stats = match tokio::task::spawn_blocking(move || admin::stats(&asked)).await {
         Ok(Ok(stats)) => stats,

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Asks a running server what it remembers of a call, and draws it.
 pub(crate) async fn why(args: args::Why) -> Result<(), Failure> {
-    let socket = args.admin.clone().unwrap_or_else(|| args.data.join("admin.sock"));
+    let socket = args.server.socket();
     let call_id = args.call_id.clone().unwrap_or_default();
     let asked = socket.clone();
     let answer = tokio::task::spawn_blocking(move || admin::why(&asked, &call_id)).await;
