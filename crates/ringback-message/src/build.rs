@@ -5,7 +5,9 @@ use crate::header::Header;
 use crate::lex::{trim_end, trim_start};
 use crate::limits::{MAX_FIELDS, MAX_HEADER_BYTES};
 use crate::message::{Field, Message, Request, Response, Source, Span, StartLine};
+use crate::output::unfold;
 use crate::scan::{count_breaks, count_controls, space_or_control};
+use crate::write::{Answer, status_line};
 use crate::{HeaderId, InvalidValue, Method, Output, StatusCode};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -45,6 +47,8 @@ struct Builder {
     /// How many line breaks there should be among the written bytes: two characters for each.
     breaks: usize,
     fault: Option<InvalidValue>,
+    /// One bit for each field whose value holds what was read from a message, folds perhaps.
+    unfolding: [u64; MAX_FIELDS / 64],
 }
 
 /// Most header sections are shorter.
@@ -55,25 +59,37 @@ impl Builder {
     fn new(write: impl Fn(&mut Output<'_>)) -> Box<Self> {
         let nothing = Span::new(Source::Received, 0, 0);
         let start = StartLine::Response { status: StatusCode::OK, reason: nothing, line: nothing };
-        let (room, fields, body) = (vec![0; USUAL], SmallVec::new(), Bytes::new());
-        let mut builder = Box::new(Self { start, room, length: 0, fields, body, breaks: 2, fault: None });
+        let (fields, body, unfolding) = (SmallVec::new(), Bytes::new(), [0; MAX_FIELDS / 64]);
+        // Allocators are slower to find zeroed room.
+        let mut room = Vec::with_capacity(USUAL);
+        room.resize(USUAL, b' ');
+        let mut builder =
+            Box::new(Self { start, room, length: 0, fields, body, breaks: 2, fault: None, unfolding });
         builder.write(write);
         builder
     }
 
-    /// Appends what `write` writes, and says what it says.
+    /// Appends what `write` writes, and says what it says; and whether folds may be in it.
     #[inline(always)]
-    fn write<R>(&mut self, write: impl Fn(&mut Output<'_>) -> R) -> R {
-        loop {
-            let mut out = Output::new(&mut self.room, self.length);
-            let said = write(&mut out);
-            let end = out.at();
-            if end <= self.room.len() {
-                self.length = end;
-                return said;
-            }
-            self.room.resize(2 * end, 0);
+    fn write<R>(&mut self, write: impl Fn(&mut Output<'_>) -> R) -> (R, bool) {
+        let mut out = Output::new(&mut self.room, self.length);
+        let said = write(&mut out);
+        let (end, unfolds) = (out.at(), out.unfolds());
+        if end > self.room.len() {
+            self.write_again(end, &|out| {
+                write(out);
+            });
         }
+        self.length = end;
+        (said, unfolds)
+    }
+
+    /// Makes room, and writes what had too little of it.
+    #[cold]
+    #[inline(never)]
+    fn write_again(&mut self, end: usize, write: &dyn Fn(&mut Output<'_>)) {
+        self.room.resize(2 * end, b' ');
+        write(&mut Output::new(&mut self.room, self.length));
     }
 
     fn head(&self) -> &[u8] {
@@ -100,7 +116,7 @@ impl Builder {
     #[inline(always)]
     fn line(&mut self, id: HeaderId, begin: impl Fn(&mut Output<'_>), value: impl Value) {
         let line = self.length;
-        let (start, end) = self.write(|out| {
+        let ((start, end), unfolds) = self.write(|out| {
             begin(out);
             let start = out.at();
             value.write(out);
@@ -111,15 +127,15 @@ impl Builder {
         let written = trim_start(self.room.get(start..end).unwrap_or_default());
         let value = end - written.len();
         self.breaks += 2;
+        if unfolds && let Some(bits) = self.unfolding.get_mut(self.fields.len() / 64) {
+            *bits |= 1 << (self.fields.len() % 64);
+        }
         self.field([line, start - 2, value, value + trim_end(written).len(), end + 2], id);
     }
 
     fn field(&mut self, places: [usize; 5], id: HeaderId) {
-        if places[4] > MAX_HEADER_BYTES || self.fields.len() == MAX_FIELDS {
-            self.fault.get_or_insert(InvalidValue::TooLong);
-        } else {
-            self.fields.push(Field::new(Source::Received, places, id));
-        }
+        // Too many of them, or too far behind, are found out in the end.
+        self.fields.push(Field::new(Source::Received, places, id));
     }
 
     /// Copies every row of a field as it stands, folding and spelling of the name included.
@@ -145,6 +161,18 @@ impl Builder {
         self.body = body;
     }
 
+    /// Makes spaces of the folds in values that were read from messages.
+    #[cold]
+    fn unfold(&mut self) {
+        for (index, field) in self.fields.iter().enumerate() {
+            let unfolds = self.unfolding.get(index / 64).is_some_and(|bits| bits >> (index % 64) & 1 == 1);
+            let value = usize::from(field.name)..usize::from(field.end).saturating_sub("\r\n".len());
+            if unfolds && let Some(value) = self.room.get_mut(value) {
+                unfold(value);
+            }
+        }
+    }
+
     fn build(mut self: Box<Self>) -> Result<Message, InvalidValue> {
         let length = self.body.len();
         self.header(HeaderId::CONTENT_LENGTH, length);
@@ -152,20 +180,37 @@ impl Builder {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let breaks = self.breaks + 2;
-        let head = self.head();
-        // Rule 84: a value that holds a line break or NUL is found by their number.
-        if count_controls(head) != breaks && count_breaks(head) != breaks {
-            return Err(InvalidValue::ControlCharacter);
-        }
-        if head.len() > MAX_HEADER_BYTES {
+        if self.length > MAX_HEADER_BYTES || self.fields.len() > MAX_FIELDS {
             return Err(InvalidValue::TooLong);
         }
+        let breaks = self.breaks + 2;
+        // Rule 84: a value that holds a line break or NUL is found by their number.
+        if count_controls(self.head()) != breaks {
+            self.unfold();
+            if count_breaks(self.head()) != breaks {
+                return Err(InvalidValue::ControlCharacter);
+            }
+        }
+        let head = self.head();
         // Room for just that, so that it becomes `Bytes` as it is.
         let mut bytes = Vec::with_capacity(head.len() + length);
         bytes.extend_from_slice(head);
         bytes.extend_from_slice(&self.body);
         Ok(Message::written(Bytes::from(bytes), self.start, self.fields, self.body))
+    }
+}
+
+impl Answer for Builder {
+    fn add(&mut self, id: HeaderId, value: &[u8]) {
+        self.header(id, value);
+    }
+
+    fn take(&mut self, from: &Message, id: HeaderId) {
+        self.copy(from, id);
+    }
+
+    fn fail(&mut self, fault: InvalidValue) {
+        self.fault.get_or_insert(fault);
     }
 }
 
@@ -276,36 +321,8 @@ impl Request {
 
     /// As [`reply`](Self::reply), with a reason phrase of one's own.
     pub fn reply_with(&self, status: StatusCode, reason: &str, to_tag: Option<&str>) -> ResponseBuilder {
-        let mut builder = status_line(status, reason);
-        builder.copy(self, HeaderId::VIA);
-        builder.copy(self, HeaderId::FROM);
-        match to_tag {
-            Some(tag)
-                if !self
-                    .first::<crate::header::To<'_>>()
-                    .is_some_and(|to| to.is_ok_and(|to| to.params.has("tag"))) =>
-            {
-                if let Some(to) = self.values(HeaderId::TO).next() {
-                    // Folds were read, and NUL can stand in a quoted display name; neither may be written.
-                    let mut tagged: Vec<u8> = to
-                        .iter()
-                        .map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte })
-                        .collect();
-                    tagged.extend_from_slice(b";tag=");
-                    tagged.extend_from_slice(tag.as_bytes());
-                    builder.header(HeaderId::TO, tagged);
-                    if !crate::lex::is_token(tag.as_bytes()) {
-                        builder.fault.get_or_insert(InvalidValue::Malformed("tag"));
-                    }
-                }
-            }
-            _ => builder.copy(self, HeaderId::TO),
-        }
-        builder.copy(self, HeaderId::CALL_ID);
-        builder.copy(self, HeaderId::CSEQ);
-        if status == StatusCode::TRYING {
-            builder.copy(self, HeaderId::TIMESTAMP);
-        }
+        let mut builder = begin_response(status, reason);
+        self.answer(&mut *builder, status, to_tag);
         ResponseBuilder(builder)
     }
 }
@@ -314,18 +331,12 @@ impl Response {
     /// Starts a response that answers no request at hand, with the reason phrase of its status: for relays and tests.
     /// What answers a request is made by [`Request::reply`].
     pub fn builder(status: StatusCode) -> ResponseBuilder {
-        ResponseBuilder(status_line(status, status.reason()))
+        ResponseBuilder(begin_response(status, status.reason()))
     }
 }
 
-fn status_line(status: StatusCode, reason: &str) -> Box<Builder> {
-    let mut builder = Builder::new(|out| {
-        out.extend_from_slice(b"SIP/2.0 ");
-        out.push_number(status.as_u16().into());
-        out.push(b' ');
-        out.extend_from_slice(reason.as_bytes());
-        out.extend_from_slice(b"\r\n");
-    });
+fn begin_response(status: StatusCode, reason: &str) -> Box<Builder> {
+    let mut builder = Builder::new(status_line(status, reason));
     let start = "SIP/2.0 200 ".len();
     let reason = Span::new(Source::Received, start, (start + reason.len()).min(MAX_HEADER_BYTES));
     let line = Span::new(Source::Received, 0, builder.length.min(MAX_HEADER_BYTES));

@@ -292,17 +292,17 @@ impl Message {
                 out.extend_from_slice(name.as_bytes());
                 out.extend_from_slice(b": ");
                 value.write(out);
-                out.extend_from_slice(b"\r\n");
             },
             |text| {
-                let value = &text[start..text.len() - "\r\n".len()];
+                let value = text.get(start..).unwrap_or_default();
                 check(value)?;
-                self.reserve(text.len())?;
+                self.reserve(text.len() + "\r\n".len())?;
                 self.overlay.extend_from_slice(text);
+                self.overlay.extend_from_slice(b"\r\n");
                 let written = trim_start(value);
                 let at = line + start + value.len() - written.len();
                 let end = at + trim_end(written).len();
-                Ok(Field::new(Source::Overlay, [line, line + name.len(), at, end, line + text.len()], id))
+                Ok(Field::new(Source::Overlay, [line, line + name.len(), at, end, self.overlay.len()], id))
             },
         )
     }

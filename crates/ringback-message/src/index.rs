@@ -15,23 +15,32 @@ pub(crate) struct Start {
     pub(crate) defect: Option<ParseError>,
 }
 
+/// What header fields say about the message as a whole.
+pub(crate) struct Fields {
+    /// Where the body begins.
+    pub(crate) body: usize,
+    /// What is wrong that does not keep the message from being answered.
+    pub(crate) defect: Option<ParseError>,
+    /// How many rows of Content-Length there are, and which one is the last.
+    pub(crate) lengths: (u16, usize),
+}
+
 /// Finds the places in a header section, from its first byte on.
-pub(crate) struct Indexer<'a> {
-    lines: Lines<'a>,
-    limits: &'a Limits,
+pub(crate) struct Indexer {
+    lines: Lines,
     /// Where the next line begins.
     at: usize,
 }
 
-impl<'a> Indexer<'a> {
+impl Indexer {
     /// Reads the start line of a message that fills `buf`.
     ///
     /// # Errors
     /// When it cannot even be told whether this is a request or a response.
     #[inline(always)]
-    pub(crate) fn start(buf: &'a Bytes, limits: &'a Limits) -> Result<(Self, Start), ParseError> {
-        let mut lines = Lines { bytes: buf, controls: Controls::new(buf), stray: None };
-        let (end, at) = lines.next();
+    pub(crate) fn start(buf: &Bytes, limits: &Limits) -> Result<(Self, Start), ParseError> {
+        let mut lines = Lines { controls: Controls::new(buf), stray: None };
+        let (end, at) = lines.next(buf);
         if end == buf.len() {
             return Err(ParseError::new(0, "SIP-message"));
         }
@@ -39,43 +48,51 @@ impl<'a> Indexer<'a> {
             return Err(ParseError::with_status(0, "start line", StatusCode::MESSAGE_TOO_LARGE));
         }
         let start = start_line(buf, end, at, limits)?;
-        Ok((Self { lines, limits, at }, start))
+        Ok((Self { lines, at }, start))
     }
 
-    /// Reads the header fields. Says where the body begins, and what is wrong that does not keep the message from
-    /// being answered.
+    /// Reads the header fields of the same message.
     #[inline(always)]
-    pub(crate) fn fields(mut self, fields: &mut SmallVec<[Field; 32]>) -> (usize, Option<ParseError>) {
-        let bytes = self.lines.bytes;
+    pub(crate) fn fields(
+        mut self,
+        bytes: &[u8],
+        limits: &Limits,
+        fields: &mut SmallVec<[Field; 32]>,
+    ) -> Fields {
         let mut at = self.at;
-        let mut defect = None;
-        let (most, head) = (usize::from(self.limits.fields), usize::from(self.limits.head));
+        let (mut defect, mut lengths) = (None, (0, 0));
+        let (most, head) = (usize::from(limits.fields), usize::from(limits.head));
         let may_be_long = bytes.len() > head;
         loop {
             if at == bytes.len() {
                 defect.get_or_insert(ParseError::new(at, "end of header"));
                 break;
             }
-            let (mut end, mut next) = self.lines.next();
+            let (mut end, mut next) = self.lines.next(bytes);
             if end == at {
                 if next > head {
-                    return (bytes.len(), Some(too_large(at)));
+                    return Fields { body: bytes.len(), defect: Some(too_large(at)), lengths };
                 }
                 at = next;
                 break;
             }
             // Rule 61: a line that begins with white space continues the one before.
             while matches!(bytes.get(next), Some(b' ' | b'\t')) {
-                (end, next) = self.lines.next();
+                (end, next) = self.lines.next(bytes);
             }
             if (may_be_long && next > head) || fields.len() == most {
                 // What follows stays unread: the message is answered by what was found so far.
-                return (bytes.len(), Some(too_large(at)));
+                return Fields { body: bytes.len(), defect: Some(too_large(at)), lengths };
             }
             let Some(rest) = bytes.get(at..) else { break };
             let Some(line) = rest.get(..end - at) else { break };
             match header_line(line, rest.first_chunk(), at, next) {
-                Some(field) => fields.push(field),
+                Some(field) => {
+                    if field.id == HeaderId::CONTENT_LENGTH {
+                        lengths = (lengths.0 + 1, fields.len());
+                    }
+                    fields.push(field);
+                }
                 None => {
                     defect.get_or_insert(ParseError::new(at, "message-header"));
                     fields.push(Field::broken(at, next));
@@ -86,7 +103,7 @@ impl<'a> Indexer<'a> {
         if let Some(stray) = self.lines.stray {
             defect.get_or_insert(ParseError::new(stray, "control character"));
         }
-        (at, defect)
+        Fields { body: at, defect, lengths }
     }
 }
 
@@ -96,34 +113,33 @@ fn too_large(at: usize) -> ParseError {
 }
 
 /// Cuts a header section into lines.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    controls: Controls<'a>,
+struct Lines {
+    controls: Controls,
     /// The first control character that is no line end, no tab and not escaped by a backslash (`quoted-pair`).
     stray: Option<usize>,
 }
 
-impl Lines<'_> {
+impl Lines {
     /// Where the next line ends, and where the one behind it begins.
     #[inline(always)]
-    fn next(&mut self) -> (usize, usize) {
-        while let Some(at) = self.controls.next() {
-            match self.bytes.get(at..) {
+    fn next(&mut self, bytes: &[u8]) -> (usize, usize) {
+        while let Some(at) = self.controls.next(bytes) {
+            match bytes.get(at..) {
                 Some([b'\r', b'\n', ..]) => {
-                    self.controls.pass();
+                    self.controls.pass(bytes);
                     return (at, at + 2);
                 }
                 Some([b'\n', ..]) => return (at, at + 1),
-                _ => self.note(at),
+                _ => self.note(bytes, at),
             }
         }
-        (self.bytes.len(), self.bytes.len())
+        (bytes.len(), bytes.len())
     }
 
     #[cold]
-    fn note(&mut self, at: usize) {
-        let escaped = at > 0 && self.bytes[at - 1] == b'\\';
-        if self.stray.is_none() && !escaped && self.bytes[at] != b'\t' {
+    fn note(&mut self, bytes: &[u8], at: usize) {
+        let escaped = at > 0 && bytes[at - 1] == b'\\';
+        if self.stray.is_none() && !escaped && bytes[at] != b'\t' {
             self.stray = Some(at);
         }
     }

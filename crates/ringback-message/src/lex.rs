@@ -1,7 +1,7 @@
 //! The characters and small pieces of RFC 3261 §25.1, read from a cursor.
 
 use crate::ParseError;
-use crate::scan::ListMarks;
+use crate::scan::{Commas, END, Marks};
 
 const TOKEN: u8 = 1;
 const HOST: u8 = 2;
@@ -75,7 +75,7 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 
 /// Whether all of `text` may stand in a domain name.
 pub(crate) fn is_host(text: &[u8]) -> bool {
-    span(text, HOST) == text.len()
+    crate::scan::are_hostlike(text)
 }
 
 /// How many octets from the start on are of a class.
@@ -162,14 +162,26 @@ pub(crate) fn decimal<T: TryFrom<u64>>(digits: &[u8]) -> Option<T> {
     if digits.is_empty() {
         return None;
     }
-    let mut value = 0u64;
+    if digits.len() > 18 {
+        return long_decimal(digits).and_then(|value| T::try_from(value).ok());
+    }
+    // As many digits as always fit.
+    let mut value = 0;
     for digit in digits {
-        if CLASSES[*digit as usize] & DIGIT == 0 {
-            return None;
-        }
-        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        value = value * 10 + digit_of(*digit)?;
     }
     T::try_from(value).ok()
+}
+
+#[cold]
+fn long_decimal(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(digit_of(*digit)?))
+}
+
+#[inline(always)]
+fn digit_of(octet: u8) -> Option<u64> {
+    let digit = octet.wrapping_sub(b'0');
+    (digit < 10).then_some(u64::from(digit))
 }
 
 /// Reads a value from left to right.
@@ -331,7 +343,7 @@ pub(crate) fn unquote(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
 /// The comma-separated elements of a value; commas inside quotes and angle brackets do not separate.
 #[derive(Clone)]
 pub(crate) struct Elements<'a> {
-    marks: ListMarks<'a>,
+    marks: Marks<'a, Commas>,
     /// Where the next element begins: behind the last comma that was passed. `None` behind the last element.
     start: Option<usize>,
     is_list: bool,
@@ -345,7 +357,8 @@ impl<'a> Elements<'a> {
     /// The elements of a list, or a value that is no list as its only element.
     #[inline]
     pub(crate) fn of(input: &'a [u8], is_list: bool) -> Self {
-        Self { marks: ListMarks::new(input, is_list), start: Some(0), is_list }
+        let marks = if is_list { Marks::new(input, 0) } else { Marks::none(input) };
+        Self { marks, start: Some(0), is_list }
     }
 }
 
@@ -369,7 +382,7 @@ impl<'a> Elements<'a> {
     fn first_of(&mut self, start: usize) -> (usize, &'a [u8]) {
         let input = self.marks.bytes;
         let (mut end, mark) = self.marks.next();
-        if !matches!(mark, None | Some(b',')) {
+        if !matches!(mark, END | b',') {
             end = self.guarded(end);
         }
         self.start = if end < input.len() { Some(end + 1) } else { None };

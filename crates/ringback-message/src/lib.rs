@@ -78,6 +78,7 @@ mod scan;
 mod status;
 mod uri;
 mod validate;
+mod write;
 
 pub use build::{RequestBuilder, ResponseBuilder};
 pub use edit::{List, Value};
@@ -96,3 +97,4 @@ pub use uri::{
     UrnUri, escape_user, unescape,
 };
 pub use validate::Routing;
+pub use write::Fields;

@@ -152,7 +152,7 @@ impl Message {
     fn index(received: Bytes, limits: &Limits) -> Result<Self, ParseError> {
         let (indexer, Start { line, version_ok, defect }) = Indexer::start(&received, limits)?;
         let mut message = Self {
-            received: received.clone(),
+            received,
             overlay: Overlay::default(),
             start: line,
             fields: SmallVec::new(),
@@ -161,10 +161,15 @@ impl Message {
             elements: limits.elements,
             defect,
         };
-        let (body, defect) = indexer.fields(&mut message.fields);
-        message.defect = message.defect.or(defect);
-        message.body = received.slice(body..);
-        match message.content_length() {
+        let found = indexer.fields(&message.received, limits, &mut message.fields);
+        message.defect = message.defect.or(found.defect);
+        message.body = message.received.slice(found.body..);
+        let length = match found.lengths {
+            (0, _) => return Ok(message),
+            (1, at) => message.fields.get(at).map_or(Ok(0), |field| message.length_in(field)).map(Some),
+            _ => message.content_length(),
+        };
+        match length {
             Ok(Some(length)) if length <= message.body.len() => message.body.truncate(length),
             Ok(Some(_)) => {
                 message.defect.get_or_insert(ParseError::new(message.received.len(), "Content-Length"));
@@ -181,13 +186,19 @@ impl Message {
     pub(crate) fn content_length(&self) -> Result<Option<usize>, ParseError> {
         let mut found = None;
         for field in self.fields.iter().filter(|field| field.id == HeaderId::CONTENT_LENGTH) {
-            let length = decimal::<u32>(self.value(field)).map(|length| length as usize);
-            if length.is_none() || (found.is_some() && found != length) {
+            let length = self.length_in(field)?;
+            if found.is_some_and(|found| found != length) {
                 return Err(ParseError::new(field.value.into(), "Content-Length"));
             }
-            found = length;
+            found = Some(length);
         }
         Ok(found)
+    }
+
+    #[inline]
+    fn length_in(&self, field: &Field) -> Result<usize, ParseError> {
+        let length = decimal::<u32>(self.value(field)).map(|length| length as usize);
+        length.ok_or(ParseError::new(field.value.into(), "Content-Length"))
     }
 
     /// The first fault that indexing found, which [`validate`](Self::validate) reports.
@@ -236,6 +247,11 @@ impl Message {
 
     pub(crate) fn line(&self, field: &Field) -> &[u8] {
         &self.source(field.source)[usize::from(field.line)..usize::from(field.end)]
+    }
+
+    /// The rows of a field, each with its name and line end.
+    pub(crate) fn lines_of(&self, id: HeaderId) -> impl Iterator<Item = &[u8]> {
+        self.fields.iter().filter(move |field| field.id == id).map(|field| self.line(field))
     }
 
     pub(crate) fn name(&self, field: &Field) -> &[u8] {
@@ -291,6 +307,11 @@ impl Message {
     /// The first value of a row.
     pub(crate) fn parse_first<'a, H: Header<'a>>(&'a self, field: &Field) -> Result<H, ParseError> {
         let row = self.value(field);
+        if H::IS_LIST
+            && let Some(value) = H::alone(row)
+        {
+            return Ok(value);
+        }
         let (at, value) = Elements::of(row, H::IS_LIST).next().unwrap_or((0, row));
         H::parse(value).map_err(|error| error.shifted(usize::from(field.value) + at))
     }

@@ -11,13 +11,15 @@ pub struct Output<'a> {
     room: &'a mut [u8],
     /// How many bytes were written, room or not.
     at: usize,
+    /// Whether some of them were read from a message, where folds and NUL may be.
+    unfolds: bool,
 }
 
 impl<'a> Output<'a> {
     /// Goes on at place `at` of the room.
     #[inline]
     pub(crate) fn new(room: &'a mut [u8], at: usize) -> Self {
-        Self { room, at }
+        Self { room, at, unfolds: false }
     }
 
     /// Where the next byte goes.
@@ -71,15 +73,37 @@ impl<'a> Output<'a> {
         self.at = end;
     }
 
-    /// Appends what was read from a message: folds and NUL, which may not be written (rule 84), become spaces.
+    /// Appends what was read from a message: folds and NUL, which may not be written (rule 84), become spaces in the
+    /// whole of this value.
+    #[inline]
     pub fn extend_unfolded(&mut self, bytes: &[u8]) {
-        let start = self.at;
         self.extend_from_slice(bytes);
-        if breaks_line(bytes) {
-            let written = self.room.get_mut(start..self.at).unwrap_or_default();
-            for byte in written.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-                *byte = b' ';
-            }
+        self.unfolds = true;
+    }
+
+    /// Forgets what was written before.
+    pub(crate) fn begin_value(&mut self) {
+        self.unfolds = false;
+    }
+
+    /// What was written from a place on, as far as there was room for it.
+    pub(crate) fn written_from(&mut self, start: usize) -> &mut [u8] {
+        let end = self.at.min(self.room.len());
+        self.room.get_mut(start..end).unwrap_or_default()
+    }
+
+    /// Whether folds and NUL among what was written shall become spaces.
+    #[inline]
+    pub(crate) fn unfolds(&self) -> bool {
+        self.unfolds
+    }
+}
+
+/// Makes spaces of CR, LF and NUL.
+pub(crate) fn unfold(text: &mut [u8]) {
+    if breaks_line(text) {
+        for byte in text.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            *byte = b' ';
         }
     }
 }
@@ -91,20 +115,25 @@ impl fmt::Write for Output<'_> {
     }
 }
 
-/// Lends `done` what `write` writes.
+/// Lends `done` the value that `write` writes.
 pub(crate) fn written<R>(write: impl Fn(&mut Output<'_>), done: impl FnOnce(&[u8]) -> R) -> R {
     let mut room = [0; 256];
     let mut out = Output::new(&mut room, 0);
     write(&mut out);
-    let length = out.at;
-    match room.get(..length) {
-        Some(text) => done(text),
+    let (length, unfolds) = (out.at, out.unfolds);
+    let mut longer;
+    let text = match room.get_mut(..length) {
+        Some(text) => text,
         None => {
-            let mut room = vec![0; length];
-            write(&mut Output::new(&mut room, 0));
-            done(&room)
+            longer = vec![0; length];
+            write(&mut Output::new(&mut longer, 0));
+            &mut longer
         }
+    };
+    if unfolds {
+        unfold(text);
     }
+    done(text)
 }
 
 #[cfg(test)]

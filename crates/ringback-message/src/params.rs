@@ -93,25 +93,29 @@ impl<'a> Params<'a> {
 
     /// The first parameter of that name, in any letter case.
     pub fn find(&self, name: &str) -> Option<Param<'a>> {
+        self.find_raw(name.as_bytes()).and_then(Self::named)
+    }
+
+    fn find_raw(&self, name: &[u8]) -> Option<Raw<'a>> {
         let mut cursor = Cursor::new(self.0);
         while cursor.eat_padded(b';') {
             let rest = cursor.rest();
             let Some((own, behind)) = rest.split_at_checked(name.len()) else { break };
-            if own.eq_ignore_ascii_case(name.as_bytes()) {
+            if own.eq_ignore_ascii_case(name) {
                 match behind {
-                    [] | [b';', ..] => return Self::named((own, None)),
+                    [] | [b';', ..] => return Some((own, None)),
                     // The usual spelling; what may stand in a value was checked before.
                     [b'=', value @ ..] if !matches!(value, [b'"' | b' ' | b'\t' | b'\r' | b'\n', ..]) => {
                         let end = param_end(value);
                         if value.get(end) != Some(&b'"') {
-                            return Self::named((own, Some(&value[..end])));
+                            return Some((own, Some(&value[..end])));
                         }
                     }
                     _ => {}
                 }
                 let (own, value) = take_raw(&mut cursor, "generic-param").ok()?;
                 if own.len() == name.len() {
-                    return Self::named((own, value));
+                    return Some((own, value));
                 }
             } else {
                 skip_raw(&mut cursor);
@@ -122,12 +126,12 @@ impl<'a> Params<'a> {
 
     /// The value of that parameter as it stands, when it has one and is a token or host.
     pub fn value(&self, name: &str) -> Option<&'a str> {
-        self.find(name).and_then(|param| std::str::from_utf8(param.value?).ok())
+        self.find_raw(name.as_bytes()).and_then(|(_, value)| std::str::from_utf8(value?).ok())
     }
 
     /// Whether the parameter is there, with or without a value.
     pub fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
+        self.find_raw(name.as_bytes()).is_some()
     }
 
     /// The bytes as they stand, from the first semicolon on.

@@ -2,114 +2,58 @@
 //!
 //! Written with the portable vectors of `wide`, which are SSE2 on x86-64 and NEON on 64-bit ARM, both always there.
 
+mod marks;
+
+pub(crate) use marks::{Brackets, Commas, Dividers, END, Marks};
 use wide::u8x16;
 
 const BLOCK: usize = 64;
 
 /// Steps from one control character to the next: everything below the space, and DEL.
 ///
-/// Line ends are among them, so whoever cuts a header section into lines has checked every octet of it on the way.
-pub(crate) struct Controls<'a> {
-    bytes: &'a [u8],
+/// Line ends are among them, so whoever cuts a header section into lines has checked every octet of it on the way. Each
+/// step is given the same bytes.
+pub(crate) struct Controls {
     /// Where the block begins whose bits are in `found`.
     block: usize,
     /// One bit for each control character of the block that was not yet told.
     found: u64,
 }
 
-impl<'a> Controls<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, block: 0, found: block(bytes, 0, is_control) }
+impl Controls {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self { block: 0, found: block(bytes, 0, is_control) }
     }
 
     /// Passes the next one, which is known.
     #[inline(always)]
-    pub(crate) fn pass(&mut self) {
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
         if self.found == 0 {
-            self.turn();
+            self.turn(bytes);
         }
         self.found &= self.found.wrapping_sub(1);
     }
 
     /// Goes to the next block; says whether there is one.
-    fn turn(&mut self) -> bool {
-        if self.block + BLOCK >= self.bytes.len() {
+    fn turn(&mut self, bytes: &[u8]) -> bool {
+        if self.block + BLOCK >= bytes.len() {
             return false;
         }
         self.block += BLOCK;
-        self.found = block(self.bytes, self.block, is_control);
+        self.found = block(bytes, self.block, is_control);
         true
     }
 
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<usize> {
+    pub(crate) fn next(&mut self, bytes: &[u8]) -> Option<usize> {
         while self.found == 0 {
-            if !self.turn() {
+            if !self.turn(bytes) {
                 return None;
             }
         }
         let at = self.block + self.found.trailing_zeros() as usize;
         self.found &= self.found - 1;
         Some(at)
-    }
-}
-
-/// Steps through a value from one mark to the next: white space, control characters, and `" , / : ; < = > ? @`.
-pub(crate) struct Marks<'a> {
-    pub(crate) bytes: &'a [u8],
-    /// Where the sixteen octets begin whose bits are in `found`.
-    lane: usize,
-    /// One bit for each mark that was not yet told.
-    found: u32,
-    /// What was odd, at any place of the sixteen.
-    odd: u8x16,
-}
-
-/// What [`Marks`] say is at the end of a value.
-pub(crate) const END: u8 = 0;
-
-impl<'a> Marks<'a> {
-    /// Begins at `start`, which is at most the length of the value.
-    #[inline]
-    pub(crate) fn new(bytes: &'a [u8], start: usize) -> Self {
-        let mut marks = Self { bytes, lane: start, found: 0, odd: u8x16::ZERO };
-        marks.look();
-        marks
-    }
-
-    /// The next mark and its place; at the end the length of the value and [`END`], which may also stand before.
-    #[inline]
-    pub(crate) fn next(&mut self) -> (usize, u8) {
-        while self.found == 0 {
-            self.lane += 16;
-            if self.lane >= self.bytes.len() {
-                return (self.bytes.len(), END);
-            }
-            self.look();
-        }
-        let at = self.lane + self.found.trailing_zeros() as usize;
-        self.found &= self.found - 1;
-        (at, self.bytes.get(at).copied().unwrap_or(END))
-    }
-
-    /// Whether an octet was passed that is neither a mark nor a character of tokens (`~` counts as none). Some before
-    /// the beginning may count too.
-    #[inline]
-    pub(crate) fn odd(&self) -> bool {
-        self.odd.to_bitmask() != 0
-    }
-
-    #[inline]
-    fn look(&mut self) {
-        let (octets, before) = sixteen_from(self.bytes, self.lane, b'a');
-        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
-        let with = |bit: u8, octet: u8| (octets | u8x16::splat(bit)).simd_eq(u8x16::splat(octet));
-        let marks = among(octets, 0, 0x21) | among(octets, b':', 7) | is(b'"') | is(b',') | is(b'/');
-        self.found = marks.to_bitmask() >> before;
-        // `[\]^` are `{|}~` with one bit less; what is no ASCII has its highest bit set already.
-        let brackets = among(octets | u8x16::splat(0x20), b'{', 4);
-        let signs = with(1, b')') | with(2, b'&') | is(b'#');
-        self.odd |= octets | brackets | signs | is(0x7f);
     }
 }
 
@@ -179,6 +123,24 @@ pub(crate) fn param_end(text: &[u8]) -> usize {
     text.len()
 }
 
+/// Whether all may stand in a domain name: letters, digits, `-`, `.`, and `_`, which names of containers have.
+#[inline]
+pub(crate) fn are_hostlike(text: &[u8]) -> bool {
+    let like = |octets: u8x16| {
+        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
+        let letters = among(octets | u8x16::splat(0x20), b'a', 26);
+        letters | among(octets, b'0', 10) | among(octets, b'-', 2) | is(b'_')
+    };
+    let Some((first, _)) = text.split_first_chunk::<16>() else {
+        return (!like(sixteen(text, b'a'))).to_bitmask() == 0;
+    };
+    let mut all = like(u8x16::new(*first));
+    for octets in text.as_rchunks::<16>().1 {
+        all &= like(u8x16::new(*octets));
+    }
+    (!all).to_bitmask() == 0
+}
+
 /// Marks each CR, LF and NUL.
 #[inline(always)]
 fn breaks(octets: u8x16) -> u8x16 {
@@ -226,59 +188,6 @@ pub(crate) fn breaks_line(text: &[u8]) -> bool {
     found.to_bitmask() != 0
 }
 
-/// Steps through a list from one comma to the next, and to what commas do not separate within: quotes and angle
-/// brackets.
-#[derive(Clone)]
-pub(crate) struct ListMarks<'a> {
-    pub(crate) bytes: &'a [u8],
-    /// Where the sixteen octets begin whose bits are in `found`.
-    lane: usize,
-    /// One bit for each mark that was not yet told.
-    found: u32,
-}
-
-impl<'a> ListMarks<'a> {
-    /// Looks at nothing where the value is no list.
-    #[inline]
-    pub(crate) fn new(bytes: &'a [u8], is_list: bool) -> Self {
-        let mut marks = Self { bytes, lane: 0, found: 0 };
-        if is_list {
-            marks.look();
-        }
-        marks
-    }
-
-    /// The next mark and its place; at the end the length of the value.
-    #[inline]
-    pub(crate) fn next(&mut self) -> (usize, Option<u8>) {
-        while self.found == 0 {
-            self.lane += 16;
-            if self.lane >= self.bytes.len() {
-                return (self.bytes.len(), None);
-            }
-            self.look();
-        }
-        let at = self.lane + self.found.trailing_zeros() as usize;
-        self.found &= self.found - 1;
-        (at, self.bytes.get(at).copied())
-    }
-
-    /// Leaves out what is before and at a place.
-    pub(crate) fn go_on_behind(&mut self, at: usize) {
-        (self.lane, self.found) = (at + 1, 0);
-        if self.lane < self.bytes.len() {
-            self.look();
-        }
-    }
-
-    #[inline]
-    fn look(&mut self) {
-        let (octets, before) = sixteen_from(self.bytes, self.lane, b' ');
-        let is = |octet: u8| octets.simd_eq(u8x16::splat(octet));
-        self.found = (is(b',') | is(b'"') | is(b'<') | is(b'>')).to_bitmask() >> before;
-    }
-}
-
 /// Marks each octet that divides a URI or breaks it.
 #[inline]
 fn uri_mark(octets: u8x16) -> u8x16 {
@@ -312,18 +221,6 @@ fn sixteen(rest: &[u8], pad: u8) -> u8x16 {
             padded[..rest.len()].copy_from_slice(rest);
             u8x16::new(padded)
         }
-    }
-}
-
-/// The sixteen octets from `start` on, or the last sixteen where fewer are left; says how many of them are before
-/// `start`. Where there are no sixteen at all, `pad` is behind them.
-#[inline(always)]
-fn sixteen_from(bytes: &[u8], start: usize, pad: u8) -> (u8x16, usize) {
-    let rest = bytes.get(start..).unwrap_or_default();
-    match (rest.first_chunk::<16>(), bytes.last_chunk::<16>()) {
-        (Some(octets), _) => (u8x16::new(*octets), 0),
-        (None, Some(octets)) => (u8x16::new(*octets), 16 - rest.len()),
-        (None, None) => (sixteen(rest, pad), 0),
     }
 }
 
@@ -382,9 +279,9 @@ mod tests {
             let slow: Vec<usize> =
                 (0..bytes.len()).filter(|at| bytes[*at] < 0x20 || bytes[*at] == 0x7f).collect();
             let mut controls = Controls::new(&bytes);
-            let found: Vec<usize> = std::iter::from_fn(|| controls.next()).collect();
+            let found: Vec<usize> = std::iter::from_fn(|| controls.next(&bytes)).collect();
             prop_assert_eq!(found, slow);
-            prop_assert_eq!(controls.next(), None);
+            prop_assert_eq!(controls.next(&bytes), None);
         }
 
         #[test]
@@ -404,29 +301,6 @@ mod tests {
             prop_assert!(!breaks_line(bytes));
             let space = bytes.iter().position(|byte| *byte <= b' ' || *byte == 0x7f);
             prop_assert_eq!(space_or_control(bytes), space);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn marks_are_told_in_order_and_what_is_odd_is_noticed(bytes in prop::collection::vec(any::<u8>(), 0..80), start in 0usize..9) {
-            let start = start.min(bytes.len());
-            let is_mark = |octet: u8| octet <= b' ' || b"\",/:;<=>?@".contains(&octet);
-            let is_token = |octet: u8| octet.is_ascii_alphanumeric() || b"-.!%*_+`'".contains(&octet);
-            let slow: Vec<usize> = (start..bytes.len()).filter(|at| is_mark(bytes[*at])).collect();
-            let mut marks = Marks::new(&bytes, start);
-            let mut found = Vec::new();
-            loop {
-                let (at, octet) = marks.next();
-                prop_assert_eq!(octet, bytes.get(at).copied().unwrap_or(END));
-                if at == bytes.len() {
-                    break;
-                }
-                found.push(at);
-            }
-            prop_assert_eq!(found, slow);
-            let odd = |octets: &[u8]| octets.iter().any(|octet| !is_mark(*octet) && !is_token(*octet));
-            prop_assert!(marks.odd() == odd(&bytes[start..]) || marks.odd() == odd(&bytes));
         }
     }
 

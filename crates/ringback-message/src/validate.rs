@@ -1,9 +1,8 @@
 //! Whether a message can be worked on at all, and what tells it apart from others.
 
-use crate::header::{CSeq, CallId, From, Header, MaxForwards, NameAddr, To, Via};
+use crate::header::{CSeq, CallId, Header, MaxForwards, NameAddr, Via};
 use crate::message::{Field, StartLine};
-use crate::{HeaderId, Message, Method, ParseError, StatusCode, Uri, quick};
-use std::ops::Deref;
+use crate::{HeaderId, Message, Method, ParseError, StatusCode, Uri};
 
 /// What places a message in transactions and dialogs, read once.
 #[derive(Clone, Debug)]
@@ -23,7 +22,8 @@ pub struct Routing<'a> {
 }
 
 impl Message {
-    /// Reads what places the message in transactions and dialogs.
+    /// Reads what places the message in transactions and dialogs. Of From and To that is the tag; their URIs are judged by
+    /// whoever reads them (RFC 3261 §16.3).
     ///
     /// # Errors
     /// When the Request-URI is out of its grammar, or one of Via, From, To, Call-ID and CSeq, or one is missing.
@@ -40,22 +40,17 @@ impl Message {
             StartLine::Response { .. } => None,
         };
         let via: Via<'_> = self.parse_needed(found.first[VIA])?;
-        let from_tag = self.tag_of::<From<'_>>(found.first[FROM])?;
-        let to_tag = self.tag_of::<To<'_>>(found.first[TO])?;
+        let from_tag = self.tag_in(found.first[FROM], HeaderId::FROM)?;
+        let to_tag = self.tag_in(found.first[TO], HeaderId::TO)?;
         let CallId(call_id) = self.parse_needed(found.first[CALL_ID])?;
         let cseq = self.parse_needed(found.first[CSEQ])?;
         Ok(Routing { uri, via, call_id, from_tag, to_tag, cseq })
     }
 
-    /// The tag of From or To, which are judged as a whole nevertheless.
-    fn tag_of<'a, H>(&'a self, field: Option<&Field>) -> Result<Option<&'a str>, ParseError>
-    where
-        H: Header<'a> + Deref<Target = NameAddr<'a>>,
-    {
-        match field.and_then(|field| quick::tag(self.value(field))) {
-            Some(tag) => Ok(tag),
-            None => self.parse_needed::<H>(field).map(|address| address.tag()),
-        }
+    /// The tag of From or To.
+    fn tag_in<'a>(&'a self, field: Option<&Field>, id: HeaderId) -> Result<Option<&'a str>, ParseError> {
+        let field = field.ok_or(ParseError::new(0, id.name()))?;
+        NameAddr::tag_in(self.value(field)).map_err(|error| error.shifted(field.value.into()))
     }
 
     fn parse_needed<'a, H: Header<'a>>(&'a self, field: Option<&Field>) -> Result<H, ParseError> {

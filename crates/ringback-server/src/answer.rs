@@ -5,29 +5,18 @@ use crate::core::ServerCore;
 use crate::shard::Node;
 use crate::writer::{Answer, Job};
 use ringback_auth::Place;
-use ringback_message::header::{Allow, Require, Token as _};
+use ringback_message::header::{Require, Token as _};
 use ringback_message::{HeaderId, Method, Request, Response, ResponseBuilder, StatusCode};
 use ringback_sansio::Flow;
 use ringback_transaction::ServerKey;
 use std::time::Instant;
 
 /// What can be sent to us or through us.
-const METHODS: [Method; 14] = [
-    Method::INVITE,
-    Method::ACK,
-    Method::CANCEL,
-    Method::BYE,
-    Method::OPTIONS,
-    Method::REGISTER,
-    Method::MESSAGE,
-    Method::INFO,
-    Method::UPDATE,
-    Method::PRACK,
-    Method::SUBSCRIBE,
-    Method::NOTIFY,
-    Method::REFER,
-    Method::PUBLISH,
-];
+pub(crate) const METHODS: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, INFO, UPDATE, PRACK, SUBSCRIBE, NOTIFY, REFER, PUBLISH";
+
+/// What the answer to OPTIONS tells: what can be sent to us, and what we can do.
+pub(crate) const CAPABILITIES: [(HeaderId, &str); 3] =
+    [(HeaderId::ALLOW, METHODS), (HeaderId::ACCEPT, "application/sdp"), (HeaderId::SUPPORTED, "path")];
 
 impl ServerCore {
     /// Answers a request for the server itself, at once or when the store has written what it changes.
@@ -43,7 +32,10 @@ impl ServerCore {
         let response = match request.method() {
             method if *method == Method::REGISTER => self.register(now, shard, node, key, flow, request),
             method if *method == Method::OPTIONS => Some(options(request, &node.tag())),
-            _ => Some(allowed(request.reply(StatusCode::METHOD_NOT_ALLOWED, Some(&node.tag())))),
+            _ => {
+                let reply = request.reply(StatusCode::METHOD_NOT_ALLOWED, Some(&node.tag()));
+                Some(reply.header(HeaderId::ALLOW, METHODS))
+            }
         };
         if let Some(response) = response {
             respond(now, node, key, response.build());
@@ -104,8 +96,8 @@ pub(crate) fn respond<E>(now: Instant, node: &mut Node, key: ServerKey, response
     }
 }
 
-/// The answer to OPTIONS, which tells what can be sent to us.
-pub(crate) fn options(request: &Request, tag: &str) -> ResponseBuilder {
+/// The answer to OPTIONS.
+fn options(request: &Request, tag: &str) -> ResponseBuilder {
     let required = request.all::<Require<'_>>().flatten();
     let unknown: Vec<&str> =
         required.map(|tag| tag.token()).filter(|tag| !tag.is_empty() && *tag != "path").collect();
@@ -113,11 +105,6 @@ pub(crate) fn options(request: &Request, tag: &str) -> ResponseBuilder {
         let reply = request.reply(StatusCode::BAD_EXTENSION, Some(tag));
         return reply.header(HeaderId::UNSUPPORTED, unknown.join(", "));
     }
-    allowed(request.reply(StatusCode::OK, Some(tag)))
-        .header(HeaderId::ACCEPT, "application/sdp")
-        .header(HeaderId::SUPPORTED, "path")
-}
-
-fn allowed(reply: ResponseBuilder) -> ResponseBuilder {
-    reply.header(HeaderId::ALLOW, Allow::list(&METHODS))
+    let reply = request.reply(StatusCode::OK, Some(tag));
+    CAPABILITIES.into_iter().fold(reply, |reply, (id, value)| reply.header(id, value))
 }

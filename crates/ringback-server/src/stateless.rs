@@ -3,10 +3,10 @@
 //! The answer depends on nothing but the request, so a request that is repeated is answered again with the same words, and
 //! nothing has to be remembered for the half minute that a transaction over UDP lives. Pings come in floods.
 
-use crate::answer::options;
+use crate::answer::CAPABILITIES;
 use bytes::Bytes;
 use ringback_message::header::{MaxForwards, To, Via};
-use ringback_message::{HeaderId, Message, Method, Request, Response, Uri};
+use ringback_message::{HeaderId, Message, Method, Request, StatusCode, Uri};
 use ringback_net::{Flow, Target};
 use ringback_proxy::Ownership;
 use ringback_sansio::Hasher;
@@ -30,8 +30,16 @@ pub(crate) fn answer(
     let answered = is_plain(&request, ownership).then(|| {
         let via = request.first::<Via<'_>>()?.ok()?;
         let to = response_target(flow, &via)?;
-        let response: Response = options(&request, &tag(&request, hasher)).build().ok()?;
-        Some((to, response.render()))
+        let (mut bytes, tag) = (Vec::new(), tag(&request, hasher));
+        let answer = (StatusCode::OK, StatusCode::OK.reason());
+        request
+            .write_reply(&mut bytes, answer, Some(&tag), b"", |fields| {
+                for (id, value) in CAPABILITIES {
+                    fields.header(id, value);
+                }
+            })
+            .ok()?;
+        Some((to, bytes.into()))
     });
     match answered.flatten() {
         Some((to, bytes)) => Ok((request, to, bytes)),

@@ -2,23 +2,20 @@
 
 use bytes::Bytes;
 use ringback_message::header::CSeq;
-use ringback_message::{HeaderId, Message, Method, Request, RequestBuilder, Response};
+use ringback_message::{HeaderId, Message, Method, Request, Response};
 
 /// The ACK to a failure (RFC 3261 §17.1.1.3): Request-URI, topmost Via, Route, From, Call-ID and the number of
 /// CSeq as in the INVITE, To as in the response. `None` when the header would be too long.
 pub(crate) fn ack(invite: &Bytes, response: &Response) -> Option<Bytes> {
-    let invite = read(invite)?;
-    let ack = like(&invite, Method::ACK)?.copy(response, HeaderId::TO);
-    ack.build().ok().map(|ack| ack.render())
+    like(&read(invite)?, Method::ACK, response, None)
 }
 
 /// The CANCEL of an INVITE (RFC 3261 §9.1): as the ACK, but To as in the INVITE. A `reason` that cannot be a
 /// header value is left out.
 pub(crate) fn cancel(invite: &Bytes, reason: Option<&str>) -> Option<Bytes> {
     let invite = read(invite)?;
-    let plain = like(&invite, Method::CANCEL)?.copy(&invite, HeaderId::TO);
-    let told = reason.and_then(|reason| plain.clone().header(HeaderId::REASON, reason).build().ok());
-    told.or_else(|| plain.build().ok()).map(|cancel| cancel.render())
+    let told = reason.and_then(|reason| like(&invite, Method::CANCEL, &invite, Some(reason)));
+    told.or_else(|| like(&invite, Method::CANCEL, &invite, None))
 }
 
 /// What is kept is the rendered request; it is read again only for the rare ones that need it.
@@ -26,17 +23,25 @@ fn read(kept: &Bytes) -> Option<Request> {
     Message::parse(kept.clone()).ok()?.try_into().ok()
 }
 
-fn like(invite: &Request, method: Method) -> Option<RequestBuilder> {
+/// A request like the INVITE, with the To of another message.
+fn like(invite: &Request, method: Method, to: &Message, reason: Option<&str>) -> Option<Bytes> {
     let via = invite.values(HeaderId::VIA).next()?;
     let number = invite.require::<CSeq>().ok()?.number;
-    let builder = Request::builder(method.clone(), invite.uri_bytes())
-        .header(HeaderId::VIA, via)
-        .header(HeaderId::MAX_FORWARDS, 70u8)
-        .copy(invite, HeaderId::ROUTE)
-        .copy(invite, HeaderId::FROM)
-        .copy(invite, HeaderId::CALL_ID)
-        .header(HeaderId::CSEQ, CSeq { number, method });
-    Some(builder)
+    let mut bytes = Vec::new();
+    let written = Request::write(&mut bytes, &method, invite.uri_bytes(), b"", |fields| {
+        fields
+            .header(HeaderId::VIA, via)
+            .header(HeaderId::MAX_FORWARDS, 70u8)
+            .copy(invite, HeaderId::ROUTE)
+            .copy(invite, HeaderId::FROM)
+            .copy(invite, HeaderId::CALL_ID)
+            .with(CSeq { number, method: method.clone() })
+            .copy(to, HeaderId::TO);
+        if let Some(reason) = reason {
+            fields.header(HeaderId::REASON, reason);
+        }
+    });
+    written.ok().map(|()| bytes.into())
 }
 
 #[cfg(test)]

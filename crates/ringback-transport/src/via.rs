@@ -132,8 +132,9 @@ fn refusal(flow: &Flow, message: Message, error: ParseError) -> Option<(Target, 
     } else {
         error.status.reason().to_owned()
     };
-    let reply = request.reply_with(error.status, &reason, Some("malformed")).build().ok()?;
-    Some((target, reply.render()))
+    let mut bytes = Vec::new();
+    request.write_reply(&mut bytes, (error.status, &reason), Some("malformed"), b"", |_| {}).ok()?;
+    Some((target, bytes.into()))
 }
 
 /// Where the response to a request goes that came over `flow` with `via` on top (RFC 3261 §18.2.2, RFC 3581 §4;

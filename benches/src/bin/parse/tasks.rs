@@ -12,11 +12,12 @@ use ringback_message::{HeaderId, List, Message, Request, Response};
 use std::hint::black_box;
 
 /// Our rows.
-pub(crate) const RUNNERS: [Runner; 5] = [
+pub(crate) const RUNNERS: [Runner; 6] = [
     Runner { task: "T1", who: "ringback", run: index },
     Runner { task: "T2", who: "ringback", run: proxy_reads },
     Runner { task: "T3", who: "ringback", run: all_typed },
     Runner { task: "T4", who: "ringback", run: serialize },
+    Runner { task: "T4", who: "ringback, indexed", run: build },
     Runner { task: "T5", who: "ringback", run: forward },
 ];
 
@@ -118,40 +119,88 @@ fn typed<'a>(id: HeaderId, value: &'a [u8]) -> Option<Typed<'a>> {
     })
 }
 
-fn serialize(message: &Bytes, count: u32) -> Option<()> {
-    let message = Message::parse(message.clone()).ok()?;
-    let fields: Option<Vec<_>> = message
+/// The fields of a message in the types they have.
+fn typed_fields(message: &Message) -> Option<Vec<(HeaderId, Typed<'_>)>> {
+    message
         .fields()
         .filter(|field| !matches!(field.id, HeaderId::CONTENT_LENGTH | HeaderId::OTHER))
         .map(|field| Some((field.id, typed(field.id, field.value)?)))
-        .collect();
-    let (fields, body) = (fields?, message.body().clone());
+        .collect()
+}
+
+/// Adds every field to a builder or writer.
+macro_rules! add {
+    ($out:expr, $fields:expr, $add:ident) => {
+        for (id, value) in black_box($fields) {
+            match value {
+                Typed::Via(value) => $add!($out, *id, value),
+                Typed::Address(value) => $add!($out, *id, value),
+                Typed::Contact(value) => $add!($out, *id, value),
+                Typed::CallId(value) => $add!($out, *id, value),
+                Typed::CSeq(value) => $add!($out, *id, value),
+                Typed::Number(value) => $add!($out, *id, *value),
+                Typed::ContentType(value) => $add!($out, *id, value),
+                Typed::Allow(values) => $add!($out, *id, List(values)),
+                Typed::Supported(values) => $add!($out, *id, List(values)),
+                Typed::Text(value) => $add!($out, *id, *value),
+            }
+        }
+    };
+}
+
+macro_rules! write {
+    ($out:expr, $id:expr, $value:expr) => {{
+        $out.header($id, $value);
+    }};
+}
+
+macro_rules! build {
+    ($out:expr, $id:expr, $value:expr) => {
+        $out = $out.header($id, $value)
+    };
+}
+
+fn serialize(message: &Bytes, count: u32) -> Option<()> {
+    let message = Message::parse(message.clone()).ok()?;
+    let fields = typed_fields(&message)?;
+    let request = Request::try_from(message.clone());
+    let mut bytes = Vec::new();
+    for _ in 0..count {
+        bytes.clear();
+        let written = match &request {
+            Ok(request) => {
+                Request::write(&mut bytes, request.method(), request.uri_bytes(), message.body(), |out| {
+                    add!(out, &fields, write);
+                })
+            }
+            Err(response) => Response::write(&mut bytes, response.status()?, message.body(), |out| {
+                add!(out, &fields, write);
+            }),
+        };
+        written.ok()?;
+        black_box(&bytes);
+    }
+    Some(())
+}
+
+/// The same as a message that can be asked and changed.
+fn build(message: &Bytes, count: u32) -> Option<()> {
+    let message = Message::parse(message.clone()).ok()?;
+    let fields = typed_fields(&message)?;
     let request = Request::try_from(message.clone());
     for _ in 0..count {
-        // What begins a message differs by its kind, the rest does not.
-        macro_rules! finish {
-            ($builder:expr) => {{
-                let mut builder = $builder;
-                for (id, value) in black_box(&fields) {
-                    builder = match value {
-                        Typed::Via(value) => builder.header(*id, value),
-                        Typed::Address(value) => builder.header(*id, value),
-                        Typed::Contact(value) => builder.header(*id, value),
-                        Typed::CallId(value) => builder.header(*id, value),
-                        Typed::CSeq(value) => builder.header(*id, value),
-                        Typed::Number(value) => builder.header(*id, *value),
-                        Typed::ContentType(value) => builder.header(*id, value),
-                        Typed::Allow(values) => builder.header(*id, List(values)),
-                        Typed::Supported(values) => builder.header(*id, List(values)),
-                        Typed::Text(value) => builder.header(*id, *value),
-                    };
-                }
-                black_box(builder.content(body.clone()).build().ok()?);
-            }};
-        }
+        let body = message.body().clone();
         match &request {
-            Ok(request) => finish!(Request::builder(request.method().clone(), request.uri_bytes())),
-            Err(response) => finish!(Response::builder(response.status()?)),
+            Ok(request) => {
+                let mut out = Request::builder(request.method().clone(), request.uri_bytes());
+                add!(out, &fields, build);
+                black_box(out.content(body).build().ok()?);
+            }
+            Err(response) => {
+                let mut out = Response::builder(response.status()?);
+                add!(out, &fields, build);
+                black_box(out.content(body).build().ok()?);
+            }
         }
     }
     Some(())

@@ -2,7 +2,8 @@
 
 use super::{Header, HeaderId, displayed_as_written};
 use crate::lex::{Cursor, is_lws, trim, unquote};
-use crate::scan::uri_marks;
+use crate::limits::MAX_URI_BYTES;
+use crate::scan::{UriMarks, uri_marks};
 use crate::{InvalidValue, Output, Params, ParseError, Uri, Value, quick};
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -61,36 +62,25 @@ impl<'a> NameAddr<'a> {
     }
 
     pub(crate) fn by_grammar(value: &'a [u8]) -> Result<Self, ParseError> {
-        let mut cursor = Cursor::new(value);
-        cursor.skip_lws();
-        let start = cursor.at;
-        // One quoted string, or tokens and white space. Several quoted strings (`""+41""`) occur in the wild.
-        loop {
-            cursor.take_name_part();
-            if cursor.peek() != Some(b'"') {
-                break;
-            }
-            cursor.quoted("display-name")?;
+        let (display, uri, params) = divide(value, Uri::divided)?;
+        Ok(Self { display, uri, params })
+    }
+
+    /// Reads an address that fills all of `value` and says its `tag`, where there is one that is not empty. What the URI
+    /// says is left to whoever looks at it (RFC 3261 §16.3).
+    ///
+    /// # Errors
+    /// When display name or parameters are out of their grammar, or there is no URI.
+    pub(crate) fn tag_in(value: &'a [u8]) -> Result<Option<&'a str>, ParseError> {
+        if let Some(tag) = quick::tag(value) {
+            return Ok(tag);
         }
-        let display = trim(&cursor.input[start..cursor.at]);
-        cursor.skip_lws();
-        if cursor.eat(b'<') {
-            let uri = bracketed(&mut cursor)?;
-            let params = Params::take(&mut cursor, "generic-param")?;
-            cursor.finish("name-addr")?;
-            return Ok(Self { display, uri, params });
-        }
-        // Without brackets everything behind the first `;` belongs to the header (rule 67), and a URI
-        // with comma or question mark is not allowed (rule 66).
-        cursor.at = start;
-        let bare = cursor.take_while(|byte| !is_lws(byte) && byte != b';');
-        if let Some(at) = bare.iter().position(|byte| matches!(byte, b',' | b'?')) {
-            return Err(ParseError::new(start + at, "addr-spec"));
-        }
-        let uri = Uri::parse(bare).map_err(|error| error.shifted(start))?;
-        let params = Params::take(&mut cursor, "generic-param")?;
-        cursor.finish("addr-spec")?;
-        Ok(Self { display: b"", uri, params })
+        let (_, (), params) = divide(value, |uri, _| match memchr::memchr(b':', uri) {
+            _ if uri.len() > MAX_URI_BYTES => Err(ParseError::new(MAX_URI_BYTES, "length of a URI")),
+            Some(colon) if colon > 0 && colon + 1 < uri.len() => Ok(()),
+            _ => Err(ParseError::new(0, "scheme")),
+        })?;
+        Ok(params.value("tag").filter(|tag| !tag.is_empty()))
     }
 
     /// The display name: quotes removed, quoted pairs resolved. Not always UTF-8 (rule 74).
@@ -114,22 +104,75 @@ impl<'a> NameAddr<'a> {
     }
 }
 
+/// Cuts an address into display name, URI and parameters. `read` is given the URI and its marks, nothing broken among
+/// them.
+fn divide<'a, T>(
+    value: &'a [u8],
+    read: impl Fn(&'a [u8], UriMarks) -> Result<T, ParseError>,
+) -> Result<(&'a [u8], T, Params<'a>), ParseError> {
+    let mut cursor = Cursor::new(value);
+    cursor.skip_lws();
+    let start = cursor.at;
+    // One quoted string, or tokens and white space. Several quoted strings (`""+41""`) occur in the wild.
+    loop {
+        cursor.take_name_part();
+        if cursor.peek() != Some(b'"') {
+            break;
+        }
+        cursor.quoted("display-name")?;
+    }
+    let display = trim(&cursor.input[start..cursor.at]);
+    cursor.skip_lws();
+    if cursor.eat(b'<') {
+        let uri = bracketed(&mut cursor, read)?;
+        let params = Params::take(&mut cursor, "generic-param")?;
+        cursor.finish("name-addr")?;
+        return Ok((display, uri, params));
+    }
+    // Without brackets everything behind the first `;` belongs to the header (rule 67), and a URI
+    // with comma or question mark is not allowed (rule 66).
+    cursor.at = start;
+    let bare = cursor.take_while(|byte| !is_lws(byte) && byte != b';');
+    if let Some(at) = bare.iter().position(|byte| matches!(byte, b',' | b'?')) {
+        return Err(ParseError::new(start + at, "addr-spec"));
+    }
+    let uri = whole(bare, read).map_err(|error| error.shifted(start))?;
+    let params = Params::take(&mut cursor, "generic-param")?;
+    cursor.finish("addr-spec")?;
+    Ok((b"", uri, params))
+}
+
 /// The URI behind `<`, and the `>` behind it.
-fn bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<Uri<'a>, ParseError> {
+fn bracketed<'a, T>(
+    cursor: &mut Cursor<'a>,
+    read: impl Fn(&'a [u8], UriMarks) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
     let (open, rest) = (cursor.at, cursor.rest());
     let marks = uri_marks(rest);
     match marks.broken {
         // Where white space is the first thing that no URI has, there may be more of it at both ends.
         Some(end) if rest[end] == b'>' => {
             cursor.at += end + 1;
-            Uri::divided(&rest[..end], marks).map_err(|error| error.shifted(open))
+            read(&rest[..end], marks).map_err(|error| error.shifted(open))
         }
         _ => {
             let length = memchr::memchr(b'>', rest).ok_or(ParseError::new(open, "name-addr"))?;
             cursor.at += length + 1;
             let lead = rest.iter().take_while(|byte| is_lws(**byte)).count();
-            Uri::parse(trim(&rest[..length])).map_err(|error| error.shifted(open + lead))
+            whole(trim(&rest[..length]), read).map_err(|error| error.shifted(open + lead))
         }
+    }
+}
+
+/// Reads a URI that fills all of `text`.
+fn whole<'a, T>(
+    text: &'a [u8],
+    read: impl Fn(&'a [u8], UriMarks) -> Result<T, ParseError>,
+) -> Result<T, ParseError> {
+    let marks = uri_marks(text);
+    match marks.broken {
+        Some(at) => Err(ParseError::new(at, "Request-URI")),
+        None => read(text, marks),
     }
 }
 
@@ -158,6 +201,10 @@ macro_rules! addresses {
             const ID: HeaderId = HeaderId::$id;
             fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
                 NameAddr::parse(value).map(Self)
+            }
+
+            fn alone(row: &'a [u8]) -> Option<Self> {
+                quick::name_addr(row).map(Self)
             }
         }
 
@@ -267,6 +314,10 @@ impl<'a> Header<'a> for Contact<'a> {
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
         if trim(value) == b"*" { Ok(Self::Wildcard) } else { NameAddr::parse(value).map(Self::Address) }
+    }
+
+    fn alone(row: &'a [u8]) -> Option<Self> {
+        quick::name_addr(row).map(Self::Address)
     }
 }
 

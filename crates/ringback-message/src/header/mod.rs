@@ -104,6 +104,13 @@ pub trait Header<'a>: Sized {
     /// # Errors
     /// When the value is out of its grammar; the offset counts from its start.
     fn parse(value: &'a [u8]) -> Result<Self, ParseError>;
+
+    /// Reads a row of a list that holds this value alone, where that shows without a search for commas. `None` does not
+    /// say that anything is wrong.
+    #[doc(hidden)]
+    fn alone(_row: &'a [u8]) -> Option<Self> {
+        None
+    }
 }
 
 /// Shows a value as it is written into a message.

@@ -17,6 +17,8 @@ pub struct Via<'a> {
     pub port: Option<u16>,
     /// The parameters.
     pub params: Params<'a>,
+    /// The branch among them: nearly all who read a Via ask for it.
+    branch: Option<&'a str>,
 }
 
 /// What an RFC 3261 branch begins with.
@@ -30,6 +32,10 @@ impl<'a> Header<'a> for Via<'a> {
             Some(via) => Ok(via),
             None => Self::by_grammar(value),
         }
+    }
+
+    fn alone(row: &'a [u8]) -> Option<Self> {
+        quick::via(row)
     }
 }
 
@@ -61,7 +67,16 @@ impl<'a> Via<'a> {
         let (host, port) = take_host_port(&mut cursor)?;
         let params = Params::take(&mut cursor, "via-params")?;
         cursor.finish("via-params")?;
-        Ok(Self { transport, host, port, params })
+        Ok(Self { transport, host, port, params, branch: params.value("branch") })
+    }
+
+    pub(crate) fn read(sent: (&'a str, Host<'a>, Option<u16>), params: Params<'a>, branch: &'a [u8]) -> Self {
+        let branch = match branch {
+            // Empty, or not there.
+            b"" => params.value("branch"),
+            branch => std::str::from_utf8(branch).ok(),
+        };
+        Self { transport: sent.0, host: sent.1, port: sent.2, params, branch }
     }
 }
 
@@ -84,7 +99,7 @@ displayed_as_written!(Via<'_>);
 impl<'a> Via<'a> {
     /// The branch, as written.
     pub fn branch(&self) -> Option<&'a str> {
-        self.params.value("branch")
+        self.branch
     }
 
     /// The branch when it names a transaction by itself: it has the magic cookie and something behind it

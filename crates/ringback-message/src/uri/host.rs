@@ -101,23 +101,25 @@ fn take_reference<'a>(cursor: &mut Cursor<'a>) -> Result<Host<'a>, ParseError> {
 
 /// An address of four decimal numbers without leading zeros, as [`Ipv4Addr`] reads it, in one pass.
 fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0u8; 4];
-    let (mut index, mut value, mut digits) = (0, 0u16, 0);
-    for byte in text {
-        match byte {
-            b'0'..=b'9' if digits < 3 && (digits == 0 || value != 0) => {
-                value = value * 10 + u16::from(byte - b'0');
-                digits += 1;
-            }
-            b'.' if digits > 0 && index < 3 => {
-                octets[index] = u8::try_from(value).ok()?;
-                (index, value, digits) = (index + 1, 0, 0);
-            }
-            _ => return None,
+    let (mut octets, mut rest) = ([0; 4], text);
+    for (index, octet) in octets.iter_mut().enumerate() {
+        if index > 0 {
+            rest = rest.strip_prefix(b".")?;
         }
+        let digit = |at: usize| rest.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10);
+        let first = digit(0)?;
+        let (value, length) = match (digit(1), digit(2)) {
+            (None, _) => (u16::from(first), 1),
+            (Some(_), _) if first == 0 => return None,
+            (Some(second), None) => (u16::from(first) * 10 + u16::from(second), 2),
+            (Some(second), Some(third)) => {
+                (u16::from(first) * 100 + u16::from(second) * 10 + u16::from(third), 3)
+            }
+        };
+        *octet = u8::try_from(value).ok()?;
+        rest = rest.get(length..)?;
     }
-    octets[index] = u8::try_from(value).ok()?;
-    (index == 3 && digits > 0).then(|| octets.into())
+    rest.is_empty().then(|| octets.into())
 }
 
 /// Reads `host [":" port]` from `cursor`, white space around the colon allowed (rule 70).
