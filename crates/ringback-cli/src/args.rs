@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Reads a configuration and says what is wrong with it
     Check(Check),
+    /// Has a running server read its configuration again, without hurting calls
+    Reload(Reload),
     /// Lists who a running server has banned, or ends a ban
     Bans(Bans),
     /// Draws the calls of a capture
@@ -67,7 +69,7 @@ pub(crate) enum Command {
 }
 
 /// Options of `ringback serve`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Serve {
     /// Reads settings from a TOML file; options given here win
     #[arg(long, value_name = "FILE")]
@@ -413,6 +415,16 @@ impl RunningServer {
 /// Options of `ringback stats`.
 #[derive(Debug, Args)]
 pub(crate) struct Stats {
+    #[command(flatten)]
+    pub(crate) server: RunningServer,
+    /// Prints one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `ringback reload`.
+#[derive(Debug, Args)]
+pub(crate) struct Reload {
     #[command(flatten)]
     pub(crate) server: RunningServer,
     /// Prints one JSON object

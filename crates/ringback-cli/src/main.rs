@@ -10,6 +10,7 @@ mod load;
 mod out;
 mod outcome;
 mod phone;
+mod reload;
 mod serve;
 mod signals;
 mod stats;
@@ -64,6 +65,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::demo(args).await,
         Command::Why(args) => why::why(args).await,
         Command::Stats(args) => stats::stats(args).await,
+        Command::Reload(args) => reload::reload(args).await,
         Command::Bans(args) => bans::bans(args).await,
         Command::Explain(args) => explain::explain(&args),
         Command::Check(args) => explain::check(&args),

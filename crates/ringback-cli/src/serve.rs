@@ -3,19 +3,23 @@
 use crate::args;
 use crate::out::{Reporter, complain};
 use crate::outcome::Failure;
-use crate::signals::Stop;
-use ringback_server::{Server, ServerConfig, Storage, TlsVerify};
+use crate::signals::{Again, Stop};
+use ringback_server::{ConfigError, Reloaded, Server, ServerConfig, Storage, TlsVerify};
+use std::sync::Arc;
 
 /// Runs a server until it is told to stop.
 pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
     let report = Reporter::new(args.json);
-    let config = configure(args)?;
+    let mut config = configure(args.clone())?;
+    config.reread = Some(Arc::new(move || {
+        configure(args.clone()).map_err(|failure| ConfigError::new(failure.to_string()))
+    }));
     let asks_for_passwords = !config.no_auth;
     let data = match &config.storage {
         Storage::Directory(directory) => Some(directory.display().to_string()),
         Storage::Ephemeral => None,
     };
-    let mut stop = Stop::listen()?;
+    let (mut stop, mut again) = (Stop::listen()?, Again::listen()?);
     let server = Server::start(config).map_err(|error| Failure::Failed(error.to_string()))?;
     for listener in server.listeners() {
         let listener = listener.to_string();
@@ -32,9 +36,31 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
             None => "nobody can register: --user NAME:PASSWORD or --users FILE adds users, --no-auth asks for no password".to_owned(),
         });
     }
-    stop.told().await;
+    loop {
+        tokio::select! {
+            () = stop.told() => break,
+            // It reads files; whoever handles messages has threads of his own.
+            () = again.told() => tell(report, tokio::task::block_in_place(|| server.reread())),
+        }
+    }
     server.shutdown().await;
     Ok(())
+}
+
+fn tell(report: Reporter, done: Result<Reloaded, ConfigError>) {
+    match done {
+        Ok(reloaded) => {
+            let Reloaded { changed, needs_restart } = &reloaded;
+            let fields =
+                [("changed", changed.clone().into()), ("needs_restart", needs_restart.clone().into())];
+            report.tell("reloaded", fields, format!("reloaded: {reloaded}"));
+        }
+        Err(error) => {
+            let problem = error.to_string();
+            let text = format!("not reloaded, everything stays as it was: {problem}");
+            report.tell("not_reloaded", [("problem", problem.into())], text);
+        }
+    }
 }
 
 /// The configuration file, and the options over it.

@@ -1,4 +1,4 @@
-//! Being told to stop.
+//! Being told to stop, and to read the configuration again.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -20,5 +20,19 @@ impl Stop {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// SIGHUP: to read the configuration again.
+pub(crate) struct Again(Signal);
+
+impl Again {
+    pub(crate) fn listen() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one. Cancel safe.
+    pub(crate) async fn told(&mut self) {
+        self.0.recv().await;
     }
 }

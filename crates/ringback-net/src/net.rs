@@ -7,7 +7,7 @@ use crate::shared::{self, Shared};
 use crate::sockets::Sockets;
 use crate::streams::Streams;
 use crate::timer::{self, Alarm};
-use crate::{Core, Listen, Outbox, Worker, connection, epoch, udp};
+use crate::{Core, Listen, Outbox, Tls, Worker, connection, epoch, udp};
 use futures::FutureExt as _;
 use ringback_sansio::{Protocol, Target};
 use std::collections::BTreeMap;
@@ -112,6 +112,17 @@ impl<C: Core> Net<C> {
             true => Target::Domain(protocol, address, self.shared.finder.domains.id(domain)),
             false => Target::Address(protocol, address),
         }
+    }
+
+    /// Lets so many connections be open from now on, and so many from one address. Where there are more already, all of them
+    /// stay.
+    pub fn set_max_streams(&self, all: usize, of_source: usize) {
+        self.shared.streams().set_max_streams(all, of_source);
+    }
+
+    /// How TLS is done, where a listener or a configuration needs it.
+    pub fn tls(&self) -> Option<&Arc<Tls>> {
+        self.shared.config.tls.as_ref()
     }
 
     /// How many connections are open.

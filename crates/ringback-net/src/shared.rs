@@ -74,7 +74,7 @@ impl<C: Core> Shared<C> {
     }
 
     pub(crate) fn tap(&self, now: Instant, direction: Direction, flow: &Flow, bytes: &Bytes) {
-        if let Some(tap) = &self.config.tap {
+        if let Some(tap) = self.config.tap.as_ref().filter(|tap| tap.is_on()) {
             let Flow { protocol, local, peer, .. } = *flow;
             tap.saw(Seen { at: self.epoch.unix(now), direction, protocol, local, peer, bytes });
         }
@@ -152,7 +152,7 @@ impl<C: Core> Shared<C> {
         drop(sent);
         for run in datagrams.chunk_by(|one, next| one.listener == next.listener) {
             let own = &self.udp[run[0].listener];
-            if self.config.tap.is_some() {
+            if self.config.tap.as_ref().is_some_and(|tap| tap.is_on()) {
                 for Datagram { peer, bytes, .. } in run {
                     let flow = Flow { id: own.id, protocol: Protocol::Udp, local: own.local, peer: *peer };
                     self.tap(now, Direction::Out, &flow, bytes);

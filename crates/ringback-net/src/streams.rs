@@ -81,6 +81,10 @@ impl<T> Streams<T> {
         }
     }
 
+    pub(crate) fn set_max_streams(&mut self, all: usize, of_source: usize) {
+        self.transport.set_max_streams(all, of_source);
+    }
+
     pub(crate) fn open_streams(&self) -> usize {
         self.transport.open_streams()
     }

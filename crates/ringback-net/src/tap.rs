@@ -9,6 +9,11 @@ use std::time::Duration;
 pub trait Tap: Send + Sync + 'static {
     /// Something came or went.
     fn saw(&self, seen: Seen<'_>);
+
+    /// Whether it wants to see anything at the moment. Asked before every message, so it must be cheap.
+    fn is_on(&self) -> bool {
+        true
+    }
 }
 
 /// One datagram, or one piece of a stream as it was read or written: part of a message, or several.

@@ -90,6 +90,11 @@ impl<S: LocationStore, E: Entropy> Registrar<S, E> {
         &self.config
     }
 
+    /// What is allowed, to be changed. Bindings that are there stay as they are.
+    pub fn config_mut(&mut self) -> &mut RegistrarConfig {
+        &mut self.config
+    }
+
     /// Answers a REGISTER for one of our domains (RFC 3261 §10.3). All of it takes effect or nothing.
     ///
     /// `user` is who sent it, as the digest proved; `None` where no proof is asked for, and anybody may then register

@@ -69,6 +69,11 @@ impl MemoryLocations {
         Self { records: Slab::new(), by_aor: Map::with_hasher(hasher), ends: TimerQueue::new(), capacity }
     }
 
+    /// Makes room for at most `capacity` bindings from now on. Where there are more already, all of them stay.
+    pub fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
     /// How many bindings there are, ended ones included until [`expire`](Self::expire) takes them out.
     pub fn len(&self) -> usize {
         self.records.len()

@@ -1,10 +1,11 @@
 //! Asking a running server: one JSON object a line over a local socket.
 //!
 //! `{"why":"CALL-ID"}` is answered `{"messages":[…]}`, `{"stats":true}` is answered `{"stats":{…}}`, `{"bans":true}` is
-//! answered `{"bans":[…]}`, `{"pardon":"ADDRESS"}` is answered `{"pardoned":true}` where there was a ban, and anything
-//! else `{"error":"…"}`. The socket is the server's user's own: whoever can open it may know everything.
+//! answered `{"bans":[…]}`, `{"pardon":"ADDRESS"}` is answered `{"pardoned":true}` where there was a ban, `{"reload":true}`
+//! is answered `{"reloaded":{"changed":[…],"needs_restart":[…]}}`, and anything else, and what cannot be done, `{"error":"…"}`. The socket is the server's user's own: whoever can open it may know everything.
 
 use crate::core::ServerCore;
+use crate::reload::{Reloaded, Reloader};
 use crate::{Ban, Recorded, Stats};
 use ringback_net::{Direction, Net};
 use ringback_sansio::Protocol;
@@ -37,6 +38,8 @@ enum Question {
     Bans(bool),
     /// To end a ban.
     Pardon(IpAddr),
+    /// To read the configuration again.
+    Reload(bool),
 }
 
 /// What is answered.
@@ -47,6 +50,7 @@ enum Reply {
     Stats(Stats),
     Bans(Vec<Ban>),
     Pardoned(bool),
+    Reloaded(Reloaded),
     Error(String),
 }
 
@@ -137,6 +141,19 @@ pub fn pardon(socket: &Path, source: IpAddr) -> io::Result<bool> {
     }
 }
 
+/// Has the server behind `socket` read its configuration again, as [`Server::reread`](crate::Server::reread) does.
+///
+/// # Errors
+/// When there is no server, it does not answer, or the configuration cannot be used: then the kind is
+/// [`InvalidInput`](io::ErrorKind::InvalidInput).
+pub fn reload(socket: &Path) -> io::Result<Reloaded> {
+    match ask(socket, &Question::Reload(true))? {
+        Reply::Reloaded(reloaded) => Ok(reloaded),
+        Reply::Error(problem) => Err(io::Error::new(io::ErrorKind::InvalidInput, problem)),
+        _ => Err(unexpected()),
+    }
+}
+
 fn unexpected() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the server answered another question")
 }
@@ -148,6 +165,13 @@ fn ask(socket: &Path, question: &Question) -> io::Result<Reply> {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line)?;
     Ok(serde_json::from_str(&line)?)
+}
+
+/// Who is asked.
+pub(crate) struct Asked {
+    pub(crate) core: Arc<ServerCore>,
+    pub(crate) net: Arc<Net<ServerCore>>,
+    pub(crate) reloader: Arc<Reloader>,
 }
 
 /// The thread that answers.
@@ -173,12 +197,7 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 impl Admin {
-    pub(crate) fn start(
-        path: &Path,
-        listener: UnixListener,
-        core: Arc<ServerCore>,
-        net: Arc<Net<ServerCore>>,
-    ) -> io::Result<Self> {
+    pub(crate) fn start(path: &Path, listener: UnixListener, asked: Asked) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
         let is_over = over.clone();
         let run = move || {
@@ -188,7 +207,7 @@ impl Admin {
                 }
                 match stream {
                     // One after the other: a question is rare, and answered in milliseconds.
-                    Ok(stream) => drop(serve(stream, &core, &net)),
+                    Ok(stream) => drop(serve(stream, &asked)),
                     Err(error) => {
                         tracing::warn!(%error, "the admin socket");
                         thread::sleep(Duration::from_millis(100));
@@ -217,7 +236,7 @@ impl Drop for Admin {
     }
 }
 
-fn serve(stream: UnixStream, core: &ServerCore, net: &Net<ServerCore>) -> io::Result<()> {
+fn serve(stream: UnixStream, Asked { core, net, reloader }: &Asked) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new((&stream).take(LONGEST));
@@ -230,8 +249,13 @@ fn serve(stream: UnixStream, core: &ServerCore, net: &Net<ServerCore>) -> io::Re
             Ok(Question::Pardon(source)) => {
                 Reply::Pardoned(core.authority.guard.pardon(Instant::now(), source))
             }
+            Ok(Question::Reload(_)) => match reloader.reread() {
+                Ok(reloaded) => Reply::Reloaded(reloaded),
+                Err(error) => Reply::Error(error.to_string()),
+            },
             Err(error) => Reply::Error(format!(
-                "ask {{\"why\":\"CALL-ID\"}}, {{\"stats\":true}}, {{\"bans\":true}} or {{\"pardon\":\"ADDRESS\"}}: {error}"
+                "ask {{\"why\":\"CALL-ID\"}}, {{\"stats\":true}}, {{\"bans\":true}}, {{\"pardon\":\"ADDRESS\"}} or \
+                 {{\"reload\":true}}: {error}"
             )),
         };
         (&stream).write_all(format!("{}\n", serde_json::to_string(&reply)?).as_bytes())?;

@@ -8,13 +8,14 @@ use ringback_net::OsEntropy;
 use ringback_sansio::{Entropy as _, Epoch};
 use std::cell::RefCell;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The one judge of passwords. Shared by all shards: a nonce that was used in one call must not work in another.
 pub(crate) struct Authority {
     /// Whether nobody is asked.
-    pub(crate) open: bool,
+    open: AtomicBool,
     pub(crate) users: Users,
     pub(crate) guard: Guard,
     epoch: Epoch,
@@ -47,12 +48,24 @@ impl Authority {
         let mut authenticator = Authenticator::new(realm, secret);
         authenticator.algorithms(digest);
         let inner = Mutex::new((authenticator, entropy));
-        Self { open, users, guard, epoch, inner }
+        Self { open: open.into(), users, guard, epoch, inner }
+    }
+
+    /// Whether nobody is asked.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Goes on as another configuration says. Nonces that are out stay good.
+    pub(crate) fn renew(&self, digest: &[Algorithm], open: bool) {
+        self.open.store(open, Ordering::Relaxed);
+        let (authenticator, _) = &mut *self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        authenticator.algorithms(digest);
     }
 
     /// Judges the credentials of a request that came from `peer`.
     pub(crate) fn prove(&self, now: Instant, request: &Request, place: Place, peer: IpAddr) -> Proof {
-        if self.open {
+        if self.is_open() {
             return Proof::Of(None);
         }
         let unix = self.epoch.unix(now);

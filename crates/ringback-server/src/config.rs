@@ -94,7 +94,13 @@ pub struct ServerConfig {
     /// Who sees all traffic.
     #[serde(skip)]
     pub tap: Option<Arc<dyn Tap>>,
+    /// Where a running server gets its configuration from when it is told to read it again.
+    #[serde(skip)]
+    pub reread: Option<Reread>,
 }
+
+/// Reads a configuration again.
+pub type Reread = Arc<dyn Fn() -> Result<ServerConfig, ConfigError> + Send + Sync>;
 
 /// How TLS is done, in PEM files that are read again when they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -173,7 +179,8 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(crate) fn new(problem: impl Into<String>) -> Self {
+    /// This is wrong: what, and what would be right.
+    pub fn new(problem: impl Into<String>) -> Self {
         Self { file: None, line: None, problem: problem.into() }
     }
 

@@ -14,6 +14,7 @@ use crate::shard::{Node, SHARDS, Shard, call_id};
 use crate::stateless;
 use crate::trace;
 use crate::writer::Jobs;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use ringback_message::{Message, ParseError};
 use ringback_net::{
     Answer, CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
@@ -38,14 +39,15 @@ pub(crate) struct ServerCore {
     pub(crate) locations: Locations,
     pub(crate) authority: Authority,
     pub(crate) ownership: Ownership,
-    pub(crate) routes: Routes,
+    /// Where requests go, exchanged as a whole when the configuration is read again.
+    pub(crate) routes: ArcSwap<Routes>,
     /// Where changes of bindings are written; nowhere when nothing is kept.
     pub(crate) jobs: Option<Jobs>,
     pub(crate) epoch: Epoch,
-    reach: Reach,
+    pub(crate) reach: Reach,
     /// Where telephone numbers are looked up.
-    pub(crate) enum_domain: Option<String>,
-    traced: Option<Arc<trace::Counts>>,
+    pub(crate) enum_domain: ArcSwapOption<String>,
+    traced: Arc<trace::Counts>,
     malformed: AtomicU64,
     malformed_by_rule: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -58,18 +60,16 @@ impl ServerCore {
         authority: Authority,
         locations: Locations,
         jobs: Option<Jobs>,
-        traced: Option<Arc<trace::Counts>>,
+        traced: Arc<trace::Counts>,
     ) -> Result<Self, ConfigError> {
         let ownership = reach.ownership();
-        // A shard may hold more than its share, for shares are never even.
-        let share = |limit: usize| limit.div_ceil(SHARDS).saturating_mul(2).min(limit);
         let most = share(config.limits.transactions);
         let transactions = TransactionConfig {
             max_client: most,
             max_server: most,
             // RFC 3261 §16.2: a proxy answers at once, so that INVITE is not repeated to it.
             trying_at_once: true,
-            locals: reach.locals(),
+            locals: reach.locals(config),
             ..TransactionConfig::default()
         };
         let mut proxy = ProxyConfig::new(ownership.clone());
@@ -85,15 +85,28 @@ impl ServerCore {
             locations,
             authority,
             ownership,
-            routes: Routes::new(&config.routes)?,
+            routes: ArcSwap::from_pointee(Routes::new(&config.routes)?),
             jobs,
             epoch,
             reach,
-            enum_domain: config.enum_domain.clone(),
+            enum_domain: ArcSwapOption::from_pointee(config.enum_domain.clone()),
             traced,
             malformed: AtomicU64::new(0),
             malformed_by_rule: Mutex::default(),
         })
+    }
+
+    /// Goes on as another configuration says, of which nothing can be wrong any more. What is alive is not touched.
+    pub(crate) fn renew(&self, config: &ServerConfig, routes: Routes) {
+        let most = share(config.limits.transactions);
+        for shard in &self.shards {
+            let mut node = shard.lock();
+            node.transactions.set_limits(most, most);
+            *node.transactions.locals_mut() = self.reach.locals(config);
+            node.proxy.config_mut().max_contexts = most;
+        }
+        self.enum_domain.store(config.enum_domain.clone().map(Arc::new));
+        self.routes.store(Arc::new(routes));
     }
 
     fn index(&self, call_id: &[u8]) -> usize {
@@ -124,7 +137,8 @@ impl ServerCore {
                 }
                 ProxyOutput::Local(key, flow, request) => self.answer(now, index, node, key, &flow, &request),
                 ProxyOutput::Decide(token, number) => {
-                    let root = self.enum_domain.as_deref().unwrap_or_default();
+                    let root = self.enum_domain.load();
+                    let root = root.as_ref().map_or("", |root| root.as_str());
                     let (lookup, step) = Lookup::new(&number, root);
                     self.look_up(now, index, node, (token, lookup), step, out);
                 }
@@ -194,13 +208,18 @@ impl ServerCore {
             stats.contexts += node.proxy.len();
         }
         stats.bindings = self.locations.len();
-        stats.dropped.extend(self.traced.iter().flat_map(|counts| counts.read()));
+        stats.dropped.extend(self.traced.read());
         let by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
         let guarded = self.authority.guard.counters();
         stats.dropped.extend(guarded.into_iter().map(|(reason, count)| (reason.to_owned(), count)));
         stats.dropped.extend(by_rule.iter().map(|(rule, count)| (format!("malformed_{rule}"), *count)));
         stats
     }
+}
+
+/// What a shard may hold of a limit: more than its share, for shares are never even.
+fn share(limit: usize) -> usize {
+    limit.div_ceil(SHARDS).saturating_mul(2).min(limit)
 }
 
 impl Core for ServerCore {

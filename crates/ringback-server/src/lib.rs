@@ -61,6 +61,7 @@ mod metrics;
 mod outside;
 mod policy;
 mod reach;
+mod reload;
 mod routes;
 mod server;
 mod shard;
@@ -72,12 +73,13 @@ mod users;
 mod writer;
 
 pub use config::{
-    ConfigError, HistoryLimits, Registrations, ServerConfig, Storage, TlsConfig, TraceConfig, TraceTo,
+    ConfigError, HistoryLimits, Registrations, Reread, ServerConfig, Storage, TlsConfig, TraceConfig, TraceTo,
 };
 pub use guard::{Ban, GuardConfig};
 pub use history::Recorded;
 pub use limits::{Limits, MessageLimits};
 pub use metrics::Stats;
+pub use reload::Reloaded;
 pub use ringback_net::TlsVerify;
 pub use routes::{Explained, RouteConfig, RouteVerdict, explain};
 pub use server::{Server, StartError};

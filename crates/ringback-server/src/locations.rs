@@ -36,8 +36,7 @@ impl Locations {
     pub(crate) fn new(now: Instant, config: &RegistrarConfig, domains: Vec<String>, capacity: usize) -> Self {
         let mut entropy = OsEntropy::new();
         let hasher = Hasher::keyed(entropy.next_u64());
-        // A part may hold more than its share, for shares are never even.
-        let capacity = capacity.div_ceil(PARTS).saturating_mul(2).min(capacity);
+        let capacity = share(capacity);
         let part = |_| {
             let locations = MemoryLocations::with_hasher(capacity, hasher);
             Part {
@@ -46,6 +45,15 @@ impl Locations {
             }
         };
         Self { hasher, parts: (0..PARTS).map(part).collect(), domains, open: Mutex::default() }
+    }
+
+    /// Goes on as another configuration says. Bindings that are there stay as they are.
+    pub(crate) fn renew(&self, config: &RegistrarConfig, capacity: usize) {
+        for part in &self.parts {
+            let mut registrar = part.lock();
+            registrar.config_mut().clone_from(config);
+            registrar.locations_mut().set_capacity(share(capacity));
+        }
     }
 
     fn part(&self, aor: &Aor) -> &Part {
@@ -180,6 +188,11 @@ impl Locations {
             part.due.set(registrar.locations().next_expiry());
         }
     }
+}
+
+/// What a part may hold of a limit: more than its share, for shares are never even.
+fn share(limit: usize) -> usize {
+    limit.div_ceil(PARTS).saturating_mul(2).min(limit)
 }
 
 /// Whether who came by TLS says that he can also be connected to: his contact is at the address that he came from, at another

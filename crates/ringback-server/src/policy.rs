@@ -77,11 +77,12 @@ impl RoutePolicy for Policy<'_> {
 impl Policy<'_> {
     /// As a route of the configuration says, where one is for the request.
     fn by_route(&self, now: Instant, request: &mut Request, hop: &Hop<'_>) -> Option<Decision> {
-        if self.0.routes.is_empty() {
+        let routes = self.0.routes.load();
+        if routes.is_empty() {
             return None;
         }
         let facts = Facts::of(request, hop.flow.peer.ip());
-        let route = self.0.routes.find(&facts)?;
+        let route = routes.find(&facts)?;
         if let (None, false) = (route.refuses(), route.is_by_source()) {
             match self.outward(now, request, hop) {
                 Decision::Relay => {}
@@ -116,7 +117,8 @@ impl Policy<'_> {
         {
             return Decision::Later(number);
         }
-        let is_known = self.0.authority.open || self.0.authority.users.knows(user, &uri.host().to_string());
+        let is_known =
+            self.0.authority.is_open() || self.0.authority.users.knows(user, &uri.host().to_string());
         // Fault 15: strangers are not told which users there are.
         if is_known || sender == Sender::Stranger {
             Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE)
@@ -132,7 +134,7 @@ impl Policy<'_> {
             return Decision::reject(StatusCode::NOT_FOUND);
         };
         match self.sender(now, request, hop) {
-            Ok(Sender::Ours) if !self.0.authority.open || hop.flow.peer.ip().is_loopback() => {
+            Ok(Sender::Ours) if !self.0.authority.is_open() || hop.flow.peer.ip().is_loopback() => {
                 Decision::Later(number)
             }
             Ok(_) => Decision::reject(StatusCode::NOT_FOUND),
@@ -142,7 +144,7 @@ impl Policy<'_> {
 
     /// The number of a `tel` URI, where numbers are looked up and it is one of all the world.
     fn looked_up(&self, uri: Option<&UriBuf>) -> Option<String> {
-        self.0.enum_domain.as_ref()?;
+        self.0.enum_domain.load().as_ref()?;
         let Uri::Tel(tel) = uri?.as_uri() else { return None };
         // An extension or a subaddress is not of the number, and would be lost.
         let is_plain = tel.is_global() && tel.params().next().is_none();
@@ -167,7 +169,9 @@ impl Policy<'_> {
     /// To another domain, or to an address.
     fn outward(&self, now: Instant, request: &Request, hop: &Hop<'_>) -> Decision {
         match self.sender(now, request, hop) {
-            Ok(Sender::Ours) if !self.0.authority.open || hop.flow.peer.ip().is_loopback() => Decision::Relay,
+            Ok(Sender::Ours) if !self.0.authority.is_open() || hop.flow.peer.ip().is_loopback() => {
+                Decision::Relay
+            }
             Ok(_) => Decision::reject(StatusCode::FORBIDDEN),
             Err(refusal) => refusal.into(),
         }

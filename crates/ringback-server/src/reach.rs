@@ -15,8 +15,6 @@ pub(crate) struct Reach {
     addresses: Vec<Address>,
     /// As the host of a URI.
     pub(crate) domains: Vec<String>,
-    /// Whether we show a certificate of others' making, and others show us theirs.
-    proves: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,21 +47,21 @@ impl Reach {
             }
             domains.push("localhost".into());
         }
-        let proves = config.tls.verify == TlsVerify::Mutual && config.tls.cert.is_some();
-        Ok(Self { addresses, domains, proves })
+        Ok(Self { addresses, domains })
     }
 
     pub(crate) fn ownership(&self) -> Ownership {
         Ownership::new(self.addresses(), self.domains.clone())
     }
 
-    pub(crate) fn locals(&self) -> Locals {
+    pub(crate) fn locals(&self, config: &ServerConfig) -> Locals {
         let mut locals = Locals::default();
         // The one set last is preferred.
         for Address { protocol, own, told } in self.addresses.iter().rev() {
             locals.advertise(*protocol, *own, *told);
         }
-        if self.proves {
+        // We show a certificate of others' making, and others show us theirs.
+        if config.tls.verify == TlsVerify::Mutual && config.tls.cert.is_some() {
             locals.offer_alias();
         }
         locals
@@ -158,7 +156,7 @@ mod tests {
         };
         let bound = ["udp:127.0.0.1:40000", "tcp:127.0.0.1:40000"].map(|listen| listen.parse().unwrap());
         let reach = Reach::new(&bound, &config).unwrap();
-        let locals = reach.locals();
+        let locals = reach.locals(&config);
         let to = |protocol| Target::Address(protocol, "192.0.2.7:5060".parse().unwrap());
         assert_eq!(locals.sent_by(&to(Protocol::Udp)), Some("203.0.113.7:5070"));
         assert_eq!(locals.sent_by(&to(Protocol::Tcp)), Some("127.0.0.1:40000"));
@@ -177,6 +175,9 @@ mod tests {
         assert!(reach.addresses().all(|address| !address.ip().is_unspecified()));
         assert!(reach.speaks(Protocol::Tcp) && !reach.speaks(Protocol::Udp));
         let to = Target::Address(Protocol::Tcp, "192.0.2.7:5060".parse().unwrap());
-        assert_eq!(reach.local(&to).to_string(), reach.locals().sent_by(&to).unwrap());
+        assert_eq!(
+            reach.local(&to).to_string(),
+            reach.locals(&ServerConfig::default()).sent_by(&to).unwrap()
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Putting it together, and taking it apart again.
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Asked};
 use crate::authority::Authority;
 use crate::config::{ConfigError, ServerConfig, Storage};
 use crate::core::ServerCore;
@@ -10,12 +10,13 @@ use crate::locations::Locations;
 use crate::metrics::Stats;
 use crate::outside;
 use crate::reach::Reach;
+use crate::reload::{Reloaded, Reloader};
 use crate::store::{Store, StoreError};
 use crate::tls;
 use crate::trace::{self, Trace};
 use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
-use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Sockets, Tap, epoch};
+use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Sockets, epoch};
 use ringback_registrar::{NotOurselves, RegistrarConfig};
 use ringback_sansio::{Entropy as _, Epoch, Map};
 use std::fmt;
@@ -34,7 +35,8 @@ pub struct Server {
     admin: Option<Admin>,
     jobs: Option<Jobs>,
     writer: Option<JoinHandle<()>>,
-    trace: Option<Trace>,
+    trace: Arc<Trace>,
+    reloader: Arc<Reloader>,
 }
 
 /// Why a server does not start.
@@ -100,6 +102,7 @@ impl Server {
     /// When something of what it is asked for cannot be had; then nothing stays behind.
     pub fn start(mut config: ServerConfig) -> Result<Self, StartError> {
         config.check()?;
+        let as_given = config.clone();
         outside::learn(&mut config)?;
         // Each connection is a file. With fewer than asked for it still runs.
         let _ = ringback_net::examine::raise_open_files();
@@ -127,10 +130,9 @@ impl Server {
             None => None,
         };
         let mut net_config = net_config(&config)?;
-        let trace = trace::start(&config.trace, config.tap.clone())?.map(|(trace, tap)| {
-            net_config.tap = Some(tap as Arc<dyn Tap>);
-            trace
-        });
+        let trace = Arc::new(Trace::new(config.tap.clone()));
+        trace.tell(trace::open(&config.trace)?, config.trace.queue)?;
+        net_config.tap = Some(trace.tap.clone());
         let sockets = Sockets::bind(net_config)?;
         let reach = Reach::new(sockets.listeners(), &config)?;
         let domains = reach.domains.clone();
@@ -141,17 +143,23 @@ impl Server {
         let guard = Guard::new(config.guard.clone(), OsEntropy::new().next_u64());
         let authority = Authority::new(&realm, &config.digest(), config.no_auth, users, guard, epoch);
         let (jobs, waiting) = store.as_ref().map(|_| writer::queue()).unzip();
-        let traced = trace.as_ref().map(|trace| trace.counts.clone());
+        let traced = trace.tap.counts.clone();
         let core =
             Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone(), traced)?);
         let net = Arc::new(sockets.start(core.clone())?);
-        let mut server = Self { net, core, realm, domains, admin: None, jobs, writer: None, trace };
+        let reloader = Arc::new(Reloader::new(as_given, &realm, core.clone(), net.clone(), trace.clone()));
+        let mut server = Self { net, core, realm, domains, admin: None, jobs, writer: None, trace, reloader };
         if let (Some(store), Some(waiting)) = (store, waiting) {
             let (core, net) = (server.core.clone(), server.net.clone());
             server.writer = Some(writer::start(store, waiting, core, net, server.realm.clone())?);
         }
         if let (Some(path), Some(socket)) = (path, socket) {
-            server.admin = Some(Admin::start(&path, socket, server.core.clone(), server.net.clone())?);
+            let asked = Asked {
+                core: server.core.clone(),
+                net: server.net.clone(),
+                reloader: server.reloader.clone(),
+            };
+            server.admin = Some(Admin::start(&path, socket, asked)?);
         }
         Ok(server)
     }
@@ -192,6 +200,24 @@ impl Server {
         self.core.why(call_id)
     }
 
+    /// Goes on as another configuration says: with its routes, users, guard, limits, trace and certificates. All of it takes
+    /// effect or, where something is wrong, nothing; calls that are up go on. What needs a restart stays as it is, and is
+    /// named in the answer. It reads files, so it is not for a thread that handles messages.
+    ///
+    /// # Errors
+    /// Says what is wrong, and where.
+    pub fn reload(&self, config: &ServerConfig) -> Result<Reloaded, ConfigError> {
+        self.reloader.reload(config)
+    }
+
+    /// The same with what [`ServerConfig::reread`] gives.
+    ///
+    /// # Errors
+    /// Says what is wrong, and where.
+    pub fn reread(&self) -> Result<Reloaded, ConfigError> {
+        self.reloader.reread()
+    }
+
     /// Ends the server: what waits is written, to disk and to connections, for a second at most.
     pub async fn shutdown(mut self) {
         self.net.shutdown().await;
@@ -207,9 +233,7 @@ impl Server {
             // A writer that panicked has written what it could.
             let _ = writer.join();
         }
-        if let Some(trace) = &mut self.trace {
-            trace.end();
-        }
+        self.trace.end();
     }
 }
 
@@ -225,7 +249,10 @@ impl fmt::Debug for Server {
     }
 }
 
-fn fixed_users(config: &ServerConfig, realm: &str) -> Result<Map<String, users::Hashes>, ConfigError> {
+pub(crate) fn fixed_users(
+    config: &ServerConfig,
+    realm: &str,
+) -> Result<Map<String, users::Hashes>, ConfigError> {
     let file = config.users_file.as_ref().map(|file| users::read_file(file, realm)).transpose()?;
     let own =
         config.users.iter().map(|(name, password)| (name.clone(), users::hashes(name, realm, password)));
@@ -258,7 +285,12 @@ fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
 }
 
 fn locations(config: &ServerConfig, reach: &Reach, epoch: Epoch) -> Locations {
-    let registrar = RegistrarConfig {
+    Locations::new(epoch.at, &registrar(config, reach), reach.hosts(), config.limits.bindings)
+}
+
+/// What the registrar allows.
+pub(crate) fn registrar(config: &ServerConfig, reach: &Reach) -> RegistrarConfig {
+    RegistrarConfig {
         domains: reach.hosts(),
         min_expires: config.registrations.min_expires,
         default_expires: config.registrations.default_expires,
@@ -266,8 +298,7 @@ fn locations(config: &ServerConfig, reach: &Reach, epoch: Epoch) -> Locations {
         max_contacts: config.limits.contacts_per_user,
         contacts: Arc::new(NotOurselves { addresses: reach.addresses().collect() }),
         ..RegistrarConfig::default()
-    };
-    Locations::new(epoch.at, &registrar, reach.hosts(), config.limits.bindings)
+    }
 }
 
 fn restore(store: &Store, locations: &Locations, epoch: Epoch) -> Result<(), StoreError> {

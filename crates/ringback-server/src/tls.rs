@@ -1,7 +1,7 @@
 //! The certificate of a server that was given none.
 
 use crate::config::{ConfigError, ServerConfig, Storage};
-use ringback_net::{Tls, TlsIdentity, TlsSettings};
+use ringback_net::{Tls, TlsError, TlsIdentity, TlsSettings};
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -16,6 +16,25 @@ pub(crate) fn load(config: &ServerConfig) -> Result<Option<Arc<Tls>>, ConfigErro
     if !config.has_tls() {
         return Ok(None);
     }
+    let tls = Tls::new(settings(config)?).map_err(refused)?;
+    Ok(Some(Arc::new(tls)))
+}
+
+/// Goes on with the certificates that the configuration names, read again; says whether anything is another one than before.
+pub(crate) fn renew(tls: &Tls, config: &ServerConfig) -> Result<bool, ConfigError> {
+    tls.replace(settings(config)?).map_err(refused)
+}
+
+/// Whether a certificate is made anew each time that it is asked for.
+pub(crate) fn is_of_this_run(config: &ServerConfig) -> bool {
+    config.tls.cert.is_none() && config.storage == Storage::Ephemeral
+}
+
+fn refused(error: TlsError) -> ConfigError {
+    ConfigError::new(format!("tls: {error}"))
+}
+
+fn settings(config: &ServerConfig) -> Result<TlsSettings, ConfigError> {
     let options = &config.tls;
     let identity = match (&options.cert, &options.key, &config.storage) {
         (Some(certificate), Some(key), _) => {
@@ -27,14 +46,12 @@ pub(crate) fn load(config: &ServerConfig) -> Result<Option<Arc<Tls>>, ConfigErro
             TlsIdentity::self_signed(&names(config)).map_err(ConfigError::new)?
         }
     };
-    let settings = TlsSettings {
+    Ok(TlsSettings {
         identity: Some(identity),
         ca: options.ca.clone(),
         client_ca: options.client_ca.clone(),
         verify: options.verify,
-    };
-    let tls = Tls::new(settings).map_err(|error| ConfigError::new(format!("tls: {error}")))?;
-    Ok(Some(Arc::new(tls)))
+    })
 }
 
 /// The certificate that the configuration names, or that an earlier run has made.

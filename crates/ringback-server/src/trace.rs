@@ -11,9 +11,9 @@ use ringback_net::{Direction, Protocol, Seen, Tap};
 use ringback_trace::{Packet, Reassembly};
 use sink::Sink;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,14 +22,23 @@ const MOST_BYTES: usize = 64 << 20;
 /// How long what was written may wait to be seen in its file.
 const FLUSH: Duration = Duration::from_millis(200);
 
-/// What was seen, on its way to the thread that writes; nothing ends it.
-type Job = Option<(Direction, Packet)>;
+/// What the thread that writes is told.
+enum Job {
+    /// This was seen.
+    Seen(Direction, Packet),
+    /// From here on it goes there.
+    To(Vec<Sink>),
+    End,
+}
 
 /// The end at which messages are seen.
 pub(crate) struct TraceTap {
-    queue: SyncSender<Job>,
+    /// Not before there is somewhere to tell them.
+    queue: OnceLock<SyncSender<Job>>,
+    /// Whether there is somewhere to tell them now.
+    is_on: AtomicBool,
     waiting: Arc<AtomicUsize>,
-    counts: Arc<Counts>,
+    pub(crate) counts: Arc<Counts>,
     /// Who else wants to see them.
     next: Option<Arc<dyn Tap>>,
 }
@@ -45,9 +54,8 @@ pub(crate) struct Counts {
 
 /// The running trace.
 pub(crate) struct Trace {
-    queue: SyncSender<Job>,
-    pub(crate) counts: Arc<Counts>,
-    thread: Option<JoinHandle<()>>,
+    pub(crate) tap: Arc<TraceTap>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Counts {
@@ -64,14 +72,19 @@ impl Tap for TraceTap {
         if let Some(next) = &self.next {
             next.saw(seen);
         }
+        let Some(queue) = self.queue.get().filter(|_| self.is_on.load(Ordering::Relaxed)) else { return };
         let Seen { at, direction, protocol, local, peer, bytes } = seen;
         let length = bytes.len();
         let packet = packet(at, direction, protocol, local, peer, bytes);
         let waiting = self.waiting.fetch_add(length, Ordering::Relaxed);
-        if waiting + length > MOST_BYTES || self.queue.try_send(Some((direction, packet))).is_err() {
+        if waiting + length > MOST_BYTES || queue.try_send(Job::Seen(direction, packet)).is_err() {
             self.waiting.fetch_sub(length, Ordering::Relaxed);
             self.counts.no_room.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn is_on(&self) -> bool {
+        self.next.is_some() || self.is_on.load(Ordering::Relaxed)
     }
 }
 
@@ -90,35 +103,67 @@ fn packet(
     Packet { time, source, destination, protocol, payload: bytes.clone() }
 }
 
-/// Starts the trace that is configured, if one is.
+/// Places that were found to be good, to be told of messages from now on.
+pub(crate) struct Places(Vec<Sink>);
+
+/// Opens the places of a configuration.
 ///
 /// # Errors
 /// When a file cannot be written, or a collector has no address.
-pub(crate) fn start(
-    config: &TraceConfig,
-    next: Option<Arc<dyn Tap>>,
-) -> Result<Option<(Trace, Arc<TraceTap>)>, ConfigError> {
-    if config.to.is_empty() {
-        return Ok(None);
-    }
-    let sinks: Vec<Sink> = config.to.iter().map(|to| Sink::open(to, config)).collect::<Result<_, _>>()?;
-    let (queue, waits) = sync_channel(config.queue);
-    let (waiting, counts) = (Arc::new(AtomicUsize::new(0)), Arc::new(Counts::default()));
-    let mut writer =
-        Writer { sinks, whole: Reassembly::new(), waiting: waiting.clone(), counts: counts.clone() };
-    let thread = thread::Builder::new().name("trace".into()).spawn(move || writer.run(&waits));
-    let thread = thread.map_err(|error| ConfigError::new(format!("trace: no thread: {error}")))?;
-    let tap = Arc::new(TraceTap { queue: queue.clone(), waiting, counts: counts.clone(), next });
-    Ok(Some((Trace { queue, counts, thread: Some(thread) }, tap)))
+pub(crate) fn open(config: &TraceConfig) -> Result<Places, ConfigError> {
+    config.to.iter().map(|to| Sink::open(to, config)).collect::<Result<_, _>>().map(Places)
 }
 
 impl Trace {
+    /// A trace that goes nowhere yet.
+    pub(crate) fn new(next: Option<Arc<dyn Tap>>) -> Self {
+        let tap = TraceTap {
+            queue: OnceLock::new(),
+            is_on: AtomicBool::new(false),
+            waiting: Arc::default(),
+            counts: Arc::default(),
+            next,
+        };
+        Self { tap: Arc::new(tap), thread: Mutex::default() }
+    }
+
+    /// Tells of every message there, and nowhere else any more. What waits still goes to where it was to go.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub(crate) fn tell(&self, Places(sinks): Places, queue: usize) -> Result<(), ConfigError> {
+        let mut thread = self.thread();
+        let is_on = !sinks.is_empty();
+        if !is_on && thread.is_none() {
+            return Ok(());
+        }
+        let sender = self.tap.queue.get_or_init(|| {
+            let (sender, waits) = sync_channel(queue);
+            let (waiting, counts) = (self.tap.waiting.clone(), self.tap.counts.clone());
+            let mut writer = Writer { sinks: Vec::new(), whole: Reassembly::new(), waiting, counts };
+            match thread::Builder::new().name("trace".into()).spawn(move || writer.run(&waits)) {
+                Ok(started) => *thread = Some(started),
+                Err(error) => tracing::error!(%error, "the trace has no thread"),
+            }
+            sender
+        });
+        // Waits for room where there is none: the thread makes some.
+        let told = sender.send(Job::To(sinks));
+        self.tap.is_on.store(is_on && told.is_ok(), Ordering::Relaxed);
+        told.map_err(|_| ConfigError::new("trace: the system gave no thread; see the log"))
+    }
+
     /// Writes what waits, and ends.
-    pub(crate) fn end(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        // Waits for room where there is none: the thread makes some. One that panicked has written what it could.
-        let _ = self.queue.send(None);
+    pub(crate) fn end(&self) {
+        let (Some(thread), Some(queue)) = (self.thread().take(), self.tap.queue.get()) else { return };
+        self.tap.is_on.store(false, Ordering::Relaxed);
+        // One that panicked has written what it could.
+        let _ = queue.send(Job::End);
         let _ = thread.join();
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -134,7 +179,7 @@ impl Writer {
         let mut is_flushed = true;
         loop {
             match waits.recv_timeout(if is_flushed { Duration::from_secs(3_600) } else { FLUSH }) {
-                Ok(Some((direction, packet))) => {
+                Ok(Job::Seen(direction, packet)) => {
                     self.waiting.fetch_sub(packet.payload.len(), Ordering::Relaxed);
                     self.write(direction, packet);
                     is_flushed = false;
@@ -143,7 +188,12 @@ impl Writer {
                     self.flush();
                     is_flushed = true;
                 }
-                Ok(None) | Err(RecvTimeoutError::Disconnected) => return self.flush(),
+                Ok(Job::To(sinks)) => {
+                    // A file that is gone on with: what was for it before has to stand before.
+                    self.flush();
+                    self.sinks = sinks;
+                }
+                Ok(Job::End) | Err(RecvTimeoutError::Disconnected) => return self.flush(),
             }
         }
     }
@@ -173,7 +223,13 @@ mod tests {
     fn what_finds_no_room_is_counted_and_nobody_waits() {
         let (queue, waits) = sync_channel(2);
         let (waiting, counts) = (Arc::new(AtomicUsize::new(0)), Arc::new(Counts::default()));
-        let tap = TraceTap { queue, waiting: waiting.clone(), counts: counts.clone(), next: None };
+        let tap = TraceTap {
+            queue: OnceLock::from(queue),
+            is_on: AtomicBool::new(true),
+            waiting: waiting.clone(),
+            counts: counts.clone(),
+            next: None,
+        };
         let (local, peer) = ("127.0.0.1:5060".parse().unwrap(), "127.0.0.1:5070".parse().unwrap());
         let bytes = Bytes::from_static(b"OPTIONS sip:a SIP/2.0\r\n\r\n");
         let (at, direction, protocol) = (Duration::ZERO, Direction::In, Protocol::Udp);

@@ -1,11 +1,12 @@
 //! Who may prove to be whom.
 
 use crate::config::{ConfigError, is_user_name};
+use arc_swap::ArcSwap;
 use ringback_auth::{Algorithm, Credentials, Ha1};
 use ringback_message::unescape;
 use ringback_sansio::Map;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// The algorithms for which a password is kept.
 pub(crate) const ALGORITHMS: [Algorithm; 2] = [Algorithm::Md5, Algorithm::Sha256];
@@ -16,46 +17,46 @@ pub(crate) type Hashes = Vec<Ha1>;
 /// Users by name, all of one realm. A name without a domain is the same user in every domain of ours.
 #[derive(Debug, Default)]
 pub(crate) struct Users {
-    /// Of this run: from the configuration and the users file. They go before those of the store.
-    fixed: Map<String, Hashes>,
+    /// From the configuration and the users file. They go before those of the store.
+    fixed: ArcSwap<Map<String, Hashes>>,
     /// From the store, exchanged as a whole when it has changed.
-    stored: RwLock<Arc<Map<String, Hashes>>>,
+    stored: ArcSwap<Map<String, Hashes>>,
 }
 
 impl Users {
     pub(crate) fn new(fixed: Map<String, Hashes>) -> Self {
-        Self { fixed, stored: RwLock::default() }
+        Self { fixed: ArcSwap::from_pointee(fixed), stored: ArcSwap::default() }
+    }
+
+    /// Goes on with others from the configuration; says whether anything is different.
+    pub(crate) fn replace_fixed(&self, fixed: Map<String, Hashes>) -> bool {
+        let fixed = Arc::new(fixed);
+        self.fixed.swap(fixed.clone()) != fixed
     }
 
     pub(crate) fn replace_stored(&self, stored: Map<String, Hashes>) {
-        *self.stored.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(stored);
-    }
-
-    fn stored(&self) -> Arc<Map<String, Hashes>> {
-        self.stored.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stored.store(Arc::new(stored));
     }
 
     pub(crate) fn len(&self) -> usize {
-        let stored = self.stored();
-        self.fixed.len() + stored.keys().filter(|name| !self.fixed.contains_key(*name)).count()
+        let (fixed, stored) = (self.fixed.load(), self.stored.load());
+        fixed.len() + stored.keys().filter(|name| !fixed.contains_key(*name)).count()
     }
 
     fn find(&self, name: &str) -> Option<Hashes> {
-        self.fixed.get(name).cloned().or_else(|| self.stored().get(name).cloned())
+        self.fixed.load().get(name).cloned().or_else(|| self.stored.load().get(name).cloned())
     }
 
     /// Whether there is a user of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.fixed.contains_key(name) || self.stored().contains_key(name)
+        self.fixed.load().contains_key(name) || self.stored.load().contains_key(name)
     }
 
     /// Whether there is a user with this user part, as it is written in a URI of `domain`.
     pub(crate) fn knows(&self, user_part: &str, domain: &str) -> bool {
         let octets = unescape(user_part);
         let Ok(name) = std::str::from_utf8(&octets) else { return false };
-        let stored = self.stored();
-        let has = |name: &str| self.fixed.contains_key(name) || stored.contains_key(name);
-        has(name) || has(&format!("{name}@{domain}"))
+        self.has(name) || self.has(&format!("{name}@{domain}"))
     }
 }
 

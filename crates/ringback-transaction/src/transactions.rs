@@ -137,6 +137,11 @@ impl<E: Entropy> Transactions<E> {
         &mut self.config.locals
     }
 
+    /// Lets so many transactions of each side be alive from now on. Where there are more already, all of them go on.
+    pub fn set_limits(&mut self, max_client: usize, max_server: usize) {
+        (self.config.max_client, self.config.max_server) = (max_client, max_server);
+    }
+
     /// How many client transactions are alive, CANCELs of the layer's own included.
     pub fn clients(&self) -> usize {
         self.clients.len()

@@ -74,6 +74,10 @@ impl<T> Streams<T> {
         }
     }
 
+    pub(crate) fn set_most(&mut self, all: usize, of_source: usize) {
+        (self.config.max_streams, self.config.max_streams_per_source) = (all, of_source);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.open.len()
     }

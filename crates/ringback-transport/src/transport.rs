@@ -202,6 +202,11 @@ impl<T> Transport<T> {
         self.streams.race(now, token, first, second, &mut self.outputs);
     }
 
+    /// Lets so many streams be open from now on, and so many from one address. Where there are more already, all of them stay.
+    pub fn set_max_streams(&mut self, all: usize, of_source: usize) {
+        self.streams.set_most(all, of_source);
+    }
+
     /// How many streams are open.
     pub fn open_streams(&self) -> usize {
         self.streams.len()

@@ -20,7 +20,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// What the IANA registry calls SIP in ALPN.
@@ -43,7 +43,7 @@ pub enum TlsVerify {
 }
 
 /// How TLS is set up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSettings {
     /// Our certificate with its chain and our key. A listener needs one.
     pub identity: Option<TlsIdentity>,
@@ -56,7 +56,7 @@ pub struct TlsSettings {
 }
 
 /// Our certificate and key.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum TlsIdentity {
     /// In these files, which are read again when they change.
     Files {
@@ -89,7 +89,7 @@ impl std::fmt::Debug for TlsIdentity {
 /// TLS, ready to be used.
 #[derive(Debug)]
 pub struct Tls {
-    settings: TlsSettings,
+    has_identity: bool,
     current: Mutex<Current>,
 }
 
@@ -112,8 +112,9 @@ impl<T> Both<T> {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Current {
+    settings: TlsSettings,
     /// `None` without a certificate of our own.
     server: Option<Both<ServerConfig>>,
     client: Both<ClientConfig>,
@@ -129,36 +130,54 @@ impl Tls {
     pub fn new(settings: TlsSettings) -> Result<Self, TlsError> {
         let files = changed(&settings);
         let (server, client) = load(&settings)?;
-        if settings.verify == TlsVerify::Off {
-            tracing::warn!(
-                "DANGEROUS: certificates of peers are not checked; anybody on the way can listen in"
-            );
+        warn_of(&settings);
+        let has_identity = settings.identity.is_some();
+        let current = Current { settings, server, client, looked: None, files };
+        Ok(Self { has_identity, current: Mutex::new(current) })
+    }
+
+    /// Goes on with other settings, or with the same and files that have changed; says whether anything is another one than
+    /// before. Connections that are open go on with what they began with.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used, and why; then everything stays as it was.
+    pub fn replace(&self, settings: TlsSettings) -> Result<bool, TlsError> {
+        let files = changed(&settings);
+        // Read whether they changed or not: a file that was broken meanwhile has to be told of.
+        let (server, client) = load(&settings)?;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if settings == current.settings && files == current.files {
+            return Ok(false);
         }
-        Ok(Self { settings, current: Mutex::new(Current { server, client, looked: None, files }) })
+        if settings.verify != current.settings.verify {
+            warn_of(&settings);
+        }
+        *current = Current { settings, server, client, looked: current.looked, files };
+        Ok(true)
     }
 
     /// Whether we can accept connections.
     pub fn has_identity(&self) -> bool {
-        self.settings.identity.is_some()
+        self.has_identity
     }
 
     pub(crate) fn server(&self, now: Instant, protocol: Protocol) -> Option<Arc<ServerConfig>> {
-        self.current(now).server.map(|server| server.of(protocol))
+        self.current(now).server.clone().map(|server| server.of(protocol))
     }
 
     pub(crate) fn client(&self, now: Instant, protocol: Protocol) -> Arc<ClientConfig> {
-        self.current(now).client.of(protocol)
+        self.current(now).client.clone().of(protocol)
     }
 
     /// What new connections are made with. Those that are open go on with what they began with.
-    fn current(&self, now: Instant) -> Current {
+    fn current(&self, now: Instant) -> MutexGuard<'_, Current> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK) {
             current.looked = Some(now);
-            let files = changed(&self.settings);
+            let files = changed(&current.settings);
             if files != current.files {
                 current.files = files;
-                match load(&self.settings) {
+                match load(&current.settings) {
                     Ok((server, client)) => {
                         (current.server, current.client) = (server, client);
                         tracing::info!("changed certificates are in use");
@@ -169,7 +188,13 @@ impl Tls {
                 }
             }
         }
-        current.clone()
+        current
+    }
+}
+
+fn warn_of(settings: &TlsSettings) {
+    if settings.verify == TlsVerify::Off {
+        tracing::warn!("DANGEROUS: certificates of peers are not checked; anybody on the way can listen in");
     }
 }
 

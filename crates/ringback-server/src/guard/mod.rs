@@ -8,20 +8,22 @@
 
 mod config;
 mod rate;
+mod rules;
 
 pub use config::GuardConfig;
 pub(crate) use config::networks;
 
-use rate::{Allowance, Used};
-use ringback_message::header::UserAgent;
+use arc_swap::ArcSwap;
+use rate::Used;
 use ringback_message::{HeaderId, Message, Method};
 use ringback_sansio::{Hasher, Map};
+use rules::Rules;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::hash::BuildHasher as _;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Sources are remembered in so many parts, each with its lock.
@@ -32,12 +34,8 @@ const SOURCES: usize = 8_192;
 const LOGIN: Duration = Duration::from_secs(24 * 3_600);
 /// The most users that are remembered of one source.
 const LOGINS: usize = 64;
-/// The longest ban.
-const LONGEST: Duration = Duration::from_secs(24 * 3_600);
 /// After so long without a ban an offender is like any other.
 const FORGIVEN: Duration = Duration::from_secs(7 * 24 * 3_600);
-/// A wrong password is forgotten after so long.
-const FORGET: Duration = Duration::from_secs(60);
 
 /// Why a request goes unanswered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,10 +123,8 @@ struct Part {
 /// The guard. Shared by all shards.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    config: GuardConfig,
-    requests: Option<Allowance>,
-    user_requests: Option<Allowance>,
-    failures: Allowance,
+    /// Exchanged as a whole when the configuration is read again.
+    rules: ArcSwap<Rules>,
     hasher: Hasher,
     parts: Vec<Mutex<Part>>,
     accounts: Mutex<Map<String, Account>>,
@@ -143,25 +139,28 @@ impl Guard {
         let hasher = Hasher::keyed(key);
         let part = |_| Mutex::new(Part { sources: Map::with_hasher(hasher), swept: None });
         Self {
-            requests: Allowance::per_second(config.requests_per_second, config.burst),
-            user_requests: Allowance::per_second(config.user_requests_per_second, config.user_burst),
-            failures: Allowance { interval: FORGET, burst: config.failures },
+            rules: ArcSwap::from_pointee(Rules::new(config)),
             hasher,
             parts: (0..PARTS).map(part).collect(),
             accounts: Mutex::new(Map::with_hasher(hasher)),
             refused: Default::default(),
             full: AtomicU64::new(0),
-            config,
         }
+    }
+
+    /// Goes on by other rules. What is known of sources and users stays, bans included.
+    pub(crate) fn renew(&self, config: GuardConfig) {
+        self.rules.store(Arc::new(Rules::new(config)));
     }
 
     /// Whether a message is looked at. Responses always are: they are for requests of ours, or for nothing.
     pub(crate) fn admit(&self, now: Instant, peer: IpAddr, message: &Message) -> Result<(), Refusal> {
         let peer = peer.to_canonical();
-        if self.is_trusted(peer) {
+        let rules = self.rules.load();
+        if rules.is_trusted(peer) {
             return Ok(());
         }
-        let judged = self.judge(now, peer, message);
+        let judged = self.judge(now, peer, message, &rules);
         if let Err(refusal) = judged {
             let index = Refusal::ALL.iter().position(|own| *own == refusal).unwrap_or_default();
             self.refused[index].fetch_add(1, Ordering::Relaxed);
@@ -169,8 +168,8 @@ impl Guard {
         judged
     }
 
-    fn judge(&self, now: Instant, peer: IpAddr, message: &Message) -> Result<(), Refusal> {
-        if self.config.blocked.iter().any(|network| network.contains(&peer)) {
+    fn judge(&self, now: Instant, peer: IpAddr, message: &Message, rules: &Rules) -> Result<(), Refusal> {
+        if rules.config.blocked.iter().any(|network| network.contains(&peer)) {
             return Err(Refusal::Blocked);
         }
         let Some(method) = message.method() else { return Ok(()) };
@@ -183,13 +182,13 @@ impl Guard {
             if opens && known.is_banned(now) {
                 return Err(Refusal::Banned);
             }
-            if opens && self.is_scanner(message) && !known.is_home(now) {
-                self.ban(now, source, known, "names itself as a scanner");
+            if opens && rules.is_scanner(message) && !known.is_home(now) {
+                rules.ban(now, source, known, "names itself as a scanner");
                 return Err(Refusal::Scanner);
             }
-            match self.requests {
+            match rules.requests {
                 Some(allowance) if *method != Method::ACK && !known.requests.take(now, allowance) => {
-                    self.tell(now, source, known);
+                    rules.tell(now, source, known);
                     Err(Refusal::Rate)
                 }
                 _ => Ok(()),
@@ -201,8 +200,9 @@ impl Guard {
     /// Whether the password of a user is looked at when it comes from there.
     pub(crate) fn may_try(&self, now: Instant, peer: IpAddr, user: &str) -> bool {
         let peer = peer.to_canonical();
-        let is_up = || self.accounts().get(user).is_some_and(|it| it.failures.is_up(now, self.failures));
-        if self.config.failures == 0 || self.is_trusted(peer) || !is_up() {
+        let rules = self.rules.load();
+        let is_up = || self.accounts().get(user).is_some_and(|it| it.failures.is_up(now, rules.failures));
+        if rules.config.failures == 0 || rules.is_trusted(peer) || !is_up() {
             return true;
         }
         let user = self.hasher.hash_one(user);
@@ -214,7 +214,7 @@ impl Guard {
     /// A user proved to be himself.
     pub(crate) fn proved(&self, now: Instant, peer: IpAddr, user: &str) {
         let peer = peer.to_canonical();
-        if self.is_trusted(peer) {
+        if self.rules.load().is_trusted(peer) {
             return;
         }
         let user = self.hasher.hash_one(user);
@@ -231,24 +231,26 @@ impl Guard {
     /// A password was wrong. `exists` says whether there is such a user.
     pub(crate) fn failed(&self, now: Instant, peer: IpAddr, user: &str, exists: bool) {
         let peer = peer.to_canonical();
-        if self.config.failures == 0 || self.is_trusted(peer) {
+        let rules = self.rules.load();
+        if rules.config.failures == 0 || rules.is_trusted(peer) {
             return;
         }
         if exists {
-            self.accounts().entry(user.to_owned()).or_default().failures.take(now, self.failures);
+            self.accounts().entry(user.to_owned()).or_default().failures.take(now, rules.failures);
         }
         let source = source_of(peer);
         let _ = self.with_source(now, source, |known| {
-            if !known.failures.take(now, self.failures) && !known.is_home(now) && !known.is_banned(now) {
-                self.ban(now, source, known, "guesses passwords");
+            if !known.failures.take(now, rules.failures) && !known.is_home(now) && !known.is_banned(now) {
+                rules.ban(now, source, known, "guesses passwords");
             }
         });
     }
 
     /// Whether one more request of a user, who proved to be himself, goes on.
     pub(crate) fn user_may_send(&self, now: Instant, peer: IpAddr, user: &str) -> bool {
-        let Some(allowance) = self.user_requests else { return true };
-        if self.is_trusted(peer.to_canonical()) {
+        let rules = self.rules.load();
+        let Some(allowance) = rules.user_requests else { return true };
+        if rules.is_trusted(peer.to_canonical()) {
             return true;
         }
         let mut accounts = self.accounts();
@@ -291,41 +293,6 @@ impl Guard {
         let full = [("source_not_remembered", &self.full)];
         let counts = refused.chain(full).map(|(name, count)| (name, count.load(Ordering::Relaxed)));
         counts.filter(|(_, count)| *count > 0).collect()
-    }
-
-    fn is_trusted(&self, peer: IpAddr) -> bool {
-        self.config.trusted.iter().any(|network| network.contains(&peer))
-    }
-
-    fn is_scanner(&self, message: &Message) -> bool {
-        let Some(Ok(UserAgent(agent))) = message.first::<UserAgent<'_>>() else { return false };
-        // Where they name themselves they do so at the beginning.
-        let agent = agent.get(..64).unwrap_or(agent);
-        self.config
-            .scanners
-            .iter()
-            .any(|name| agent.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes())))
-    }
-
-    fn ban(&self, now: Instant, source: IpAddr, known: &mut Source, why: &str) {
-        if known.offended.is_some_and(|at| now.saturating_duration_since(at) > FORGIVEN) {
-            known.offences = 0;
-        }
-        let first = Duration::from_secs(self.config.ban_seconds.into());
-        let length = first.saturating_mul(1 << known.offences.min(16)).min(LONGEST);
-        known.offences += 1;
-        known.offended = Some(now);
-        known.banned = Some(now + length);
-        tracing::warn!(%source, seconds = length.as_secs(), times = known.offences, "banned: {why}");
-    }
-
-    /// Tells the log that a source sends too much, once a minute.
-    fn tell(&self, now: Instant, source: IpAddr, known: &mut Source) {
-        if known.told.is_none_or(|at| now.saturating_duration_since(at) > Duration::from_secs(60)) {
-            known.told = Some(now);
-            let limit = self.config.requests_per_second;
-            tracing::warn!(%source, limit, "sends more requests a second than guard.requests_per_second");
-        }
     }
 
     fn part(&self, source: IpAddr) -> MutexGuard<'_, Part> {
