@@ -225,6 +225,10 @@ pub(crate) struct Phone {
     /// The name for the password, where it is not the user part of our address
     #[arg(long, value_name = "NAME")]
     pub(crate) auth_user: Option<String>,
+    /// Names this phone to the registrar by a URN such as urn:uuid:…, the same after each start, so that it takes the place of
+    /// its own registration from before [default: one that is made up at each start]
+    #[arg(long, value_name = "URN")]
+    pub(crate) instance: Option<String>,
     /// Listens on udp:ADDRESS:PORT or tcp:ADDRESS:PORT [default: a free port on the address that leads to the
     /// server]
     #[arg(long, value_name = "PROTO:ADDR:PORT")]

@@ -112,9 +112,15 @@ impl Proxy {
         self.timer_c.cancel(client);
         let Some(context) = self.contexts.get_mut(key) else { return };
         let status = outcome.as_ref().map_or_else(|status| *status, |response| response.status());
+        let index = context.index_of(client);
         if let Some(attempt) = context.attempt_of(client) {
             attempt.state = AttemptState::Done(outcome);
         }
+        // RFC 5626 §7: after any other answer the same user agent is not asked again.
+        if let (StatusCode::FLOW_FAILED | StatusCode::REQUEST_TIMEOUT, Some(index)) = (status, index) {
+            self.try_other_flow(now, transactions, key, index);
+        }
+        let Some(context) = self.contexts.get_mut(key) else { return };
         if status.class() == 6 {
             // §16.7 step 5: nobody else is to be asked.
             context.stop();

@@ -1,7 +1,7 @@
 //! Branches downstream: how they begin, fail and are taken back (RFC 3261 §16.6, §16.8 to §16.10).
 
 use crate::checks::{Suffix, breadth};
-use crate::context::{Attempt, AttemptState, Context, Instead};
+use crate::context::{Answered, Attempt, AttemptState, Context, Instead, Others};
 use crate::proxy::{Proxy, ProxyOutput, Token, Waiting};
 use crate::{Branch, forward};
 use ringback_message::{HeaderId, Request, StatusCode};
@@ -51,7 +51,10 @@ impl Proxy {
     ) {
         let Some(context) = self.contexts.get_mut(key) else { return };
         let index = context.attempts.len();
-        context.attempts.push(Attempt::new(AttemptState::Resolving));
+        let others = branch.filter(|branch| !branch.other_flows.is_empty()).map(|branch| {
+            Box::new(Others { request: request.clone(), flows: branch.other_flows.clone(), share })
+        });
+        context.attempts.push(Attempt { others, ..Attempt::new(AttemptState::Resolving) });
         let along = context.along.filter(|_| branch.is_none());
         let hop = forward::prepare(&mut request, branch, share, self.config.realm.as_deref());
         match hop.map(|hop| forward::along(hop, along)) {
@@ -91,6 +94,26 @@ impl Proxy {
         {
             attempt.instead = instead;
         }
+    }
+
+    /// Goes on to the next flow of the user agent that a branch was for, where it is known that the one before led nowhere.
+    pub(crate) fn try_other_flow<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        key: SlabKey<Context>,
+        index: usize,
+    ) {
+        let Some(context) = self.contexts.get_mut(key) else { return };
+        let is_over = context.stopped || context.answered != Answered::No;
+        let others = context.attempts.get_mut(index).and_then(|attempt| attempt.others.take());
+        let Some(Others { request, mut flows, share }) = others.map(|others| *others) else { return };
+        if is_over || flows.is_empty() {
+            return;
+        }
+        let mut next = flows.remove(0);
+        next.other_flows = flows;
+        self.attempt(now, transactions, key, request, Some(&next), share);
     }
 
     /// Rule 10: tries the next target of a branch under a new branch parameter; `false` when there is none.
@@ -178,7 +201,10 @@ impl Proxy {
                 }
                 match found {
                     Ok((_, targets)) => self.send(now, transactions, key, index, *request, targets),
-                    Err(error) => attempt.state = AttemptState::Done(Err(status_of(error, &request))),
+                    Err(error) => {
+                        attempt.state = AttemptState::Done(Err(status_of(error, &request)));
+                        self.try_other_flow(now, transactions, key, index);
+                    }
                 }
                 self.settle(now, transactions, key);
             }
@@ -215,6 +241,11 @@ impl Proxy {
         };
         if self.send_instead(now, transactions, key, client) {
             return;
+        }
+        if matches!(end, End::TransportFailed(_))
+            && let Some(index) = self.contexts.get(key).and_then(|context| context.index_of(client))
+        {
+            self.try_other_flow(now, transactions, key, index);
         }
         self.finish_attempt(now, transactions, key, client, Err(status));
     }

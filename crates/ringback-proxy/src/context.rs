@@ -21,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) later: Vec<Branch>,
     pub(crate) attempts: SmallVec<[Attempt; 1]>,
     pub(crate) answered: Answered,
+    /// Whether the policy named the targets. What a flow of theirs means is then told nobody (RFC 5626 §14.1).
+    pub(crate) chosen: bool,
     /// CANCEL came from upstream, or a 2xx or 6xx from downstream: no new branches.
     pub(crate) stopped: bool,
 }
@@ -40,6 +42,16 @@ pub(crate) struct Attempt {
     pub(crate) to: Option<Target>,
     /// What to try where the target does not work, while nothing was heard of it.
     pub(crate) instead: Option<Box<Instead>>,
+    /// The other flows to the same user agent.
+    pub(crate) others: Option<Box<Others>>,
+}
+
+/// What is left to try of the flows to one user agent.
+pub(crate) struct Others {
+    /// The request as it was before anything was written for the flow before.
+    pub(crate) request: Request,
+    pub(crate) flows: Vec<Branch>,
+    pub(crate) share: Option<u32>,
 }
 
 /// The same request to other targets (RFC 3263 §4.3), each in a transaction of its own.
@@ -60,7 +72,7 @@ pub(crate) enum AttemptState {
 
 impl Attempt {
     pub(crate) fn new(state: AttemptState) -> Self {
-        Self { state, to: None, instead: None }
+        Self { state, to: None, instead: None, others: None }
     }
 
     /// A branch that failed before it began.
@@ -138,6 +150,9 @@ impl Context {
         // Rule 18: 503 would tell upstream that this proxy is in trouble, and it is not.
         if status == StatusCode::SERVICE_UNAVAILABLE {
             return Err(StatusCode::SERVER_INTERNAL_ERROR);
+        }
+        if status == StatusCode::FLOW_FAILED && self.chosen {
+            return Err(StatusCode::TEMPORARILY_UNAVAILABLE);
         }
         let taken = AttemptState::Done(Err(status));
         match std::mem::replace(&mut self.attempts[index].state, taken) {

@@ -2,8 +2,8 @@
 
 use crate::checks::breadth;
 use crate::{Branch, ProxyConfig, token};
-use ringback_message::header::{Header as _, MaxForwards, ProxyAuthorization, Route, To};
-use ringback_message::{HeaderId, InvalidValue, Request, StatusCode, Uri};
+use ringback_message::header::{Contact, Header as _, MaxForwards, ProxyAuthorization, Route, To, Via};
+use ringback_message::{HeaderId, InvalidValue, Request, SipUri, StatusCode, Uri};
 use ringback_sansio::{Flow, Hasher, Protocol, Target};
 use ringback_transaction::Locals;
 use ringback_transport::locate::{NextHop, next_hop};
@@ -113,20 +113,21 @@ pub(crate) fn record_route(
     let outward = locals.sent_by(to);
     let (Some(inward), Some(outward)) = (inward, outward) else { return Ok(()) };
     let secure = matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.is_secure());
-    // Whoever cannot be connected to is reached over the flow that is there.
-    let user = |flow: Option<&Flow>| match flow.filter(|flow| token::needs_token(flow)) {
+    // Whoever cannot be connected to is reached over the flow that is there, and whoever asks for it (RFC 5626 §5.1, §5.3).
+    let user = |flow: Option<&Flow>| match flow {
         Some(flow) => format!("{}@", token::write(key, flow)),
         None => String::new(),
     };
+    let from_flow = (token::needs_token(from) || wants_flow(request)).then_some(from);
     let to_flow = match to {
         Target::Flow(flow) => Some(flow),
         Target::Address(..) | Target::Domain(..) => None,
     };
-    let sides = [(from.protocol, inward, user(Some(from))), (to.protocol(), outward, user(to_flow))];
+    let sides = [(from.protocol, inward, user(from_flow)), (to.protocol(), outward, user(to_flow))];
     let mut push = |(protocol, sent_by, user): &(Protocol, &str, String)| {
         let id = HeaderId::RECORD_ROUTE;
         match protocol {
-            Protocol::Udp => request.push_front(id, format_args!("<sip:{sent_by};lr>")),
+            Protocol::Udp => request.push_front(id, format_args!("<sip:{user}{sent_by};lr>")),
             // Rule 36: under sips nothing that the dialog is routed by may be less.
             Protocol::Tls if secure => request.push_front(id, format_args!("<sips:{user}{sent_by};lr>")),
             Protocol::Wss if secure => {
@@ -142,6 +143,13 @@ pub(crate) fn record_route(
         push(&sides[1])?;
     }
     Ok(())
+}
+
+/// Whether the user agent that sent it, straight to us, wants later requests to come by the same flow.
+fn wants_flow(request: &Request) -> bool {
+    let contact = request.first::<Contact<'_>>().and_then(Result::ok);
+    let contact = contact.as_ref().and_then(|contact| contact.address()?.uri.as_sip());
+    contact.is_some_and(SipUri::is_outbound) && request.all::<Via<'_>>().nth(1).is_none()
 }
 
 /// Only a request that may begin a dialog: later ones do not change its route set.

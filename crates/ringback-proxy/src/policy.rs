@@ -71,11 +71,14 @@ pub struct Branch {
     /// Whether it only stands in for those before it: it is tried when they could not be reached or were in trouble (408,
     /// 5xx), and not when they refused the request.
     pub is_spare: bool,
+    /// The other ways to the same user agent, the next one first: each is tried when the one before it is known to lead
+    /// nowhere (430, 408, or its connection is lost), so that one user agent never gets two copies (RFC 5626 §7).
+    pub other_flows: Vec<Branch>,
 }
 
 impl Branch {
     /// A target that is reached where its URI leads.
     pub fn to(uri: UriBuf) -> Self {
-        Self { uri, route: Vec::new(), flow: None, q: 1000, is_spare: false }
+        Self { uri, route: Vec::new(), flow: None, q: 1000, is_spare: false, other_flows: Vec::new() }
     }
 }

@@ -259,6 +259,7 @@ impl Proxy {
             later: Vec::new(),
             attempts: SmallVec::new(),
             answered: Answered::No,
+            chosen: targets.is_some(),
             stopped: false,
         };
         let context = self.contexts.insert(context);

@@ -46,10 +46,9 @@ impl Proxy {
         let Ok(own) = routes::preprocess(&mut ack, &self.config.ownership) else { return };
         let own_route = own.any;
         let own_uri = self.is_own_uri(&ack);
-        let target = if own_route {
-            if own_uri && !ack.has(HeaderId::ROUTE) {
-                return;
-            }
+        // What comes along our Route may still name one of our users: by a GRUU, as the remote target of a dialog.
+        let is_at_its_end = own_uri && !ack.has(HeaderId::ROUTE);
+        let target = if own_route && !is_at_its_end {
             None
         } else {
             match policy.route(now, &mut ack, Hop { flow, own_route, own_uri }) {
@@ -57,6 +56,7 @@ impl Proxy {
                     Some(target) => Some(target),
                     None => return,
                 },
+                Decision::Relay if is_at_its_end => return,
                 Decision::Relay => None,
                 Decision::Reject(..) | Decision::Redirect(_) | Decision::Local | Decision::Later(_) => return,
             }

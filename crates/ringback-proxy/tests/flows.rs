@@ -88,3 +88,58 @@ fn a_connection_that_is_gone_is_told_as_430_within_a_dialog_and_as_480_outside()
     assert!(answer.head().ends_with(" 480"), "{}", answer.head());
     assert!(element.unavailable.is_empty(), "nobody else could be chosen");
 }
+
+fn two_flows() -> Branch {
+    let way = |id, peer| Branch { flow: Some(flow(id, peer)), ..branch("sip:bob@10.0.0.5:9;transport=tls") };
+    Branch { other_flows: vec![way(3, "10.0.0.6:9")], ..way(2, BOB) }
+}
+
+#[test]
+fn rfc_5626_7_the_next_flow_is_tried_where_one_has_failed_and_not_where_it_has_answered() {
+    for (answer, goes_on) in [(430, true), (408, true), (486, false), (503, false), (600, false)] {
+        let mut element = with_tls();
+        element.user("bob", &[two_flows()]);
+        element.arrive(Protocol::Tls, ALICE, &request("MESSAGE", "sip:bob@example.com", "m", ""));
+        let first = element.expect_only("MESSAGE");
+        assert_eq!(first.to, Target::Flow(flow(2, BOB)));
+        element.arrive(Protocol::Tls, BOB, &first.reply(answer, "b"));
+        let next = element.take().pop().unwrap();
+        assert_eq!(next.to == Target::Flow(flow(3, "10.0.0.6:9")), goes_on, "{answer}: {}", next.head());
+        if goes_on {
+            assert_ne!(next.message.render(), first.message.render(), "under a branch of its own");
+            element.arrive(Protocol::Tls, "10.0.0.6:9", &next.reply(430, "b"));
+            // RFC 5626 §14.1: of flows the caller is told nothing. RFC 4320 §4.2: of 408 neither.
+            let told = element.take().pop().map(|told| told.head());
+            let expected = (answer == 430).then(|| "tls 192.0.2.10:5060 480".to_owned());
+            assert_eq!(told, expected, "{answer}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_connection_is_followed_by_the_next_flow() {
+    let mut element = with_tls();
+    element.user("bob", &[two_flows()]);
+    element.arrive(Protocol::Tls, ALICE, &request("MESSAGE", "sip:bob@example.com", "m", ""));
+    let first = element.expect_only("MESSAGE");
+    element.fail(first.key);
+    assert_eq!(element.expect_only("MESSAGE").to, Target::Flow(flow(3, "10.0.0.6:9")));
+}
+
+#[test]
+fn who_asks_for_his_flow_gets_a_token_over_any_transport() {
+    let mut element = Element::new();
+    element.user("bob", &[branch("sip:bob@10.0.0.5:9")]);
+    let mut routes = |number: &str, lines: &str| {
+        element.arrive(Protocol::Udp, ALICE, &request("INVITE", "sip:bob@example.com", number, lines));
+        let sent = element.take().into_iter().find(|sent| sent.message.is_request()).unwrap();
+        let values = sent.message.values(HeaderId::RECORD_ROUTE);
+        values.map(|value| String::from_utf8(value.to_vec()).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(routes("1", "Contact: <sip:alice@10.0.0.9:9>").len(), 1);
+    let [to_bob, to_alice] = &routes("2", "Contact: <sip:alice@10.0.0.9:9;ob>")[..] else { panic!("two") };
+    assert!(to_alice.contains('@') && !to_bob.contains('@'), "{to_alice} {to_bob}");
+    // What came through another proxy is that one's to keep.
+    let behind = "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKd\r\nContact: <sip:alice@10.0.0.9:9;ob>";
+    assert_eq!(routes("3", behind).len(), 1);
+}

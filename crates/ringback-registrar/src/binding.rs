@@ -1,6 +1,6 @@
 //! One contact of an address of record.
 
-use crate::Aor;
+use crate::{Aor, BindingKey, outbound};
 use ringback_message::{UriBuf, header::NameAddr};
 use ringback_sansio::{Flow, Protocol};
 use std::fmt;
@@ -16,7 +16,8 @@ pub struct Binding {
     /// Where: the URI as registered, with its parameters and headers. Headers must not be copied into a request
     /// unseen.
     pub contact: UriBuf,
-    /// The contact's parameters as registered, `;name=value` each, without `q` and `expires`. Unknown ones are kept.
+    /// The contact's parameters as registered, `;name=value` each, without `q` and `expires`. Unknown ones are kept. The
+    /// instance comes first, where there is one, and then the number of its flow, where it was registered by RFC 5626.
     pub params: String,
     /// The preference in thousandths, 0 to 1000; `None` where none was given, which counts as 1000.
     pub q: Option<u16>,
@@ -41,10 +42,10 @@ pub struct Binding {
 /// What happened to a location store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The binding was added, or took the place of the one with the same contact text.
+    /// The binding was added, or took the place of the one with the same key.
     Put(Aor, Binding),
-    /// The binding with this contact text is gone.
-    Remove(Aor, UriBuf),
+    /// The binding with this key is gone.
+    Remove(Aor, BindingKey),
 }
 
 impl Change {
@@ -100,12 +101,16 @@ impl fmt::Display for Q {
     }
 }
 
-/// The parameters to keep of a contact, in one line.
-pub(crate) fn kept_params(contact: &NameAddr<'_>) -> String {
+/// The parameters to keep of a contact, in one line; `reg_id` where it is registered as that flow.
+pub(crate) fn kept_params(contact: &NameAddr<'_>, reg_id: Option<u32>) -> String {
     use fmt::Write as _;
-    let mut kept = String::new();
+    let instance = outbound::instance_of(contact);
+    let mut kept = outbound::kept(instance.as_deref(), reg_id);
     for param in contact.params.iter() {
-        if ["q", "expires"].iter().any(|own| own.eq_ignore_ascii_case(param.name)) {
+        let is = |name: &&str| name.eq_ignore_ascii_case(param.name);
+        // What is ours to say, and what was said above.
+        let own = ["q", "expires", "reg-id", "pub-gruu", "temp-gruu"];
+        if own.iter().any(is) || (instance.is_some() && is(&"+sip.instance")) {
             continue;
         }
         let _ = write!(kept, ";{}", param.name);
@@ -133,7 +138,11 @@ mod tests {
 
     #[test]
     fn unknown_parameters_are_kept_and_our_own_are_not() {
-        let contact = NameAddr::parse(b"<sip:a@b;x>;Expires=5;+sip.instance=\"<urn:uuid:1>\";flag;Q=0.5");
-        assert_eq!(kept_params(&contact.unwrap()), ";+sip.instance=\"<urn:uuid:1>\";flag");
+        let text = b"<sip:a@b;x>;Expires=5;flag;Reg-Id=1;+sip.instance=\"<urn:uuid:1>\";Q=0.5;pub-gruu=\"x\"";
+        let contact = NameAddr::parse(text).unwrap();
+        assert_eq!(kept_params(&contact, None), ";+sip.instance=\"<urn:uuid:1>\";flag");
+        assert_eq!(kept_params(&contact, Some(1)), ";+sip.instance=\"<urn:uuid:1>\";reg-id=1;flag");
+        let contact = NameAddr::parse(b"<sip:a@b>;+sip.instance=\"1\";reg-id=1").unwrap();
+        assert_eq!(kept_params(&contact, None), ";+sip.instance=\"1\"");
     }
 }

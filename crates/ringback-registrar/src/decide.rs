@@ -1,6 +1,7 @@
 //! What a REGISTER changes: the rules of RFC 3261 §10.3 steps 6 and 7, without a store.
 
 use crate::binding::{kept_params, one_line};
+use crate::outbound::{self, flow_of, same_instance};
 use crate::{Aor, Binding, Change, PathPolicy, Refusal, RegistrarConfig};
 use ringback_message::header::{
     CSeq, CallId, Contact, Expires, NameAddr, Path, Require, Supported, Token as _,
@@ -9,8 +10,6 @@ use ringback_message::{HeaderId, Request, Uri};
 use ringback_sansio::Flow;
 use std::time::{Duration, Instant};
 
-/// The extensions that a REGISTER may require of us.
-const EXTENSIONS: [&str; 1] = ["path"];
 /// How much of a User-Agent field is kept, in octets.
 const USER_AGENT_LEN: usize = 128;
 
@@ -45,9 +44,13 @@ impl RegistrarConfig {
         if contacts.len() > most {
             return Err(Refusal::TooManyContacts);
         }
-        let made = |contact: &NameAddr<'_>, seconds: u32| Binding {
+        let contacts = contacts.iter().filter_map(Contact::address);
+        let contacts = contacts.map(|contact| Ok((contact, self.expiry(contact.expires().or(expires))?)));
+        let contacts: Vec<(&NameAddr<'_>, u32)> = contacts.collect::<Result<_, Refusal>>()?;
+        let uses_outbound = outbound::uses_outbound(request, &contacts)?;
+        let made = |contact: &NameAddr<'_>, seconds: u32, reg_id: Option<u32>| Binding {
             contact: contact.uri.to_owned(),
-            params: kept_params(contact),
+            params: kept_params(contact, reg_id),
             q: contact.q(),
             expires_at: now + Duration::from_secs(seconds.into()),
             call_id: call_id.to_owned(),
@@ -59,14 +62,14 @@ impl RegistrarConfig {
             user_agent: user_agent(request),
         };
         let mut draft = Draft { aor, current, gone: vec![false; current.len()], new: Vec::new() };
-        for contact in contacts.iter().filter_map(Contact::address) {
-            let seconds = self.expiry(contact.expires().or(expires))?;
+        for (contact, seconds) in contacts {
             if !self.contacts.permits(&contact.uri, flow) {
                 return Err(Refusal::Contact);
             }
-            draft.replace(&contact.uri, call_id, cseq)?;
+            let flow = flow_of(contact).filter(|_| uses_outbound);
+            draft.replace(&contact.uri, flow.as_ref(), call_id, cseq)?;
             if seconds > 0 {
-                let binding = made(contact, seconds);
+                let binding = made(contact, seconds, flow.map(|(_, reg_id)| reg_id));
                 if binding.text_len() > self.max_binding_len {
                     return Err(Refusal::TooLarge);
                 }
@@ -90,6 +93,13 @@ impl RegistrarConfig {
         }
     }
 
+    /// What the request requires and we do not have.
+    pub(crate) fn unknown_extensions(&self, request: &Request) -> Vec<String> {
+        let required = request.all::<Require<'_>>().flatten().map(|tag| tag.token());
+        let is_known = |tag: &str| self.supported().split(", ").any(|known| known.eq_ignore_ascii_case(tag));
+        required.filter(|tag| !tag.is_empty() && !is_known(tag)).map(str::to_owned).collect()
+    }
+
     /// The path that the request took, where it may be stored (RFC 3327 §5.3).
     fn path_of(&self, request: &Request) -> Result<Vec<String>, Refusal> {
         let path = request.all::<Path<'_>>().map(|hop| hop.map(|hop| one_line(hop.to_string().as_bytes())));
@@ -111,15 +121,31 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// Makes way for a contact: takes out the binding that it means, if there is one, in the order of requests.
-    fn replace(&mut self, contact: &Uri<'_>, call_id: &str, cseq: u32) -> Result<(), Refusal> {
+    /// Makes way for a contact: takes out the bindings that it means, if there are any, in the order of requests.
+    fn replace(
+        &mut self,
+        contact: &Uri<'_>,
+        flow: Option<&(String, u32)>,
+        call_id: &str,
+        cseq: u32,
+    ) -> Result<(), Refusal> {
+        let means = |binding: &Binding| match flow {
+            // RFC 5626 §6: a flow is told by its instance and number alone.
+            Some((instance, reg_id)) if binding.reg_id().is_some() => {
+                binding.reg_id() == Some(*reg_id)
+                    && binding.instance().is_some_and(|own| same_instance(own, instance))
+            }
+            _ => binding.contact.as_uri().equivalent(contact),
+        };
         // Twice in one request: the last one counts.
-        self.new.retain(|binding| !binding.contact.as_uri().equivalent(contact));
-        let same_text = |binding: &&Binding| binding.contact.as_str() == contact.as_str();
-        let same_uri = |binding: &&Binding| binding.contact.as_uri().equivalent(contact);
-        let found = self.current.iter().position(same_text);
+        self.new.retain(|binding| !means(binding));
+        let is_same = |binding: &&Binding| means(binding) && binding.contact.as_str() == contact.as_str();
+        let found = self.current.iter().position(is_same);
         // Equivalence is not transitive (RFC 3261 §19.1.4), so the same text goes before what means the same.
-        if let Some(at) = found.or_else(|| self.current.iter().position(same_uri)) {
+        let found = found.or_else(|| self.current.iter().position(|binding| means(binding)));
+        // A phone that came without a number before is that of its contact.
+        let flows = self.current.iter().position(|binding| binding.reg_id().is_some() && means(binding));
+        for at in found.into_iter().chain(flows.filter(|at| flow.is_some() && found != Some(*at))) {
             in_order(self.current[at], call_id, cseq)?;
             self.gone[at] = true;
         }
@@ -134,8 +160,9 @@ impl Draft<'_> {
         let gone = self.current.iter().zip(&self.gone).filter(|(_, gone)| **gone).map(|(binding, _)| binding);
         // One that comes again under the same text is put in its place, not removed first.
         let removed = gone
-            .filter(|old| !self.new.iter().any(|new| new.contact == old.contact))
-            .map(|old| Change::Remove(self.aor.clone(), old.contact.clone()));
+            .map(|old| old.key())
+            .filter(|old| !self.new.iter().any(|new| old.is_of(new)))
+            .map(|old| Change::Remove(self.aor.clone(), old));
         let removed: Vec<Change> = removed.collect();
         let put = self.new.into_iter().map(|binding| Change::Put(self.aor.clone(), binding));
         removed.into_iter().chain(put).collect()
@@ -149,18 +176,9 @@ fn in_order(binding: &Binding, call_id: &str, cseq: u32) -> Result<(), Refusal> 
 
 fn remove_all(aor: &Aor, current: &[&Binding], call_id: &str, cseq: u32) -> Result<Vec<Change>, Refusal> {
     let remove = |binding: &&Binding| {
-        in_order(binding, call_id, cseq).map(|()| Change::Remove(aor.clone(), binding.contact.clone()))
+        in_order(binding, call_id, cseq).map(|()| Change::Remove(aor.clone(), binding.key()))
     };
     current.iter().map(remove).collect()
-}
-
-/// What the request requires and we do not have.
-pub(crate) fn unknown_extensions(request: &Request) -> Vec<String> {
-    let required = request.all::<Require<'_>>().flatten().map(|tag| tag.token());
-    required
-        .filter(|tag| !tag.is_empty() && !EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(tag)))
-        .map(str::to_owned)
-        .collect()
 }
 
 /// Whether the user agent says that it supports an extension, which requiring it says as well.

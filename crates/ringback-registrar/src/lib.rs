@@ -4,6 +4,7 @@
 //!   nothing does;
 //! - [`Binding`] is one contact of an address of record ([`Aor`]);
 //! - [`LocationStore`] is where bindings are kept, [`MemoryLocations`] a store in memory that knows when each ends;
+//! - [`Gruus`] makes addresses that lead to one instance of a user ([`Gruu`]), and reads them;
 //! - [`Change`] says what happened to a store, so that a server can write it behind to disk and play it back.
 //!
 //! ```
@@ -45,14 +46,16 @@
 //! ```
 //!
 //! Not here: proving who the user is (`ringback-auth`), finding out whether a request is for us and what becomes of
-//! a request to a binding (`ringback-proxy`), disks (the server), keep-alive pings, RFC 5626 outbound and GRUU:
-//! their contact parameters are kept and given back, no more.
+//! a request to a binding (`ringback-proxy`), disks (the server), keep-alive pings.
 //!
-//! Sources: RFC 3261 §10.3, §20.10, §20.19; RFC 3327 (Path); RFC 3608 (Service-Route).
+//! Sources: RFC 3261 §10.3, §20.10, §20.19; RFC 3327 (Path); RFC 3608 (Service-Route); RFC 5626 §6 (outbound: one binding for
+//! each flow of an instance); RFC 5627 (GRUU).
 
 mod aor;
 mod binding;
 mod decide;
+mod gruu;
+mod outbound;
 mod policy;
 mod refusal;
 mod registrar;
@@ -60,6 +63,8 @@ mod store;
 
 pub use aor::Aor;
 pub use binding::{Binding, Change};
+pub use gruu::{Gruu, Gruus};
+pub use outbound::BindingKey;
 pub use policy::{AnyContact, ContactPolicy, NotOurselves, PathPolicy};
 pub use refusal::Refusal;
 pub use registrar::{Outcome, Registrar, RegistrarConfig};

@@ -24,6 +24,10 @@ pub enum Refusal {
     Contact,
     /// `Contact: *` beside other contacts, or without `Expires: 0` (rule 72): 400.
     Wildcard,
+    /// Several contacts that last, one of them of a numbered flow (RFC 5626 §6): 400.
+    Flows,
+    /// The proxy that the request came to first does not keep the flow to its user agent: 439 (RFC 5626 §6).
+    FirstHop,
     /// A binding would last less than this many seconds: 423 with Min-Expires.
     TooBrief(u32),
     /// An older request, or the same one, from the same registration: 500.
@@ -48,7 +52,8 @@ impl Refusal {
         match self {
             Self::Extensions(_) | Self::UnknownPath => StatusCode::BAD_EXTENSION,
             Self::Malformed(error) => error.status,
-            Self::Scheme | Self::Wildcard => StatusCode::BAD_REQUEST,
+            Self::Scheme | Self::Wildcard | Self::Flows => StatusCode::BAD_REQUEST,
+            Self::FirstHop => StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotOwner | Self::Contact | Self::TooManyContacts => StatusCode::FORBIDDEN,
             Self::TooBrief(_) => StatusCode::INTERVAL_TOO_BRIEF,
@@ -78,6 +83,7 @@ impl Refusal {
             Self::Scheme => "Bad URI Scheme In To".into(),
             Self::Contact => "Contact Not Allowed".into(),
             Self::Wildcard => "Contact * Needs Expires 0 And Nothing Else".into(),
+            Self::Flows => "One Contact With Reg-ID At A Time".into(),
             Self::OutOfOrder => "CSeq Out Of Order".into(),
             Self::TooManyContacts => "Too Many Contacts".into(),
             _ => self.status().reason().into(),

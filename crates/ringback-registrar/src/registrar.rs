@@ -1,7 +1,7 @@
 //! The registrar: rules and a store.
 
 use crate::{
-    AnyContact, Aor, Binding, Change, CommitError, ContactPolicy, LocationStore, PathPolicy, Refusal,
+    AnyContact, Aor, Binding, Change, CommitError, ContactPolicy, Gruus, LocationStore, PathPolicy, Refusal,
 };
 use ringback_message::{HeaderId, MAX_HEADER_BYTES, Request, ResponseBuilder, StatusCode};
 use ringback_sansio::{Entropy, Flow};
@@ -31,6 +31,8 @@ pub struct RegistrarConfig {
     pub service_route: Vec<String>,
     /// Which contacts are taken.
     pub contacts: Arc<dyn ContactPolicy>,
+    /// Makes the addresses of single user agents (RFC 5627), for those who support them; none without it.
+    pub gruus: Option<Gruus>,
 }
 
 impl Default for RegistrarConfig {
@@ -46,6 +48,7 @@ impl Default for RegistrarConfig {
             path: PathPolicy::default(),
             service_route: Vec::new(),
             contacts: Arc::new(AnyContact),
+            gruus: None,
         }
     }
 }
@@ -124,7 +127,7 @@ impl<S: LocationStore, E: Entropy> Registrar<S, E> {
         let changes = self.config.decide(now, request, flow, &aor, &before)?;
         // The answer is made first, from what will be: what cannot be answered is not committed.
         let after = after(&before, &changes);
-        let response = self.config.accept(now, request, &after, tag)?;
+        let response = self.config.accept(now, request, &aor, &after, tag)?;
         if !changes.is_empty() {
             self.locations.commit(now, &changes).map_err(|error: CommitError| Refusal::from(error))?;
         }
@@ -133,7 +136,12 @@ impl<S: LocationStore, E: Entropy> Registrar<S, E> {
 }
 
 impl RegistrarConfig {
-    /// Starts the 200 to a request, with all bindings as they are now (RFC 3261 §10.3 step 8).
+    /// The extensions that requests may require of this registrar, as Supported says them.
+    pub fn supported(&self) -> &'static str {
+        if self.gruus.is_some() { "path, outbound, gruu" } else { "path, outbound" }
+    }
+
+    /// Starts the 200 to a request, with all bindings of `aor` as they are now (RFC 3261 §10.3 step 8).
     ///
     /// # Errors
     /// [`Refusal::TooLarge`] when they do not fit into a response.
@@ -141,10 +149,17 @@ impl RegistrarConfig {
         &self,
         now: Instant,
         request: &Request,
+        aor: &Aor,
         bindings: &[&Binding],
         to_tag: &str,
     ) -> Result<ResponseBuilder, Refusal> {
-        let contacts: Vec<String> = bindings.iter().map(|binding| binding.to_contact(now)).collect();
+        // RFC 5627 §5.3: those who know what a GRUU is are told theirs.
+        let gruus = self.gruus.as_ref().filter(|_| crate::decide::supports(request, "gruu"));
+        let contact = |binding: &&Binding| {
+            let gruus = gruus.map(|gruus| gruus.params(request, aor, binding)).unwrap_or_default();
+            binding.to_contact(now) + &gruus
+        };
+        let contacts: Vec<String> = bindings.iter().map(contact).collect();
         let lines = contacts.iter().chain(&self.service_route);
         let len: usize = lines.map(|value| value.len() + 16).sum();
         if request.rendered_len() + len + 1_024 > MAX_HEADER_BYTES {
@@ -161,7 +176,11 @@ impl RegistrarConfig {
         for route in &self.service_route {
             reply = reply.header(HeaderId::SERVICE_ROUTE, route);
         }
-        Ok(reply.header(HeaderId::SUPPORTED, "path"))
+        // RFC 5626 §6: a user agent whose flow is used is told so.
+        if crate::outbound::names_flow(request) {
+            reply = reply.header(HeaderId::REQUIRE, "outbound");
+        }
+        Ok(reply.header(HeaderId::SUPPORTED, self.supported()))
     }
 }
 
@@ -169,13 +188,13 @@ impl RegistrarConfig {
 fn after<'a>(before: &[&'a Binding], changes: &'a [Change]) -> Vec<&'a Binding> {
     let mut after = before.to_vec();
     for change in changes {
-        let contact = match change {
-            Change::Put(_, binding) => &binding.contact,
-            Change::Remove(_, contact) => contact,
-        };
-        after.retain(|binding| binding.contact != *contact);
-        if let Change::Put(_, binding) = change {
-            after.push(binding);
+        match change {
+            Change::Put(_, binding) => {
+                let key = binding.key();
+                after.retain(|old| !key.is_of(old));
+                after.push(binding);
+            }
+            Change::Remove(_, key) => after.retain(|old| !key.is_of(old)),
         }
     }
     after
@@ -187,7 +206,7 @@ impl RegistrarConfig {
     /// # Errors
     /// When it requires what we do not have, To names no user of ours, or one other than `user`.
     pub fn authorize(&self, request: &Request, user: Option<&str>) -> Result<Aor, Refusal> {
-        let unknown = crate::decide::unknown_extensions(request);
+        let unknown = self.unknown_extensions(request);
         if !unknown.is_empty() {
             return Err(Refusal::Extensions(unknown));
         }

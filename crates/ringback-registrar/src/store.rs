@@ -1,6 +1,6 @@
 //! Where bindings are kept.
 
-use crate::{Aor, Binding, Change};
+use crate::{Aor, Binding, BindingKey, Change};
 use ringback_sansio::{Hasher, Key, Map, Slab, TimerQueue};
 use std::fmt;
 use std::time::Instant;
@@ -113,27 +113,25 @@ impl MemoryLocations {
         std::iter::from_fn(move || {
             let key = self.ends.pop_expired(now)?;
             let record = self.take(key).expect("a binding and its end are set and removed together");
-            Some(Change::Remove(record.aor, record.binding.contact))
+            Some(Change::Remove(record.aor, record.binding.key()))
         })
     }
 
-    fn find(&self, aor: &Aor, contact: &[u8]) -> Option<Key<Record>> {
-        let is_it = |key: &Key<Record>| {
-            self.records.get(*key).is_some_and(|record| record.binding.contact.as_ref() == contact)
-        };
+    fn find(&self, aor: &Aor, key: &BindingKey) -> Option<Key<Record>> {
+        let is_it = |at: &Key<Record>| self.records.get(*at).is_some_and(|record| key.is_of(&record.binding));
         self.by_aor.get(aor)?.iter().copied().find(is_it)
     }
 
     fn put(&mut self, aor: &Aor, binding: Binding) {
-        self.remove(aor, binding.contact.as_ref());
+        self.remove(aor, &binding.key());
         let expires_at = binding.expires_at;
         let key = self.records.insert(Record { aor: aor.clone(), binding });
         self.by_aor.entry(aor.clone()).or_default().push(key);
         self.ends.set(key, expires_at);
     }
 
-    fn remove(&mut self, aor: &Aor, contact: &[u8]) {
-        if let Some(key) = self.find(aor, contact) {
+    fn remove(&mut self, aor: &Aor, key: &BindingKey) {
+        if let Some(key) = self.find(aor, key) {
             self.ends.cancel(key);
             self.take(key);
         }
@@ -163,10 +161,10 @@ impl LocationStore for MemoryLocations {
         for change in changes {
             match change {
                 Change::Put(aor, binding) => {
-                    added += usize::from(self.find(aor, binding.contact.as_ref()).is_none());
+                    added += usize::from(self.find(aor, &binding.key()).is_none());
                 }
-                Change::Remove(aor, contact) => {
-                    freed += usize::from(self.find(aor, contact.as_ref()).is_some());
+                Change::Remove(aor, key) => {
+                    freed += usize::from(self.find(aor, key).is_some());
                 }
             }
         }
@@ -176,8 +174,8 @@ impl LocationStore for MemoryLocations {
         for change in changes {
             match change {
                 Change::Put(aor, binding) if binding.is_alive(now) => self.put(aor, binding.clone()),
-                Change::Put(aor, binding) => self.remove(aor, binding.contact.as_ref()),
-                Change::Remove(aor, contact) => self.remove(aor, contact.as_ref()),
+                Change::Put(aor, binding) => self.remove(aor, &binding.key()),
+                Change::Remove(aor, key) => self.remove(aor, key),
             }
         }
         Ok(())

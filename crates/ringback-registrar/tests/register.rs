@@ -1,88 +1,17 @@
 //! What a REGISTER changes and what is answered (RFC 3261 §10.3), by the messages.
 
+mod desk;
+
+use desk::{Desk, expect, flow, values};
 use proptest::prelude::*;
 use ringback_message::{HeaderId, Message, Request, Response, StatusCode};
 use ringback_registrar::{
     Aor, Change, CommitError, LocationStore, MemoryLocations, NotOurselves, PathPolicy, Refusal, Registrar,
     RegistrarConfig,
 };
-use ringback_sansio::{Flow, FlowId, Protocol, SeededEntropy};
+use ringback_sansio::{Protocol, SeededEntropy};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-struct Desk {
-    now: Instant,
-    registrar: Registrar<MemoryLocations, SeededEntropy>,
-    user: Option<&'static str>,
-    refusal: Option<Refusal>,
-    changes: Vec<Change>,
-}
-
-impl Desk {
-    fn new() -> Self {
-        Self::with(|_| {})
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-    fn with(change: impl FnOnce(&mut RegistrarConfig)) -> Self {
-        let mut config =
-            RegistrarConfig { domains: vec!["example.com".into()], ..RegistrarConfig::default() };
-        change(&mut config);
-        let registrar = Registrar::new(config, MemoryLocations::new(1_000), SeededEntropy::new(1));
-        Self { now: Instant::now(), registrar, user: Some("bob"), refusal: None, changes: Vec::new() }
-    }
-
-    /// A REGISTER of bob's: Call-ID, CSeq number, and lines of its own.
-    fn register(&mut self, call_id: &str, cseq: u32, lines: &str) -> Response {
-        let to = if lines.contains("To:") { "" } else { "To: <sip:bob@example.com>\r\n" };
-        let lines: String = lines.lines().map(|line| format!("{line}\r\n")).collect();
-        self.raw(&format!(
-            "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.4;branch=z9hG4bK{cseq}\r\n\
-             From: <sip:bob@example.com>;tag=1\r\n{to}Call-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\n{lines}\r\n"
-        ))
-    }
-
-    fn raw(&mut self, text: &str) -> Response {
-        let request = Request::try_from(Message::parse(text.to_owned()).unwrap()).unwrap();
-        let outcome = self.registrar.register(self.now, &request, &flow(), self.user);
-        self.refusal = outcome.refusal;
-        self.changes = outcome.changes;
-        outcome.response.build().unwrap()
-    }
-
-    /// What bob's contacts are, by falling preference.
-    fn contacts(&self) -> Vec<String> {
-        let bob = Aor::parse("sip:bob@example.com").unwrap();
-        let found = self.registrar.locations().lookup(self.now, &bob);
-        found.iter().map(|binding| binding.contact.to_string()).collect()
-    }
-
-    fn pass(&mut self, seconds: u64) {
-        self.now += Duration::from_secs(seconds);
-    }
-}
-
-fn flow() -> Flow {
-    Flow {
-        id: FlowId(1),
-        protocol: Protocol::Udp,
-        local: "192.0.2.1:5060".parse().unwrap(),
-        peer: "192.0.2.4:5060".parse().unwrap(),
-    }
-}
-
-fn values(response: &Response, id: HeaderId) -> Vec<String> {
-    response.values(id).map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
-}
-
-#[track_caller]
-fn expect(response: &Response, status: u16, contacts: &[&str]) {
-    assert_eq!(response.status().as_u16(), status, "{response:?}");
-    assert_eq!(values(response, HeaderId::CONTACT), contacts);
-    if status == 200 {
-        assert!(values(response, HeaderId::TO)[0].contains(";tag="), "{response:?}");
-    }
-}
+use std::time::Instant;
 
 #[test]
 fn a_contact_lasts_as_long_as_it_says_or_the_request_says_or_we_say() {
@@ -145,7 +74,7 @@ fn contacts_are_told_with_what_remains_and_end_without_a_word() {
     assert_eq!(desk.registrar.locations().len(), 2, "not taken out yet");
     let ended: Vec<Change> = desk.registrar.locations_mut().expire(desk.now).collect();
     assert!(
-        matches!(&ended[..], [Change::Remove(aor, contact)] if aor.user() == "bob" && contact.as_str() == "sip:bob@192.0.2.4")
+        matches!(&ended[..], [Change::Remove(aor, key)] if aor.user() == "bob" && key.to_string() == "sip:bob@192.0.2.4")
     );
     desk.pass(300);
     assert_eq!(desk.registrar.locations_mut().expire(desk.now).count(), 1);
@@ -343,9 +272,9 @@ fn a_store_that_fails_is_500_and_nothing_is_said_to_be_registered() {
 #[test]
 fn extensions_that_are_required_and_unknown_are_refused_by_name() {
     let mut desk = Desk::new();
-    let response = desk.register("a", 1, "Contact: <sip:a@192.0.2.4>\nRequire: path, outbound, gruu");
+    let response = desk.register("a", 1, "Contact: <sip:a@192.0.2.4>\nRequire: path, foo, gruu");
     expect(&response, 420, &[]);
-    assert_eq!(values(&response, HeaderId::UNSUPPORTED), ["outbound", "gruu"]);
+    assert_eq!(values(&response, HeaderId::UNSUPPORTED), ["foo", "gruu"]);
 }
 
 #[test]

@@ -16,7 +16,10 @@ pub(crate) const METHODS: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, M
 
 /// What the answer to OPTIONS tells: what can be sent to us, and what we can do.
 pub(crate) const CAPABILITIES: [(HeaderId, &str); 3] =
-    [(HeaderId::ALLOW, METHODS), (HeaderId::ACCEPT, "application/sdp"), (HeaderId::SUPPORTED, "path")];
+    [(HeaderId::ALLOW, METHODS), (HeaderId::ACCEPT, "application/sdp"), (HeaderId::SUPPORTED, SUPPORTED)];
+
+/// What our registrar knows, and says that it does.
+const SUPPORTED: &str = "path, outbound, gruu";
 
 impl ServerCore {
     /// Answers a request for the server itself, at once or when the store has written what it changes.
@@ -82,7 +85,7 @@ impl ServerCore {
                 return Some(outcome.response);
             }
             let (Ok(kept), Ok(lost)) = (outcome.response.build(), busy.build()) else { return None };
-            let answer = Answer { shard, key, kept, lost };
+            let answer = Some(Answer { shard, key, kept, lost });
             jobs.push(Job { changes: outcome.changes, answer });
             None
         })
@@ -99,8 +102,9 @@ pub(crate) fn respond<E>(now: Instant, node: &mut Node, key: ServerKey, response
 /// The answer to OPTIONS.
 fn options(request: &Request, tag: &str) -> ResponseBuilder {
     let required = request.all::<Require<'_>>().flatten();
+    let is_known = |tag: &str| SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(tag));
     let unknown: Vec<&str> =
-        required.map(|tag| tag.token()).filter(|tag| !tag.is_empty() && *tag != "path").collect();
+        required.map(|tag| tag.token()).filter(|tag| !tag.is_empty() && !is_known(tag)).collect();
     if !unknown.is_empty() {
         let reply = request.reply(StatusCode::BAD_EXTENSION, Some(tag));
         return reply.header(HeaderId::UNSUPPORTED, unknown.join(", "));

@@ -146,11 +146,14 @@ pub struct Registrations {
     pub default_expires: u32,
     /// The longest; longer ones are cut.
     pub max_expires: u32,
+    /// Whether a numbered flow (RFC 5626) that was a connection takes its binding with it when it ends. Otherwise the
+    /// binding stays until it expires, and its phone is not there meanwhile.
+    pub end_with_flow: bool,
 }
 
 impl Default for Registrations {
     fn default() -> Self {
-        Self { min_expires: 60, default_expires: 3_600, max_expires: 86_400 }
+        Self { min_expires: 60, default_expires: 3_600, max_expires: 86_400, end_with_flow: true }
     }
 }
 
@@ -258,7 +261,7 @@ impl ServerConfig {
         if let Some(name) = self.users.keys().find(|name| !is_user_name(name)) {
             return fail(format!("user `{name}` is no user name; write for example alice"));
         }
-        let Registrations { min_expires, default_expires, max_expires } = self.registrations;
+        let Registrations { min_expires, default_expires, max_expires, .. } = self.registrations;
         if !(min_expires <= default_expires && default_expires <= max_expires) || min_expires > 3_600 {
             return fail(format!(
                 "registrations: min_expires {min_expires}, default_expires {default_expires} and max_expires \

@@ -13,7 +13,7 @@ use crate::routes::Routes;
 use crate::shard::{Node, SHARDS, Shard, call_id};
 use crate::stateless;
 use crate::trace;
-use crate::writer::Jobs;
+use crate::writer::{Job, Jobs};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use ringback_message::{Message, ParseError};
 use ringback_net::{
@@ -301,8 +301,12 @@ impl Core for ServerCore {
         out.append(asks);
     }
 
-    fn closed(&self, _now: Instant, flow: Flow, _reason: CloseReason, _out: &mut Out) {
-        self.locations.closed(&flow);
+    fn closed(&self, now: Instant, flow: Flow, _reason: CloseReason, _out: &mut Out) {
+        self.locations.closed(now, &flow, |changes| {
+            if let Some(jobs) = &self.jobs {
+                jobs.push(Job { changes, answer: None });
+            }
+        });
     }
 
     fn handle_timeout(&self, now: Instant, worker: Worker, out: &mut Out) {

@@ -5,12 +5,15 @@ use ringback_message::header::To;
 use ringback_message::{Host, Request, SipUri, UriBuf};
 use ringback_net::OsEntropy;
 use ringback_proxy::Branch;
-use ringback_registrar::{Aor, Binding, Change, CommitError, LocationStore as _, MemoryLocations, Outcome};
-use ringback_registrar::{Registrar, RegistrarConfig};
-use ringback_sansio::{Entropy as _, Flow, FlowId, Hasher, Protocol, Set};
+use ringback_registrar::{
+    Aor, Binding, Change, CommitError, Gruu, Gruus, LocationStore as _, MemoryLocations, Outcome, Registrar,
+    RegistrarConfig,
+};
+use ringback_sansio::{Entropy as _, Flow, FlowId, Hasher, Map, Protocol};
 use smallvec::SmallVec;
 use std::hash::BuildHasher as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -23,8 +26,12 @@ pub(crate) struct Locations {
     parts: Vec<Part>,
     /// The domains under which a user may be found, the one that was asked for aside.
     domains: Vec<String>,
-    /// Connections over which somebody registered and that are still open.
-    open: Mutex<Set<FlowId>>,
+    /// Connections over which somebody registered and that are still open, and who did.
+    open: Mutex<Map<FlowId, SmallVec<[Aor; 1]>>>,
+    /// Reads the addresses of single phones.
+    gruus: Option<Gruus>,
+    /// Whether bindings end with the connection that they lead over.
+    end_with_flow: AtomicBool,
 }
 
 struct Part {
@@ -33,7 +40,13 @@ struct Part {
 }
 
 impl Locations {
-    pub(crate) fn new(now: Instant, config: &RegistrarConfig, domains: Vec<String>, capacity: usize) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        config: &RegistrarConfig,
+        domains: Vec<String>,
+        capacity: usize,
+        end_with_flow: bool,
+    ) -> Self {
         let mut entropy = OsEntropy::new();
         let hasher = Hasher::keyed(entropy.next_u64());
         let capacity = share(capacity);
@@ -44,14 +57,23 @@ impl Locations {
                 due: Due::never(now),
             }
         };
-        Self { hasher, parts: (0..PARTS).map(part).collect(), domains, open: Mutex::default() }
+        Self {
+            hasher,
+            parts: (0..PARTS).map(part).collect(),
+            domains,
+            open: Mutex::default(),
+            gruus: config.gruus.clone(),
+            end_with_flow: AtomicBool::new(end_with_flow),
+        }
     }
 
     /// Goes on as another configuration says. Bindings that are there stay as they are.
-    pub(crate) fn renew(&self, config: &RegistrarConfig, capacity: usize) {
+    pub(crate) fn renew(&self, config: &RegistrarConfig, capacity: usize, end_with_flow: bool) {
+        self.end_with_flow.store(end_with_flow, Ordering::Relaxed);
         for part in &self.parts {
             let mut registrar = part.lock();
             registrar.config_mut().clone_from(config);
+            registrar.config_mut().gruus.clone_from(&self.gruus);
             registrar.locations_mut().set_capacity(share(capacity));
         }
     }
@@ -75,10 +97,13 @@ impl Locations {
         let part = aor.as_ref().map_or(&self.parts[0], |aor| self.part(aor));
         let mut registrar = part.lock();
         let outcome = registrar.register(now, request, flow, user);
-        if flow.protocol.is_reliable()
-            && outcome.changes.iter().any(|change| matches!(change, Change::Put(..)))
-        {
-            self.open().insert(flow.id);
+        let put = outcome.changes.iter().find(|change| matches!(change, Change::Put(..)));
+        if let Some(change) = put.filter(|_| flow.protocol.is_reliable()) {
+            let mut open = self.open();
+            let users = open.entry(flow.id).or_default();
+            if !users.contains(change.aor()) {
+                users.push(change.aor().clone());
+            }
         }
         part.due.set(registrar.locations().next_expiry());
         then(outcome)
@@ -93,23 +118,49 @@ impl Locations {
         Ok(())
     }
 
-    /// Where the user of a URI of ours can be reached.
+    /// Where the user of a URI of ours can be reached, or the one user agent that a GRUU names.
     pub(crate) fn targets(&self, now: Instant, uri: &SipUri<'_>) -> SmallVec<[Branch; 2]> {
-        let Some(aor) = Aor::of(uri) else { return SmallVec::new() };
-        let found = self.targets_of(now, &aor);
+        let (aor, gruu) = if uri.gruu().is_some() {
+            let Some(gruu) = self.gruus.as_ref().and_then(|gruus| gruus.read(uri)) else {
+                return SmallVec::new();
+            };
+            (gruu.aor.clone(), Some(gruu))
+        } else {
+            let Some(aor) = Aor::of(uri) else { return SmallVec::new() };
+            (aor, None)
+        };
+        let gruu = gruu.as_ref();
+        let found = self.targets_of(now, &aor, gruu);
         if !found.is_empty() {
             return found;
         }
         // Our users have no domain of their own: who registered under one of ours is found under all of them.
         let elsewhere = self.domains.iter().filter(|domain| !domain.eq_ignore_ascii_case(aor.domain()));
         let elsewhere = elsewhere.filter_map(|domain| Aor::parse(&format!("sip:{}@{domain}", aor.user())));
-        elsewhere.map(|aor| self.targets_of(now, &aor)).find(|found| !found.is_empty()).unwrap_or_default()
+        elsewhere
+            .map(|aor| self.targets_of(now, &aor, gruu))
+            .find(|found| !found.is_empty())
+            .unwrap_or_default()
     }
 
-    fn targets_of(&self, now: Instant, aor: &Aor) -> SmallVec<[Branch; 2]> {
+    fn targets_of(&self, now: Instant, aor: &Aor, gruu: Option<&Gruu>) -> SmallVec<[Branch; 2]> {
         let registrar = self.part(aor).lock();
         let found = registrar.locations().lookup(now, aor).into_iter();
-        found.filter(|binding| !self.is_lost(binding)).map(|binding| self.branch(binding)).collect()
+        let found = found.filter(|binding| gruu.is_none_or(|gruu| gruu.leads_to(binding)));
+        let mut branches: SmallVec<[Branch; 2]> = SmallVec::new();
+        let mut instances: SmallVec<[(&str, usize); 2]> = SmallVec::new();
+        for binding in found.filter(|binding| !self.is_lost(binding)) {
+            let branch = self.branch(binding);
+            let same = instances.iter().find(|(instance, _)| binding.is_of_instance(instance));
+            // RFC 5626 §7: one way at a time to each user agent, the freshest first.
+            if let Some(first) = same.and_then(|(_, at)| branches.get_mut(*at)) {
+                first.other_flows.push(branch);
+                continue;
+            }
+            instances.extend(binding.instance().map(|instance| (instance, branches.len())));
+            branches.push(branch);
+        }
+        branches
     }
 
     fn branch(&self, binding: &Binding) -> Branch {
@@ -121,6 +172,7 @@ impl Locations {
             flow: self.flow(binding),
             q: binding.preference(),
             is_spare: false,
+            other_flows: Vec::new(),
         }
     }
 
@@ -131,12 +183,13 @@ impl Locations {
         let can_be_connected_to = matches!(binding.protocol, Protocol::Udp | Protocol::Tcp);
         let is_direct = can_be_connected_to
             && contact.host() == Host::Ip(binding.received.ip())
-            && contact.param("ob").is_none();
+            && !contact.is_outbound()
+            && binding.reg_id().is_none();
         if is_direct || !binding.path.is_empty() {
             return None;
         }
         match binding.flow {
-            Some(flow) if flow.protocol.is_reliable() => self.open().contains(&flow.id).then_some(flow),
+            Some(flow) if flow.protocol.is_reliable() => self.open().contains_key(&flow.id).then_some(flow),
             Some(flow) => Some(flow),
             // After a restart any socket of ours will do.
             None if binding.protocol == Protocol::Udp => Some(Flow {
@@ -152,20 +205,40 @@ impl Locations {
     /// Whether the only way to a phone was its connection, which has ended.
     fn is_lost(&self, binding: &Binding) -> bool {
         let can_be_connected_to = match binding.protocol {
-            Protocol::Udp | Protocol::Tcp => true,
+            Protocol::Udp => true,
+            // RFC 5626 §5.3: only the phone can make its flow anew.
+            _ if binding.reg_id().is_some() => false,
+            Protocol::Tcp => true,
             Protocol::Tls => listens(binding),
             Protocol::Ws | Protocol::Wss => false,
         };
-        let is_open = || binding.flow.is_some_and(|flow| self.open().contains(&flow.id));
+        let is_open = || binding.flow.is_some_and(|flow| self.open().contains_key(&flow.id));
         !can_be_connected_to && binding.path.is_empty() && !is_open()
     }
 
-    /// A connection ended.
-    pub(crate) fn closed(&self, flow: &Flow) {
-        self.open().remove(&flow.id);
+    /// A connection ended, and with it the bindings that led over it alone. `then` is called with what changed of one user
+    /// before anybody else can change it.
+    pub(crate) fn closed(&self, now: Instant, flow: &Flow, then: impl Fn(Vec<Change>)) {
+        let users = self.open().remove(&flow.id);
+        for aor in users.into_iter().flatten().filter(|_| self.end_with_flow.load(Ordering::Relaxed)) {
+            let part = self.part(&aor);
+            let mut registrar = part.lock();
+            let over = |binding: &&Binding| {
+                binding.flow.is_some_and(|own| own.id == flow.id)
+                    && binding.reg_id().is_some()
+                    && binding.path.is_empty()
+            };
+            let ended = registrar.locations().lookup(now, &aor).into_iter().filter(over);
+            let changes: Vec<Change> =
+                ended.map(|binding| Change::Remove(aor.clone(), binding.key())).collect();
+            if !changes.is_empty() && registrar.locations_mut().commit(now, &changes).is_ok() {
+                part.due.set(registrar.locations().next_expiry());
+                then(changes);
+            }
+        }
     }
 
-    fn open(&self) -> MutexGuard<'_, Set<FlowId>> {
+    fn open(&self) -> MutexGuard<'_, Map<FlowId, SmallVec<[Aor; 1]>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

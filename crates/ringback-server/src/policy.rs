@@ -51,7 +51,7 @@ impl RoutePolicy for Policy<'_> {
         // Fault 21: nobody out there is trusted to assert an identity.
         request.remove(HeaderId::P_ASSERTED_IDENTITY);
         let is_in_dialog = matches!(request.first::<To<'_>>(), Some(Ok(to)) if to.tag().is_some());
-        if hop.own_route && is_in_dialog {
+        if hop.own_route && is_in_dialog && !(hop.own_uri && names_instance(request)) {
             return Decision::Relay;
         }
         let is_asked = *request.method() != Method::ACK && !is_in_dialog;
@@ -72,6 +72,11 @@ impl RoutePolicy for Policy<'_> {
             None => self.number(now, request, &hop, is_asked),
         }
     }
+}
+
+/// Whether a request is to a GRUU, which may be the remote target of a dialog and leads to another address (RFC 5627 §4.4.2).
+fn names_instance(request: &Request) -> bool {
+    request.uri().is_ok_and(|uri| uri.as_sip().is_some_and(|uri| uri.gruu().is_some()))
 }
 
 impl Policy<'_> {

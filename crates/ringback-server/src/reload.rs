@@ -103,7 +103,11 @@ impl Reloader {
         }
         core.authority.guard.renew(next.guard.clone());
         core.authority.renew(&next.digest(), next.no_auth);
-        core.locations.renew(&registrar(&next, &core.reach), next.limits.bindings);
+        core.locations.renew(
+            &registrar(&next, &core.reach),
+            next.limits.bindings,
+            next.registrations.end_with_flow,
+        );
         self.net.set_max_streams(next.limits.streams, next.limits.streams_per_source);
         core.renew(&next, routes);
         *running = next;

@@ -17,7 +17,7 @@ use crate::trace::{self, Trace};
 use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
 use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Sockets, epoch};
-use ringback_registrar::{NotOurselves, RegistrarConfig};
+use ringback_registrar::{Gruus, NotOurselves, RegistrarConfig};
 use ringback_sansio::{Entropy as _, Epoch, Map};
 use std::fmt;
 use std::io;
@@ -136,7 +136,11 @@ impl Server {
         let sockets = Sockets::bind(net_config)?;
         let reach = Reach::new(sockets.listeners(), &config)?;
         let domains = reach.domains.clone();
-        let locations = locations(&config, &reach, epoch);
+        let mut secret = [0; 32];
+        OsEntropy::new().fill(&mut secret);
+        // Addresses that were given away are understood by the server that starts next as well.
+        let secret = store.as_ref().map_or(Ok(secret), |store| store.secret("gruu", secret))?;
+        let locations = locations(&config, &reach, epoch, Gruus::new(secret));
         if let Some(store) = &store {
             restore(store, &locations, epoch)?;
         }
@@ -284,8 +288,10 @@ fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
     Ok(net)
 }
 
-fn locations(config: &ServerConfig, reach: &Reach, epoch: Epoch) -> Locations {
-    Locations::new(epoch.at, &registrar(config, reach), reach.hosts(), config.limits.bindings)
+fn locations(config: &ServerConfig, reach: &Reach, epoch: Epoch, gruus: Gruus) -> Locations {
+    let registrar = RegistrarConfig { gruus: Some(gruus), ..registrar(config, reach) };
+    let end_with_flow = config.registrations.end_with_flow;
+    Locations::new(epoch.at, &registrar, reach.hosts(), config.limits.bindings, end_with_flow)
 }
 
 /// What the registrar allows.

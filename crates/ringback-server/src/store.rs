@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Version 1 of the tables.
+/// Version 2 of the tables.
 const TABLES: &str = "
     CREATE TABLE users (
         name TEXT NOT NULL, realm TEXT NOT NULL, algorithm TEXT NOT NULL, ha1 TEXT NOT NULL,
@@ -21,10 +21,27 @@ const TABLES: &str = "
     CREATE TABLE bindings (
         aor TEXT NOT NULL, contact TEXT NOT NULL, params TEXT NOT NULL, q INTEGER, expires_unix_ms INTEGER NOT NULL,
         call_id TEXT NOT NULL, cseq INTEGER NOT NULL, path TEXT NOT NULL, protocol TEXT NOT NULL,
-        received TEXT NOT NULL, user_agent TEXT,
-        PRIMARY KEY (aor, contact)
+        received TEXT NOT NULL, user_agent TEXT, key TEXT NOT NULL,
+        PRIMARY KEY (aor, key)
     ) WITHOUT ROWID;
-    PRAGMA user_version = 1;
+    CREATE TABLE secrets (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    PRAGMA user_version = 2;
+";
+
+/// From version 1, in which the contact alone told bindings apart, and a `reg-id` was kept without a meaning.
+const SECOND: &str = "
+    ALTER TABLE bindings RENAME TO bindings_1;
+    CREATE TABLE bindings (
+        aor TEXT NOT NULL, contact TEXT NOT NULL, params TEXT NOT NULL, q INTEGER, expires_unix_ms INTEGER NOT NULL,
+        call_id TEXT NOT NULL, cseq INTEGER NOT NULL, path TEXT NOT NULL, protocol TEXT NOT NULL,
+        received TEXT NOT NULL, user_agent TEXT, key TEXT NOT NULL,
+        PRIMARY KEY (aor, key)
+    ) WITHOUT ROWID;
+    INSERT INTO bindings SELECT aor, contact, replace(params, ';reg-id=', ';old-reg-id='), q, expires_unix_ms, call_id,
+        cseq, path, protocol, received, user_agent, contact FROM bindings_1;
+    DROP TABLE bindings_1;
+    CREATE TABLE secrets (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    PRAGMA user_version = 2;
 ";
 
 /// Why the store cannot be used.
@@ -84,10 +101,11 @@ impl Store {
             connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(fail)?;
         match transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)? {
             0 => transaction.execute_batch(TABLES).map_err(fail)?,
-            1 => {}
+            1 => transaction.execute_batch(SECOND).map_err(fail)?,
+            2 => {}
             version => {
                 let problem =
-                    format!("version {version} of the store is of a later program; this one knows version 1");
+                    format!("version {version} of the store is of a later program; this one knows version 2");
                 return Err(StoreError::new(&file, problem));
             }
         }
@@ -164,6 +182,14 @@ impl Store {
         commit(connection).map_err(|error| StoreError::new(file, error))
     }
 
+    /// The secret of that name: the one that is kept, or the one that is offered, which is kept from now on.
+    pub(crate) fn secret(&self, name: &str, offered: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let keep = "INSERT OR IGNORE INTO secrets VALUES (?1, ?2)";
+        self.connection.execute(keep, params![name, offered]).map_err(|error| self.fail(error))?;
+        let kept = "SELECT value FROM secrets WHERE name = ?1";
+        self.connection.query_row(kept, [name], |row| row.get(0)).map_err(|error| self.fail(error))
+    }
+
     /// Removes bindings that have ended.
     pub(crate) fn forget_ended(&self, now_unix: Duration) -> Result<(), StoreError> {
         let ended = "DELETE FROM bindings WHERE expires_unix_ms <= ?1";
@@ -179,7 +205,7 @@ fn write_change(transaction: &Transaction<'_>, epoch: &Epoch, change: &Change) -
     match change {
         Change::Put(aor, binding) => {
             let mut put = transaction.prepare_cached(
-                "INSERT OR REPLACE INTO bindings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT OR REPLACE INTO bindings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?;
             put.execute(params![
                 aor.as_str(),
@@ -194,12 +220,13 @@ fn write_change(transaction: &Transaction<'_>, epoch: &Epoch, change: &Change) -
                 binding.protocol.as_param(),
                 binding.received.to_string(),
                 binding.user_agent,
+                binding.key().to_string(),
             ])?;
         }
-        Change::Remove(aor, contact) => {
+        Change::Remove(aor, key) => {
             let mut remove =
-                transaction.prepare_cached("DELETE FROM bindings WHERE aor = ?1 AND contact = ?2")?;
-            remove.execute([aor.as_str(), contact.as_str()])?;
+                transaction.prepare_cached("DELETE FROM bindings WHERE aor = ?1 AND key = ?2")?;
+            remove.execute([aor.as_str(), key.to_string().as_str()])?;
         }
     }
     Ok(())

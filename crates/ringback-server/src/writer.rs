@@ -26,10 +26,10 @@ const WATCH: Duration = Duration::from_secs(2);
 /// How often bindings that ended are swept off the disk.
 const SWEEP: Duration = Duration::from_secs(600);
 
-/// Changes to write, and who waits for them.
+/// Changes to write, and who waits for them, if somebody does.
 pub(crate) struct Job {
     pub(crate) changes: Vec<Change>,
-    pub(crate) answer: Answer,
+    pub(crate) answer: Option<Answer>,
 }
 
 /// What to answer when it is known whether the changes are kept.
@@ -137,7 +137,7 @@ impl Writer {
             tracing::error!(%error, lost = jobs.len(), "registrations could not be written");
         }
         let mut by_shard: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
-        for Job { answer, .. } in jobs {
+        for answer in jobs.into_iter().filter_map(|job| job.answer) {
             by_shard.entry(answer.shard).or_default().push(answer);
         }
         let now = Instant::now();

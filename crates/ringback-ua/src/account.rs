@@ -52,6 +52,9 @@ pub struct Account {
     pub transport: Option<Protocol>,
     /// How long a registration shall last, in whole seconds.
     pub expires: Duration,
+    /// The URN that names this user agent to registrars, whatever its address and run (RFC 5626 §4.1); without one each
+    /// user agent makes one up for as long as it lives.
+    pub instance: Option<String>,
     credentials: Option<(String, String)>,
 }
 
@@ -65,6 +68,7 @@ impl Account {
             outbound: None,
             transport: None,
             expires: Duration::from_secs(3600),
+            instance: None,
             credentials: None,
         }
     }
@@ -108,6 +112,13 @@ impl Account {
     #[must_use]
     pub fn expires(mut self, expires: Duration) -> Self {
         self.expires = expires;
+        self
+    }
+
+    /// The URN that names this user agent to registrars: `urn:uuid:…`, the same after each start.
+    #[must_use]
+    pub fn instance(mut self, urn: impl Into<String>) -> Self {
+        self.instance = Some(urn.into());
         self
     }
 
@@ -175,6 +186,7 @@ impl fmt::Debug for Account {
             .field("outbound", &self.outbound)
             .field("transport", &self.transport)
             .field("expires", &self.expires)
+            .field("instance", &self.instance)
             .field("username", &self.credentials.as_ref().map(|(username, _)| username))
             .finish_non_exhaustive()
     }

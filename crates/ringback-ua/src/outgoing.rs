@@ -233,9 +233,14 @@ impl<E: Entropy> UserAgent<E> {
                 let written = request.set(HeaderId::CONTACT, &contact);
                 written.and_then(|()| old.map_or(Ok(()), |old| request.push(HeaderId::CONTACT, &old)))
             }
-            (&Method::INVITE | &Method::UPDATE | &Method::REFER | &Method::NOTIFY, Some(contact)) => request
-                .set(HeaderId::CONTACT, format_args!("<{contact}>"))
-                .and_then(|()| request.set(HeaderId::ALLOW, crate::inspect::allow())),
+            (&Method::INVITE | &Method::UPDATE | &Method::REFER | &Method::NOTIFY, Some(contact)) => {
+                let known = account.and_then(|account| self.accounts.get(account.0));
+                // RFC 5626 §4.3: what comes later in the dialog shall take our flow as well.
+                let ob = if known.is_some_and(|known| known.registration.by_flow) { ";ob" } else { "" };
+                request
+                    .set(HeaderId::CONTACT, format_args!("<{contact}{ob}>"))
+                    .and_then(|()| request.set(HeaderId::ALLOW, crate::inspect::allow()))
+            }
             _ => Ok(()),
         };
         written.map_err(RequestError::Invalid)?;

@@ -5,7 +5,7 @@ use crate::agent::{UserAgent, token};
 use crate::mapping::Mapping;
 use crate::outgoing::{Purpose, reason};
 use crate::{Account, AccountKey, CommandError, UaEvent, UaOutput};
-use ringback_message::header::{Contact, Expires, MinExpires, RetryAfter, Via};
+use ringback_message::header::{Contact, Expires, MinExpires, Require, RetryAfter, Token as _, Via};
 use ringback_message::{HeaderId, Method, Response, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Entropy, Flow, Protocol, Target};
 use ringback_transport::via::keep_of;
@@ -42,6 +42,12 @@ pub(crate) struct Registration {
     flow: Option<Flow>,
     /// Where the registrar sees us.
     mapping: Mapping,
+    /// Who we are to the registrar, whatever our address.
+    instance: String,
+    /// Whether our flow is numbered: not where the first proxy cannot keep it (439).
+    numbered: bool,
+    /// The registrar sends what is for us by our flow (RFC 5626 §6).
+    pub(crate) by_flow: bool,
     /// The Contact that the registrar has, or may have.
     held: Option<UriBuf>,
 }
@@ -61,6 +67,9 @@ impl Registration {
             contact: None,
             flow: None,
             mapping: Mapping::default(),
+            instance: account.instance.clone().unwrap_or_else(|| made_up(entropy)),
+            numbered: true,
+            by_flow: false,
             held: None,
         }
     }
@@ -80,7 +89,9 @@ impl Registration {
     /// What Contact of a REGISTER says: the new one, and that the one before is over where it was another.
     pub(crate) fn contacts(&mut self, contact: UriBuf, seconds: u32) -> (String, Option<String>) {
         let old = self.held.as_ref().filter(|held| !held.as_uri().equivalent(&contact.as_uri()));
-        let values = (format!("<{contact}>;expires={seconds}"), old.map(|old| format!("<{old}>;expires=0")));
+        let reg_id = if self.numbered { ";reg-id=1" } else { "" };
+        let new = format!("<{contact}>;+sip.instance=\"<{}>\"{reg_id};expires={seconds}", self.instance);
+        let values = (new, old.map(|old| format!("<{old}>;expires=0")));
         self.contact = Some(contact);
         values
     }
@@ -139,6 +150,9 @@ impl<E: Entropy> UserAgent<E> {
         let to = known.account.from();
         let ids = Ids { to: &to, tag: &tag, call_id: &known.registration.call_id, number };
         let request = known.account.request(Method::REGISTER, uri.as_str(), &ids);
+        // RFC 5626 §4.2.1: whoever numbers his flows knows of Path as well.
+        let supported = if known.registration.numbered { "path, outbound" } else { "path" };
+        let request = request.header(HeaderId::SUPPORTED, supported);
         let request = request.header(HeaderId::EXPIRES, seconds).build()?;
         known.registration.in_flight = true;
         known.registration.bound = true;
@@ -167,6 +181,7 @@ impl<E: Entropy> UserAgent<E> {
             registration.failures = 0;
             let was_leaving = std::mem::replace(&mut registration.leaving, false);
             registration.held = registration.contact.clone().filter(|_| !was_leaving);
+            registration.by_flow = !was_leaving && requires(response, "outbound");
             let via = response.first::<Via<'_>>().and_then(Result::ok).filter(|_| self.learns_address);
             let contact = registration.contact.as_ref();
             let is_elsewhere = !was_leaving
@@ -197,6 +212,16 @@ impl<E: Entropy> UserAgent<E> {
             registration.seconds = least;
             registration.raises += 1;
             registration.in_flight = false;
+            if self.send_register(now, key).is_ok() {
+                return;
+            }
+        }
+        if status == StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT
+            && let Some(known) = self.accounts.get_mut(key.0)
+            && std::mem::take(&mut known.registration.numbered)
+        {
+            // RFC 5626 §4.2.1: the usual way then.
+            known.registration.in_flight = false;
             if self.send_register(now, key).is_ok() {
                 return;
             }
@@ -300,6 +325,24 @@ impl<E: Entropy> UserAgent<E> {
     }
 }
 
+/// A UUID of version 4 (RFC 9562 §5.4), as a URN.
+fn made_up(entropy: &mut dyn Entropy) -> String {
+    let (high, low) = (entropy.next_u64(), entropy.next_u64());
+    format!(
+        "urn:uuid:{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0xfff,
+        0x8000 | low >> 48 & 0x3fff,
+        low & 0xffff_ffff_ffff
+    )
+}
+
+fn requires(response: &Response, extension: &str) -> bool {
+    let mut required = response.all::<Require<'_>>().flatten();
+    required.any(|tag| tag.token().eq_ignore_ascii_case(extension))
+}
+
 /// How often the registrar wants to hear from us over this flow, by Flow-Timer (RFC 5626 §4.4) or in answer to `keep`
 /// (RFC 6223); `None` where it knows neither, and would not answer.
 fn keep_alive(response: &Response, protocol: Protocol) -> Option<Duration> {
@@ -349,6 +392,15 @@ fn is_lasting(status: StatusCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ringback_sansio::SeededEntropy;
+
+    #[test]
+    fn who_has_no_name_gets_one_that_is_a_uuid() {
+        let urn = made_up(&mut SeededEntropy::new(1));
+        let uuid = ringback_message::UrnUri::parse(urn.as_bytes()).unwrap().uuid().unwrap();
+        assert_eq!((uuid >> 76 & 0xf, uuid >> 62 & 0x3), (4, 2), "{urn}");
+        assert_ne!(urn, made_up(&mut SeededEntropy::new(2)));
+    }
 
     #[test]
     fn registrations_are_refreshed_while_a_lost_one_can_be_repeated() {

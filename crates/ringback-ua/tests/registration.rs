@@ -384,8 +384,14 @@ fn accept_from(world: &mut World, request: &Request, seen: &str, seconds: u32) {
     world.peer_sends(0, ok);
 }
 
+/// The contacts, without what names the user agent.
 fn contacts(request: &Request) -> Vec<String> {
-    request.values(HeaderId::CONTACT).map(|value| String::from_utf8(value.to_vec()).unwrap()).collect()
+    let values = request.values(HeaderId::CONTACT).map(|value| String::from_utf8(value.to_vec()).unwrap());
+    let bare = |value: String| match value.split_once(";+sip.instance=") {
+        Some((before, after)) => format!("{before}{}", &after[after.find(";expires").unwrap()..]),
+        None => value,
+    };
+    values.map(bare).collect()
 }
 
 #[test]

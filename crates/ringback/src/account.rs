@@ -45,6 +45,7 @@ pub struct AccountBuilder {
     server: Option<String>,
     transport: Option<Protocol>,
     expires: Option<Duration>,
+    instance: Option<String>,
 }
 
 impl AccountBuilder {
@@ -58,6 +59,7 @@ impl AccountBuilder {
             server: None,
             transport: None,
             expires: None,
+            instance: None,
         }
     }
 
@@ -103,6 +105,14 @@ impl AccountBuilder {
         self
     }
 
+    /// The URN that names this user agent to its registrar, `urn:uuid:…`, the same after each start (RFC 5626 §4.1). Without
+    /// one it makes one up.
+    #[must_use]
+    pub fn instance(mut self, urn: impl Into<String>) -> Self {
+        self.instance = Some(urn.into());
+        self
+    }
+
     /// Makes the account without registering it.
     ///
     /// # Errors
@@ -126,6 +136,9 @@ impl AccountBuilder {
         }
         if let Some(expires) = self.expires {
             account = account.expires(expires);
+        }
+        if let Some(instance) = self.instance {
+            account = account.instance(instance);
         }
         if let Some(server) = self.server {
             let protocol = self.transport.unwrap_or(Protocol::Udp);

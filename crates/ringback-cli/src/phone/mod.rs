@@ -118,6 +118,9 @@ impl Phone {
         if let Some(name) = &self.args.auth_user {
             account = account.username(name);
         }
+        if let Some(urn) = &self.args.instance {
+            account = account.instance(urn);
+        }
         Ok(account)
     }
 

@@ -132,6 +132,7 @@ impl RoutePolicy for Policy {
             flow: None,
             q: binding.preference(),
             is_spare: false,
+            other_flows: Vec::new(),
         });
         Decision::Forward(branches.collect())
     }
