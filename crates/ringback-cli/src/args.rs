@@ -131,6 +131,10 @@ pub(crate) struct Serve {
     /// Where `ringback why` reaches this server [default: admin.sock in the data folder]
     #[arg(long, value_name = "SOCKET")]
     pub(crate) admin: Option<PathBuf>,
+    /// Answers HTTP there: metrics for Prometheus, health, and an API for those who show the token, which is in the file
+    /// admin-token of the data folder
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) admin_listen: Option<String>,
     /// Tells of every message in FILE.pcapng (for Wireshark and sngrep, without TLS around it), in FILE.jsonl, or to a
     /// collector at hep:HOST:PORT; may be given several times
     #[arg(long, value_name = "PLACE")]

@@ -3,29 +3,24 @@
 use crate::args;
 use crate::out::line;
 use crate::outcome::Failure;
-use ringback_message::{HeaderId, Method, Request};
-use ringback_server::ServerConfig;
+use ringback_server::{Inquiry, ServerConfig};
 use std::path::Path;
 
 /// Tells which route a request would take.
 pub(crate) fn explain(args: &args::Explain) -> Result<(), Failure> {
     let config = read(&args.config)?;
-    let method = Method::new(&args.method)
-        .map_err(|_| Failure::Usage(format!("--method: `{}` is no method", args.method)))?;
-    let mut request =
-        Request::builder(method, &args.to).header(HeaderId::FROM, format_args!("<{}>", args.from));
-    for header in &args.header {
-        let (name, value) = header
-            .split_once(':')
-            .ok_or_else(|| Failure::Usage(format!("--header: `{header}` is no `NAME: VALUE`")))?;
-        request = request.other(name.trim(), value.trim());
-    }
-    let request = request.build().map_err(|error| Failure::Usage(format!("no request: {error}")))?;
-    if let Err(error) = request.uri() {
-        return Err(Failure::Usage(format!("--to: `{}` is no URI: {error}", args.to)));
-    }
-    let explained = ringback_server::explain(&config, &request, args.source)
-        .map_err(|error| Failure::Failed(error.to_string()))?;
+    let header = |header: &String| match header.split_once(':') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => Err(Failure::Usage(format!("--header: `{header}` is no `NAME: VALUE`"))),
+    };
+    let inquiry = Inquiry {
+        from: args.from.clone(),
+        to: args.to.clone(),
+        method: args.method.clone(),
+        source: args.source,
+        headers: args.header.iter().map(header).collect::<Result<_, _>>()?,
+    };
+    let explained = inquiry.explain(&config).map_err(|error| Failure::Usage(error.to_string()))?;
     line(explained);
     Ok(())
 }

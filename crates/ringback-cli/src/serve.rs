@@ -25,6 +25,10 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
         let listener = listener.to_string();
         report.tell("listening", [("listener", listener.as_str().into())], format!("listening {listener}"));
     }
+    if let Some(http) = server.http() {
+        let address = http.to_string();
+        report.tell("admin", [("http", address.as_str().into())], format!("admin http://{address}"));
+    }
     let realm = server.realm().to_owned();
     report.tell("ready", [("realm", realm.as_str().into()), ("data", data.clone().into())], "ready");
     if asks_for_passwords && server.user_count() == 0 {
@@ -118,7 +122,15 @@ pub(crate) fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
     if !args.ws_origin.is_empty() {
         config.ws_origins = args.ws_origin;
     }
-    config.admin = args.admin.or(config.admin);
+    config.admin.socket = args.admin.or(config.admin.socket);
+    if let Some(listen) = &args.admin_listen {
+        let listen = listen.parse().map_err(|_| {
+            Failure::Usage(format!(
+                "--admin-listen: `{listen}` is no address with a port; write for example 127.0.0.1:8080"
+            ))
+        })?;
+        config.admin.listen = Some(listen);
+    }
     for place in &args.trace {
         config.trace.to.push(place.parse().map_err(|error| Failure::Usage(format!("--trace: {error}")))?);
     }

@@ -168,10 +168,17 @@ fn ask(socket: &Path, question: &Question) -> io::Result<Reply> {
 }
 
 /// Who is asked.
+#[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) core: Arc<ServerCore>,
     pub(crate) net: Arc<Net<ServerCore>>,
     pub(crate) reloader: Arc<Reloader>,
+}
+
+impl Asked {
+    pub(crate) fn stats(&self) -> Stats {
+        self.core.stats().with_net(&self.net)
+    }
 }
 
 /// The thread that answers.
@@ -236,7 +243,8 @@ impl Drop for Admin {
     }
 }
 
-fn serve(stream: UnixStream, Asked { core, net, reloader }: &Asked) -> io::Result<()> {
+fn serve(stream: UnixStream, asked: &Asked) -> io::Result<()> {
+    let Asked { core, reloader, .. } = asked;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new((&stream).take(LONGEST));
@@ -244,7 +252,7 @@ fn serve(stream: UnixStream, Asked { core, net, reloader }: &Asked) -> io::Resul
     while reader.read_line(&mut line)? > 0 {
         let reply = match serde_json::from_str(&line) {
             Ok(Question::Why(call)) => Reply::Messages(core.why(&call).into_iter().map(Line::from).collect()),
-            Ok(Question::Stats(_)) => Reply::Stats(core.stats().with_net(net)),
+            Ok(Question::Stats(_)) => Reply::Stats(asked.stats()),
             Ok(Question::Bans(_)) => Reply::Bans(core.authority.guard.bans(Instant::now())),
             Ok(Question::Pardon(source)) => {
                 Reply::Pardoned(core.authority.guard.pardon(Instant::now(), source))

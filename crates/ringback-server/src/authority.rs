@@ -1,5 +1,6 @@
 //! Who is asked for a password, and whether it was right.
 
+use crate::Stats;
 use crate::guard::Guard;
 use crate::users::Users;
 use ringback_auth::{Algorithm, Authenticator, Credentials, Ha1, Place, Rejection, Verdict};
@@ -8,7 +9,7 @@ use ringback_net::OsEntropy;
 use ringback_sansio::{Entropy as _, Epoch};
 use std::cell::RefCell;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -20,6 +21,9 @@ pub(crate) struct Authority {
     pub(crate) guard: Guard,
     epoch: Epoch,
     inner: Mutex<(Authenticator, OsEntropy)>,
+    challenged: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// What a request proved.
@@ -48,7 +52,8 @@ impl Authority {
         let mut authenticator = Authenticator::new(realm, secret);
         authenticator.algorithms(digest);
         let inner = Mutex::new((authenticator, entropy));
-        Self { open: open.into(), users, guard, epoch, inner }
+        let (challenged, accepted, refused) = Default::default();
+        Self { open: open.into(), users, guard, epoch, inner, challenged, accepted, refused }
     }
 
     /// Whether nobody is asked.
@@ -63,8 +68,28 @@ impl Authority {
         authenticator.algorithms(digest);
     }
 
+    /// Adds what was judged.
+    pub(crate) fn counted(&self, stats: Stats) -> Stats {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (challenged, accepted, refused) =
+            (read(&self.challenged), read(&self.accepted), read(&self.refused));
+        Stats { auth_challenged: challenged, auth_accepted: accepted, auth_refused: refused, ..stats }
+    }
+
     /// Judges the credentials of a request that came from `peer`.
     pub(crate) fn prove(&self, now: Instant, request: &Request, place: Place, peer: IpAddr) -> Proof {
+        let proof = self.judge(now, request, place, peer);
+        let count = match &proof {
+            Proof::Of(None) => return proof,
+            Proof::Of(Some(_)) => &self.accepted,
+            Proof::Missing(_) => &self.challenged,
+            Proof::Wrong => &self.refused,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        proof
+    }
+
+    fn judge(&self, now: Instant, request: &Request, place: Place, peer: IpAddr) -> Proof {
         if self.is_open() {
             return Proof::Of(None);
         }

@@ -1,7 +1,9 @@
 //! What a deployment decides: one typed TOML file, all of it optional.
 
+mod admin;
 mod trace;
 
+pub use admin::AdminConfig;
 pub use trace::{TraceConfig, TraceTo};
 
 use crate::guard::GuardConfig;
@@ -59,9 +61,9 @@ pub struct ServerConfig {
     /// Where users and bindings are kept.
     #[serde(rename = "data", deserialize_with = "storage")]
     pub storage: Storage,
-    /// The socket on which a running server answers `ringback why`; without one `admin.sock` in the data directory,
-    /// and none when nothing is kept.
-    pub admin: Option<PathBuf>,
+    /// Where a running server is asked and told what to do.
+    #[serde(deserialize_with = "admin::socket_or_table")]
+    pub admin: AdminConfig,
     /// How many threads handle messages; without a number one for each processor.
     pub workers: Option<usize>,
     /// The class by which routers may tell our packets from others, 0 to 63; 24 is what RFC 4594 has for signalling.
@@ -311,6 +313,7 @@ impl ServerConfig {
         }
         self.limits.message.check().map_err(ConfigError::new)?;
         self.guard.check()?;
+        self.admin.check()?;
         Routes::new(&self.routes)?;
         Ok(())
     }
@@ -339,7 +342,7 @@ impl ServerConfig {
     }
 
     pub(crate) fn admin(&self) -> Option<PathBuf> {
-        match (&self.admin, &self.storage) {
+        match (&self.admin.socket, &self.storage) {
             (Some(path), _) => Some(path.clone()),
             (None, Storage::Directory(directory)) => Some(directory.join("admin.sock")),
             (None, Storage::Ephemeral) => None,
@@ -469,6 +472,8 @@ mod tests {
             ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),
             ("[limits]\nbindings = -1", "line 2: "),
             ("guard.trusted = ['10.0.0.0/33']", "line 1: `10.0.0.0/33` is no network"),
+            ("admin = 5", "line 1: admin is a path in quotes, or a table"),
+            ("[admin]\nlisten = '0.0.0.0:8080'", "admin.listen: 0.0.0.0:8080 is not of this machine alone"),
             ("guard.burst = 0", "guard.burst must be at least 1"),
             ("guard.scanners = ['a']", "`a` is too short"),
             ("limits.message.fields = 3", "limits.message.fields is 3; at least 16"),

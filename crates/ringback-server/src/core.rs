@@ -24,7 +24,7 @@ use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
 use ringback_transaction::{Key, TransactionConfig, TransactionInput};
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -48,6 +48,8 @@ pub(crate) struct ServerCore {
     /// Where telephone numbers are looked up.
     pub(crate) enum_domain: ArcSwapOption<String>,
     traced: Arc<trace::Counts>,
+    /// Whether nothing new is taken.
+    draining: AtomicBool,
     malformed: AtomicU64,
     malformed_by_rule: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -91,6 +93,7 @@ impl ServerCore {
             reach,
             enum_domain: ArcSwapOption::from_pointee(config.enum_domain.clone()),
             traced,
+            draining: AtomicBool::new(false),
             malformed: AtomicU64::new(0),
             malformed_by_rule: Mutex::default(),
         })
@@ -107,6 +110,21 @@ impl ServerCore {
         }
         self.enum_domain.store(config.enum_domain.clone().map(Arc::new));
         self.routes.store(Arc::new(routes));
+    }
+
+    /// Refuses from now on what is new, or takes it again.
+    pub(crate) fn set_draining(&self, is_to: bool) {
+        if self.draining.swap(is_to, Ordering::Relaxed) != is_to {
+            tracing::warn!(
+                "{}",
+                if is_to { "nothing new is taken any more" } else { "new requests are taken again" }
+            );
+        }
+    }
+
+    /// Whether nothing new is taken.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 
     fn index(&self, call_id: &[u8]) -> usize {
@@ -131,7 +149,7 @@ impl ServerCore {
             let Some(output) = node.proxy.poll() else { return };
             match output {
                 ProxyOutput::Transmit { key, to, bytes } => {
-                    node.stats.count_sent(&bytes);
+                    node.counters.sent.count(&bytes);
                     node.ring.push(now, Direction::Out, to, &bytes);
                     out.send(key.map(|key| (index as u16, key)), to, bytes);
                 }
@@ -201,12 +219,15 @@ impl ServerCore {
     /// The counters, without those of the driver.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats { malformed: self.malformed.load(Ordering::Relaxed), ..Stats::default() };
+        let mut counters = Vec::with_capacity(SHARDS);
         for shard in &self.shards {
             let node = shard.lock();
-            stats.add(&node.stats);
+            counters.push(node.counters);
             stats.transactions += node.transactions.len();
             stats.contexts += node.proxy.len();
         }
+        stats = self.authority.counted(stats.with_counters(counters));
+        stats.bans = self.authority.guard.bans(Instant::now()).len();
         stats.bindings = self.locations.len();
         stats.dropped.extend(self.traced.read());
         let by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
@@ -230,11 +251,15 @@ impl Core for ServerCore {
             return;
         }
         let index = self.index(call_id(&message));
-        let message = match stateless::answer(message, &flow, &self.ownership, &self.hasher) {
+        let plain = match self.is_draining() {
+            false => stateless::answer(message, &flow, &self.ownership, &self.hasher),
+            true => Err(message),
+        };
+        let message = match plain {
             Ok((request, to, bytes)) => {
                 let mut node = self.shards[index].lock();
-                node.stats.requests_received += 1;
-                node.stats.count_sent(&bytes);
+                node.counters.received.count(request.as_received());
+                node.counters.sent.count(&bytes);
                 node.ring.push(now, Direction::In, Target::Flow(flow), request.as_received());
                 node.ring.push(now, Direction::Out, to, &bytes);
                 drop(node);
@@ -243,11 +268,7 @@ impl Core for ServerCore {
             Err(message) => message,
         };
         self.with_shard(now, index, out, |node| {
-            if message.is_request() {
-                node.stats.requests_received += 1;
-            } else {
-                node.stats.responses_received += 1;
-            }
+            node.counters.received.count(message.as_received());
             node.ring.push(now, Direction::In, Target::Flow(flow), message.as_received());
             node.transactions.handle(now, TransactionInput::Message(flow, message));
         });
@@ -267,7 +288,7 @@ impl Core for ServerCore {
 
     fn failed(&self, now: Instant, (index, key): Tag, reason: CloseReason, out: &mut Out) {
         self.with_shard(now, index.into(), out, |node| {
-            node.stats.failed_sends += 1;
+            node.counters.failed_sends += 1;
             node.transactions.handle(now, TransactionInput::Failed(key, reason));
         });
     }

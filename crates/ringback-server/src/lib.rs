@@ -43,6 +43,9 @@
 //! Where nobody is asked for a password, only a caller on this machine reaches elsewhere: an open relay is used by
 //! strangers within hours.
 //!
+//! A server that runs is asked over a local socket ([`admin`]), and over HTTP where the configuration says so
+//! ([`AdminConfig`]); what it goes by can be exchanged while it runs ([`Server::reload`]).
+//!
 //! Not here: the command line, call features, media.
 
 pub mod admin;
@@ -55,6 +58,8 @@ mod due;
 mod enumeration;
 mod guard;
 mod history;
+mod http;
+mod inquiry;
 mod limits;
 mod locations;
 mod metrics;
@@ -73,10 +78,12 @@ mod users;
 mod writer;
 
 pub use config::{
-    ConfigError, HistoryLimits, Registrations, Reread, ServerConfig, Storage, TlsConfig, TraceConfig, TraceTo,
+    AdminConfig, ConfigError, HistoryLimits, Registrations, Reread, ServerConfig, Storage, TlsConfig,
+    TraceConfig, TraceTo,
 };
 pub use guard::{Ban, GuardConfig};
 pub use history::Recorded;
+pub use inquiry::Inquiry;
 pub use limits::{Limits, MessageLimits};
 pub use metrics::Stats;
 pub use reload::Reloaded;

@@ -109,6 +109,20 @@ impl Locations {
         then(outcome)
     }
 
+    /// Does something with the bindings of an address of record, before anybody else can change them.
+    pub(crate) fn with<R>(&self, aor: &Aor, act: impl FnOnce(&mut MemoryLocations) -> R) -> R {
+        let part = self.part(aor);
+        let mut registrar = part.lock();
+        let done = act(registrar.locations_mut());
+        part.due.set(registrar.locations().next_expiry());
+        done
+    }
+
+    /// Looks at all bindings, part by part.
+    pub(crate) fn each_part(&self, mut look: impl FnMut(&MemoryLocations)) {
+        self.parts.iter().for_each(|part| look(part.lock().locations()));
+    }
+
     /// Brings back what was kept on disk.
     pub(crate) fn restore(&self, now: Instant, aor: Aor, binding: Binding) -> Result<(), CommitError> {
         let part = self.part(&aor);

@@ -4,6 +4,75 @@ use ringback_net::Net;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The methods that are counted one by one, the commonest first; all others are counted together, as the last one.
+const METHODS: [&str; 15] = [
+    "INVITE",
+    "ACK",
+    "BYE",
+    "REGISTER",
+    "OPTIONS",
+    "CANCEL",
+    "MESSAGE",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "PUBLISH",
+    "INFO",
+    "UPDATE",
+    "PRACK",
+    "REFER",
+    "other",
+];
+
+/// What went one way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Way {
+    /// Requests by method, as [`METHODS`] has them.
+    requests: [u64; METHODS.len()],
+    /// Responses by class, 1xx first.
+    responses: [u64; 6],
+}
+
+impl Way {
+    /// Counts a message by its first octets.
+    pub(crate) fn count(&mut self, bytes: &[u8]) {
+        let class = bytes.strip_prefix(b"SIP/2.0 ").and_then(|rest| rest.first());
+        if let Some(digit @ b'1'..=b'6') = class {
+            self.responses[usize::from(digit - b'1')] += 1;
+            return;
+        }
+        let is_it = |rest: &[u8]| rest.first() == Some(&b' ');
+        let method =
+            METHODS.iter().position(|method| bytes.strip_prefix(method.as_bytes()).is_some_and(is_it));
+        let method = method.unwrap_or(METHODS.len() - 1);
+        self.requests[method] += 1;
+    }
+
+    fn add(&mut self, other: &Self) {
+        let (own, more) = (self.requests.iter_mut(), other.requests);
+        own.zip(more).for_each(|(sum, part)| *sum += part);
+        let (own, more) = (self.responses.iter_mut(), other.responses);
+        own.zip(more).for_each(|(sum, part)| *sum += part);
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests.iter().sum()
+    }
+
+    fn by_method(&self) -> BTreeMap<String, u64> {
+        let counted = METHODS.iter().zip(self.requests).filter(|(_, count)| *count > 0);
+        counted.map(|(method, count)| ((*method).to_owned(), count)).collect()
+    }
+}
+
+/// The counters of one shard.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) received: Way,
+    pub(crate) sent: Way,
+    /// Sends that failed.
+    pub(crate) failed_sends: u64,
+}
+
 /// What a server has done since it started, and holds now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
@@ -17,6 +86,18 @@ pub struct Stats {
     pub requests_sent: u64,
     /// Responses sent by class, 1xx first, repeated ones included.
     pub responses_sent: [u64; 6],
+    /// Responses received by class, 1xx first, repeated ones included.
+    pub responses_received_by_class: [u64; 6],
+    /// Requests received by method, where there were any.
+    pub requests_received_by_method: BTreeMap<String, u64>,
+    /// Requests sent by method, where there were any.
+    pub requests_sent_by_method: BTreeMap<String, u64>,
+    /// Requests that were asked for a password.
+    pub auth_challenged: u64,
+    /// Requests whose password was right.
+    pub auth_accepted: u64,
+    /// Requests whose password was wrong.
+    pub auth_refused: u64,
     /// Sends that failed.
     pub failed_sends: u64,
     /// Transactions that are alive.
@@ -27,21 +108,14 @@ pub struct Stats {
     pub bindings: usize,
     /// Connections.
     pub connections: usize,
+    /// Sources that are banned.
+    pub bans: usize,
     /// What was dropped, closed or turned away, by reason. Malformed messages are there by the rule that they break:
     /// `malformed_Content-Length`.
     pub dropped: BTreeMap<String, u64>,
 }
 
 impl Stats {
-    /// Counts a message on its way out by its first bytes.
-    pub(crate) fn count_sent(&mut self, bytes: &[u8]) {
-        let class = bytes.strip_prefix(b"SIP/2.0 ").and_then(|rest| rest.first());
-        match class {
-            Some(digit @ b'1'..=b'6') => self.responses_sent[usize::from(digit - b'1')] += 1,
-            _ => self.requests_sent += 1,
-        }
-    }
-
     /// Adds those of the driver.
     pub(crate) fn with_net(mut self, net: &Net<crate::core::ServerCore>) -> Self {
         self.connections = net.open_streams();
@@ -49,15 +123,21 @@ impl Stats {
         self
     }
 
-    /// Adds the counters of another shard.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.requests_received += other.requests_received;
-        self.responses_received += other.responses_received;
-        self.requests_sent += other.requests_sent;
-        self.failed_sends += other.failed_sends;
-        for (sum, part) in self.responses_sent.iter_mut().zip(other.responses_sent) {
-            *sum += part;
+    /// Takes over the counters of all shards.
+    pub(crate) fn with_counters(mut self, all: impl IntoIterator<Item = Counters>) -> Self {
+        let (mut received, mut sent) = (Way::default(), Way::default());
+        for counters in all {
+            received.add(&counters.received);
+            sent.add(&counters.sent);
+            self.failed_sends += counters.failed_sends;
         }
+        self.requests_received = received.requests();
+        self.requests_sent = sent.requests();
+        self.responses_received = received.responses.iter().sum();
+        (self.responses_sent, self.responses_received_by_class) = (sent.responses, received.responses);
+        self.requests_received_by_method = received.by_method();
+        self.requests_sent_by_method = sent.by_method();
+        self
     }
 }
 
@@ -66,11 +146,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sent_messages_are_counted_by_class() {
-        let mut stats = Stats::default();
-        for line in ["SIP/2.0 100 Trying", "SIP/2.0 200 OK", "SIP/2.0 603 Decline", "INVITE sip:a SIP/2.0"] {
-            stats.count_sent(line.as_bytes());
+    fn messages_are_counted_by_method_and_class() {
+        let mut way = Way::default();
+        for line in [
+            "SIP/2.0 100 Trying",
+            "SIP/2.0 200 OK",
+            "SIP/2.0 603 Decline",
+            "INVITE sip:a SIP/2.0",
+            "INVITED sip:a SIP/2.0",
+        ] {
+            way.count(line.as_bytes());
         }
-        assert_eq!((stats.responses_sent, stats.requests_sent), ([1, 1, 0, 0, 0, 1], 1));
+        let stats = Stats::default().with_counters([Counters { sent: way, ..Counters::default() }]);
+        assert_eq!((stats.responses_sent, stats.requests_sent), ([1, 1, 0, 0, 0, 1], 2));
+        let by_method: Vec<_> = stats.requests_sent_by_method.into_iter().collect();
+        assert_eq!(by_method, [("INVITE".to_owned(), 1), ("other".to_owned(), 1)]);
     }
 }

@@ -55,6 +55,10 @@ impl RoutePolicy for Policy<'_> {
             return Decision::Relay;
         }
         let is_asked = *request.method() != Method::ACK && !is_in_dialog;
+        if is_asked && self.0.is_draining() {
+            let later = vec![(HeaderId::RETRY_AFTER, "10".to_owned())];
+            return Decision::Reject(StatusCode::SERVICE_UNAVAILABLE, later);
+        }
         let uri = request.uri().ok();
         let uri = uri.as_ref().and_then(|uri| uri.as_sip());
         let is_local = |uri: &SipUri<'_>| uri.user().is_none() || *request.method() == Method::REGISTER;

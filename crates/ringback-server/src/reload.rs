@@ -60,6 +60,11 @@ impl Reloader {
         Self { running: Mutex::new(running), reread, realm: realm.to_owned(), core, net, trace }
     }
 
+    /// What the server goes by now.
+    pub(crate) fn running(&self) -> ServerConfig {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn reread(&self) -> Result<Reloaded, ConfigError> {
         let nothing = || ConfigError::new("this server has no configuration that could be read again");
         let read = self.reread.as_ref().ok_or_else(nothing)?();

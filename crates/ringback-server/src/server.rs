@@ -6,6 +6,7 @@ use crate::config::{ConfigError, ServerConfig, Storage};
 use crate::core::ServerCore;
 use crate::guard::Guard;
 use crate::history::Recorded;
+use crate::http::{self, Http};
 use crate::locations::Locations;
 use crate::metrics::Stats;
 use crate::outside;
@@ -21,6 +22,7 @@ use ringback_registrar::{Gruus, NotOurselves, RegistrarConfig};
 use ringback_sansio::{Entropy as _, Epoch, Map};
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -33,6 +35,7 @@ pub struct Server {
     realm: String,
     domains: Vec<String>,
     admin: Option<Admin>,
+    http: Option<Http>,
     jobs: Option<Jobs>,
     writer: Option<JoinHandle<()>>,
     trace: Arc<Trace>,
@@ -129,6 +132,7 @@ impl Server {
             Some(path) => Some(admin::bind(path).map_err(|error| StartError::Admin(path.clone(), error))?),
             None => None,
         };
+        let http = http::bind(&config.admin, &config.storage)?;
         let mut net_config = net_config(&config)?;
         let trace = Arc::new(Trace::new(config.tap.clone()));
         trace.tell(trace::open(&config.trace)?, config.trace.queue)?;
@@ -152,17 +156,18 @@ impl Server {
             Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone(), traced)?);
         let net = Arc::new(sockets.start(core.clone())?);
         let reloader = Arc::new(Reloader::new(as_given, &realm, core.clone(), net.clone(), trace.clone()));
-        let mut server = Self { net, core, realm, domains, admin: None, jobs, writer: None, trace, reloader };
+        let mut server =
+            Self { net, core, realm, domains, admin: None, http: None, jobs, writer: None, trace, reloader };
         if let (Some(store), Some(waiting)) = (store, waiting) {
             let (core, net) = (server.core.clone(), server.net.clone());
             server.writer = Some(writer::start(store, waiting, core, net, server.realm.clone())?);
         }
+        let asked =
+            Asked { core: server.core.clone(), net: server.net.clone(), reloader: server.reloader.clone() };
+        if let Some(bound) = http {
+            server.http = Some(Http::start(bound, asked.clone())?);
+        }
         if let (Some(path), Some(socket)) = (path, socket) {
-            let asked = Asked {
-                core: server.core.clone(),
-                net: server.net.clone(),
-                reloader: server.reloader.clone(),
-            };
             server.admin = Some(Admin::start(&path, socket, asked)?);
         }
         Ok(server)
@@ -191,6 +196,11 @@ impl Server {
     /// The socket on which [`admin`] questions are answered.
     pub fn admin(&self) -> Option<&Path> {
         self.admin.as_ref().map(Admin::path)
+    }
+
+    /// Where HTTP is answered, with the port that the system picked.
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(Http::address)
     }
 
     /// The counters.
@@ -229,7 +239,7 @@ impl Server {
     }
 
     fn end(&mut self) {
-        self.admin = None;
+        (self.admin, self.http) = (None, None);
         if let Some(jobs) = &self.jobs {
             jobs.end();
         }

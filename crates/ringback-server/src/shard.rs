@@ -3,7 +3,7 @@
 use crate::due::Due;
 use crate::enumeration::Lookup;
 use crate::history::Ring;
-use crate::metrics::Stats;
+use crate::metrics::Counters;
 use ringback_message::HeaderId;
 use ringback_net::OsEntropy;
 use ringback_proxy::{Proxy, ProxyConfig, Token};
@@ -26,7 +26,7 @@ pub(crate) struct Node {
     pub(crate) transactions: Transactions<OsEntropy>,
     pub(crate) proxy: Proxy,
     pub(crate) ring: Ring,
-    pub(crate) stats: Stats,
+    pub(crate) counters: Counters,
     /// Questions to the resolver, by the number under which they were asked.
     pub(crate) questions: Map<u64, Token>,
     /// Numbers that are looked up, under the same numbers.
@@ -42,7 +42,7 @@ impl Shard {
             transactions: Transactions::new(transactions, OsEntropy::new()),
             proxy: Proxy::new(proxy, &mut entropy),
             ring,
-            stats: Stats::default(),
+            counters: Counters::default(),
             questions: Map::default(),
             lookups: Map::default(),
             asked: 0,

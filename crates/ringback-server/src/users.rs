@@ -5,6 +5,7 @@ use arc_swap::ArcSwap;
 use ringback_auth::{Algorithm, Credentials, Ha1};
 use ringback_message::unescape;
 use ringback_sansio::Map;
+use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,6 +22,13 @@ pub(crate) struct Users {
     fixed: ArcSwap<Map<String, Hashes>>,
     /// From the store, exchanged as a whole when it has changed.
     stored: ArcSwap<Map<String, Hashes>>,
+}
+
+/// A user, as he is listed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Named {
+    name: String,
+    from: &'static str,
 }
 
 impl Users {
@@ -41,6 +49,18 @@ impl Users {
     pub(crate) fn len(&self) -> usize {
         let (fixed, stored) = (self.fixed.load(), self.stored.load());
         fixed.len() + stored.keys().filter(|name| !fixed.contains_key(*name)).count()
+    }
+
+    /// Everybody by name, and whether he is of the configuration or of the store.
+    pub(crate) fn names(&self) -> Vec<Named> {
+        let (fixed, stored) = (self.fixed.load(), self.stored.load());
+        let of = |names: Vec<&String>, from: &'static str| {
+            names.into_iter().map(move |name| Named { name: name.clone(), from }).collect::<Vec<_>>()
+        };
+        let mut names = of(fixed.keys().collect(), "configuration");
+        names.extend(of(stored.keys().filter(|name| !fixed.contains_key(*name)).collect(), "store"));
+        names.sort_by(|one, other| one.name.cmp(&other.name));
+        names
     }
 
     fn find(&self, name: &str) -> Option<Hashes> {

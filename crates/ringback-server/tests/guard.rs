@@ -13,7 +13,7 @@ fn guarded(name: &str) -> (Server, Scratch) {
     let (mut config, scratch) = (config(), Scratch::new(name));
     config.guard.trusted.clear();
     config.guard.failures = 5;
-    config.admin = Some(scratch.path().join("admin.sock"));
+    config.admin = scratch.path().join("admin.sock").into();
     (start(config), scratch)
 }
 

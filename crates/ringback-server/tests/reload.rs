@@ -117,7 +117,7 @@ fn it_is_asked_for_over_the_admin_socket() {
     let socket = scratch.path().join("admin.sock");
     let text = Arc::new(Mutex::new(String::new()));
     let mut config = config();
-    config.admin = Some(socket.clone());
+    config.admin = socket.clone().into();
     let (base, source) = (config.clone(), text.clone());
     config.reread = Some(Arc::new(move || {
         let read = ServerConfig::from_toml(&source.lock().unwrap())?;
@@ -149,7 +149,7 @@ fn it_is_asked_for_over_the_admin_socket() {
         assert!(std::time::Instant::now() < end);
         std::thread::yield_now();
     }
-    let nothing = start(ServerConfig { admin: Some(scratch.path().join("b.sock")), ..support::config() });
+    let nothing = start(ServerConfig { admin: scratch.path().join("b.sock").into(), ..support::config() });
     let none: Result<_, ConfigError> = nothing.reread();
     assert!(none.unwrap_err().to_string().contains("no configuration"));
 }

@@ -15,7 +15,7 @@
 
 mod probe;
 
-use crate::config::{ServerConfig, Storage};
+use crate::config::{AdminConfig, ServerConfig, Storage};
 use crate::server::{Server, StartError};
 use crate::tls;
 use ringback_net::examine::{self, from_here, look_up};
@@ -192,7 +192,7 @@ async fn listeners(config: &ServerConfig) -> Vec<Finding> {
             (own.tls.cert, own.tls.key) = (Some(kept.0), Some(kept.1));
         }
     }
-    (own.storage, own.admin, own.workers) = (Storage::Ephemeral, None, Some(1));
+    (own.storage, own.admin, own.workers) = (Storage::Ephemeral, AdminConfig::default(), Some(1));
     // What the running server tells of is its own business.
     own.trace.to.clear();
     let (server, places) = match Server::start(own) {

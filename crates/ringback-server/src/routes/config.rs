@@ -4,14 +4,14 @@ use crate::config::ConfigError;
 use crate::guard::networks;
 use ipnet::IpNet;
 use ringback_message::{HeaderId, Uri};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// One route: which requests it is for, what becomes of them, and what is changed in them on the way.
 ///
 /// Of the conditions all that are given have to hold. Exactly one of `to`, `redirect` and `reject` says what becomes of the
 /// request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RouteConfig {
     /// What it is called where it is talked about; its number where it has no name.

@@ -1,0 +1,91 @@
+//! Counters in the text format of Prometheus.
+
+use crate::Stats;
+use std::fmt::{self, Write as _};
+
+/// All of them. Made when somebody asks: the parts that handle messages only count.
+pub(super) fn text(stats: &Stats) -> String {
+    let mut page = Page(String::with_capacity(4_096));
+    // Writing into a String does not fail.
+    let _ = page.write(stats);
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn write(&mut self, stats: &Stats) -> fmt::Result {
+        let version = env!("CARGO_PKG_VERSION");
+        self.head("ringback_build_info", "gauge", "The program.")?;
+        self.labelled("ringback_build_info", "version", version, 1)?;
+        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx", "6xx"];
+        let by_class = |counts: [u64; 6]| classes.into_iter().zip(counts);
+
+        self.head("sip_requests_received_total", "counter", "Requests received, repeated ones included.")?;
+        self.family("sip_requests_received_total", "method", &stats.requests_received_by_method)?;
+        self.head("sip_requests_sent_total", "counter", "Requests sent, repeated ones included.")?;
+        self.family("sip_requests_sent_total", "method", &stats.requests_sent_by_method)?;
+        self.head("sip_responses_received_total", "counter", "Responses received, repeated ones included.")?;
+        self.family("sip_responses_received_total", "class", by_class(stats.responses_received_by_class))?;
+        self.head("sip_responses_sent_total", "counter", "Responses sent, repeated ones included.")?;
+        self.family("sip_responses_sent_total", "class", by_class(stats.responses_sent))?;
+
+        self.head(
+            "sip_authentications_total",
+            "counter",
+            "Requests whose credentials were asked for or judged.",
+        )?;
+        let judged = [
+            ("challenged", stats.auth_challenged),
+            ("accepted", stats.auth_accepted),
+            ("refused", stats.auth_refused),
+        ];
+        self.family("sip_authentications_total", "outcome", judged)?;
+        for (name, help, value) in [
+            ("sip_malformed_messages_total", "What arrived and was no message.", stats.malformed),
+            ("sip_failed_sends_total", "Sends that failed.", stats.failed_sends),
+        ] {
+            self.head(name, "counter", help)?;
+            self.plain(name, value)?;
+        }
+        for (name, help, value) in [
+            ("sip_transactions", "Transactions that are alive.", stats.transactions),
+            ("sip_requests_in_progress", "Requests on their way through the proxy.", stats.contexts),
+            ("sip_bindings", "Bindings of registrations.", stats.bindings),
+            ("sip_connections", "Open connections.", stats.connections),
+            ("sip_banned_sources", "Sources that are banned now.", stats.bans),
+        ] {
+            self.head(name, "gauge", help)?;
+            self.plain(name, value)?;
+        }
+        self.head("sip_dropped_total", "counter", "What was dropped, closed or turned away, by reason.")?;
+        self.family(
+            "sip_dropped_total",
+            "reason",
+            stats.dropped.iter().map(|(reason, count)| (reason, *count)),
+        )
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) -> fmt::Result {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}")
+    }
+
+    fn plain(&mut self, name: &str, value: impl fmt::Display) -> fmt::Result {
+        writeln!(self.0, "{name} {value}")
+    }
+
+    fn family<L: AsRef<str>, V: fmt::Display>(
+        &mut self,
+        name: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (L, V)>,
+    ) -> fmt::Result {
+        values.into_iter().try_for_each(|(value, count)| self.labelled(name, label, value.as_ref(), count))
+    }
+
+    /// Labels are words of ours; what could break the line is escaped all the same.
+    fn labelled(&mut self, name: &str, label: &str, value: &str, count: impl fmt::Display) -> fmt::Result {
+        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        writeln!(self.0, "{name}{{{label}=\"{value}\"}} {count}")
+    }
+}
