@@ -279,6 +279,10 @@ pub(crate) struct InCall {
     /// Refuses to be transferred
     #[arg(long)]
     pub(crate) no_transfer: bool,
+    /// Whether audio is encrypted (SRTP): never, where the other side can, or always. The keys stand in the signalling;
+    /// with --transport tls only the servers on the way can read them
+    #[arg(long, value_name = "off|offer|require", default_value = "offer", value_parser = ["off", "offer", "require"])]
+    pub(crate) srtp: String,
     /// Hangs up so long after it was answered [default: when the file was played, else when the other side does]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,

@@ -38,9 +38,11 @@ fn rows(stats: &Stats) -> Vec<(String, u64)> {
         ("requests on their way now", stats.contexts),
         ("bindings now", stats.bindings),
         ("connections now", stats.connections),
+        ("media relayed now", stats.media_streams),
     ] {
         rows.push((name.to_owned(), held as u64));
     }
+    rows.push(("media packets relayed".to_owned(), stats.media_packets));
     rows.push(("sends failed".to_owned(), stats.failed_sends));
     rows.push(("malformed messages".to_owned(), stats.malformed));
     rows.extend(

@@ -14,6 +14,9 @@ fn the_demo_proves_itself_and_leaves_its_files() {
         text.contains("Bob   recorded what Alice said") && text.contains("Alice recorded what Bob said"),
         "{text}"
     );
+    for side in ["Alice media: SRTP AEAD_AES_128_GCM", "Bob   media: SRTP AEAD_AES_128_GCM"] {
+        assert!(text.contains(side), "{text}");
+    }
     for file in ["alice-heard.wav", "bob-heard.wav", "call.pcap", "ladder.txt", "ladder.svg"] {
         let length = std::fs::metadata(folder.path(&format!("out/{file}"))).map(|it| it.len());
         assert!(length.is_ok_and(|length| length > 1_000), "{file}");

@@ -1,7 +1,7 @@
 //! What our side brings to a call, and what both sides have agreed on.
 
 use ringback_sansio::Entropy;
-use ringback_sdp::{Codec, Direction, LocalMedia, NegotiatedMedia, OfferAnswer, Origin};
+use ringback_sdp::{Codec, Direction, LocalMedia, LocalSrtp, NegotiatedMedia, OfferAnswer, Origin};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,19 +16,28 @@ pub struct LocalAudio {
     pub ptime: Duration,
     /// Whether RTCP may come to the same port; without it RTCP is expected one port higher.
     pub rtcp_mux: bool,
+    /// Whether and how it is encrypted.
+    pub srtp: LocalSrtp,
 }
 
 impl LocalAudio {
-    /// G.711 and DTMF, 20 ms a packet, RTP and RTCP at one port.
+    /// G.711 and DTMF, 20 ms a packet, RTP and RTCP at one port, not encrypted.
     pub fn new(rtp: SocketAddr) -> Self {
         let codecs = vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()];
-        Self { rtp, codecs, ptime: Duration::from_millis(20), rtcp_mux: true }
+        Self { rtp, codecs, ptime: Duration::from_millis(20), rtcp_mux: true, srtp: LocalSrtp::default() }
     }
 
     /// The same with other codecs, best first.
     #[must_use]
     pub fn codecs(mut self, codecs: Vec<Codec>) -> Self {
         self.codecs = codecs;
+        self
+    }
+
+    /// The same, encrypted as `srtp` says.
+    #[must_use]
+    pub fn srtp(mut self, srtp: LocalSrtp) -> Self {
+        self.srtp = srtp;
         self
     }
 
@@ -40,6 +49,7 @@ impl LocalAudio {
         let media = LocalMedia {
             rtcp_mux: self.rtcp_mux,
             ptime: Some(self.ptime),
+            srtp: self.srtp,
             ..LocalMedia::audio(self.rtp.port(), self.codecs)
         };
         OfferAnswer::new(origin, vec![media])

@@ -13,7 +13,7 @@ use crate::{
 use ringback_message::header::{CSeq, CallId, From, To};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Machine, Map, Slab, TimerQueue};
-use ringback_sdp::Codec;
+use ringback_sdp::{Codec, LocalSrtp};
 use ringback_transaction::{ServerKey, Timings};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -30,6 +30,8 @@ pub struct CallsConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
+    /// Whether and how our media are encrypted, as [`LocalAudio`] will say: for what is refused before it rings.
+    pub srtp: LocalSrtp,
     /// Whether peers may transfer us (REFER) and take over a call of ours that they know (Replaces).
     pub accepts_transfers: bool,
     /// How often a call of ours is tried at another address because of a redirection (3xx); 0 is never.
@@ -45,6 +47,7 @@ impl Default for CallsConfig {
             timings: Timings::default(),
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            srtp: LocalSrtp::default(),
             accepts_transfers: false,
             max_redirects: 5,
             // RFC 4028 §4 recommends it.
@@ -291,7 +294,7 @@ impl<E: Entropy> Calls<E> {
         timer::check(request)?;
         let dialog = Dialog::of_request(request).ok_or(malformed("Bad Contact"))?;
         let offered = match description(request) {
-            Ok(Some(offer)) => refusal::shared(&self.config.codecs, &offer)?,
+            Ok(Some(offer)) => refusal::shared(&self.config.codecs, &self.config.srtp, &offer)?,
             Ok(None) => Vec::new(),
             Err(error) => return Err(Refusal::because(StatusCode::BAD_REQUEST, &error.to_string())),
         };

@@ -2,7 +2,7 @@
 
 use ringback_message::header::MinSe;
 use ringback_message::{HeaderId, Request, Response, StatusCode, UriBuf};
-use ringback_sdp::{Codec, LocalMedia, NegotiationError, OfferAnswer, Origin, SessionDescription};
+use ringback_sdp::{Codec, LocalMedia, LocalSrtp, NegotiationError, OfferAnswer, Origin, SessionDescription};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A refusal on its way to the peer.
@@ -74,11 +74,16 @@ impl Refusal {
 }
 
 /// The formats that an offer and we have in common, before it is known where our media will be.
-pub(crate) fn shared(codecs: &[Codec], offer: &SessionDescription) -> Result<Vec<Codec>, Refusal> {
+pub(crate) fn shared(
+    codecs: &[Codec],
+    srtp: &LocalSrtp,
+    offer: &SessionDescription,
+) -> Result<Vec<Codec>, Refusal> {
     // An address that no peer has, so that no offer looks like a loop.
     let address = IpAddr::V4(Ipv4Addr::BROADCAST);
     let origin = Origin { username: "-".to_owned(), session_id: 0, address };
-    let mut probe = OfferAnswer::new(origin, vec![LocalMedia::audio(9, codecs.to_vec())]);
+    let media = LocalMedia { srtp: srtp.clone(), ..LocalMedia::audio(9, codecs.to_vec()) };
+    let mut probe = OfferAnswer::new(origin, vec![media]);
     let negotiated = probe.receive_offer(offer).and_then(|()| probe.make_answer());
     if let Err(error) = negotiated {
         let capabilities = None;

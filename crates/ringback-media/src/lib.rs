@@ -41,7 +41,7 @@
 //!     alice.send_frame(now, &pcm, &mut packet); // The datagram for `alice.rtp_destination()`.
 //!     said.extend(pcm.map(|it| Law::A.decode(Law::A.encode(it))));
 //!
-//!     if let Ok(Incoming::Audio { law, packet }) = bob.receive(now, "192.0.2.1:4000".parse()?, &packet) {
+//!     if let Ok(Incoming::Audio { law, packet }) = bob.receive(now, "192.0.2.1:4000".parse()?, &mut packet) {
 //!         recorder.write(law, &packet);
 //!     }
 //!     heard += usize::from(bob.next_frame(now, &mut pcm) == FrameKind::Audio);
@@ -60,7 +60,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not here: sockets, sound cards, mixing, relaying, SRTP, other codecs.
+//! Not here: sockets, sound cards, mixing, relaying, other codecs.
 //!
 //! Sources: ITU-T G.711 with G.191 and Appendix I, RFC 3551 (audio profile), RFC 4733 (telephone events), RFC 3264 §8.4
 //! (hold); the jitter buffer is [`ringback_rtp::jitter`]'s.
@@ -85,5 +85,6 @@ pub use leg::{AudioLeg, DigitError, Incoming, LegConfig, LegEvent, LegStats, Ref
 pub use playout::FrameKind;
 pub use recorder::{Placed, RecorderLimits, Segment, TimestampRecorder};
 pub use resample::{Resampler, UnsupportedRate};
+pub use ringback_srtp::Profile as SrtpProfile;
 pub use source::AudioSource;
 pub use wav::{AudioFileError, WavWriter, read_wav};

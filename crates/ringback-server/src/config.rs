@@ -8,6 +8,7 @@ pub use trace::{TraceConfig, TraceTo};
 
 use crate::guard::GuardConfig;
 use crate::limits::Limits;
+use crate::media::MediaConfig;
 use crate::routes::{RouteConfig, Routes};
 use crate::users::ALGORITHMS;
 use ringback_auth::Algorithm;
@@ -93,6 +94,8 @@ pub struct ServerConfig {
     pub guard: GuardConfig,
     /// Where requests go that do not go the usual way; the first that is for a request counts.
     pub routes: Vec<RouteConfig>,
+    /// Which way media go.
+    pub media: MediaConfig,
     /// Who sees all traffic.
     #[serde(skip)]
     pub tap: Option<Arc<dyn Tap>>,
@@ -314,6 +317,7 @@ impl ServerConfig {
         self.limits.message.check().map_err(ConfigError::new)?;
         self.guard.check()?;
         self.admin.check()?;
+        self.media.check()?;
         Routes::new(&self.routes)?;
         Ok(())
     }
@@ -468,6 +472,8 @@ mod tests {
             ("[trace]\nto = ['calls.pcap']", "line 2: `calls.pcap` is none of FILE.pcapng, FILE.jsonl"),
             ("[trace]\nto = ['hep:127.0.0.1']", "line 2: `hep:127.0.0.1` names no port"),
             ("[trace]\nqueue = 0", "trace: queue must be from 1"),
+            ("media = { ports = [5000, 5002] }", "media: ports 5000 to 5002 hold no medium"),
+            ("media = { mode = 'maybe' }", "line 1: unknown variant `maybe`"),
             ("dscp = 64", "dscp must be from 0 to 63"),
             ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),
             ("[limits]\nbindings = -1", "line 2: "),

@@ -6,6 +6,7 @@ use crate::due::Due;
 use crate::enumeration::{Lookup, Step};
 use crate::history::{Entry, Recorded, Ring};
 use crate::locations::{Locations, PARTS};
+use crate::media::{MediaEngine, MediaMode};
 use crate::metrics::Stats;
 use crate::policy::Policy;
 use crate::reach::Reach;
@@ -45,6 +46,9 @@ pub(crate) struct ServerCore {
     pub(crate) jobs: Option<Jobs>,
     pub(crate) epoch: Epoch,
     pub(crate) reach: Reach,
+    media: Option<Arc<MediaEngine>>,
+    /// The way of media where no route says another.
+    pub(crate) media_mode: MediaMode,
     /// Where telephone numbers are looked up.
     pub(crate) enum_domain: ArcSwapOption<String>,
     traced: Arc<trace::Counts>,
@@ -65,6 +69,7 @@ impl ServerCore {
         traced: Arc<trace::Counts>,
     ) -> Result<Self, ConfigError> {
         let ownership = reach.ownership();
+        let media = reach.first().map(|(own, told)| MediaEngine::new(&config.media, own, told));
         let most = share(config.limits.transactions);
         let transactions = TransactionConfig {
             max_client: most,
@@ -80,7 +85,10 @@ impl ServerCore {
         proxy.realm = Some(config.realm());
         let (messages, bytes) =
             (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
-        let shard = |_| Shard::new(epoch.at, transactions.clone(), proxy.clone(), Ring::new(messages, bytes));
+        let shard = |_| {
+            let ring = Ring::new(messages, bytes);
+            Shard::new(epoch.at, transactions.clone(), proxy.clone(), ring, media.clone())
+        };
         Ok(Self {
             hasher: Hasher::keyed(OsEntropy::new().next_u64()),
             shards: (0..SHARDS).map(shard).collect(),
@@ -91,9 +99,11 @@ impl ServerCore {
             jobs,
             epoch,
             reach,
+            media_mode: config.media.mode,
             enum_domain: ArcSwapOption::from_pointee(config.enum_domain.clone()),
             traced,
             draining: AtomicBool::new(false),
+            media,
             malformed: AtomicU64::new(0),
             malformed_by_rule: Mutex::default(),
         })
@@ -144,12 +154,14 @@ impl ServerCore {
     fn drain(&self, now: Instant, index: usize, node: &mut Node, out: &mut Out) {
         loop {
             while let Some(output) = node.transactions.poll() {
-                node.proxy.handle(now, &mut node.transactions, &mut Policy(self), output);
+                let mut policy = Policy { server: self, relayed: &mut node.relayed };
+                node.proxy.handle(now, &mut node.transactions, &mut policy, output);
             }
             let Some(output) = node.proxy.poll() else { return };
             match output {
                 ProxyOutput::Transmit { key, to, bytes } => {
                     node.counters.sent.count(&bytes);
+                    node.relayed.answered(&bytes);
                     node.ring.push(now, Direction::Out, to, &bytes);
                     out.send(key.map(|key| (index as u16, key)), to, bytes);
                 }
@@ -187,7 +199,7 @@ impl ServerCore {
                 out.look_up((index as u64) << 48 | node.asked, question);
             }
             Step::Done(found) => {
-                let decision = Policy(self).numbered(now, found);
+                let decision = Policy { server: self, relayed: &mut node.relayed }.numbered(now, found);
                 node.proxy.decided(now, &mut node.transactions, token, decision);
             }
         }
@@ -229,6 +241,12 @@ impl ServerCore {
         stats = self.authority.counted(stats.with_counters(counters));
         stats.bans = self.authority.guard.bans(Instant::now()).len();
         stats.bindings = self.locations.len();
+        if let Some(media) = &self.media {
+            (stats.media_streams, stats.media_packets) = media.figures();
+            stats
+                .dropped
+                .extend(media.dropped().into_iter().map(|(reason, count)| (reason.to_owned(), count)));
+        }
         stats.dropped.extend(self.traced.read());
         let by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
         let guarded = self.authority.guard.counters();
@@ -270,6 +288,10 @@ impl Core for ServerCore {
         self.with_shard(now, index, out, |node| {
             node.counters.received.count(message.as_received());
             node.ring.push(now, Direction::In, Target::Flow(flow), message.as_received());
+            let mut message = message;
+            if let Some(status) = message.status() {
+                node.relayed.response(&mut message, status.as_u16(), flow.peer.ip());
+            }
             node.transactions.handle(now, TransactionInput::Message(flow, message));
         });
     }

@@ -110,6 +110,10 @@ pub struct Stats {
     pub connections: usize,
     /// Sources that are banned.
     pub bans: usize,
+    /// Media that are relayed now.
+    pub media_streams: usize,
+    /// Media packets relayed.
+    pub media_packets: u64,
     /// What was dropped, closed or turned away, by reason. Malformed messages are there by the rule that they break:
     /// `malformed_Content-Length`.
     pub dropped: BTreeMap<String, u64>,

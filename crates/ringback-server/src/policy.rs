@@ -3,6 +3,7 @@
 use crate::authority::Proof;
 use crate::core::ServerCore;
 use crate::enumeration::{self, NoUri};
+use crate::media::{MediaMode, NotRelayed, RelayedCalls};
 use crate::routes::Facts;
 use ringback_auth::Place;
 use ringback_message::header::{self, To};
@@ -12,7 +13,10 @@ use ringback_registrar::Aor;
 use std::time::Instant;
 
 /// The policy of one server, asked by the proxy of each shard.
-pub(crate) struct Policy<'a>(pub(crate) &'a ServerCore);
+pub(crate) struct Policy<'a> {
+    pub(crate) server: &'a ServerCore,
+    pub(crate) relayed: &'a mut RelayedCalls,
+}
 
 /// Who sends a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,11 +55,17 @@ impl RoutePolicy for Policy<'_> {
         // Fault 21: nobody out there is trusted to assert an identity.
         request.remove(HeaderId::P_ASSERTED_IDENTITY);
         let is_in_dialog = matches!(request.first::<To<'_>>(), Some(Ok(to)) if to.tag().is_some());
-        if hop.own_route && is_in_dialog && !(hop.own_uri && names_instance(request)) {
-            return Decision::Relay;
+        let sender = hop.flow.peer.ip();
+        if hop.own_route && is_in_dialog {
+            if let Err(refused) = self.relayed.request(request, sender) {
+                return refused.into();
+            }
+            if !(hop.own_uri && names_instance(request)) {
+                return Decision::Relay;
+            }
         }
         let is_asked = *request.method() != Method::ACK && !is_in_dialog;
-        if is_asked && self.0.is_draining() {
+        if is_asked && self.server.is_draining() {
             let later = vec![(HeaderId::RETRY_AFTER, "10".to_owned())];
             return Decision::Reject(StatusCode::SERVICE_UNAVAILABLE, later);
         }
@@ -65,15 +75,32 @@ impl RoutePolicy for Policy<'_> {
         if hop.own_uri && uri.is_some_and(is_local) {
             return Decision::Local;
         }
-        if is_asked && let Some(decision) = self.by_route(now, request, &hop) {
-            return decision;
+        let by_route = if is_asked { self.by_route(now, request, &hop) } else { None };
+        let (decision, mode) = match by_route {
+            Some((decision, mode)) => (decision, mode.unwrap_or(self.server.media_mode)),
+            None => (self.usual(now, request, &hop, is_asked), self.server.media_mode),
+        };
+        let goes_on = matches!(decision, Decision::Forward(_) | Decision::Relay | Decision::Later(_));
+        if goes_on
+            && !is_in_dialog
+            && mode == MediaMode::Relay
+            && let Err(refused) = self.relayed.begin(request, sender)
+        {
+            return refused.into();
         }
-        let uri = request.uri().ok();
-        match uri.as_ref().and_then(|uri| uri.as_sip()) {
-            Some(uri) if hop.own_uri => self.inward(now, request, uri, &hop, is_asked),
-            Some(_) => self.outward(now, request, &hop),
-            // A telephone number, and no gateway to send it to.
-            None => self.number(now, request, &hop, is_asked),
+        decision
+    }
+}
+
+impl From<NotRelayed> for Decision {
+    fn from(refused: NotRelayed) -> Self {
+        match refused {
+            // Fault 43.
+            NotRelayed::NoPorts => {
+                let later = vec![(HeaderId::RETRY_AFTER, "10".to_owned())];
+                Self::Reject(StatusCode::SERVICE_UNAVAILABLE, later)
+            }
+            NotRelayed::Malformed => Self::reject(StatusCode::BAD_REQUEST),
         }
     }
 }
@@ -84,9 +111,25 @@ fn names_instance(request: &Request) -> bool {
 }
 
 impl Policy<'_> {
+    /// The way of a request for which there is no route.
+    fn usual(&self, now: Instant, request: &Request, hop: &Hop<'_>, is_asked: bool) -> Decision {
+        let uri = request.uri().ok();
+        match uri.as_ref().and_then(|uri| uri.as_sip()) {
+            Some(uri) if hop.own_uri => self.inward(now, request, uri, hop, is_asked),
+            Some(_) => self.outward(now, request, hop),
+            // A telephone number, and no gateway to send it to.
+            None => self.number(now, request, hop, is_asked),
+        }
+    }
+
     /// As a route of the configuration says, where one is for the request.
-    fn by_route(&self, now: Instant, request: &mut Request, hop: &Hop<'_>) -> Option<Decision> {
-        let routes = self.0.routes.load();
+    fn by_route(
+        &self,
+        now: Instant,
+        request: &mut Request,
+        hop: &Hop<'_>,
+    ) -> Option<(Decision, Option<MediaMode>)> {
+        let routes = self.server.routes.load();
         if routes.is_empty() {
             return None;
         }
@@ -95,11 +138,11 @@ impl Policy<'_> {
         if let (None, false) = (route.refuses(), route.is_by_source()) {
             match self.outward(now, request, hop) {
                 Decision::Relay => {}
-                refused => return Some(refused),
+                refused => return Some((refused, None)),
             }
         }
         let user = facts.user;
-        Some(route.apply(request, &user))
+        Some((route.apply(request, &user), route.media()))
     }
 
     /// To a user of ours.
@@ -116,7 +159,7 @@ impl Policy<'_> {
             Ok(sender) => sender,
             Err(refusal) => return refusal.into(),
         };
-        let targets = self.0.locations.targets(now, uri);
+        let targets = self.server.locations.targets(now, uri);
         if !targets.is_empty() {
             return Decision::Forward(targets);
         }
@@ -126,8 +169,8 @@ impl Policy<'_> {
         {
             return Decision::Later(number);
         }
-        let is_known =
-            self.0.authority.is_open() || self.0.authority.users.knows(user, &uri.host().to_string());
+        let is_known = self.server.authority.is_open()
+            || self.server.authority.users.knows(user, &uri.host().to_string());
         // Fault 15: strangers are not told which users there are.
         if is_known || sender == Sender::Stranger {
             Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE)
@@ -143,7 +186,7 @@ impl Policy<'_> {
             return Decision::reject(StatusCode::NOT_FOUND);
         };
         match self.sender(now, request, hop) {
-            Ok(Sender::Ours) if !self.0.authority.is_open() || hop.flow.peer.ip().is_loopback() => {
+            Ok(Sender::Ours) if !self.server.authority.is_open() || hop.flow.peer.ip().is_loopback() => {
                 Decision::Later(number)
             }
             Ok(_) => Decision::reject(StatusCode::NOT_FOUND),
@@ -153,7 +196,7 @@ impl Policy<'_> {
 
     /// The number of a `tel` URI, where numbers are looked up and it is one of all the world.
     fn looked_up(&self, uri: Option<&UriBuf>) -> Option<String> {
-        self.0.enum_domain.load().as_ref()?;
+        self.server.enum_domain.load().as_ref()?;
         let Uri::Tel(tel) = uri?.as_uri() else { return None };
         // An extension or a subaddress is not of the number, and would be lost.
         let is_plain = tel.is_global() && tel.params().next().is_none();
@@ -163,8 +206,8 @@ impl Policy<'_> {
     /// What becomes of a request for a number, now that it was looked up. A number that leads to us is one of a user.
     pub(crate) fn numbered(&self, now: Instant, found: Result<UriBuf, NoUri>) -> Decision {
         match found {
-            Ok(uri) => match uri.as_sip().filter(|sip| self.0.ownership.is_me(sip)) {
-                Some(own) => match self.0.locations.targets(now, &own) {
+            Ok(uri) => match uri.as_sip().filter(|sip| self.server.ownership.is_me(sip)) {
+                Some(own) => match self.server.locations.targets(now, &own) {
                     targets if targets.is_empty() => Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE),
                     targets => Decision::Forward(targets),
                 },
@@ -178,7 +221,7 @@ impl Policy<'_> {
     /// To another domain, or to an address.
     fn outward(&self, now: Instant, request: &Request, hop: &Hop<'_>) -> Decision {
         match self.sender(now, request, hop) {
-            Ok(Sender::Ours) if !self.0.authority.is_open() || hop.flow.peer.ip().is_loopback() => {
+            Ok(Sender::Ours) if !self.server.authority.is_open() || hop.flow.peer.ip().is_loopback() => {
                 Decision::Relay
             }
             Ok(_) => Decision::reject(StatusCode::FORBIDDEN),
@@ -189,9 +232,10 @@ impl Policy<'_> {
     /// Who sends it; a refusal when it says that it is from a user of ours and does not prove it.
     fn sender(&self, now: Instant, request: &Request, hop: &Hop<'_>) -> Result<Sender, Refused> {
         let from = request.first::<header::From<'_>>().and_then(Result::ok);
-        let from = from.as_ref().and_then(|from| from.uri.as_sip()).filter(|uri| self.0.ownership.is_me(uri));
+        let from =
+            from.as_ref().and_then(|from| from.uri.as_sip()).filter(|uri| self.server.ownership.is_me(uri));
         let Some(from) = from else { return Ok(Sender::Stranger) };
-        let authority = &self.0.authority;
+        let authority = &self.server.authority;
         match authority.prove(now, request, Place::Proxy, hop.flow.peer.ip()) {
             Proof::Of(None) => Ok(Sender::Ours),
             Proof::Of(Some(user)) if Aor::of(from).is_some_and(|aor| aor.is_of(&user)) => {

@@ -81,6 +81,11 @@ impl Reach {
         hosts
     }
 
+    /// The address of the first listener, and what others are told instead.
+    pub(crate) fn first(&self) -> Option<(IpAddr, IpAddr)> {
+        self.addresses.first().map(|address| (address.own.ip(), address.told.ip()))
+    }
+
     pub(crate) fn speaks(&self, protocol: Protocol) -> bool {
         self.addresses.iter().any(|own| own.protocol == protocol)
     }

@@ -147,6 +147,7 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
         "serve_stale": serve_stale,
         "limits.message": limits.message,
         "history": history,
+        "media": media,
         "trace.queue": trace.queue,
     }
     kept

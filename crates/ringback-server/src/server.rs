@@ -152,8 +152,8 @@ impl Server {
         let authority = Authority::new(&realm, &config.digest(), config.no_auth, users, guard, epoch);
         let (jobs, waiting) = store.as_ref().map(|_| writer::queue()).unzip();
         let traced = trace.tap.counts.clone();
-        let core =
-            Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone(), traced)?);
+        let core = ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone(), traced)?;
+        let core = Arc::new(core);
         let net = Arc::new(sockets.start(core.clone())?);
         let reloader = Arc::new(Reloader::new(as_given, &realm, core.clone(), net.clone(), trace.clone()));
         let mut server =

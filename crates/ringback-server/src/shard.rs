@@ -3,13 +3,14 @@
 use crate::due::Due;
 use crate::enumeration::Lookup;
 use crate::history::Ring;
+use crate::media::{MediaEngine, RelayedCalls};
 use crate::metrics::Counters;
 use ringback_message::HeaderId;
 use ringback_net::OsEntropy;
 use ringback_proxy::{Proxy, ProxyConfig, Token};
 use ringback_sansio::{Entropy as _, Machine as _, Map};
 use ringback_transaction::{TransactionConfig, Transactions};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// How many shards there are. Many more than processors, so that two seldom want the same one.
@@ -27,6 +28,7 @@ pub(crate) struct Node {
     pub(crate) proxy: Proxy,
     pub(crate) ring: Ring,
     pub(crate) counters: Counters,
+    pub(crate) relayed: RelayedCalls,
     /// Questions to the resolver, by the number under which they were asked.
     pub(crate) questions: Map<u64, Token>,
     /// Numbers that are looked up, under the same numbers.
@@ -36,13 +38,20 @@ pub(crate) struct Node {
 }
 
 impl Shard {
-    pub(crate) fn new(now: Instant, transactions: TransactionConfig, proxy: ProxyConfig, ring: Ring) -> Self {
+    pub(crate) fn new(
+        now: Instant,
+        transactions: TransactionConfig,
+        proxy: ProxyConfig,
+        ring: Ring,
+        media: Option<Arc<MediaEngine>>,
+    ) -> Self {
         let mut entropy = OsEntropy::new();
         let node = Node {
             transactions: Transactions::new(transactions, OsEntropy::new()),
             proxy: Proxy::new(proxy, &mut entropy),
             ring,
             counters: Counters::default(),
+            relayed: RelayedCalls::new(media),
             questions: Map::default(),
             lookups: Map::default(),
             asked: 0,

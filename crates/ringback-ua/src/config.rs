@@ -2,7 +2,7 @@
 
 use ringback_auth::{Authenticator, Credentials};
 use ringback_sansio::Epoch;
-use ringback_sdp::Codec;
+use ringback_sdp::{Codec, LocalSrtp};
 use ringback_transaction::TransactionConfig;
 use std::fmt;
 
@@ -17,6 +17,8 @@ pub struct UaConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
+    /// Whether and how the media of calls are encrypted, for what is refused before it rings.
+    pub srtp: LocalSrtp,
     /// Whether Contact names the address that a registrar sees us at, learned from `received` and `rport`, where it is not
     /// the one that we have: behind a NAT. Without it, Contact is what `transactions.locals` has.
     pub learns_address: bool,
@@ -42,6 +44,7 @@ impl Default for UaConfig {
             transactions: TransactionConfig::default(),
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
+            srtp: LocalSrtp::default(),
             learns_address: true,
             accepts_transfers: false,
             max_redirects: 5,

@@ -55,6 +55,8 @@ pub struct MediaInfo {
     pub codec: String,
     /// Where our audio goes; `None` when there is nowhere to send it.
     pub remote: Option<SocketAddr>,
+    /// How packets are encrypted: `AES_CM_128_HMAC_SHA1_80`; `None` when they are not.
+    pub encryption: Option<String>,
     /// Whether we hold the other side.
     pub held_by_us: bool,
     /// Whether the other side holds us.
@@ -66,6 +68,7 @@ impl MediaInfo {
         Self {
             codec: session.codec().map_or_else(|| "no audio".to_owned(), |codec| codec.name().to_owned()),
             remote: session.remote_rtp(),
+            encryption: session.audio.crypto.as_ref().map(|crypto| crypto.suite.as_str().to_owned()),
             held_by_us: session.held_by_us,
             held_by_them: session.held_by_them,
         }

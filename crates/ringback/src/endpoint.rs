@@ -10,6 +10,8 @@ use ringback_net::{
     TlsIdentity, TlsSettings, local_ip_towards,
 };
 use ringback_sansio::Entropy as _;
+use ringback_sdp::SrtpPolicy;
+use ringback_srtp::sdes;
 use ringback_ua::{LocalAudio, UaConfig, UserAgent};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -31,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) media_ip: IpAddr,
     /// What peers are told instead of it.
     media_told: Option<IpAddr>,
+    srtp: SrtpPolicy,
     pub(crate) media_hook: Option<MediaHook>,
     pub(crate) tap: Option<Arc<dyn Tap>>,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,
@@ -42,6 +45,7 @@ impl Inner {
     pub(crate) fn local_audio(&self, socket: &MediaSocket) -> LocalAudio {
         let own = socket.rtp_address();
         LocalAudio::new(SocketAddr::new(self.media_told.unwrap_or(own.ip()), own.port()))
+            .srtp(sdes::local(self.srtp, &mut OsEntropy::new()))
     }
 
     /// Commands the user agent and sends what follows from it.
@@ -68,6 +72,7 @@ pub struct EndpointBuilder {
     refuses_transfers: bool,
     tap: Option<Arc<dyn Tap>>,
     media_hook: Option<MediaHook>,
+    srtp: Option<SrtpPolicy>,
 }
 
 impl EndpointBuilder {
@@ -147,6 +152,14 @@ impl EndpointBuilder {
         self
     }
 
+    /// Whether the audio of calls is encrypted (SRTP, with keys in SDP). Without, it is where the other side can
+    /// ([`SrtpPolicy::Offer`]). The keys stand in the signalling, so only TLS keeps them from those who read that.
+    #[must_use]
+    pub fn srtp(mut self, policy: SrtpPolicy) -> Self {
+        self.srtp = Some(policy);
+        self
+    }
+
     /// Lets `hook` see, change and drop the media packets that are received.
     #[must_use]
     pub fn media_hook(mut self, hook: MediaHook) -> Self {
@@ -184,6 +197,8 @@ impl EndpointBuilder {
         let sockets = Sockets::bind(net).map_err(StartError::Bind)?;
 
         let mut config = UaConfig { answers_anyone: self.answers_anyone, ..UaConfig::default() };
+        let srtp = self.srtp.unwrap_or(SrtpPolicy::Offer);
+        config.srtp = sdes::local(srtp, &mut OsEntropy::new());
         config.accepts_transfers = !self.refuses_transfers;
         config.max_redirects = self.max_redirects.unwrap_or(config.max_redirects);
         if let Some(after) = self.session_expires {
@@ -223,6 +238,7 @@ impl EndpointBuilder {
             net,
             media_ip: media_ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             media_told,
+            srtp,
             media_hook: self.media_hook,
             tap: self.tap,
             arrivals: Mutex::new(arrived),

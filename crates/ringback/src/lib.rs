@@ -63,11 +63,12 @@ pub use call::{Call, CallBuilder, CallEvent, MediaInfo, Summary};
 pub use endpoint::{Endpoint, EndpointBuilder};
 pub use error::{CallError, RegisterError, RequestFailed, StartError};
 pub use incoming::{IncomingCall, ReceivedMessage};
-pub use ringback_media::LegStats;
+pub use ringback_media::{LegStats, SrtpProfile};
 pub use ringback_message::StatusCode;
 pub use ringback_net::{
     Advertise, Direction, Listen, ListenError, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings,
     TlsVerify, local_ip_towards,
 };
+pub use ringback_sdp::SrtpPolicy;
 pub use ringback_ua::{Advice, CommandError, EndedBy, Ending};
 pub use transfer::Transfer;

@@ -138,7 +138,7 @@ impl Task {
                 received = self.media.socket.receive(&mut buffer), if self.media.leg.is_some() => {
                     // An ICMP error of an earlier send; the next packets tell.
                     if let Ok((kind, length, from)) = received {
-                        self.media.on_packet(kind, from, &buffer[..length], &self.events);
+                        self.media.on_packet(kind, from, &mut buffer[..length], &self.events);
                     }
                 }
             }
@@ -185,6 +185,11 @@ impl Task {
                     self.media.leg = Some(AudioLeg::new(now, config, &mut OsEntropy::new()));
                 }
             }
+        }
+        if let Some(leg) = &mut self.media.leg
+            && let Err(error) = leg.secure(session.audio.crypto.as_ref())
+        {
+            tracing::warn!(%error, "the other side's key is none; nothing is sent or heard");
         }
         MediaInfo::new(session)
     }
@@ -349,7 +354,7 @@ impl Media {
         &mut self,
         kind: MediaKind,
         from: SocketAddr,
-        packet: &[u8],
+        packet: &mut [u8],
         events: &mpsc::Sender<CallEvent>,
     ) {
         self.show(Direction::In, kind, from, packet);
@@ -361,7 +366,7 @@ impl Media {
                 if !hook(&mut changed) {
                     return;
                 }
-                &changed[..]
+                &mut changed[..]
             }
             None => packet,
         };

@@ -10,7 +10,9 @@ use crate::args;
 use crate::out::line;
 use crate::outcome::Failure;
 use crate::trace::style;
-use ringback::{Account, Audio, Call, CallEvent, Endpoint, EndpointBuilder, Listen, Protocol, Summary};
+use ringback::{
+    Account, Audio, Call, CallEvent, Endpoint, EndpointBuilder, Listen, Protocol, SrtpPolicy, Summary,
+};
 use ringback_media::{Law, read_wav};
 use ringback_server::{Server, ServerConfig, Storage};
 use ringback_trace::{Calls, Names, TextStyle};
@@ -50,7 +52,8 @@ pub(crate) async fn demo(args: args::Demo) -> Result<(), Failure> {
     let alice = phone(stage.watch(CAST[0])).start().await?;
     let mut bob = phone(stage.watch(CAST[2]));
     if args.flip {
-        bob = bob.media_hook(flip_one_bit());
+        // Of an encrypted packet a flipped bit makes a forged one, which is not heard at all.
+        bob = bob.srtp(SrtpPolicy::Off).media_hook(flip_one_bit());
     }
     let bob = bob.start().await?;
     let cast = [alice.listeners(), server.listeners(), bob.listeners()].map(|listeners| listeners[0].address);
@@ -72,7 +75,7 @@ pub(crate) async fn demo(args: args::Demo) -> Result<(), Failure> {
     server.shutdown().await;
     let (calls, names) = stage.close().map_err(failed)?;
     files.draw(&calls, &names, &call_id).map_err(failed)?;
-    conclude(&files, &calling, &answering)
+    conclude(&files, &calling, &answering, !args.flip)
 }
 
 /// Where everything goes.
@@ -254,7 +257,7 @@ fn flip_one_bit() -> ringback::MediaHook {
 }
 
 /// Says how it was and whether all of it is right.
-fn conclude(files: &Files, alice: &Side, bob: &Side) -> Result<(), Failure> {
+fn conclude(files: &Files, alice: &Side, bob: &Side, is_secret: bool) -> Result<(), Failure> {
     let mut faults = Vec::new();
     let setup = alice.summary.setup.unwrap_or_default();
     let talked = alice.summary.talk.unwrap_or_default();
@@ -274,6 +277,11 @@ fn conclude(files: &Files, alice: &Side, bob: &Side) -> Result<(), Failure> {
                 media.jitter.as_secs_f64() * 1e3
             )),
             None => faults.push(format!("{name} had no audio")),
+        }
+        match side.summary.media.as_ref().and_then(|media| media.encryption) {
+            Some(profile) => line(format_args!("{name:<5} media: SRTP {profile}")),
+            None if is_secret => faults.push(format!("the audio of {name} was not encrypted")),
+            None => {}
         }
         if let Some(fault) = &side.summary.fault {
             faults.push(fault.to_string());

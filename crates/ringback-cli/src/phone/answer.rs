@@ -13,10 +13,11 @@ use tokio::task::JoinSet;
 pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     let report = Reporter::new(args.phone.json);
     let mut stop = Stop::listen()?;
+    let srtp = super::srtp(&args.in_call.srtp);
     let answers_anyone = args.no_register || args.phone.from.is_none();
     let phone = Phone::open(
         args.phone,
-        Policy { answers_anyone, no_transfer: args.in_call.no_transfer, ..Policy::default() },
+        Policy { answers_anyone, no_transfer: args.in_call.no_transfer, srtp, ..Policy::default() },
     )
     .await?;
     for listener in phone.endpoint.listeners() {

@@ -9,7 +9,8 @@ use crate::outcome::Failure;
 pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
     let report = Reporter::new(args.phone.json);
     let no_transfer = args.in_call.no_transfer;
-    let policy = Policy { no_redirect: args.no_redirect, no_transfer, ..Policy::default() };
+    let srtp = super::srtp(&args.in_call.srtp);
+    let policy = Policy { no_redirect: args.no_redirect, no_transfer, srtp, ..Policy::default() };
     let phone = Phone::open(args.phone, policy).await?;
     let builder = phone.account()?;
     let mut account = if args.register { builder.register().await? } else { builder.open().await? };

@@ -18,7 +18,7 @@ pub(crate) use tap::packet;
 
 use crate::args;
 use crate::outcome::Failure;
-use ringback::{AccountBuilder, Endpoint, Protocol, TlsIdentity, TlsSettings, TlsVerify};
+use ringback::{AccountBuilder, Endpoint, Protocol, SrtpPolicy, TlsIdentity, TlsSettings, TlsVerify};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(crate) struct Policy {
     pub(crate) no_redirect: bool,
     /// Refuses to be transferred.
     pub(crate) no_transfer: bool,
+    /// Whether audio is encrypted.
+    pub(crate) srtp: SrtpPolicy,
 }
 
 /// The endpoint and account that a phone command works with.
@@ -85,6 +87,7 @@ impl Phone {
         if policy.no_transfer {
             builder = builder.refuse_transfers();
         }
+        builder = builder.srtp(policy.srtp);
         if policy.no_redirect {
             builder = builder.max_redirects(0);
         }
@@ -151,6 +154,15 @@ pub(crate) fn password(variable: &str) -> Result<String, Failure> {
         Ok(password) if !password.is_empty() => Ok(password),
         Ok(_) => Err(Failure::Usage(format!("--password-env: ${variable} is empty"))),
         Err(_) => Err(Failure::Usage(format!("--password-env: ${variable} is not set; export it before"))),
+    }
+}
+
+/// What `--srtp` says.
+pub(crate) fn srtp(word: &str) -> SrtpPolicy {
+    match word {
+        "off" => SrtpPolicy::Off,
+        "require" => SrtpPolicy::Require,
+        _ => SrtpPolicy::Offer,
     }
 }
 

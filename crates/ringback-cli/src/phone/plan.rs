@@ -4,7 +4,9 @@ use crate::args::InCall;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
 use crate::signals::Stop;
-use ringback::{Audio, Call, CallEvent, EndedBy, LegStats, MediaInfo, StatusCode, Summary, Transfer};
+use ringback::{
+    Audio, Call, CallEvent, EndedBy, LegStats, MediaInfo, SrtpProfile, StatusCode, Summary, Transfer,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -190,10 +192,11 @@ fn tell(report: &Reporter, event: &CallEvent) {
             report.tell("early-media", fields(media), "the other side plays already")
         }
         CallEvent::Answered(media) => {
-            let text = match media.remote {
+            let mut text = match media.remote {
                 Some(remote) => format!("answered, talking {} with {remote}", media.codec),
                 None => format!("answered, talking {}", media.codec),
             };
+            text.push_str(&format!("; {}", protection(media)));
             report.tell("answered", fields(media), text);
         }
         CallEvent::Changed(media) => {
@@ -203,6 +206,7 @@ fn tell(report: &Reporter, event: &CallEvent) {
                 (false, true) => "held by the other side",
                 (true, true) => "held by both sides",
             };
+            let text = format!("{text}; {}", protection(media));
             report.tell("changed", fields(media), text);
         }
         CallEvent::ChangeRefused(status, reason) => {
@@ -229,9 +233,18 @@ fn tell_transfer(report: &Reporter, transfer: &Transfer) {
     report.tell("transfer-requested", [("target", target.into())], text);
 }
 
-fn fields(media: &MediaInfo) -> [(&'static str, Value); 4] {
+/// How packets are protected, in words.
+fn protection(media: &MediaInfo) -> String {
+    match &media.encryption {
+        Some(suite) => format!("media: SRTP {}", plain(suite)),
+        None => "media: RTP, not encrypted".to_owned(),
+    }
+}
+
+fn fields(media: &MediaInfo) -> [(&'static str, Value); 5] {
     [
         ("codec", media.codec.as_str().into()),
+        ("encryption", media.encryption.as_deref().map(plain).into()),
         ("remote", media.remote.map(|remote| remote.to_string()).into()),
         ("held_by_us", media.held_by_us.into()),
         ("held_by_them", media.held_by_them.into()),
@@ -258,6 +271,9 @@ fn tell_end(report: &Reporter, call: &Call, summary: &Summary) {
             media.lost,
             media.jitter.as_secs_f64() * 1e3
         ));
+        if let Some(profile) = media.encryption {
+            text.push_str(&format!("; media: SRTP {profile}, {} refused", media.forged));
+        }
     }
     report.tell(
         "ended",
@@ -284,6 +300,8 @@ fn media_fields(media: &LegStats) -> Value {
         "packets_sent": media.packets_sent,
         "packets_received": media.packets_received,
         "lost": media.lost,
+        "encryption": media.encryption.map(SrtpProfile::name),
+        "forged": media.forged,
         "late": media.late,
         "jitter_ms": media.jitter.as_secs_f64() * 1e3,
         "concealed_ms": media.concealed.as_millis() as u64,

@@ -1,6 +1,7 @@
 //! The audio leg of a call: speech and digits in both directions over one RTP session.
 
 mod receive;
+mod security;
 mod stats;
 
 pub use receive::{Incoming, LegEvent, Refused};
@@ -13,6 +14,7 @@ use ringback_rtp::event::{Event, EventReceiver, EventSender, TooManyEvents};
 use ringback_rtp::{RtpConfig, RtpSession, RtpTime, Ssrc};
 use ringback_sansio::{Entropy, Epoch};
 use ringback_sdp::Direction;
+use security::Security;
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
@@ -45,12 +47,13 @@ pub struct LegConfig {
 }
 
 /// One end of the audio of a call. See the [crate's documentation](crate) for its run loop.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct AudioLeg {
     format: AudioFormat,
     direction: Direction,
     latch: Latch,
     session: RtpSession,
+    security: Security,
     /// The time of the next sample that is sent or withheld.
     time: RtpTime,
     /// The last frame was not sent, so that the next one starts a talkspurt.
@@ -64,6 +67,7 @@ pub struct AudioLeg {
     peer_left: bool,
     foreign: u64,
     unknown: u64,
+    forged: u64,
     events: VecDeque<LegEvent>,
 }
 
@@ -74,7 +78,7 @@ pub enum Sent {
     Audio,
     /// The packet carries a digit in its place.
     Digit(char),
-    /// There is no packet: the direction forbids it, or nobody knows where to send it.
+    /// There is no packet: the direction forbids it, nobody knows where to send it, or it cannot be encrypted.
     Nothing,
 }
 
@@ -102,7 +106,7 @@ impl fmt::Display for DigitError {
 impl std::error::Error for DigitError {}
 
 impl AudioLeg {
-    /// A leg that starts now. SSRC, first sequence number and first timestamp are random.
+    /// A leg that starts now, in clear; [`secure`](Self::secure) encrypts it. SSRC, first sequence number and first timestamp are random.
     pub fn new(now: Instant, config: LegConfig, entropy: &mut dyn Entropy) -> Self {
         let LegConfig { format, direction, peer, cname, epoch } = config;
         let rtp = RtpConfig { clock_rate: CLOCK_RATE, cname, bandwidth: BANDWIDTH, epoch };
@@ -113,6 +117,7 @@ impl AudioLeg {
             latch: Latch::new(peer),
             time: session.first_time(),
             session,
+            security: Security::Plain,
             paused: true,
             digits: EventSender::new(DIGIT_VOLUME, DIGIT_PAUSE),
             payload: Vec::new(),
@@ -122,6 +127,7 @@ impl AudioLeg {
             peer_left: false,
             foreign: 0,
             unknown: 0,
+            forged: 0,
             events: VecDeque::new(),
         }
     }
@@ -162,6 +168,12 @@ impl AudioLeg {
             self.paused = true;
             return Sent::Nothing;
         }
+        let start = packet.len();
+        let sent = self.write_frame(now, begin, pcm, packet);
+        if self.security.protect(packet, start, false) { sent } else { Sent::Nothing }
+    }
+
+    fn write_frame(&mut self, now: Instant, begin: RtpTime, pcm: &[i16], packet: &mut Vec<u8>) -> Sent {
         if let Some(number) = self.format.event_to_send
             && let Some(event) = self.digits.poll(begin, self.time)
         {
@@ -215,7 +227,10 @@ impl AudioLeg {
 
     /// Appends the RTCP packet that is due, if one is; repeat until it says `false`. On hold too (RFC 3264 §5.1).
     pub fn poll_rtcp(&mut self, now: Instant, packet: &mut Vec<u8>) -> bool {
-        self.latch.rtcp_destination().is_some() && self.session.poll_rtcp(now, packet)
+        let start = packet.len();
+        self.latch.rtcp_destination().is_some()
+            && self.session.poll_rtcp(now, packet)
+            && self.security.protect(packet, start, true)
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) and [`poll_rtcp`](Self::poll_rtcp).
@@ -234,7 +249,8 @@ impl AudioLeg {
     pub fn close(&mut self, now: Instant, reason: &str, packet: &mut Vec<u8>) -> bool {
         self.direction = Direction::Inactive;
         self.digits.clear();
-        self.session.close(now, reason, packet)
+        let start = packet.len();
+        self.session.close(now, reason, packet) && self.security.protect(packet, start, true)
     }
 
     /// Where our RTP goes: to the peer's address as signalled, or as latched.

@@ -43,6 +43,8 @@ pub enum Refused {
     PayloadType(PayloadType),
     /// The direction of the leg says that the peer should be silent.
     Held,
+    /// It is not protected as agreed.
+    Srtp(ringback_srtp::Refused),
     /// Neither RTP nor RTCP.
     NotMedia,
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Refused {
             Self::Rtcp(error) => error.fmt(f),
             Self::PayloadType(number) => write!(f, "RTP payload type {} was not agreed on", number.number()),
             Self::Held => f.write_str("RTP while the peer should be silent"),
+            Self::Srtp(error) => error.fmt(f),
             Self::NotMedia => f.write_str("neither RTP nor RTCP"),
         }
     }
@@ -89,7 +92,7 @@ pub enum LegEvent {
 }
 
 impl AudioLeg {
-    /// Takes a datagram from either socket of the leg.
+    /// Takes a datagram from either socket of the leg, and decrypts it in place.
     ///
     /// # Errors
     /// [`Refused`] when it is not for this leg. It has changed nothing but counters.
@@ -97,7 +100,7 @@ impl AudioLeg {
         &mut self,
         now: Instant,
         from: SocketAddr,
-        datagram: &'a [u8],
+        datagram: &'a mut [u8],
     ) -> Result<Incoming<'a>, Refused> {
         match Datagram::classify(datagram) {
             Datagram::Rtp => self.receive_rtp(now, from, datagram),
@@ -106,6 +109,7 @@ impl AudioLeg {
                     self.foreign += 1;
                     return Err(Refused::Source(from));
                 }
+                let datagram = self.unprotect(datagram, true)?;
                 self.session.handle_rtcp(now, datagram).map_err(Refused::Rtcp)?;
                 self.latch.heard_rtcp(from);
                 self.note_session();
@@ -122,12 +126,13 @@ impl AudioLeg {
         &mut self,
         now: Instant,
         from: SocketAddr,
-        datagram: &'a [u8],
+        datagram: &'a mut [u8],
     ) -> Result<Incoming<'a>, Refused> {
         if !self.latch.admits(from) {
             self.foreign += 1;
             return Err(Refused::Source(from));
         }
+        let datagram = self.unprotect(datagram, false)?;
         let number = datagram.get(1).and_then(|octet| PayloadType::new(octet & 0x7f));
         let meaning = number.and_then(|number| self.format.meaning(number));
         // Only what was agreed on can latch an address, or become the first source of the session.
@@ -164,6 +169,16 @@ impl AudioLeg {
                 self.playout.skip(packet.sequence);
                 self.unknown += 1;
                 Err(Refused::PayloadType(packet.payload_type))
+            }
+        }
+    }
+
+    fn unprotect<'a>(&mut self, datagram: &'a mut [u8], is_rtcp: bool) -> Result<&'a [u8], Refused> {
+        match self.security.unprotect(datagram, is_rtcp) {
+            Ok(len) => Ok(datagram.get(..len).unwrap_or(&[])),
+            Err(refused) => {
+                self.forged += 1;
+                Err(Refused::Srtp(refused))
             }
         }
     }

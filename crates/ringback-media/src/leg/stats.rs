@@ -1,6 +1,7 @@
 //! The figures of a leg.
 
 use super::AudioLeg;
+use ringback_srtp::Profile;
 use std::time::Duration;
 
 /// Plain figures since the start of a leg.
@@ -26,6 +27,10 @@ pub struct LegStats {
     pub foreign: u64,
     /// Datagrams that were malformed, out of every order, or of a kind that was not agreed on.
     pub refused: u64,
+    /// Datagrams that were not protected as agreed: forged, replayed, or in clear.
+    pub forged: u64,
+    /// How packets are protected now; `None` of those in clear.
+    pub encryption: Option<Profile>,
     /// Interarrival jitter (RFC 3550 §A.8).
     pub jitter: Duration,
     /// The round trip, once the peer has reported.
@@ -59,6 +64,8 @@ impl AudioLeg {
             discarded: jitter.discarded,
             foreign: self.foreign,
             refused: session.refused + self.unknown,
+            forged: self.forged,
+            encryption: self.encryption(),
             jitter: session.jitter,
             round_trip: session.rtt,
             remote_lost: session.remote_lost,

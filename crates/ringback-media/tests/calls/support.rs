@@ -171,7 +171,7 @@ impl Call {
     pub(crate) fn deliver(&mut self, to: usize, from: SocketAddr, datagram: &[u8]) {
         let now = self.begin + self.now;
         let party = &mut self.parties[to];
-        match party.leg.receive(now, from, datagram) {
+        match party.leg.receive(now, from, &mut datagram.to_vec()) {
             Ok(Incoming::Audio { law, packet }) => {
                 party.recorder.write(law, &packet);
             }

@@ -184,7 +184,8 @@ impl RtpSession {
         let start = entropy.next_u64();
         let sending = Sending {
             ssrc: Ssrc(entropy.next_u64() as u32),
-            sequence: SequenceNumber((start >> 32) as u16),
+            // Below 2^15, so that nobody misses the first roll-over who missed the first packets (RFC 3711 §3.3.1).
+            sequence: SequenceNumber((start >> 32) as u16 & 0x7fff),
             first_time: RtpTime(start as u32),
             packets: 0,
             octets: 0,

@@ -1,5 +1,6 @@
 //! What our side brings: its origin and its media.
 
+use super::security::LocalSrtp;
 use crate::{Codec, Direction, MediaKind, OriginField, Word};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -38,10 +39,12 @@ pub struct LocalMedia {
     pub direction: Direction,
     /// How much audio we want in a packet (`a=ptime`), in whole milliseconds.
     pub ptime: Option<Duration>,
+    /// Whether and how it is encrypted. Not for media in a bundle.
+    pub srtp: LocalSrtp,
 }
 
 impl LocalMedia {
-    /// Speech in both directions with a shared port for RTP and RTCP.
+    /// Speech in both directions with a shared port for RTP and RTCP, not encrypted.
     pub fn audio(port: u16, codecs: Vec<Codec>) -> Self {
         Self {
             kind: MediaKind::AUDIO,
@@ -50,6 +53,7 @@ impl LocalMedia {
             codecs,
             direction: Direction::SendRecv,
             ptime: Some(Duration::from_millis(20)),
+            srtp: LocalSrtp::default(),
         }
     }
 }

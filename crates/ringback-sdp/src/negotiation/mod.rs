@@ -8,16 +8,19 @@ mod error;
 mod formats;
 mod local;
 mod outcome;
+mod security;
 mod slot;
 
 pub use error::NegotiationError;
 pub use local::{LocalMedia, Origin};
 pub use outcome::{MediaAddress, NegotiatedMedia};
+pub use security::{LocalCrypto, LocalSrtp, NegotiatedCrypto, SrtpPolicy};
 
 use crate::{Attribute, Connection, Direction, MAX_MEDIA, Media, SessionDescription};
 use bundle::Bundles;
 use formats::Shared;
 use outcome::Formats;
+use security::Protection;
 use slot::{Acceptance, Slot, Wish};
 use std::net::IpAddr;
 
@@ -171,7 +174,7 @@ impl OfferAnswer {
     /// [`NegotiationError::TooManyMedia`], or [`NegotiationError::NotAcceptable`] when there are media and all
     /// would have to be refused. What was agreed before stays in force.
     ///
-    /// A medium is refused when nothing of ours fits it, when it is not plain RTP, when it has no address, a
+    /// A medium is refused when nothing of ours fits it, when it is not RTP in clear or with keys that we can use, when it has no address, a
     /// multicast one, or the address and port of one of our own media, which would be a loop.
     pub fn receive_offer(&mut self, offer: &SessionDescription) -> Result<(), NegotiationError> {
         match self.pending {
@@ -214,7 +217,7 @@ impl OfferAnswer {
         for (index, (theirs, acceptance)) in offer.media.iter().zip(accepted).enumerate() {
             let mut slot =
                 Slot::answering(self.slots.get(index), theirs, acceptance.as_ref().map(|it| it.local));
-            let Some(Acceptance { local, formats }) = acceptance else {
+            let Some(Acceptance { local, formats, protection }) = acceptance else {
                 media.push(slot.disabled_media());
                 negotiated.push(NegotiatedMedia::disabled(theirs.kind.clone()));
                 slots.push(slot);
@@ -233,11 +236,13 @@ impl OfferAnswer {
             if !theirs.rtcp_mux() {
                 ours.attributes.retain(|attribute| attribute.name() != "rtcp-mux");
             }
+            protection.write(&mut ours);
             ours.set_direction(Direction::answer_to(offered, wish.direction(self.is_holding)));
             ours.port = shared_ports[index].unwrap_or(ours.port);
             slot.numbers.learn(&theirs.codecs());
             slot.numbers.learn(&receive);
             let mut agreed = NegotiatedMedia::agreed(local, &ours, &offer, theirs, Formats { send, receive });
+            agreed.crypto = protection.keys();
             if let Some(tagged) = bundles.transport(index) {
                 agreed.share(tagged, &offer);
             }
@@ -276,7 +281,9 @@ impl OfferAnswer {
                 true => formats::shared(&theirs.codecs(), &ours.codecs()),
                 false => Vec::new(),
             };
-            let Some(local) = slot.local.filter(|_| !formats.is_empty()) else {
+            let protect = |local: usize| Protection::answered(&self.wishes[local].media, ours, theirs);
+            let usable = slot.local.filter(|_| !formats.is_empty());
+            let Some((local, protection)) = usable.and_then(|local| Some((local, protect(local)?))) else {
                 slot.local = None;
                 negotiated.push(NegotiatedMedia::disabled(ours.kind.clone()));
                 continue;
@@ -284,7 +291,9 @@ impl OfferAnswer {
             slot.numbers.learn(&theirs.codecs());
             slot.numbers.learn(&ours.codecs());
             let (send, receive) = formats.into_iter().map(|it| (it.theirs, it.ours)).unzip();
-            negotiated.push(NegotiatedMedia::agreed(local, ours, answer, theirs, Formats { send, receive }));
+            let mut agreed = NegotiatedMedia::agreed(local, ours, answer, theirs, Formats { send, receive });
+            agreed.crypto = protection.keys();
+            negotiated.push(agreed);
         }
         let accepts =
             offer.media.iter().zip(&answer.media).any(|(ours, theirs)| ours.port != 0 && theirs.port != 0);
@@ -390,6 +399,7 @@ impl OfferAnswer {
         let line = |slot: &mut Slot| match slot.local.map(|local| &self.wishes[local]) {
             Some(wish) if wish.media.port != 0 && !wish.media.codecs.is_empty() => {
                 let mut media = slot.media(&wish.media, &slot.numbers.assign(&wish.media.codecs));
+                security::offer(&wish.media, &mut media);
                 media.set_direction(wish.direction(self.is_holding));
                 media
             }
@@ -428,7 +438,9 @@ impl OfferAnswer {
                 true => None,
                 false => (own.into_iter().chain(0..self.wishes.len()))
                     .filter(|local| !elsewhere.contains(local))
-                    .find_map(|local| Acceptance::new(local, &self.wishes[local].media, theirs)),
+                    .find_map(|local| {
+                        Acceptance::new(local, &self.wishes[local].media, theirs, self.slots.get(index))
+                    }),
             };
             taken.extend(acceptance.as_ref().map(|it| it.local));
             accepted.push(acceptance);

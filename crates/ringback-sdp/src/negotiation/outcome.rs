@@ -1,5 +1,6 @@
 //! What both sides have agreed on.
 
+use super::security::NegotiatedCrypto;
 use crate::attribute::Mid;
 use crate::{Codec, Connection, Direction, Host, Media, MediaKind, SessionDescription};
 use std::fmt;
@@ -38,6 +39,8 @@ pub struct NegotiatedMedia {
     pub ptime: Option<Duration>,
     /// How much audio the peer takes in a packet.
     pub maxptime: Option<Duration>,
+    /// The keys by which both sides protect their packets; none of a medium in clear.
+    pub crypto: Option<NegotiatedCrypto>,
 }
 
 impl NegotiatedMedia {
@@ -57,6 +60,7 @@ impl NegotiatedMedia {
             remote_direction: Direction::Inactive,
             ptime: None,
             maxptime: None,
+            crypto: None,
         }
     }
 
@@ -85,6 +89,7 @@ impl NegotiatedMedia {
             remote_direction,
             ptime: theirs.ptime(),
             maxptime: theirs.maxptime(),
+            crypto: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::formats::{self, Numbers, Shared};
 use super::local::LocalMedia;
+use super::security::{self, Protection, SrtpPolicy};
 use crate::attribute::Mid;
 use crate::{Attribute, Codec, Direction, Media, MediaKind, Word};
 
@@ -49,7 +50,7 @@ impl Slot {
             kind: media.kind.clone(),
             numbers: Numbers::default(),
             mid: None,
-            protocol: RTP_AVP,
+            protocol: security::protocol(media),
             formats: Vec::new(),
         }
     }
@@ -75,8 +76,8 @@ impl Slot {
             let mid = self.mid.take();
             *self = Self { mid, ..Self::offering(local, media) };
         }
-        if !is_plain_rtp(&self.protocol) {
-            self.protocol = RTP_AVP;
+        if !security::is_plain(&self.protocol) || media.srtp.policy == SrtpPolicy::Require {
+            self.protocol = security::protocol(media);
         }
     }
 
@@ -134,22 +135,19 @@ pub(super) fn name_all(slots: &mut [Slot]) {
 pub(super) struct Acceptance {
     pub(super) local: usize,
     pub(super) formats: Vec<Shared>,
+    pub(super) protection: Protection,
 }
 
 impl Acceptance {
-    pub(super) fn new(local: usize, ours: &LocalMedia, theirs: &Media) -> Option<Self> {
-        if ours.port == 0 || ours.kind != theirs.kind || !is_plain_rtp(&theirs.protocol) {
+    /// `known` is what stood in the place of the line before.
+    pub(super) fn new(local: usize, ours: &LocalMedia, theirs: &Media, known: Option<&Slot>) -> Option<Self> {
+        if ours.port == 0 || ours.kind != theirs.kind {
             return None;
         }
+        let was_secure =
+            known.is_some_and(|slot| slot.local.is_some() && security::is_secure(&slot.protocol));
+        let protection = Protection::answering(ours, theirs, was_secure)?;
         let formats = formats::shared(&theirs.codecs(), &ours.codecs);
-        (!formats.is_empty()).then_some(Self { local, formats })
+        (!formats.is_empty()).then_some(Self { local, formats, protection })
     }
-}
-
-const RTP_AVP: Word = Word::from_static("RTP/AVP");
-
-/// RTP without encryption. RTP/AVPF may be answered by a side that sends no feedback early (RFC 4585 §3.3).
-/// Secure profiles are not, for they must not be taken without their keys.
-fn is_plain_rtp(protocol: &Word) -> bool {
-    protocol.matches("RTP/AVP") || protocol.matches("RTP/AVPF")
 }

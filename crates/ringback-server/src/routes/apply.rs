@@ -1,6 +1,7 @@
 //! What becomes of a request that takes a route.
 
 use super::{Route, RouteConfig};
+use crate::media::MediaMode;
 use ringback_message::{HeaderId, InvalidValue, Request, StatusCode, Uri, UriBuf};
 use ringback_proxy::{Branch, Decision};
 use smallvec::SmallVec;
@@ -9,6 +10,11 @@ impl Route {
     /// Whether it refuses, which takes no password.
     pub(crate) fn refuses(&self) -> Option<StatusCode> {
         self.config.reject.and_then(StatusCode::new)
+    }
+
+    /// Which way media go.
+    pub(crate) fn media(&self) -> Option<MediaMode> {
+        self.config.media
     }
 
     /// Changes a request for `user` as the route says, and decides where it goes.

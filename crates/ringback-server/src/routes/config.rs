@@ -2,6 +2,7 @@
 
 use crate::config::ConfigError;
 use crate::guard::networks;
+use crate::media::MediaMode;
 use ipnet::IpNet;
 use ringback_message::{HeaderId, Uri};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -40,6 +41,8 @@ pub struct RouteConfig {
     pub redirect: Vec<String>,
     /// With what it is refused: a status from 400 to 699.
     pub reject: Option<u16>,
+    /// Which way the media of its calls go; without it as for all calls.
+    pub media: Option<MediaMode>,
     /// So many characters are cut off the beginning of the user.
     pub strip: usize,
     /// And this is put before it.

@@ -2,6 +2,7 @@
 
 use super::{Facts, Mismatch, Route, Routes, apply};
 use crate::config::{ConfigError, ServerConfig};
+use crate::media::MediaMode;
 use ringback_message::Request;
 use std::fmt;
 use std::net::IpAddr;
@@ -100,6 +101,11 @@ impl Route {
         let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
         let proof =
             if self.is_by_source() { "" } else { "\nonce its sender has proved to be a user of ours" };
-        format!("{verb} {}{proof}", targets.join("\n   or, where that does not work, to "))
+        let media = match config.media {
+            Some(MediaMode::Relay) if config.redirect.is_empty() => "\nwith media through ports of ours",
+            Some(MediaMode::Direct) if config.redirect.is_empty() => "\nwith media from phone to phone",
+            _ => "",
+        };
+        format!("{verb} {}{proof}{media}", targets.join("\n   or, where that does not work, to "))
     }
 }

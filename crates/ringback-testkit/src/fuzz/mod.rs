@@ -7,7 +7,9 @@ mod agent;
 mod connections;
 mod machines;
 mod media;
+mod relay;
 mod script;
+mod srtp;
 mod syntax;
 
 /// A target by its name, which is that of its folder under `fuzz/corpus/` too.
@@ -22,9 +24,11 @@ pub const TARGETS: &[Target] = &[
     ("offer_answer", machines::offer_answer),
     ("proxy", machines::proxy),
     ("registrar", machines::registrar),
+    ("relay", relay::relay),
     ("rtcp", media::rtcp),
     ("rtp", media::rtp),
     ("sdp", syntax::sdp),
+    ("srtp", srtp::srtp),
     ("stream", syntax::stream),
     ("transactions", machines::transactions),
     ("transport", connections::transport),

@@ -1,0 +1,159 @@
+use super::*;
+
+const RELAY: &str = "198.51.100.9";
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn description(text: &str) -> SessionDescription {
+    let text = format!("v=0\no=- 1 1 IN IP4 10.0.0.1\ns=-\nt=0 0\n{text}");
+    SessionDescription::parse(text.as_bytes()).expect("a description")
+}
+
+/// As many streams as there are, with ten ports each.
+struct Few {
+    opened: u16,
+    most: u16,
+}
+
+impl Ports<u16> for Few {
+    fn open(&mut self) -> Option<Opened<u16>> {
+        (self.opened < self.most).then(|| {
+            self.opened += 1;
+            Opened { stream: self.opened, ports: [30_000 + self.opened * 10, 30_002 + self.opened * 10] }
+        })
+    }
+
+    fn owns(&self, port: u16) -> bool {
+        (30_000..31_000).contains(&port)
+    }
+}
+
+struct Scene {
+    call: RelayedCall<u16>,
+    ports: Few,
+}
+
+impl Scene {
+    fn new(most: u16) -> Self {
+        Self { call: RelayedCall::new(ip(RELAY)), ports: Few { opened: 0, most } }
+    }
+
+    /// The lines of the description that comes out, and what changes.
+    fn say(&mut self, side: Side, exchange: u32, by: &str, text: &str) -> (String, Vec<Change<u16>>) {
+        let mut said = description(text);
+        let changes = self.call.rewrite(side, exchange, ip(by), &mut said, &mut self.ports);
+        let text = said.to_string();
+        (text.lines().skip(3).collect::<Vec<_>>().join("|"), changes)
+    }
+}
+
+fn expected(change: &Change<u16>) -> (u16, Side, Expected) {
+    match change {
+        Change::Expect { stream, side, expected } => (*stream, *side, *expected),
+        Change::Close(stream) => panic!("{stream} is closed"),
+    }
+}
+
+#[test]
+fn each_side_is_told_the_port_that_faces_it() {
+    let mut scene = Scene::new(9);
+    let offer = "c=IN IP4 10.0.0.1\nm=audio 4000 RTP/AVP 0\na=rtcp:4009\na=x-kept: as it is\n";
+    let (said, changes) = scene.say(Side::Caller, 1, "10.0.0.1", offer);
+    assert_eq!(said, format!("c=IN IP4 {RELAY}|t=0 0|m=audio 30012 RTP/AVP 0|a=x-kept: as it is"));
+    let (stream, side, from) = expected(&changes[0]);
+    assert_eq!((stream, side, from.behind), (1, Side::Caller, None));
+    assert_eq!(
+        (from.rtp, from.rtcp),
+        (Some("10.0.0.1:4000".parse().unwrap()), Some("10.0.0.1:4009".parse().unwrap()))
+    );
+    let (said, changes) =
+        scene.say(Side::Callee, 1, "203.0.113.5", "m=audio 5000 RTP/AVP 0\nc=IN IP4 10.0.0.2\n");
+    assert!(
+        said.contains("m=audio 30010 RTP/AVP 0") && said.contains(&format!("c=IN IP4 {RELAY}")),
+        "{said}"
+    );
+    assert_eq!(expected(&changes[0]).2.behind, Some(ip("203.0.113.5")), "a NAT is between");
+    assert_eq!(scene.ports.opened, 1);
+}
+
+#[test]
+fn nothing_leads_around_the_relay() {
+    let mut scene = Scene::new(9);
+    let offer = "c=IN IP4 10.0.0.1\na=group:BUNDLE a b\na=group:LS a b\na=ice-lite\n\
+        m=audio 4000 RTP/AVP 0\na=mid:a\na=ice-ufrag:abcd\na=ice-pwd:abcdefghijklmnopqrstuv\n\
+        a=candidate:1 1 udp 2130706431 10.0.0.1 4000 typ host\na=end-of-candidates\na=rtcp-mux\na=crypto:1 X inline:y\n\
+        m=video 4002 RTP/AVP 96\nc=IN IP4 10.0.0.3\na=mid:b\n";
+    let (said, _) = scene.say(Side::Caller, 1, "10.0.0.1", offer);
+    for gone in ["candidate", "ice", "BUNDLE", "10.0.0."] {
+        assert!(!said.contains(gone), "{gone} in {said}");
+    }
+    for kept in ["LS a b", "rtcp-mux", "a=crypto", "m=video 30022"] {
+        assert!(said.contains(kept), "{kept} not in {said}");
+    }
+}
+
+#[test]
+fn the_same_again_comes_to_the_same_and_media_that_end_are_closed() {
+    let mut scene = Scene::new(9);
+    let offer = "c=IN IP4 10.0.0.1\nm=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVP 96\n";
+    let first = scene.say(Side::Caller, 1, "10.0.0.1", offer);
+    assert_eq!(scene.say(Side::Caller, 1, "10.0.0.1", offer), first);
+    let (said, changes) = scene.say(Side::Caller, 2, "10.0.0.1", &offer.replace("4002", "0"));
+    assert!(said.contains("m=video 0 "), "{said}");
+    assert!(changes.contains(&Change::Close(2)));
+    assert_eq!(scene.call.streams().collect::<Vec<_>>(), [1]);
+    // It is moved on again, with other ports.
+    assert!(scene.say(Side::Caller, 3, "10.0.0.1", offer).0.contains("m=video 30032 "));
+}
+
+#[test]
+fn without_ports_or_with_too_many_media_a_line_is_switched_off() {
+    let mut scene = Scene::new(1);
+    let (said, _) = scene.say(
+        Side::Caller,
+        1,
+        "10.0.0.1",
+        &("c=IN IP4 10.0.0.1\n".to_owned() + &"m=audio 4000 RTP/AVP 0\n".repeat(7)),
+    );
+    assert_eq!(said.matches("m=audio 0 ").count(), 6);
+    assert!(scene.call.is_short());
+    let mut scene = Scene::new(9);
+    let (said, _) = scene.say(
+        Side::Caller,
+        1,
+        "10.0.0.1",
+        &("c=IN IP4 10.0.0.1\n".to_owned() + &"m=audio 4000 RTP/AVP 0\n".repeat(7)),
+    );
+    assert_eq!(
+        (said.matches("m=audio 0 ").count(), scene.ports.opened),
+        (7 - MAX_STREAMS, MAX_STREAMS as u16)
+    );
+    assert!(!scene.call.is_short());
+}
+
+/// Fault 32.
+#[test]
+fn addresses_that_would_hurt_are_not_sent_to() {
+    for host in ["0.0.0.0", "224.2.1.1", "255.255.255.255", RELAY] {
+        let (_, changes) = Scene::new(9).say(
+            Side::Caller,
+            1,
+            "10.0.0.1",
+            &format!("c=IN IP4 {host}\nm=audio 30500 RTP/AVP 0\n"),
+        );
+        assert_eq!(expected(&changes[0]).2.rtp, None, "{host}");
+    }
+    let hold = Scene::new(9).say(Side::Caller, 1, "10.0.0.1", "c=IN IP4 0.0.0.0\nm=audio 4000 RTP/AVP 0\n").0;
+    assert!(hold.contains("c=IN IP4 0.0.0.0"), "hold in the old style stays one: {hold}");
+}
+
+#[test]
+fn a_description_that_comes_back_is_left_alone() {
+    let mut scene = Scene::new(9);
+    let (_, _) = scene.say(Side::Caller, 1, "10.0.0.1", "c=IN IP4 10.0.0.1\nm=audio 4000 RTP/AVP 0\n");
+    let own = format!("c=IN IP4 {RELAY}\nm=audio 30012 RTP/AVP 0\n");
+    let (said, changes) = scene.say(Side::Caller, 1, RELAY, &own);
+    assert!(said.contains("m=audio 30012 ") && changes.is_empty(), "{said}");
+}

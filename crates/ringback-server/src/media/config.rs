@@ -1,0 +1,72 @@
+//! What a deployment decides about media.
+
+use crate::config::ConfigError;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+/// The way that media take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaMode {
+    /// From phone to phone; descriptions are left as they are.
+    #[default]
+    Direct,
+    /// Through ports of ours.
+    Relay,
+}
+
+/// Where media go, and through which ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MediaConfig {
+    /// The way of calls for which no route says another.
+    pub mode: MediaMode,
+    /// The address of the ports; without one that of the first listener.
+    pub address: Option<IpAddr>,
+    /// What phones are told instead of it; without one what the listener advertises.
+    pub advertise: Option<IpAddr>,
+    /// The first and the last port; 0 and 0 leave the choice to the system. A medium takes four: RTP and RTCP for each side.
+    pub ports: [u16; 2],
+    /// After how many seconds without any packet a medium is told to be dead.
+    pub timeout: u32,
+    /// How many threads relay; without a number one for each processor.
+    pub threads: Option<usize>,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            mode: MediaMode::Direct,
+            address: None,
+            advertise: None,
+            ports: [30_000, 39_999],
+            timeout: 60,
+            threads: None,
+        }
+    }
+}
+
+impl MediaConfig {
+    pub(crate) fn range(&self) -> RangeInclusive<u16> {
+        self.ports[0]..=self.ports[1]
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let [first, last] = self.ports;
+        if self.ports != [0, 0] && (first < 1_024 || last.saturating_sub(first) < 3) {
+            return Err(ConfigError::new(format!(
+                "media: ports {first} to {last} hold no medium; name at least four from 1024 on, such as [30000, 39999]"
+            )));
+        }
+        if self.timeout == 0 {
+            return Err(ConfigError::new(
+                "media: a timeout of 0 would end every call; leave it out for 60 seconds",
+            ));
+        }
+        match self.threads {
+            Some(0 | 257..) => Err(ConfigError::new("media: threads must be from 1 to 256")),
+            _ => Ok(()),
+        }
+    }
+}

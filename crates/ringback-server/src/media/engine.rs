@@ -1,0 +1,173 @@
+//! The ports and threads that relay, as the signalling sees them.
+
+use super::MediaConfig;
+use super::ports::Ports as Pool;
+use super::worker::{Command, Worker};
+use ringback_relay::{Change, Opened, Ports};
+use ringback_sansio::{Map, Set};
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// The name of a stream, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamKey {
+    pub(super) id: u64,
+}
+
+/// What all threads have done.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(super) packets: AtomicU64,
+    pub(super) foreign: AtomicU64,
+    pub(super) not_media: AtomicU64,
+    pub(super) unsent: AtomicU64,
+    pub(super) silent: AtomicU64,
+    /// Not for packets.
+    open: Mutex<Open>,
+}
+
+/// What is open.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    streams: Set<u64>,
+    ports: Set<u16>,
+}
+
+impl Open {
+    fn open(&mut self, id: u64, rtp: [u16; 2]) {
+        self.streams.insert(id);
+        self.ports.extend(rtp.into_iter().flat_map(|port| [port, port + 1]));
+    }
+
+    pub(super) fn close(&mut self, id: u64, rtp: [u16; 2]) {
+        self.streams.remove(&id);
+        for port in rtp.into_iter().flat_map(|port| [port, port + 1]) {
+            self.ports.remove(&port);
+        }
+    }
+}
+
+impl Counters {
+    pub(super) fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The ports, for one call.
+pub(super) struct CallPorts<'a> {
+    pub(super) engine: &'a MediaEngine,
+    pub(super) call: &'a str,
+}
+
+impl Ports<StreamKey> for CallPorts<'_> {
+    fn open(&mut self) -> Option<Opened<StreamKey>> {
+        self.engine.open(self.call)
+    }
+
+    fn owns(&self, port: u16) -> bool {
+        self.engine.counters.open().ports.contains(&port)
+    }
+}
+
+/// Everything that relays.
+pub(crate) struct MediaEngine {
+    workers: OnceLock<Vec<Worker>>,
+    threads: Option<usize>,
+    patience: Duration,
+    ports: Arc<Pool>,
+    counters: Arc<Counters>,
+    next: AtomicU64,
+    told: IpAddr,
+}
+
+impl MediaEngine {
+    /// `own` is the address of the first listener, and `told` what is told instead. Nothing runs before the first call.
+    pub(crate) fn new(config: &MediaConfig, own: IpAddr, told: IpAddr) -> Arc<Self> {
+        let address = config.address.unwrap_or(own);
+        Arc::new(Self {
+            workers: OnceLock::new(),
+            threads: config.threads,
+            patience: Duration::from_secs(config.timeout.into()),
+            ports: Arc::new(Pool::new(address, config.range())),
+            counters: Arc::default(),
+            next: AtomicU64::new(0),
+            told: config.advertise.or(config.address).unwrap_or(told),
+        })
+    }
+
+    /// The threads; none where the system gives none.
+    fn workers(&self) -> &[Worker] {
+        self.workers.get_or_init(|| {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            let start =
+                |number| Worker::start(number, self.ports.clone(), self.counters.clone(), self.patience);
+            let started = (0..self.threads.unwrap_or(processors)).map(start).collect::<io::Result<_>>();
+            started.unwrap_or_else(|error| {
+                tracing::error!(%error, "no threads for media; nothing is relayed");
+                Vec::new()
+            })
+        })
+    }
+
+    /// What descriptions say.
+    pub(super) fn told(&self) -> IpAddr {
+        self.told
+    }
+
+    /// Opens the ports of a medium; `None` when there are no more.
+    fn open(&self, call: &str) -> Option<Opened<StreamKey>> {
+        if self.workers().is_empty() {
+            return None;
+        }
+        let quad = self.ports.open()?;
+        let ports = quad.rtp;
+        let key = StreamKey { id: self.next.fetch_add(1, Ordering::Relaxed) };
+        self.counters.open().open(key.id, ports);
+        self.command(key, Command::Open(key, quad, call.to_owned()));
+        Some(Opened { stream: key, ports })
+    }
+
+    /// Tells the thread of a stream what has changed.
+    pub(super) fn change(&self, change: Change<StreamKey>) {
+        let (Change::Expect { stream, .. } | Change::Close(stream)) = change;
+        self.command(stream, Command::Change(change));
+    }
+
+    /// Whether a stream is open still.
+    pub(super) fn is_open(&self, stream: StreamKey) -> bool {
+        self.counters.open().streams.contains(&stream.id)
+    }
+
+    /// How many streams are open, and how many packets were relayed.
+    pub(crate) fn figures(&self) -> (usize, u64) {
+        let open = self.counters.open().streams.len();
+        (open, self.counters.packets.load(Ordering::Relaxed))
+    }
+
+    /// What was not relayed, by reason.
+    pub(crate) fn dropped(&self) -> Map<&'static str, u64> {
+        let Counters { foreign, not_media, unsent, silent, .. } = &*self.counters;
+        [
+            ("media_stranger", foreign),
+            ("media_malformed", not_media),
+            ("media_unsent", unsent),
+            ("media_silent", silent),
+        ]
+        .into_iter()
+        .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+    }
+
+    /// All that belongs to a stream is done by one thread, so that its packets keep their order.
+    fn command(&self, key: StreamKey, command: Command) {
+        let workers = self.workers();
+        let place = key.id as usize % workers.len().max(1);
+        if let Some(worker) = workers.get(place) {
+            worker.command(command);
+        }
+    }
+}
