@@ -1,3 +1,5 @@
+//! What comes out of descriptions, and what follows for the streams.
+
 use super::*;
 
 const RELAY: &str = "198.51.100.9";
