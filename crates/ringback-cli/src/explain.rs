@@ -30,11 +30,15 @@ pub(crate) fn check(args: &args::Check) -> Result<(), Failure> {
     let config = read(&args.config)?;
     let routes = config.routes.len();
     line(format_args!(
-        "{} can be used: users {}, domains {}, routes {routes}",
+        "{} can be used: users {}, domains {}, routes {routes}, gateways {}",
         args.config.display(),
         config.users.len(),
-        config.domains.len()
+        config.domains.len(),
+        config.gateways.len()
     ));
+    for group in &config.gateways {
+        line(format_args!("gateways {group}"));
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use crate::args;
 use crate::out::line;
 use crate::outcome::Failure;
-use ringback_server::{Stats, admin};
+use ringback_server::{GatewayStats, Stats, admin};
 
 /// Asks a running server for its counters.
 pub(crate) async fn stats(args: args::Stats) -> Result<(), Failure> {
@@ -20,6 +20,19 @@ pub(crate) async fn stats(args: args::Stats) -> Result<(), Failure> {
     }
     for (name, value) in rows(&stats) {
         line(format_args!("{value:>12}  {name}"));
+    }
+    for gateway in &stats.gateways {
+        let GatewayStats { group, uri, up, registered, calls, begun, answered, failed, full, .. } = gateway;
+        let state = if *up { "up" } else { "down" };
+        let registered = match registered {
+            Some(true) => ", registered",
+            Some(false) => ", not registered",
+            None => "",
+        };
+        line(format_args!(
+            "gateway {group} {uri}: {state}{registered}, {calls} calls now, {begun} begun, {answered} answered, {failed} failed, \
+             {full} times full"
+        ));
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! Responses upstream (RFC 3261 §16.7), and what ends a response context.
 
+use crate::best;
 use crate::context::{Answered, AttemptState, Context};
 use crate::proxy::Proxy;
 use ringback_message::header::RetryAfter;
 use ringback_message::{HeaderId, Request, Response, StatusCode};
-use ringback_sansio::{Entropy, Key as SlabKey};
+use ringback_sansio::{Entropy, Flow, Key as SlabKey};
 use ringback_transaction::{ClientKey, ServerKey, Transactions};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ impl Proxy {
         now: Instant,
         transactions: &mut Transactions<E>,
         client: ClientKey,
+        from: &Flow,
         mut response: Response,
     ) {
         let status = response.status();
@@ -28,6 +30,12 @@ impl Proxy {
             // The request's own transaction is over, but a 2xx to INVITE always goes on (rule 18).
             return self.forward_success(response);
         };
+        // RFC 3325 §5: who is not trusted asserts nothing, and is told nothing.
+        if response.has(HeaderId::P_ASSERTED_IDENTITY)
+            && !(self.config.trusts(from.peer.ip()) && self.config.trusts(context.flow.peer.ip()))
+        {
+            response.remove(HeaderId::P_ASSERTED_IDENTITY);
+        }
         if !response.has(HeaderId::VIA) {
             // §16.7 step 3: without a Via it is not for anybody upstream.
             if status.is_final() {
@@ -42,6 +50,9 @@ impl Proxy {
             }
             // Rule 18: a 100 is for this hop only, and does not count as ringing.
             if status != StatusCode::TRYING {
+                if let Some(gated) = context.attempt_of(client).and_then(|attempt| attempt.gated.as_mut()) {
+                    gated.heard = true;
+                }
                 if self.timer_c.deadline(client).is_some() {
                     self.timer_c.set(client, now + self.config.timer_c);
                 }
@@ -79,6 +90,9 @@ impl Proxy {
         let Some(context) = self.contexts.get_mut(key) else { return };
         if let Some(attempt) = context.attempt_of(client) {
             attempt.state = AttemptState::Done(Err(StatusCode::OK));
+            if let Some(gated) = attempt.gated.take() {
+                gated.gate.left(now, Ok(response.status()));
+            }
         }
         if context.answered == Answered::Failure {
             // Its transaction takes no 2xx any more.
@@ -110,10 +124,27 @@ impl Proxy {
         outcome: Result<Box<Response>, StatusCode>,
     ) {
         self.timer_c.cancel(client);
+        if let Ok(response) = &outcome
+            && best::is_challenge(response.status())
+            && self.answer_challenge(now, transactions, key, client, response)
+        {
+            return;
+        }
         let Some(context) = self.contexts.get_mut(key) else { return };
-        let status = outcome.as_ref().map_or_else(|status| *status, |response| response.status());
+        let mut status = outcome.as_ref().map_or_else(|status| *status, |response| response.status());
         let index = context.index_of(client);
+        let mut goes_on = None;
         if let Some(attempt) = context.attempt_of(client) {
+            let gated = attempt.gated.take();
+            let given_up = status == StatusCode::REQUEST_TERMINATED
+                && gated.as_ref().is_some_and(|gated| gated.given_up);
+            let outcome = if given_up { Err(StatusCode::REQUEST_TIMEOUT) } else { outcome };
+            let answer = outcome.as_ref().map(|response| response.status()).map_err(|status| *status);
+            status = answer.unwrap_or_else(|own| own);
+            let is_hidden = best::is_challenge(status)
+                && gated.as_ref().is_some_and(|gated| gated.gate.hides_challenges());
+            goes_on = gated.map(|gated| gated.gate.left(now, answer));
+            let outcome = if is_hidden { Err(StatusCode::SERVER_INTERNAL_ERROR) } else { outcome };
             attempt.state = AttemptState::Done(outcome);
         }
         // RFC 5626 §7: after any other answer the same user agent is not asked again.
@@ -125,7 +156,7 @@ impl Proxy {
             // §16.7 step 5: nobody else is to be asked.
             context.stop();
             self.cancel_pending(now, transactions, key, None);
-        } else if status.class() < 5 && status != StatusCode::REQUEST_TIMEOUT {
+        } else if !goes_on.unwrap_or(status.class() == 5 || status == StatusCode::REQUEST_TIMEOUT) {
             context.later.retain(|branch| !branch.is_spare);
         }
         self.settle(now, transactions, key);

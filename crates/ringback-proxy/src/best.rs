@@ -38,7 +38,7 @@ pub(crate) fn aggregate<'a>(best: &mut Response, others: impl Iterator<Item = &'
     }
 }
 
-fn is_challenge(status: StatusCode) -> bool {
+pub(crate) fn is_challenge(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED)
 }
 

@@ -1,10 +1,10 @@
 //! Branches downstream: how they begin, fail and are taken back (RFC 3261 §16.6, §16.8 to §16.10).
 
 use crate::checks::{Suffix, breadth};
-use crate::context::{Answered, Attempt, AttemptState, Context, Instead, Others};
+use crate::context::{Answered, Attempt, AttemptState, Context, Gated, Instead, Others};
 use crate::proxy::{Proxy, ProxyOutput, Token, Waiting};
-use crate::{Branch, forward};
-use ringback_message::{HeaderId, Request, StatusCode};
+use crate::{Branch, forward, history};
+use ringback_message::{HeaderId, Request, Response, StatusCode};
 use ringback_sansio::{Entropy, Key as SlabKey, Target};
 use ringback_transaction::{ClientKey, End, Transactions};
 use ringback_transport::locate::{LocateError, NextHop};
@@ -56,7 +56,23 @@ impl Proxy {
         });
         context.attempts.push(Attempt { others, ..Attempt::new(AttemptState::Resolving) });
         let along = context.along.filter(|_| branch.is_none());
-        let hop = forward::prepare(&mut request, branch, share, self.config.realm.as_deref());
+        let was_for = branch
+            .filter(|_| history::is_wanted(&request))
+            .and_then(|_| Some(request.uri().ok()?.to_owned()));
+        let mut hop = forward::prepare(&mut request, branch, share, self.config.realm.as_deref());
+        if let (Ok(_), Some(was_for)) = (&hop, was_for) {
+            hop = history::add(&mut request, &was_for, index + 1).map_err(forward::status_of).and(hop);
+        }
+        if let (Ok(_), Some(gate)) = (&hop, branch.and_then(|branch| branch.gate.as_ref())) {
+            match gate.enter(now, &mut request) {
+                Ok(()) => {
+                    let gated =
+                        Gated { gate: gate.clone(), request: request.clone(), heard: false, given_up: false };
+                    context.attempts[index].gated = Some(Box::new(gated));
+                }
+                Err(status) => hop = Err(status),
+            }
+        }
         match hop.map(|hop| forward::along(hop, along)) {
             Ok(NextHop::Known(to)) => self.send(now, transactions, key, index, request, &[to]),
             Ok(hop) => {
@@ -116,6 +132,33 @@ impl Proxy {
         self.attempt(now, transactions, key, request, Some(&next), share);
     }
 
+    /// Sends a branch again that was refused with a challenge which its gate can answer; says whether it did.
+    pub(crate) fn answer_challenge<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        key: SlabKey<Context>,
+        client: ClientKey,
+        response: &Response,
+    ) -> bool {
+        let Some(context) = self.contexts.get_mut(key).filter(|context| !context.stopped) else {
+            return false;
+        };
+        let Some(index) = context.index_of(client) else { return false };
+        let Some(Attempt { to: Some(to), gated: Some(gated), .. }) = context.attempts.get_mut(index) else {
+            return false;
+        };
+        if !gated.gate.challenged(response, &mut gated.request) {
+            return false;
+        }
+        let (request, to) = (gated.request.clone(), *to);
+        self.timer_c.cancel(client);
+        self.by_client.remove(&client);
+        self.send_by(now, transactions, key, index, request, to);
+        self.settle(now, transactions, key);
+        true
+    }
+
     /// Rule 10: tries the next target of a branch under a new branch parameter; `false` when there is none.
     pub(crate) fn send_instead<E: Entropy>(
         &mut self,
@@ -154,6 +197,10 @@ impl Proxy {
     ) {
         let Some(context) = self.contexts.get_mut(key) else { return };
         let suffix = Suffix::new(context.loop_hash);
+        // RFC 3325 §5: at the edge of the trust domain identities are left behind.
+        if request.has(HeaderId::P_ASSERTED_IDENTITY) && !self.config.trusts(to.peer().ip()) {
+            request.remove(HeaderId::P_ASSERTED_IDENTITY);
+        }
         let (key_of_tokens, from) = (self.loops, context.flow);
         let locals = transactions.locals();
         let sent = forward::record_route(&mut request, key_of_tokens, &self.config, locals, &from, &to)
@@ -169,7 +216,8 @@ impl Proxy {
                 attempt.state = AttemptState::Pending(client);
                 self.by_client.insert(client, key);
                 if context.is_invite {
-                    self.timer_c.set(client, now + self.config.timer_c);
+                    let patience = attempt.gated.as_ref().and_then(|gated| gated.gate.patience());
+                    self.timer_c.set(client, now + patience.unwrap_or(self.config.timer_c));
                 }
             }
             Err(status) => attempt.state = AttemptState::Done(Err(status)),
@@ -202,7 +250,11 @@ impl Proxy {
                 match found {
                     Ok((_, targets)) => self.send(now, transactions, key, index, *request, targets),
                     Err(error) => {
-                        attempt.state = AttemptState::Done(Err(status_of(error, &request)));
+                        let status = status_of(error, &request);
+                        attempt.state = AttemptState::Done(Err(status));
+                        if let Some(gated) = attempt.gated.take() {
+                            gated.gate.left(now, Err(status));
+                        }
                         self.try_other_flow(now, transactions, key, index);
                     }
                 }

@@ -2,7 +2,9 @@
 
 use ringback_message::{Host, SipUri};
 use ringback_sansio::Protocol;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The addresses and names under which this element is reached.
@@ -75,9 +77,22 @@ pub struct ProxyConfig {
     /// The realm whose passwords we check: credentials for it end here and are not shown to those behind us
     /// (RFC 3261 §22.3).
     pub realm: Option<String>,
+    /// Whose word counts on who somebody is, and who is told (RFC 3325); nobody without it.
+    pub trust: Option<Arc<dyn TrustDomain>>,
+}
+
+/// A network that believes what is asserted in it (RFC 3325 §2.3).
+pub trait TrustDomain: fmt::Debug + Send + Sync {
+    /// Whether the element at this address belongs to it.
+    fn has(&self, peer: IpAddr) -> bool;
 }
 
 impl ProxyConfig {
+    /// Whether a peer belongs to the trust domain.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trust.as_ref().is_some_and(|trust| trust.has(peer.to_canonical()))
+    }
+
     /// The usual behaviour for an element that is reached as `ownership` says.
     pub fn new(ownership: Ownership) -> Self {
         Self {
@@ -88,6 +103,7 @@ impl ProxyConfig {
             max_branches: 10,
             large_by_tcp: true,
             realm: None,
+            trust: None,
         }
     }
 }

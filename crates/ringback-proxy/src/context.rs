@@ -1,10 +1,11 @@
 //! The response context: one request, its branches and what came back (RFC 3261 §16).
 
-use crate::{Branch, best};
+use crate::{Branch, Gate, best};
 use ringback_message::{Request, Response, StatusCode};
 use ringback_sansio::{Flow, Target};
 use ringback_transaction::{ClientKey, ServerKey};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// One request on its way.
 pub(crate) struct Context {
@@ -44,6 +45,18 @@ pub(crate) struct Attempt {
     pub(crate) instead: Option<Box<Instead>>,
     /// The other flows to the same user agent.
     pub(crate) others: Option<Box<Others>>,
+    pub(crate) gated: Option<Box<Gated>>,
+}
+
+/// A request that a gate has let in.
+pub(crate) struct Gated {
+    pub(crate) gate: Arc<dyn Gate>,
+    /// As it was let in, to be sent again with a password.
+    pub(crate) request: Request,
+    /// It has rung, or otherwise shown that it works.
+    pub(crate) heard: bool,
+    /// It was given up before that, and its 487 means that nobody answered.
+    pub(crate) given_up: bool,
 }
 
 /// What is left to try of the flows to one user agent.
@@ -72,7 +85,7 @@ pub(crate) enum AttemptState {
 
 impl Attempt {
     pub(crate) fn new(state: AttemptState) -> Self {
-        Self { state, to: None, instead: None, others: None }
+        Self { state, to: None, instead: None, others: None, gated: None }
     }
 
     /// A branch that failed before it began.

@@ -45,7 +45,7 @@
 //! Not here: who may do what (the policy), where users are (a location store), and media.
 //!
 //! Sources: RFC 3261 §16, RFC 5393 (loops, Max-Breadth), RFC 6026, RFC 4320, RFC 5658 (double Record-Route),
-//! RFC 3263 §4.3 (the next target), RFC 3327 (Path), RFC 5626 §5 (flow tokens), RFC 3326 (Reason in CANCEL).
+//! RFC 3263 §4.3 (the next target), RFC 3327 (Path), RFC 5626 §5 (flow tokens), RFC 3326 (Reason in CANCEL), RFC 3325 (trust domain), RFC 7044 (History-Info).
 
 mod answers;
 mod best;
@@ -54,12 +54,15 @@ mod checks;
 mod config;
 mod context;
 mod forward;
+mod gate;
+mod history;
 mod policy;
 mod proxy;
 mod routes;
 mod stray;
 mod token;
 
-pub use config::{Ownership, ProxyConfig};
+pub use config::{Ownership, ProxyConfig, TrustDomain};
+pub use gate::Gate;
 pub use policy::{Branch, Decision, Hop, RoutePolicy};
 pub use proxy::{Proxy, ProxyOutput, Token};

@@ -1,9 +1,11 @@
 //! Where a deployment decides.
 
+use crate::Gate;
 use bytes::Bytes;
 use ringback_message::{HeaderId, Request, StatusCode, UriBuf};
 use ringback_sansio::Flow;
 use smallvec::SmallVec;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Says what to do with a request.
@@ -74,11 +76,21 @@ pub struct Branch {
     /// The other ways to the same user agent, the next one first: each is tried when the one before it is known to lead
     /// nowhere (430, 408, or its connection is lost), so that one user agent never gets two copies (RFC 5626 §7).
     pub other_flows: Vec<Branch>,
+    /// Who watches over the target, where somebody does.
+    pub gate: Option<Arc<dyn Gate>>,
 }
 
 impl Branch {
     /// A target that is reached where its URI leads.
     pub fn to(uri: UriBuf) -> Self {
-        Self { uri, route: Vec::new(), flow: None, q: 1000, is_spare: false, other_flows: Vec::new() }
+        Self {
+            uri,
+            route: Vec::new(),
+            flow: None,
+            q: 1000,
+            is_spare: false,
+            other_flows: Vec::new(),
+            gate: None,
+        }
     }
 }

@@ -140,7 +140,9 @@ impl Proxy {
                 self.request(now, transactions, policy, key, flow, request);
             }
             TransactionOutput::Cancelled(key, cancel) => self.cancelled(now, transactions, key, &cancel),
-            TransactionOutput::Response(key, _, response) => self.response(now, transactions, key, response),
+            TransactionOutput::Response(key, flow, response) => {
+                self.response(now, transactions, key, &flow, response);
+            }
             TransactionOutput::Stray(flow, message) => self.stray(now, transactions, policy, &flow, message),
             TransactionOutput::Ended(Key::Client(key), end) => self.client_ended(now, transactions, key, end),
             TransactionOutput::Ended(Key::Server(key), _) => self.server_ended(now, transactions, key),
@@ -161,6 +163,11 @@ impl Proxy {
     pub fn handle_timeout<E: Entropy>(&mut self, now: Instant, transactions: &mut Transactions<E>) {
         let now = self.clamp(now);
         while let Some(client) = self.timer_c.pop_expired(now) {
+            let context = self.by_client.get(&client).and_then(|key| self.contexts.get_mut(*key));
+            let attempt = context.and_then(|context| context.attempt_of(client));
+            if let Some(gated) = attempt.and_then(|attempt| attempt.gated.as_mut()) {
+                gated.given_up = !gated.heard;
+            }
             if transactions.cancel(now, client, None).is_err()
                 && let Some(key) = self.by_client.get(&client).copied()
             {

@@ -6,11 +6,13 @@ mod trace;
 pub use admin::AdminConfig;
 pub use trace::{TraceConfig, TraceTo};
 
+use crate::gateways::GatewayConfig;
 use crate::guard::GuardConfig;
 use crate::limits::Limits;
 use crate::media::MediaConfig;
 use crate::routes::{RouteConfig, Routes};
 use crate::users::ALGORITHMS;
+use ipnet::IpNet;
 use ringback_auth::Algorithm;
 use ringback_net::{Advertise, Listen, Protocol, Tap, TlsVerify};
 use serde::{Deserialize, Deserializer};
@@ -96,6 +98,12 @@ pub struct ServerConfig {
     pub routes: Vec<RouteConfig>,
     /// Which way media go.
     pub media: MediaConfig,
+    /// The networks whose word counts on who somebody is (RFC 3325): P-Asserted-Identity is taken from them, and told to them
+    /// alone.
+    #[serde(deserialize_with = "crate::guard::networks")]
+    pub trust: Vec<IpNet>,
+    /// Groups of gateways that routes lead to.
+    pub gateways: Vec<GatewayConfig>,
     /// Who sees all traffic.
     #[serde(skip)]
     pub tap: Option<Arc<dyn Tap>>,
@@ -318,8 +326,11 @@ impl ServerConfig {
         self.guard.check()?;
         self.admin.check()?;
         self.media.check()?;
-        Routes::new(&self.routes)?;
-        Ok(())
+        for (at, group) in self.gateways.iter().enumerate() {
+            group.check(&self.gateways[..at])?;
+        }
+        let groups: Vec<&str> = self.gateways.iter().map(|group| group.name.as_str()).collect();
+        Routes::new(&self.routes)?.lead_to(&groups)
     }
 
     /// The protection space of the passwords.

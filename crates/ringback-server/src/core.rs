@@ -4,6 +4,7 @@ use crate::authority::Authority;
 use crate::config::{ConfigError, ServerConfig};
 use crate::due::Due;
 use crate::enumeration::{Lookup, Step};
+use crate::gateways::Gateways;
 use crate::history::{Entry, Recorded, Ring};
 use crate::locations::{Locations, PARTS};
 use crate::media::{MediaEngine, MediaMode};
@@ -11,16 +12,17 @@ use crate::metrics::Stats;
 use crate::policy::Policy;
 use crate::reach::Reach;
 use crate::routes::Routes;
-use crate::shard::{Node, SHARDS, Shard, call_id};
+use crate::shard::{Asker, Node, SHARDS, Shard, call_id};
 use crate::stateless;
 use crate::trace;
+use crate::trust::Trusted;
 use crate::writer::{Job, Jobs};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use ringback_message::{Message, ParseError};
 use ringback_net::{
     Answer, CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
 };
-use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput, Token};
+use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput, Token, TrustDomain};
 use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
 use ringback_transaction::{Key, TransactionConfig, TransactionInput};
 use std::collections::BTreeMap;
@@ -31,7 +33,7 @@ use std::time::Instant;
 
 /// Whose send it was: the shard, and the transaction in it.
 pub(crate) type Tag = (u16, Key);
-type Out = Outbox<Tag>;
+pub(crate) type Out = Outbox<Tag>;
 
 /// Everything that handles messages.
 pub(crate) struct ServerCore {
@@ -42,6 +44,8 @@ pub(crate) struct ServerCore {
     pub(crate) ownership: Ownership,
     /// Where requests go, exchanged as a whole when the configuration is read again.
     pub(crate) routes: ArcSwap<Routes>,
+    pub(crate) gateways: Gateways,
+    pub(crate) trust: Arc<dyn TrustDomain>,
     /// Where changes of bindings are written; nowhere when nothing is kept.
     pub(crate) jobs: Option<Jobs>,
     pub(crate) epoch: Epoch,
@@ -83,6 +87,8 @@ impl ServerCore {
         proxy.max_contexts = most;
         proxy.large_by_tcp = reach.speaks(Protocol::Tcp);
         proxy.realm = Some(config.realm());
+        let trust: Arc<dyn TrustDomain> = Arc::new(Trusted(config.trust.clone()));
+        proxy.trust = Some(trust.clone());
         let (messages, bytes) =
             (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
         let shard = |_| {
@@ -96,6 +102,8 @@ impl ServerCore {
             authority,
             ownership,
             routes: ArcSwap::from_pointee(Routes::new(&config.routes)?),
+            trust,
+            gateways: Gateways::new(epoch.at, &config.gateways, OsEntropy::new().next_u64())?,
             jobs,
             epoch,
             reach,
@@ -137,7 +145,8 @@ impl ServerCore {
         self.draining.load(Ordering::Relaxed)
     }
 
-    fn index(&self, call_id: &[u8]) -> usize {
+    /// The number of the shard of a call.
+    pub(crate) fn index(&self, call_id: &[u8]) -> usize {
         self.hasher.hash_one(call_id) as usize % SHARDS
     }
 
@@ -154,6 +163,7 @@ impl ServerCore {
     fn drain(&self, now: Instant, index: usize, node: &mut Node, out: &mut Out) {
         loop {
             while let Some(output) = node.transactions.poll() {
+                let Some(output) = self.errand_output(now, node, output) else { continue };
                 let mut policy = Policy { server: self, relayed: &mut node.relayed };
                 node.proxy.handle(now, &mut node.transactions, &mut policy, output);
             }
@@ -175,7 +185,7 @@ impl ServerCore {
                 ProxyOutput::Unavailable(to, after) => out.avoid(to, after),
                 ProxyOutput::Resolve(token, hop) => {
                     node.asked += 1;
-                    node.questions.insert(node.asked, token);
+                    node.questions.insert(node.asked, Asker::Proxy(token));
                     out.resolve((index as u64) << 48 | node.asked, hop);
                 }
             }
@@ -247,6 +257,7 @@ impl ServerCore {
                 .dropped
                 .extend(media.dropped().into_iter().map(|(reason, count)| (reason.to_owned(), count)));
         }
+        stats.gateways = self.gateways.stats(Instant::now());
         stats.dropped.extend(self.traced.read());
         let by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
         let guarded = self.authority.guard.counters();
@@ -321,13 +332,16 @@ impl Core for ServerCore {
         let answerable = |target: &&Target| ringback_transport::via::is_answerable(target.peer().ip());
         let found = found.map(|targets| targets.iter().filter(answerable).copied().collect::<Vec<Target>>());
         self.with_shard(now, index as usize, out, |node| {
-            if let Some(token) = node.questions.remove(&asked) {
-                node.proxy.resolved(
-                    now,
-                    &mut node.transactions,
-                    token,
-                    found.as_deref().map_err(|error| *error),
-                );
+            let found = found.as_deref().map_err(|error| *error);
+            match (node.questions.remove(&asked), found) {
+                (Some(Asker::Proxy(token)), found) => {
+                    node.proxy.resolved(now, &mut node.transactions, token, found);
+                }
+                (Some(Asker::Errand(errand, call_id)), Ok([to, ..])) => {
+                    self.run_errand(now, node, errand, &call_id, *to);
+                }
+                (Some(Asker::Errand(errand, _)), _) => self.errand_failed(now, &errand),
+                (None, _) => {}
             }
         });
     }
@@ -361,6 +375,9 @@ impl Core for ServerCore {
                 });
             }
         }
+        if worker.is_home_of(0) && self.gateways.due.is_due(now) {
+            self.tend_gateways(now, out);
+        }
         for part in (0..PARTS).filter(|part| worker.is_home_of(*part)) {
             self.locations.expire(now, part);
         }
@@ -370,6 +387,7 @@ impl Core for ServerCore {
         let home = |index: &usize| worker.is_home_of(*index);
         let shards = (0..SHARDS).filter(home).map(|index| &self.shards[index].due);
         let parts = (0..PARTS).filter(home).map(|part| self.locations.due(part));
-        Due::earliest(shards.chain(parts))
+        let gateways = worker.is_home_of(0).then_some(&self.gateways.due);
+        Due::earliest(shards.chain(parts).chain(gateways))
     }
 }

@@ -36,7 +36,8 @@
 //! | to elsewhere | after the password (407) | 403 |
 //!
 //! Before that the routes of the configuration are asked ([`RouteConfig`]): the first that is for a request says where it
-//! goes. It takes a proved user of ours, or a network that the route names.
+//! goes. It takes a proved user of ours, or a network that the route names. A route may lead to a group of gateways
+//! ([`GatewayConfig`]), of which those that are there and have room are asked in turn.
 //!
 //! "Our user" is whoever names one of our domains in From; a password then also proves that name. ACK, CANCEL and
 //! requests inside a dialog are never asked: a dialog is known by its two ends, who refuse what does not belong to it.
@@ -56,6 +57,7 @@ mod core;
 pub mod doctor;
 mod due;
 mod enumeration;
+mod gateways;
 mod guard;
 mod history;
 mod http;
@@ -75,6 +77,7 @@ mod stateless;
 mod store;
 mod tls;
 mod trace;
+mod trust;
 mod users;
 mod writer;
 
@@ -82,6 +85,7 @@ pub use config::{
     AdminConfig, ConfigError, HistoryLimits, Registrations, Reread, ServerConfig, Storage, TlsConfig,
     TraceConfig, TraceTo,
 };
+pub use gateways::{GatewayConfig, GatewayStats, MemberConfig, Password};
 pub use guard::{Ban, GuardConfig};
 pub use history::Recorded;
 pub use inquiry::Inquiry;

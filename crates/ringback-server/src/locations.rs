@@ -6,8 +6,8 @@ use ringback_message::{Host, Request, SipUri, UriBuf};
 use ringback_net::OsEntropy;
 use ringback_proxy::Branch;
 use ringback_registrar::{
-    Aor, Binding, Change, CommitError, Gruu, Gruus, LocationStore as _, MemoryLocations, Outcome, Registrar,
-    RegistrarConfig,
+    Aor, Binding, Change, CommitError, Gruu, Gruus, LocationStore as _, MemoryLocations, Outcome,
+    Preferences, Registrar, RegistrarConfig,
 };
 use ringback_sansio::{Entropy as _, Flow, FlowId, Hasher, Map, Protocol};
 use smallvec::SmallVec;
@@ -133,7 +133,12 @@ impl Locations {
     }
 
     /// Where the user of a URI of ours can be reached, or the one user agent that a GRUU names.
-    pub(crate) fn targets(&self, now: Instant, uri: &SipUri<'_>) -> SmallVec<[Branch; 2]> {
+    pub(crate) fn targets(
+        &self,
+        now: Instant,
+        uri: &SipUri<'_>,
+        preferences: Option<&Preferences<'_>>,
+    ) -> SmallVec<[Branch; 2]> {
         let (aor, gruu) = if uri.gruu().is_some() {
             let Some(gruu) = self.gruus.as_ref().and_then(|gruus| gruus.read(uri)) else {
                 return SmallVec::new();
@@ -144,7 +149,7 @@ impl Locations {
             (aor, None)
         };
         let gruu = gruu.as_ref();
-        let found = self.targets_of(now, &aor, gruu);
+        let found = self.targets_of(now, &aor, gruu, preferences);
         if !found.is_empty() {
             return found;
         }
@@ -152,19 +157,41 @@ impl Locations {
         let elsewhere = self.domains.iter().filter(|domain| !domain.eq_ignore_ascii_case(aor.domain()));
         let elsewhere = elsewhere.filter_map(|domain| Aor::parse(&format!("sip:{}@{domain}", aor.user())));
         elsewhere
-            .map(|aor| self.targets_of(now, &aor, gruu))
+            .map(|aor| self.targets_of(now, &aor, gruu, preferences))
             .find(|found| !found.is_empty())
             .unwrap_or_default()
     }
 
-    fn targets_of(&self, now: Instant, aor: &Aor, gruu: Option<&Gruu>) -> SmallVec<[Branch; 2]> {
+    fn targets_of(
+        &self,
+        now: Instant,
+        aor: &Aor,
+        gruu: Option<&Gruu>,
+        preferences: Option<&Preferences<'_>>,
+    ) -> SmallVec<[Branch; 2]> {
         let registrar = self.part(aor).lock();
         let found = registrar.locations().lookup(now, aor).into_iter();
         let found = found.filter(|binding| gruu.is_none_or(|gruu| gruu.leads_to(binding)));
+        let score =
+            |binding: &Binding| preferences.map_or(Some(1000), |preferences| preferences.score(binding));
+        let mut found: SmallVec<[(u16, &Binding); 4]> =
+            found.filter_map(|binding| Some((score(binding)?, binding))).collect();
+        if preferences.is_some() {
+            // Stable: of those that fit alike the freshest stays first.
+            found.sort_by_key(|(score, binding)| std::cmp::Reverse((binding.preference(), *score)));
+        }
         let mut branches: SmallVec<[Branch; 2]> = SmallVec::new();
         let mut instances: SmallVec<[(&str, usize); 2]> = SmallVec::new();
-        for binding in found.filter(|binding| !self.is_lost(binding)) {
-            let branch = self.branch(binding);
+        let (mut rank, mut last) = (1001u16, None);
+        for (score, binding) in found.into_iter().filter(|(_, binding)| !self.is_lost(binding)) {
+            let mut branch = self.branch(binding);
+            if preferences.is_some() {
+                // RFC 3841 §7.2.4: those that fit less are asked later, within the same q as well.
+                if last.replace((binding.preference(), score)) != Some((binding.preference(), score)) {
+                    rank = rank.saturating_sub(1);
+                }
+                branch.q = rank;
+            }
             let same = instances.iter().find(|(instance, _)| binding.is_of_instance(instance));
             // RFC 5626 §7: one way at a time to each user agent, the freshest first.
             if let Some(first) = same.and_then(|(_, at)| branches.get_mut(*at)) {
@@ -173,6 +200,9 @@ impl Locations {
             }
             instances.extend(binding.instance().map(|instance| (instance, branches.len())));
             branches.push(branch);
+        }
+        if let Some(preferences) = preferences {
+            arrange(&mut branches, preferences);
         }
         branches
     }
@@ -187,6 +217,7 @@ impl Locations {
             q: binding.preference(),
             is_spare: false,
             other_flows: Vec::new(),
+            gate: None,
         }
     }
 
@@ -280,6 +311,21 @@ impl Locations {
 /// What a part may hold of a limit: more than its share, for shares are never even.
 fn share(limit: usize) -> usize {
     limit.div_ceil(PARTS).saturating_mul(2).min(limit)
+}
+
+/// Puts the targets, which are in order, in the way in which the caller wants them to be asked (RFC 3841 §9.1).
+fn arrange(branches: &mut SmallVec<[Branch; 2]>, preferences: &Preferences<'_>) {
+    if preferences.wants("no-fork") {
+        branches.truncate(1);
+    }
+    let count = branches.len() as u16;
+    for (branch, q) in branches.iter_mut().zip((0..count).rev()) {
+        if preferences.wants("sequential") {
+            branch.q = q;
+        } else if preferences.wants("parallel") {
+            branch.q = 1000;
+        }
+    }
 }
 
 /// Whether who came by TLS says that he can also be connected to: his contact is at the address that he came from, at another

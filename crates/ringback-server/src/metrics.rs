@@ -1,5 +1,6 @@
 //! Counters.
 
+use crate::gateways::GatewayStats;
 use ringback_net::Net;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -117,6 +118,9 @@ pub struct Stats {
     /// What was dropped, closed or turned away, by reason. Malformed messages are there by the rule that they break:
     /// `malformed_Content-Length`.
     pub dropped: BTreeMap<String, u64>,
+    /// What is known of each gateway.
+    #[serde(default)]
+    pub gateways: Vec<GatewayStats>,
 }
 
 impl Stats {

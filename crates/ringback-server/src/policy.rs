@@ -5,11 +5,12 @@ use crate::core::ServerCore;
 use crate::enumeration::{self, NoUri};
 use crate::media::{MediaMode, NotRelayed, RelayedCalls};
 use crate::routes::Facts;
+use crate::shard::call_id;
 use ringback_auth::Place;
 use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
 use ringback_proxy::{Branch, Decision, Hop, RoutePolicy};
-use ringback_registrar::Aor;
+use ringback_registrar::{Aor, Preferences};
 use std::time::Instant;
 
 /// The policy of one server, asked by the proxy of each shard.
@@ -52,9 +53,17 @@ impl From<Refused> for Decision {
 
 impl RoutePolicy for Policy<'_> {
     fn route(&mut self, now: Instant, request: &mut Request, hop: Hop<'_>) -> Decision {
-        // Fault 21: nobody out there is trusted to assert an identity.
-        request.remove(HeaderId::P_ASSERTED_IDENTITY);
+        // Fault 21: nobody out there is trusted to assert an identity, but those of the trust domain.
+        if request.has(HeaderId::P_ASSERTED_IDENTITY)
+            && !self.server.trust.has(hop.flow.peer.ip().to_canonical())
+        {
+            request.remove(HeaderId::P_ASSERTED_IDENTITY);
+        }
         let is_in_dialog = matches!(request.first::<To<'_>>(), Some(Ok(to)) if to.tag().is_some());
+        if is_in_dialog && !self.server.gateways.is_empty() {
+            let call = call_id(request).to_vec();
+            self.server.gateways.in_dialog(&call, request);
+        }
         let sender = hop.flow.peer.ip();
         if hop.own_route && is_in_dialog {
             if let Err(refused) = self.relayed.request(request, sender) {
@@ -142,7 +151,35 @@ impl Policy<'_> {
             }
         }
         let user = facts.user;
-        Some((route.apply(request, &user), route.media()))
+        let decision = match route.gateway() {
+            Some(group) => {
+                let user = route.prepare(request, &user);
+                self.by_gateway(now, request, group, user)
+            }
+            None => route.apply(request, &user),
+        };
+        Some((decision, route.media()))
+    }
+
+    /// To a gateway of a group that is there.
+    fn by_gateway(
+        &self,
+        now: Instant,
+        request: &Request,
+        group: &str,
+        user: Result<String, StatusCode>,
+    ) -> Decision {
+        let user = match user {
+            Ok(user) => user,
+            Err(status) => return Decision::reject(status),
+        };
+        match self.server.gateways.branches(now, group, &user, request) {
+            branches if branches.is_empty() => {
+                let later = vec![(HeaderId::RETRY_AFTER, "10".to_owned())];
+                Decision::Reject(StatusCode::SERVICE_UNAVAILABLE, later)
+            }
+            branches => Decision::Forward(branches),
+        }
     }
 
     /// To a user of ours.
@@ -159,9 +196,16 @@ impl Policy<'_> {
             Ok(sender) => sender,
             Err(refusal) => return refusal.into(),
         };
-        let targets = self.server.locations.targets(now, uri);
+        let preferences = Preferences::of(request);
+        let targets = self.server.locations.targets(now, uri, preferences.as_ref());
         if !targets.is_empty() {
-            return Decision::Forward(targets);
+            return match preferences.filter(|preferences| is_asked && preferences.wants("redirect")) {
+                // Phones are told of to those only whom we know.
+                Some(_) if sender == Sender::Ours => {
+                    Decision::Redirect(targets.into_iter().map(|branch| branch.uri).collect())
+                }
+                _ => Decision::Forward(targets),
+            };
         }
         let user = uri.user().unwrap_or_default();
         if sender == Sender::Ours
@@ -207,7 +251,7 @@ impl Policy<'_> {
     pub(crate) fn numbered(&self, now: Instant, found: Result<UriBuf, NoUri>) -> Decision {
         match found {
             Ok(uri) => match uri.as_sip().filter(|sip| self.server.ownership.is_me(sip)) {
-                Some(own) => match self.server.locations.targets(now, &own) {
+                Some(own) => match self.server.locations.targets(now, &own, None) {
                     targets if targets.is_empty() => Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE),
                     targets => Decision::Forward(targets),
                 },

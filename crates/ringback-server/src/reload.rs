@@ -149,6 +149,8 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
         "history": history,
         "media": media,
         "trace.queue": trace.queue,
+        "gateways": gateways,
+        "trust": trust,
     }
     kept
 }

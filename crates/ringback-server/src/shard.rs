@@ -2,6 +2,7 @@
 
 use crate::due::Due;
 use crate::enumeration::Lookup;
+use crate::gateways::{Errand, Sent};
 use crate::history::Ring;
 use crate::media::{MediaEngine, RelayedCalls};
 use crate::metrics::Counters;
@@ -9,12 +10,20 @@ use ringback_message::HeaderId;
 use ringback_net::OsEntropy;
 use ringback_proxy::{Proxy, ProxyConfig, Token};
 use ringback_sansio::{Entropy as _, Machine as _, Map};
-use ringback_transaction::{TransactionConfig, Transactions};
+use ringback_transaction::{ClientKey, TransactionConfig, Transactions};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// How many shards there are. Many more than processors, so that two seldom want the same one.
 pub(crate) const SHARDS: usize = 64;
+
+/// Who asked the resolver.
+pub(crate) enum Asker {
+    /// The proxy.
+    Proxy(Token),
+    /// We ourselves, for a request with this Call-ID.
+    Errand(Errand, String),
+}
 
 /// A shard: its state, and when it has to be looked at.
 pub(crate) struct Shard {
@@ -30,7 +39,9 @@ pub(crate) struct Node {
     pub(crate) counters: Counters,
     pub(crate) relayed: RelayedCalls,
     /// Questions to the resolver, by the number under which they were asked.
-    pub(crate) questions: Map<u64, Token>,
+    pub(crate) questions: Map<u64, Asker>,
+    /// Requests of our own that are under way.
+    pub(crate) errands: Map<ClientKey, Sent>,
     /// Numbers that are looked up, under the same numbers.
     pub(crate) lookups: Map<u64, (Token, Lookup)>,
     pub(crate) asked: u64,
@@ -53,6 +64,7 @@ impl Shard {
             counters: Counters::default(),
             relayed: RelayedCalls::new(media),
             questions: Map::default(),
+            errands: Map::default(),
             lookups: Map::default(),
             asked: 0,
             entropy,

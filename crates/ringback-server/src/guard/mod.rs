@@ -14,7 +14,7 @@ pub use config::GuardConfig;
 pub(crate) use config::networks;
 
 use arc_swap::ArcSwap;
-use rate::Used;
+pub(crate) use rate::{Allowance, Used};
 use ringback_message::{HeaderId, Message, Method};
 use ringback_sansio::{Hasher, Map};
 use rules::Rules;

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 /// So many at once, and one more each interval.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
-    pub(super) interval: Duration,
-    pub(super) burst: u32,
+pub(crate) struct Allowance {
+    pub(crate) interval: Duration,
+    pub(crate) burst: u32,
 }
 
 impl Allowance {
     /// `None` where any number is allowed.
-    pub(super) fn per_second(rate: u32, burst: u32) -> Option<Self> {
+    pub(crate) fn per_second(rate: u32, burst: u32) -> Option<Self> {
         let interval = Duration::from_secs(1).checked_div(rate)?;
         Some(Self { interval, burst })
     }
@@ -19,11 +19,11 @@ impl Allowance {
 
 /// What was used of an allowance: when all of it will be free again (the generic cell rate algorithm, ITU-T I.371).
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Used(Option<Instant>);
+pub(crate) struct Used(Option<Instant>);
 
 impl Used {
     /// Takes one; says whether there was one left.
-    pub(super) fn take(&mut self, now: Instant, allowance: Allowance) -> bool {
+    pub(crate) fn take(&mut self, now: Instant, allowance: Allowance) -> bool {
         let free_at = self.0.map_or(now, |at| at.max(now));
         if !Self::has_left(free_at, now, allowance) {
             return false;
@@ -33,7 +33,7 @@ impl Used {
     }
 
     /// Whether there is none left.
-    pub(super) fn is_up(&self, now: Instant, allowance: Allowance) -> bool {
+    pub(crate) fn is_up(&self, now: Instant, allowance: Allowance) -> bool {
         self.0.is_some_and(|at| !Self::has_left(at, now, allowance))
     }
 
@@ -43,7 +43,7 @@ impl Used {
     }
 
     /// Whether nothing of it is used.
-    pub(super) fn is_idle(&self, now: Instant) -> bool {
+    pub(crate) fn is_idle(&self, now: Instant) -> bool {
         self.0.is_none_or(|at| at <= now)
     }
 }

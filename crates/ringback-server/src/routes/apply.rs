@@ -43,6 +43,21 @@ impl Route {
         Decision::Forward(branches)
     }
 
+    /// The group of gateways that it leads to.
+    pub(crate) fn gateway(&self) -> Option<&str> {
+        self.config.gateway.as_deref()
+    }
+
+    /// Changes a request for `user` as the route says, and gives the user that the gateway is asked for.
+    pub(crate) fn prepare(&self, request: &mut Request, user: &str) -> Result<String, StatusCode> {
+        let user = self.config.user_for(user);
+        if user.is_empty() {
+            return Err(StatusCode::ADDRESS_INCOMPLETE);
+        }
+        self.change(request).map_err(|_| StatusCode::MESSAGE_TOO_LARGE)?;
+        Ok(user)
+    }
+
     fn change(&self, request: &mut Request) -> Result<(), InvalidValue> {
         for name in &self.config.remove {
             match HeaderId::from_name(name.as_bytes()) {

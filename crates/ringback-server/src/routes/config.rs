@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 /// One route: which requests it is for, what becomes of them, and what is changed in them on the way.
 ///
-/// Of the conditions all that are given have to hold. Exactly one of `to`, `redirect` and `reject` says what becomes of the
+/// Of the conditions all that are given have to hold. Exactly one of `to`, `gateway`, `redirect` and
+/// `reject` says what becomes of the
 /// request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -36,6 +37,8 @@ pub struct RouteConfig {
     /// without a user gets the user that the request is for.
     #[serde(deserialize_with = "one_or_more")]
     pub to: Vec<String>,
+    /// The group of gateways that it goes to.
+    pub gateway: Option<String>,
     /// Where the caller is told to look instead (302).
     #[serde(deserialize_with = "one_or_more")]
     pub redirect: Vec<String>,
@@ -71,9 +74,12 @@ impl RouteConfig {
     /// `called` is what the route is called in what is wrong with it.
     pub(super) fn check(&self, called: &str) -> Result<(), ConfigError> {
         let fail = |problem: String| Err(ConfigError::new(format!("{called}: {problem}")));
-        let ends = [!self.to.is_empty(), !self.redirect.is_empty(), self.reject.is_some()];
+        let ends =
+            [!self.to.is_empty(), self.gateway.is_some(), !self.redirect.is_empty(), self.reject.is_some()];
         if ends.iter().filter(|given| **given).count() != 1 {
-            return fail("says what becomes of a request by just one of to, redirect and reject".into());
+            return fail(
+                "says what becomes of a request by just one of to, gateway, redirect and reject".into(),
+            );
         }
         if let Some(status) = self.reject.filter(|status| !(400..700).contains(status)) {
             return fail(format!("reject = {status} refuses nothing; a status from 400 to 699 does"));

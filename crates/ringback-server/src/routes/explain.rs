@@ -53,7 +53,7 @@ pub fn explain(config: &ServerConfig, request: &Request, source: IpAddr) -> Resu
             }
             None => {
                 asked.push((route.name.clone(), RouteVerdict::Taken));
-                return Ok(Explained { asked, outcome: route.outcome(&facts) });
+                return Ok(Explained { asked, outcome: route.outcome(&facts, config) });
             }
         }
     }
@@ -85,11 +85,21 @@ impl Route {
         }
     }
 
-    fn outcome(&self, facts: &Facts<'_>) -> String {
+    fn outcome(&self, facts: &Facts<'_>, server: &ServerConfig) -> String {
         if let Some(status) = self.refuses() {
             return format!("refused with {status} {}", status.reason());
         }
         let config = &self.config;
+        let proof =
+            if self.is_by_source() { "" } else { "\nonce its sender has proved to be a user of ours" };
+        if let Some(group) = &config.gateway {
+            let user = config.user_for(&facts.user);
+            let group = server.gateways.iter().find(|own| own.name == *group);
+            return match group.filter(|_| !user.is_empty()) {
+                Some(group) => format!("goes to {user} at the gateways {group}{proof}"),
+                None => "refused with 484 Address Incomplete: no user is left".to_owned(),
+            };
+        }
         let (uris, verb) = if config.redirect.is_empty() {
             (&config.to, "goes to")
         } else {
@@ -99,8 +109,6 @@ impl Route {
             return "refused with 484 Address Incomplete: no user is left".to_owned();
         };
         let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
-        let proof =
-            if self.is_by_source() { "" } else { "\nonce its sender has proved to be a user of ours" };
         let media = match config.media {
             Some(MediaMode::Relay) if config.redirect.is_empty() => "\nwith media through ports of ours",
             Some(MediaMode::Direct) if config.redirect.is_empty() => "\nwith media from phone to phone",

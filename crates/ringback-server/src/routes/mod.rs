@@ -80,6 +80,15 @@ impl Routes {
             .map(Self)
     }
 
+    /// Sees to it that each gateway that a route names is one of these groups.
+    pub(crate) fn lead_to(&self, groups: &[&str]) -> Result<(), ConfigError> {
+        let lost = self.0.iter().find_map(|route| {
+            let group = route.config.gateway.as_deref()?;
+            (!groups.contains(&group)).then(|| format!("{}: gateway = '{group}' is no group", route.name))
+        });
+        lost.map_or(Ok(()), |problem| Err(ConfigError::new(problem)))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

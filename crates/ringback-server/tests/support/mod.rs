@@ -11,7 +11,7 @@ use ringback_server::{Server, ServerConfig, Storage};
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a test waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -236,6 +236,35 @@ impl Phone {
         }
     }
 
+    /// Sends a request and, where it is challenged, sends it again with the password. What comes of that is still to come.
+    pub fn prove(&mut self, request: &mut Request) {
+        self.send(request);
+        let challenge = self.outcome(request);
+        assert_eq!(challenge.status(), StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        let method = request.method().clone();
+        self.digest.authorize(&mut Attempt::default(), &challenge, request, &mut self.entropy).unwrap();
+        self.cseq += 1;
+        request.set(HeaderId::CSEQ, CSeq { number: self.cseq, method }).unwrap();
+        let via = self.via();
+        request.replace_front(HeaderId::VIA, &via).unwrap();
+        self.send(request);
+    }
+
+    /// The final response to this request, whatever else comes; a failure of an INVITE is acknowledged.
+    pub fn outcome(&mut self, request: &Request) -> Response {
+        let cseq = request.require::<CSeq>().unwrap();
+        loop {
+            let response = self.response(&cseq.method);
+            let is_it = response.require::<CSeq>().unwrap().number == cseq.number;
+            if is_it && response.status().is_final() {
+                if cseq.method == Method::INVITE && !response.status().is_success() {
+                    self.acknowledge_failure(request, &response);
+                }
+                return response;
+            }
+        }
+    }
+
     fn acknowledge_failure(&mut self, request: &Request, response: &Response) {
         let number = request.require::<CSeq>().unwrap().number;
         let ack = Request::builder(Method::ACK, request.uri_bytes())
@@ -336,4 +365,52 @@ pub fn call(caller: &mut Phone, callee: &mut Phone) -> String {
         answered.join().unwrap();
         String::from_utf8(invite.values(HeaderId::CALL_ID).next().unwrap().to_vec()).unwrap()
     })
+}
+
+/// A gateway that does what it is told.
+pub struct Gateway {
+    socket: UdpSocket,
+    pub peer: Option<SocketAddr>,
+}
+
+impl Gateway {
+    pub fn new() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { socket, peer: None }
+    }
+
+    pub fn uri(&self) -> String {
+        format!("sip:{}", self.socket.local_addr().unwrap())
+    }
+
+    pub fn requested(&mut self, method: &Method) -> Request {
+        let begun = Instant::now();
+        loop {
+            assert!(begun.elapsed() < PATIENCE, "no {method} came");
+            let mut buffer = vec![0; 65_536];
+            let (len, peer) = self.socket.recv_from(&mut buffer).unwrap();
+            self.peer = Some(peer);
+            buffer.truncate(len);
+            if let Ok(request) = Request::try_from(Message::parse(buffer).unwrap())
+                && request.method() == method
+            {
+                return request;
+            }
+        }
+    }
+
+    pub fn reply(&self, request: &Request, status: StatusCode) {
+        let reply = request
+            .reply(status, Some("gw"))
+            .copy(request, HeaderId::RECORD_ROUTE)
+            .header(HeaderId::CONTACT, format_args!("<{}>", self.uri()))
+            .build()
+            .unwrap();
+        self.send(&reply);
+    }
+
+    pub fn send(&self, message: &Message) {
+        self.socket.send_to(&message.render(), self.peer.unwrap()).unwrap();
+    }
 }

@@ -133,6 +133,7 @@ impl RoutePolicy for Policy {
             q: binding.preference(),
             is_spare: false,
             other_flows: Vec::new(),
+            gate: None,
         });
         Decision::Forward(branches.collect())
     }

@@ -1,0 +1,243 @@
+//! Requests of the server's own to gateways: asking whether they are there, by OPTIONS, and registering with them.
+
+use super::trunk::{Next, Trunk};
+use super::{Gateways, Member};
+use crate::core::{Out, ServerCore};
+use crate::shard::{Asker, Node};
+use ringback_message::header::CSeq;
+use ringback_message::{HeaderId, Method, Request, Response};
+use ringback_sansio::Target;
+use ringback_transaction::{ClientKey, Key, TransactionOutput};
+use ringback_transport::locate::next_hop;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often calls are looked at whose end nobody heard of, and when what was begun is begun again without an answer.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// Something that the server does by itself for a gateway.
+#[derive(Clone, Debug)]
+pub(crate) enum Errand {
+    /// Asks it whether it is there.
+    Probe(Arc<Member>),
+    /// Tells it where we are.
+    Register(Arc<Member>),
+}
+
+/// A request that is under way, and where it went.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    errand: Errand,
+    to: Target,
+}
+
+/// What is to be done when.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    next: Vec<(Instant, Errand)>,
+    sweep: Option<Instant>,
+}
+
+impl Errand {
+    fn member(&self) -> &Arc<Member> {
+        match self {
+            Self::Probe(member) | Self::Register(member) => member,
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+            && Arc::ptr_eq(self.member(), other.member())
+    }
+
+    /// When it is done again while nothing else is said.
+    fn interval(&self) -> Duration {
+        match self {
+            Self::Probe(member) => member.probe.unwrap_or(SWEEP),
+            Self::Register(_) => SWEEP,
+        }
+    }
+}
+
+impl Gateways {
+    /// All is done at once at the start; until then gateways are believed to be there.
+    pub(super) fn plan(&self, now: Instant) {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let probes = self.members().filter(|member| member.probe.is_some()).cloned().map(Errand::Probe);
+        let registers = self.members().filter(|member| member.registers().is_some());
+        let errands = probes.chain(registers.cloned().map(Errand::Register));
+        plan.next = errands.map(|errand| (now, errand)).collect();
+        plan.sweep = (!self.groups.is_empty()).then_some(now + SWEEP);
+        self.due.set(plan.due());
+    }
+
+    /// What has to be done now.
+    fn to_do(&self, now: Instant) -> Vec<Errand> {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = Vec::new();
+        for (next, errand) in plan.next.iter_mut().filter(|(next, _)| *next <= now) {
+            *next = now + errand.interval();
+            due.push(errand.clone());
+        }
+        if plan.sweep.is_some_and(|at| at <= now) {
+            plan.sweep = Some(now + SWEEP);
+            self.calls.sweep(now);
+        }
+        self.due.set(plan.due());
+        due
+    }
+
+    fn set(&self, errand: &Errand, at: Instant) {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((next, _)) = plan.next.iter_mut().find(|(_, own)| own.is_same(errand)) {
+            *next = at;
+        }
+        self.due.set(plan.due());
+    }
+}
+
+impl Plan {
+    fn due(&self) -> Option<Instant> {
+        self.next.iter().map(|(next, _)| *next).chain(self.sweep).min()
+    }
+}
+
+impl ServerCore {
+    /// Does what is due for gateways.
+    pub(crate) fn tend_gateways(&self, now: Instant, out: &mut Out) {
+        for errand in self.gateways.to_do(now) {
+            let hop = errand.member().uri.as_sip().and_then(|uri| next_hop(&uri).ok());
+            // What stands in the configuration leads somewhere, by an address or by a name.
+            let Some(hop) = hop else { continue };
+            let call_id = match &errand {
+                Errand::Probe(_) => self.gateways.call_id(),
+                Errand::Register(member) => member.registers().map(Trunk::call_id).unwrap_or_default(),
+            };
+            // Where the answer will come.
+            let index = self.index(call_id.as_bytes());
+            let mut asked = 0;
+            self.with_shard(now, index, out, |node| {
+                node.asked += 1;
+                asked = node.asked;
+                node.questions.insert(asked, Asker::Errand(errand, call_id));
+            });
+            out.resolve((index as u64) << 48 | asked, hop);
+        }
+    }
+
+    /// Sends the request of an errand.
+    pub(crate) fn run_errand(
+        &self,
+        now: Instant,
+        node: &mut Node,
+        errand: Errand,
+        call_id: &str,
+        to: Target,
+    ) {
+        let request = match &errand {
+            Errand::Probe(member) => {
+                let host = self.ownership.domains().first().map_or("localhost", String::as_str);
+                options(member, host, call_id, node)
+            }
+            Errand::Register(member) => {
+                let sent_by = node.transactions.locals().sent_by(&to);
+                sent_by.and_then(|sent_by| member.registers()?.register(&to, sent_by))
+            }
+        };
+        match request {
+            Some(request) => self.send_errand(now, node, Sent { errand, to }, request),
+            None => self.errand_failed(now, &errand),
+        }
+    }
+
+    fn send_errand(&self, now: Instant, node: &mut Node, sent: Sent, request: Request) {
+        match node.transactions.request(now, sent.to, request) {
+            Ok(key) => drop(node.errands.insert(key, sent)),
+            Err(_) => self.errand_failed(now, &sent.errand),
+        }
+    }
+
+    /// Takes what is about a request of our own; gives back what is not.
+    pub(crate) fn errand_output(
+        &self,
+        now: Instant,
+        node: &mut Node,
+        output: TransactionOutput,
+    ) -> Option<TransactionOutput> {
+        match &output {
+            TransactionOutput::Response(key, _, response) if node.errands.contains_key(key) => {
+                if response.status().is_final() {
+                    self.errand_answered(now, node, key, response);
+                }
+                None
+            }
+            TransactionOutput::Ended(Key::Client(key), _) => match node.errands.remove(key) {
+                Some(sent) => {
+                    self.errand_failed(now, &sent.errand);
+                    None
+                }
+                None => Some(output),
+            },
+            _ => Some(output),
+        }
+    }
+
+    fn errand_answered(&self, now: Instant, node: &mut Node, key: &ClientKey, response: &Response) {
+        let Some(Sent { errand, to }) = node.errands.remove(key) else { return };
+        match &errand {
+            Errand::Probe(member) => probed(now, member, Some(response)),
+            Errand::Register(member) => {
+                match member.registers().map(|trunk| trunk.registered(now, Some(response))) {
+                    Some(Next::Now(request)) => self.send_errand(now, node, Sent { errand, to }, *request),
+                    Some(Next::At(at)) => {
+                        let (uri, status) = (&member.uri, response.status());
+                        if status.is_success() {
+                            tracing::debug!(%uri, "registered with the gateway");
+                        } else {
+                            tracing::warn!(%uri, %status, "the gateway does not register us");
+                        }
+                        self.gateways.set(&errand, at);
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// An errand led to no answer.
+    pub(crate) fn errand_failed(&self, now: Instant, errand: &Errand) {
+        match errand {
+            Errand::Probe(member) => probed(now, member, None),
+            Errand::Register(member) => {
+                if let Some(Next::At(at)) = member.registers().map(|trunk| trunk.registered(now, None)) {
+                    tracing::warn!(uri = %member.uri, "the gateway does not answer REGISTER");
+                    self.gateways.set(errand, at);
+                }
+            }
+        }
+    }
+}
+
+fn probed(now: Instant, member: &Member, answer: Option<&Response>) {
+    if !member.probed(now, answer.map(Response::status)) {
+        return;
+    }
+    let Member { group, uri, .. } = member;
+    match answer {
+        Some(response) => tracing::info!(group, %uri, status = %response.status(), "gateway answered"),
+        None => tracing::warn!(group, %uri, "gateway does not answer"),
+    }
+}
+
+fn options(member: &Member, host: &str, call_id: &str, node: &mut Node) -> Option<Request> {
+    let tag = node.tag();
+    let uri = &member.uri;
+    let request = Request::builder(Method::OPTIONS, uri.as_str())
+        .header(HeaderId::MAX_FORWARDS, 70u8)
+        .header(HeaderId::FROM, format_args!("<sip:{host}>;tag={tag}"))
+        .header(HeaderId::TO, format_args!("<{uri}>"))
+        .header(HeaderId::CALL_ID, call_id)
+        .header(HeaderId::CSEQ, CSeq { number: 1, method: Method::OPTIONS })
+        .header(HeaderId::ACCEPT, "application/sdp");
+    request.build().ok()
+}

@@ -1,0 +1,143 @@
+//! Groups of gateways: who gets the next call.
+
+mod config;
+mod errand;
+mod leg;
+mod member;
+mod trunk;
+
+pub use config::{GatewayConfig, MemberConfig, Password};
+pub(crate) use errand::{Errand, Sent};
+pub use member::GatewayStats;
+
+use crate::config::ConfigError;
+use crate::due::Due;
+use leg::{Calls, Leg};
+use member::Member;
+use ringback_message::{Method, Request, SipUriBuf, UriBuf};
+use ringback_proxy::{Branch, Gate};
+use ringback_sansio::{Entropy, SeededEntropy};
+use smallvec::SmallVec;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// All groups of a server.
+#[derive(Debug)]
+pub(crate) struct Gateways {
+    groups: Vec<(String, Vec<Arc<Member>>)>,
+    calls: Arc<Calls>,
+    random: Mutex<SeededEntropy>,
+    plan: Mutex<errand::Plan>,
+    pub(crate) due: Due,
+}
+
+impl Gateways {
+    /// Draws by `seed`.
+    pub(crate) fn new(now: Instant, configs: &[GatewayConfig], seed: u64) -> Result<Self, ConfigError> {
+        let mut groups = Vec::new();
+        let mut random = SeededEntropy::new(seed);
+        for (at, config) in configs.iter().enumerate() {
+            config.check(&configs[..at])?;
+            let members = config.members.iter().filter_map(|member| {
+                let uri = member.parsed()?;
+                Some(Arc::new(Member::new(config, member, uri, random.next_u64())))
+            });
+            groups.push((config.name.clone(), members.collect()));
+        }
+        let gateways = Self {
+            groups,
+            calls: Arc::default(),
+            random: Mutex::new(random),
+            plan: Mutex::default(),
+            due: Due::never(now),
+        };
+        gateways.plan(now);
+        Ok(gateways)
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.groups.iter().flat_map(|(_, members)| members)
+    }
+
+    /// The members of a group that may be asked, in the order in which they are: by priority, and within one in an order
+    /// that is drawn by weight. Without any that is there nobody is.
+    pub(crate) fn branches(
+        &self,
+        now: Instant,
+        group: &str,
+        user: &str,
+        request: &Request,
+    ) -> SmallVec<[Branch; 2]> {
+        let members = self.groups.iter().find(|(name, _)| name == group).map(|(_, members)| &members[..]);
+        let there = members.unwrap_or_default().iter().filter(|member| member.is_up(now));
+        let order = self.drawn(there.cloned().collect());
+        let branch = |(member, q): (Arc<Member>, u16)| {
+            let uri = member.uri_for(user)?;
+            let leg = Leg::new(member, self.calls.clone(), request);
+            Some(Branch { q, is_spare: true, gate: Some(Arc::new(leg) as Arc<dyn Gate>), ..Branch::to(uri) })
+        };
+        order.into_iter().zip((0..=1_000).rev()).filter_map(branch).collect()
+    }
+
+    /// A request of a dialog comes by: what belongs to a call with a gateway is proved where that is wanted, and a BYE ends the
+    /// call.
+    pub(crate) fn in_dialog(&self, call_id: &[u8], request: &mut Request) {
+        if let Some(member) = self.calls.towards(call_id, request)
+            && let Some(trunk) = &member.trunk
+        {
+            trunk.preauthorize(request);
+        }
+        if *request.method() == Method::BYE {
+            self.calls.end(call_id);
+        }
+    }
+
+    /// A Call-ID that nobody had before.
+    fn call_id(&self) -> String {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("{:016x}{:016x}", random.next_u64(), random.next_u64())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    pub(crate) fn stats(&self, now: Instant) -> Vec<GatewayStats> {
+        self.members().map(|member| member.stats(now)).collect()
+    }
+
+    fn drawn(&self, mut members: Vec<Arc<Member>>) -> Vec<Arc<Member>> {
+        members.sort_by_key(|member| member.config.priority);
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut order = Vec::with_capacity(members.len());
+        while let Some(first) = members.first() {
+            let priority = first.config.priority;
+            let equal = members.iter().take_while(|member| member.config.priority == priority);
+            let weights: Vec<u64> = equal.map(|member| member.config.weight.into()).collect();
+            let mut drawn = random.below(weights.iter().sum::<u64>().max(1));
+            let at = weights.iter().position(|weight| match drawn.checked_sub(*weight) {
+                Some(rest) => {
+                    drawn = rest;
+                    false
+                }
+                None => true,
+            });
+            order.push(members.remove(at.unwrap_or(0)));
+        }
+        order
+    }
+}
+
+impl Member {
+    /// Its URI with the user of a request.
+    fn uri_for(&self, user: &str) -> Option<UriBuf> {
+        let own = self.uri.as_sip()?;
+        if user.is_empty() {
+            return Some(self.uri.clone());
+        }
+        SipUriBuf::from(own).user(ringback_message::unescape(user)).build().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests;
