@@ -54,6 +54,10 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Reads a configuration and says what is wrong with it
     Check(Check),
+    /// Lists the calls of which a server has kept records, the latest first
+    Records(Records),
+    /// Lists the calls that are up on a server that keeps records
+    Calls(Calls),
     /// Has a running server read its configuration again, without hurting calls
     Reload(Reload),
     /// Lists who a running server has banned, or ends a ban
@@ -430,6 +434,32 @@ pub(crate) struct Stats {
     #[command(flatten)]
     pub(crate) server: RunningServer,
     /// Prints one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `ringback records`.
+#[derive(Debug, Args)]
+pub(crate) struct Records {
+    /// Only those whose From, To or Call-ID holds this
+    pub(crate) with: Option<String>,
+    /// The file that records.sqlite of the configuration names
+    #[arg(long, value_name = "FILE", default_value = "ringback-data/records.sqlite")]
+    pub(crate) file: PathBuf,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `ringback calls`.
+#[derive(Debug, Args)]
+pub(crate) struct Calls {
+    #[command(flatten)]
+    pub(crate) server: RunningServer,
+    /// Prints one JSON array
     #[arg(long)]
     pub(crate) json: bool,
 }

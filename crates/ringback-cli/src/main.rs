@@ -10,6 +10,7 @@ mod load;
 mod out;
 mod outcome;
 mod phone;
+mod records;
 mod reload;
 mod serve;
 mod signals;
@@ -65,6 +66,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo(args) => demo::demo(args).await,
         Command::Why(args) => why::why(args).await,
         Command::Stats(args) => stats::stats(args).await,
+        Command::Records(args) => records::records(&args),
+        Command::Calls(args) => records::calls(args).await,
         Command::Reload(args) => reload::reload(args).await,
         Command::Bans(args) => bans::bans(args).await,
         Command::Explain(args) => explain::explain(&args),

@@ -2,11 +2,11 @@
 //!
 //! `{"why":"CALL-ID"}` is answered `{"messages":[…]}`, `{"stats":true}` is answered `{"stats":{…}}`, `{"bans":true}` is
 //! answered `{"bans":[…]}`, `{"pardon":"ADDRESS"}` is answered `{"pardoned":true}` where there was a ban, `{"reload":true}`
-//! is answered `{"reloaded":{"changed":[…],"needs_restart":[…]}}`, and anything else, and what cannot be done, `{"error":"…"}`. The socket is the server's user's own: whoever can open it may know everything.
+//! is answered `{"reloaded":{"changed":[…],"needs_restart":[…]}}`, `{"calls":true}` is answered `{"calls":[…]}`, and anything else, and what cannot be done, `{"error":"…"}`. The socket is the server's user's own: whoever can open it may know everything.
 
 use crate::core::ServerCore;
 use crate::reload::{Reloaded, Reloader};
-use crate::{Ban, Recorded, Stats};
+use crate::{Ban, Recorded, Stats, UpCall};
 use ringback_net::{Direction, Net};
 use ringback_sansio::Protocol;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ enum Question {
     Pardon(IpAddr),
     /// To read the configuration again.
     Reload(bool),
+    /// Which calls are up.
+    Calls(bool),
 }
 
 /// What is answered.
@@ -51,6 +53,7 @@ enum Reply {
     Bans(Vec<Ban>),
     Pardoned(bool),
     Reloaded(Reloaded),
+    Calls(Vec<UpCall>),
     Error(String),
 }
 
@@ -150,6 +153,18 @@ pub fn reload(socket: &Path) -> io::Result<Reloaded> {
     match ask(socket, &Question::Reload(true))? {
         Reply::Reloaded(reloaded) => Ok(reloaded),
         Reply::Error(problem) => Err(io::Error::new(io::ErrorKind::InvalidInput, problem)),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Asks the server behind `socket` which calls are up, where it keeps records: 10,000 of them at most.
+///
+/// # Errors
+/// When there is no server, or it does not answer.
+pub fn calls(socket: &Path) -> io::Result<Vec<UpCall>> {
+    match ask(socket, &Question::Calls(true))? {
+        Reply::Calls(calls) => Ok(calls),
+        Reply::Error(problem) => Err(io::Error::other(problem)),
         _ => Err(unexpected()),
     }
 }
@@ -261,9 +276,10 @@ fn serve(stream: UnixStream, asked: &Asked) -> io::Result<()> {
                 Ok(reloaded) => Reply::Reloaded(reloaded),
                 Err(error) => Reply::Error(error.to_string()),
             },
+            Ok(Question::Calls(_)) => Reply::Calls(core.calls(Instant::now(), 10_000)),
             Err(error) => Reply::Error(format!(
-                "ask {{\"why\":\"CALL-ID\"}}, {{\"stats\":true}}, {{\"bans\":true}}, {{\"pardon\":\"ADDRESS\"}} or \
-                 {{\"reload\":true}}: {error}"
+                "ask {{\"why\":\"CALL-ID\"}}, {{\"stats\":true}}, {{\"bans\":true}}, {{\"pardon\":\"ADDRESS\"}}, \
+                 {{\"calls\":true}} or {{\"reload\":true}}: {error}"
             )),
         };
         (&stream).write_all(format!("{}\n", serde_json::to_string(&reply)?).as_bytes())?;

@@ -10,6 +10,7 @@ use crate::gateways::GatewayConfig;
 use crate::guard::GuardConfig;
 use crate::limits::Limits;
 use crate::media::MediaConfig;
+use crate::records::RecordsConfig;
 use crate::routes::{RouteConfig, Routes};
 use crate::users::ALGORITHMS;
 use ipnet::IpNet;
@@ -92,6 +93,8 @@ pub struct ServerConfig {
     pub history: HistoryLimits,
     /// Where messages are told of.
     pub trace: TraceConfig,
+    /// Where records of calls are kept.
+    pub records: RecordsConfig,
     /// Who is listened to.
     pub guard: GuardConfig,
     /// Where requests go that do not go the usual way; the first that is for a request counts.
@@ -326,6 +329,7 @@ impl ServerConfig {
         self.guard.check()?;
         self.admin.check()?;
         self.media.check()?;
+        self.records.check()?;
         for (at, group) in self.gateways.iter().enumerate() {
             group.check(&self.gateways[..at])?;
         }
@@ -491,6 +495,8 @@ mod tests {
             ("guard.trusted = ['10.0.0.0/33']", "line 1: `10.0.0.0/33` is no network"),
             ("admin = 5", "line 1: admin is a path in quotes, or a table"),
             ("[admin]\nlisten = '0.0.0.0:8080'", "admin.listen: 0.0.0.0:8080 is not of this machine alone"),
+            ("records.max_age = 5", "records: max_age must be at least 60"),
+            ("records.queue = 0", "records: queue must be from 1"),
             ("guard.burst = 0", "guard.burst must be at least 1"),
             ("guard.scanners = ['a']", "`a` is too short"),
             ("limits.message.fields = 3", "limits.message.fields is 3; at least 16"),

@@ -11,6 +11,7 @@ use crate::media::{MediaEngine, MediaMode};
 use crate::metrics::Stats;
 use crate::policy::Policy;
 use crate::reach::Reach;
+use crate::records::{Calls, Queue, UpCall};
 use crate::routes::Routes;
 use crate::shard::{Asker, Node, SHARDS, Shard, call_id};
 use crate::stateless;
@@ -24,16 +25,26 @@ use ringback_net::{
 };
 use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput, Token, TrustDomain};
 use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
-use ringback_transaction::{Key, TransactionConfig, TransactionInput};
+use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, TransactionOutput};
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Whose send it was: the shard, and the transaction in it.
 pub(crate) type Tag = (u16, Key);
 pub(crate) type Out = Outbox<Tag>;
+
+/// What is told elsewhere, by those who handle messages.
+pub(crate) struct Outlets {
+    /// Where changes of bindings are written; nowhere when nothing is kept.
+    pub(crate) jobs: Option<Jobs>,
+    /// What the trace did not get.
+    pub(crate) traced: Arc<trace::Counts>,
+    /// Where records of calls go, where they are kept.
+    pub(crate) records: Option<Queue>,
+}
 
 /// Everything that handles messages.
 pub(crate) struct ServerCore {
@@ -56,6 +67,8 @@ pub(crate) struct ServerCore {
     /// Where telephone numbers are looked up.
     pub(crate) enum_domain: ArcSwapOption<String>,
     traced: Arc<trace::Counts>,
+    /// Where records of calls go, where they are kept.
+    pub(crate) records: Option<Queue>,
     /// Whether nothing new is taken.
     draining: AtomicBool,
     malformed: AtomicU64,
@@ -69,9 +82,9 @@ impl ServerCore {
         reach: Reach,
         authority: Authority,
         locations: Locations,
-        jobs: Option<Jobs>,
-        traced: Arc<trace::Counts>,
+        outlets: Outlets,
     ) -> Result<Self, ConfigError> {
+        let Outlets { jobs, traced, records } = outlets;
         let ownership = reach.ownership();
         let media = reach.first().map(|(own, told)| MediaEngine::new(&config.media, own, told));
         let most = share(config.limits.transactions);
@@ -91,12 +104,16 @@ impl ServerCore {
         proxy.trust = Some(trust.clone());
         let (messages, bytes) =
             (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
+        let hasher = Hasher::keyed(OsEntropy::new().next_u64());
+        let max_age = Duration::from_secs(config.records.max_age.into());
+        let calls =
+            || records.as_ref().map(|_| Calls::new(hasher, epoch, max_age, share(config.records.calls)));
         let shard = |_| {
             let ring = Ring::new(messages, bytes);
-            Shard::new(epoch.at, transactions.clone(), proxy.clone(), ring, media.clone())
+            Shard::new(epoch.at, transactions.clone(), proxy.clone(), ring, media.clone(), calls())
         };
         Ok(Self {
-            hasher: Hasher::keyed(OsEntropy::new().next_u64()),
+            hasher,
             shards: (0..SHARDS).map(shard).collect(),
             locations,
             authority,
@@ -110,6 +127,7 @@ impl ServerCore {
             media_mode: config.media.mode,
             enum_domain: ArcSwapOption::from_pointee(config.enum_domain.clone()),
             traced,
+            records,
             draining: AtomicBool::new(false),
             media,
             malformed: AtomicU64::new(0),
@@ -156,6 +174,9 @@ impl ServerCore {
         let mut node = shard.lock();
         act(&mut node);
         self.drain(now, index, &mut node, out);
+        if let (Some(calls), Some(records)) = (&mut node.calls, &self.records) {
+            std::iter::from_fn(|| calls.poll()).for_each(|record| records.push(record));
+        }
         shard.due.set(node.poll_timeout());
     }
 
@@ -164,8 +185,13 @@ impl ServerCore {
         loop {
             while let Some(output) = node.transactions.poll() {
                 let Some(output) = self.errand_output(now, node, output) else { continue };
-                let mut policy = Policy { server: self, relayed: &mut node.relayed };
+                let begun = node.calls.as_mut().and_then(|calls| follow(now, calls, &output));
+                let mut policy = Policy::new(self, &mut node.relayed);
                 node.proxy.handle(now, &mut node.transactions, &mut policy, output);
+                let route = policy.route_taken();
+                if let (Some(calls), Some(key), Some(route)) = (&mut node.calls, begun, route) {
+                    calls.routed(key, &route);
+                }
             }
             let Some(output) = node.proxy.poll() else { return };
             match output {
@@ -173,6 +199,13 @@ impl ServerCore {
                     node.counters.sent.count(&bytes);
                     node.relayed.answered(&bytes);
                     node.ring.push(now, Direction::Out, to, &bytes);
+                    if let Some(calls) = &mut node.calls {
+                        match key {
+                            Some(Key::Server(key)) => calls.responded(now, key, &bytes),
+                            Some(Key::Client(key)) => calls.sent_on(key, &bytes),
+                            None => {}
+                        }
+                    }
                     out.send(key.map(|key| (index as u16, key)), to, bytes);
                 }
                 ProxyOutput::Local(key, flow, request) => self.answer(now, index, node, key, &flow, &request),
@@ -209,7 +242,7 @@ impl ServerCore {
                 out.look_up((index as u64) << 48 | node.asked, question);
             }
             Step::Done(found) => {
-                let decision = Policy { server: self, relayed: &mut node.relayed }.numbered(now, found);
+                let decision = Policy::new(self, &mut node.relayed).numbered(now, found);
                 node.proxy.decided(now, &mut node.transactions, token, decision);
             }
         }
@@ -238,13 +271,41 @@ impl ServerCore {
         recorded.collect()
     }
 
+    /// The calls that are up, at most so many; nothing where no records are kept.
+    pub(crate) fn calls(&self, now: Instant, most: usize) -> Vec<UpCall> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let node = shard.lock();
+            let room = most.saturating_sub(found.len());
+            found.extend(node.calls.iter().flat_map(|calls| calls.list(now)).take(room));
+        }
+        found
+    }
+
+    /// Writes a record of each call that is up, for the server ends.
+    pub(crate) fn close_calls(&self, now: Instant) {
+        let Some(records) = &self.records else { return };
+        for shard in &self.shards {
+            if let Some(calls) = &mut shard.lock().calls {
+                calls.close(now);
+                std::iter::from_fn(|| calls.poll()).for_each(|record| records.push(record));
+            }
+        }
+    }
+
     /// The counters, without those of the driver.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats { malformed: self.malformed.load(Ordering::Relaxed), ..Stats::default() };
         let mut counters = Vec::with_capacity(SHARDS);
+        let mut not_followed = 0;
         for shard in &self.shards {
             let node = shard.lock();
             counters.push(node.counters);
+            if let Some(calls) = &node.calls {
+                stats.calls += calls.len();
+                stats.call_setup.add(&calls.setup());
+                not_followed += calls.not_followed();
+            }
             stats.transactions += node.transactions.len();
             stats.contexts += node.proxy.len();
         }
@@ -259,12 +320,33 @@ impl ServerCore {
         }
         stats.gateways = self.gateways.stats(Instant::now());
         stats.dropped.extend(self.traced.read());
+        stats.dropped.extend(self.records.iter().flat_map(Queue::dropped));
+        if not_followed > 0 {
+            stats.dropped.insert("calls_not_followed".into(), not_followed);
+        }
         let by_rule = self.malformed_by_rule.lock().unwrap_or_else(PoisonError::into_inner);
         let guarded = self.authority.guard.counters();
         stats.dropped.extend(guarded.into_iter().map(|(reason, count)| (reason.to_owned(), count)));
         stats.dropped.extend(by_rule.iter().map(|(rule, count)| (format!("malformed_{rule}"), *count)));
         stats
     }
+}
+
+/// Follows a call by what the transactions report; gives the key of a request that is new.
+fn follow(now: Instant, calls: &mut Calls, output: &TransactionOutput) -> Option<ServerKey> {
+    match output {
+        TransactionOutput::Request(key, flow, request) => {
+            calls.requested(now, *key, flow, request);
+            return Some(*key);
+        }
+        TransactionOutput::Cancelled(key, cancel) => calls.cancelled(*key, cancel),
+        TransactionOutput::Response(key, _, response) => calls.answered(*key, response),
+        TransactionOutput::Ended(Key::Server(key), _) => calls.ended(now, *key),
+        TransactionOutput::Transmit { .. }
+        | TransactionOutput::Stray(..)
+        | TransactionOutput::Ended(Key::Client(_), _) => {}
+    }
+    None
 }
 
 /// What a shard may hold of a limit: more than its share, for shares are never even.
@@ -372,6 +454,9 @@ impl Core for ServerCore {
                 self.with_shard(now, index, out, |node| {
                     node.transactions.handle_timeout(now);
                     node.proxy.handle_timeout(now, &mut node.transactions);
+                    if let Some(calls) = &mut node.calls {
+                        calls.handle_timeout(now);
+                    }
                 });
             }
         }

@@ -1,6 +1,7 @@
 //! Counters.
 
 use crate::gateways::GatewayStats;
+use crate::records::{SETUP, Setup};
 use ringback_net::Net;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,6 +24,27 @@ const METHODS: [&str; 15] = [
     "REFER",
     "other",
 ];
+
+/// How often something took how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// How many took at most so many milliseconds and more than those of the bucket before.
+    pub at_most_ms: BTreeMap<u32, u64>,
+    /// How many there were, longer ones included.
+    pub count: u64,
+    /// All of it together.
+    pub total_ms: u64,
+}
+
+impl Histogram {
+    pub(crate) fn add(&mut self, setup: &Setup) {
+        for (most, count) in SETUP.iter().zip(setup.counts) {
+            *self.at_most_ms.entry(*most).or_default() += count;
+        }
+        self.count += setup.counts.iter().sum::<u64>();
+        self.total_ms += u64::try_from(setup.total.as_millis()).unwrap_or_default();
+    }
+}
 
 /// What went one way.
 #[derive(Clone, Copy, Debug, Default)]
@@ -105,6 +127,10 @@ pub struct Stats {
     pub transactions: usize,
     /// Requests on their way through the proxy.
     pub contexts: usize,
+    /// Calls that are up, where records are kept.
+    pub calls: usize,
+    /// How long calls took to be answered, where records are kept.
+    pub call_setup: Histogram,
     /// Bindings.
     pub bindings: usize,
     /// Connections.

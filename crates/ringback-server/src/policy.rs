@@ -11,12 +11,15 @@ use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
 use ringback_proxy::{Branch, Decision, Hop, RoutePolicy};
 use ringback_registrar::{Aor, Preferences};
+use std::cell::Cell;
 use std::time::Instant;
 
 /// The policy of one server, asked by the proxy of each shard.
 pub(crate) struct Policy<'a> {
-    pub(crate) server: &'a ServerCore,
-    pub(crate) relayed: &'a mut RelayedCalls,
+    server: &'a ServerCore,
+    relayed: &'a mut RelayedCalls,
+    /// The name of the route that the last request took, where records are kept.
+    route: Cell<Option<String>>,
 }
 
 /// Who sends a request.
@@ -119,7 +122,16 @@ fn names_instance(request: &Request) -> bool {
     request.uri().is_ok_and(|uri| uri.as_sip().is_some_and(|uri| uri.gruu().is_some()))
 }
 
-impl Policy<'_> {
+impl<'a> Policy<'a> {
+    pub(crate) fn new(server: &'a ServerCore, relayed: &'a mut RelayedCalls) -> Self {
+        Self { server, relayed, route: Cell::default() }
+    }
+
+    /// The name of the route that the last request took, where records are kept.
+    pub(crate) fn route_taken(&self) -> Option<String> {
+        self.route.take()
+    }
+
     /// The way of a request for which there is no route.
     fn usual(&self, now: Instant, request: &Request, hop: &Hop<'_>, is_asked: bool) -> Decision {
         let uri = request.uri().ok();
@@ -151,6 +163,9 @@ impl Policy<'_> {
             }
         }
         let user = facts.user;
+        if self.server.records.is_some() {
+            self.route.set(Some(route.name().to_owned()));
+        }
         let decision = match route.gateway() {
             Some(group) => {
                 let user = route.prepare(request, &user);

@@ -151,6 +151,7 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
         "trace.queue": trace.queue,
         "gateways": gateways,
         "trust": trust,
+        "records": records,
     }
     kept
 }

@@ -3,7 +3,7 @@
 use crate::admin::{self, Admin, Asked};
 use crate::authority::Authority;
 use crate::config::{ConfigError, ServerConfig, Storage};
-use crate::core::ServerCore;
+use crate::core::{Outlets, ServerCore};
 use crate::guard::Guard;
 use crate::history::Recorded;
 use crate::http::{self, Http};
@@ -11,6 +11,7 @@ use crate::locations::Locations;
 use crate::metrics::Stats;
 use crate::outside;
 use crate::reach::Reach;
+use crate::records;
 use crate::reload::{Reloaded, Reloader};
 use crate::store::{Store, StoreError};
 use crate::tls;
@@ -26,7 +27,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A running server. Dropping it ends it; [`shutdown`](Self::shutdown) also lets connections write what waits.
 pub struct Server {
@@ -39,6 +40,7 @@ pub struct Server {
     jobs: Option<Jobs>,
     writer: Option<JoinHandle<()>>,
     trace: Arc<Trace>,
+    records: Option<records::Writer>,
     reloader: Arc<Reloader>,
 }
 
@@ -152,12 +154,25 @@ impl Server {
         let authority = Authority::new(&realm, &config.digest(), config.no_auth, users, guard, epoch);
         let (jobs, waiting) = store.as_ref().map(|_| writer::queue()).unzip();
         let traced = trace.tap.counts.clone();
-        let core = ServerCore::new(&config, epoch, reach, authority, locations, jobs.clone(), traced)?;
-        let core = Arc::new(core);
+        let records = records::start(&config.records)?;
+        let queue = records.as_ref().map(|records| records.queue.clone());
+        let outlets = Outlets { jobs: jobs.clone(), traced, records: queue };
+        let core = Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, outlets)?);
         let net = Arc::new(sockets.start(core.clone())?);
         let reloader = Arc::new(Reloader::new(as_given, &realm, core.clone(), net.clone(), trace.clone()));
-        let mut server =
-            Self { net, core, realm, domains, admin: None, http: None, jobs, writer: None, trace, reloader };
+        let mut server = Self {
+            net,
+            core,
+            realm,
+            domains,
+            admin: None,
+            http: None,
+            jobs,
+            writer: None,
+            trace,
+            records,
+            reloader,
+        };
         if let (Some(store), Some(waiting)) = (store, waiting) {
             let (core, net) = (server.core.clone(), server.net.clone());
             server.writer = Some(writer::start(store, waiting, core, net, server.realm.clone())?);
@@ -248,6 +263,10 @@ impl Server {
             let _ = writer.join();
         }
         self.trace.end();
+        if let Some(records) = self.records.take() {
+            self.core.close_calls(Instant::now());
+            records.end();
+        }
     }
 }
 

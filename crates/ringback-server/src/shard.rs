@@ -6,6 +6,7 @@ use crate::gateways::{Errand, Sent};
 use crate::history::Ring;
 use crate::media::{MediaEngine, RelayedCalls};
 use crate::metrics::Counters;
+use crate::records::Calls;
 use ringback_message::HeaderId;
 use ringback_net::OsEntropy;
 use ringback_proxy::{Proxy, ProxyConfig, Token};
@@ -38,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) ring: Ring,
     pub(crate) counters: Counters,
     pub(crate) relayed: RelayedCalls,
+    /// The calls, where records of them are kept.
+    pub(crate) calls: Option<Calls>,
     /// Questions to the resolver, by the number under which they were asked.
     pub(crate) questions: Map<u64, Asker>,
     /// Requests of our own that are under way.
@@ -55,6 +58,7 @@ impl Shard {
         proxy: ProxyConfig,
         ring: Ring,
         media: Option<Arc<MediaEngine>>,
+        calls: Option<Calls>,
     ) -> Self {
         let mut entropy = OsEntropy::new();
         let node = Node {
@@ -63,6 +67,7 @@ impl Shard {
             ring,
             counters: Counters::default(),
             relayed: RelayedCalls::new(media),
+            calls,
             questions: Map::default(),
             errands: Map::default(),
             lookups: Map::default(),
@@ -86,10 +91,9 @@ impl Node {
 
     /// When a timer of the shard fires next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        match (self.transactions.poll_timeout(), self.proxy.poll_timeout()) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        }
+        let calls = self.calls.as_ref().and_then(Calls::poll_timeout);
+        let all = [self.transactions.poll_timeout(), self.proxy.poll_timeout(), calls];
+        all.into_iter().flatten().min()
     }
 }
 

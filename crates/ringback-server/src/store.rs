@@ -52,7 +52,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    fn new(file: &Path, problem: impl fmt::Display) -> Self {
+    pub(crate) fn new(file: &Path, problem: impl fmt::Display) -> Self {
         Self { file: file.to_owned(), problem: problem.to_string() }
     }
 }

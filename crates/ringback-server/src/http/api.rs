@@ -190,6 +190,16 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         })
     },
     Endpoint {
+        answers: &[(
+            200,
+            "the calls, at most 10000; `calls` of the counters says how many there are",
+            "Calls",
+        )],
+        ..get("/v1/calls", "Which calls are up, where records are kept", |asked, _| {
+            Answer::json(&json!({ "calls": asked.core.calls(Instant::now(), 10_000) }))
+        })
+    },
+    Endpoint {
         query: &[
             ("aor", "only of this address of record", "sip:alice@example.com"),
             (

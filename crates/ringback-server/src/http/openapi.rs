@@ -105,10 +105,13 @@ fn schemas() -> Value {
         "Stats": object(json!({
             "requests_received": number, "responses_received": number, "malformed": number, "requests_sent": number,
             "responses_sent": numbers, "failed_sends": number, "transactions": number, "contexts": number,
-            "bindings": number, "connections": number, "dropped": counts,
+            "bindings": number, "connections": number, "calls": number, "dropped": counts,
         })),
         "Registrations": object(json!({
             "registrations": list(object(json!({ "aor": text, "contacts": list(contact) }))), "next": maybe,
+        })),
+        "Calls": object(json!({
+            "calls": list(object(json!({ "call_id": text, "from": text, "to": text, "seconds": number }))),
         })),
         "Removed": object(json!({ "removed": number })),
         "Users": object(json!({ "users": list(object(json!({ "name": text, "from": text }))) })),

@@ -51,6 +51,7 @@ impl Page {
         for (name, help, value) in [
             ("sip_transactions", "Transactions that are alive.", stats.transactions),
             ("sip_requests_in_progress", "Requests on their way through the proxy.", stats.contexts),
+            ("sip_calls", "Calls that are up, where records are kept.", stats.calls),
             ("sip_bindings", "Bindings of registrations.", stats.bindings),
             ("sip_connections", "Open connections.", stats.connections),
             ("sip_banned_sources", "Sources that are banned now.", stats.bans),
@@ -58,12 +59,29 @@ impl Page {
             self.head(name, "gauge", help)?;
             self.plain(name, value)?;
         }
+        self.setup(stats)?;
         self.head("sip_dropped_total", "counter", "What was dropped, closed or turned away, by reason.")?;
         self.family(
             "sip_dropped_total",
             "reason",
             stats.dropped.iter().map(|(reason, count)| (reason, *count)),
         )
+    }
+
+    /// From INVITE to answer, people included who let it ring.
+    fn setup(&mut self, stats: &Stats) -> fmt::Result {
+        const NAME: &str = "sip_call_setup_seconds";
+        let setup = &stats.call_setup;
+        self.head(NAME, "histogram", "From INVITE to its answer, where records are kept.")?;
+        let mut sum = 0;
+        for (most, count) in &setup.at_most_ms {
+            sum += count;
+            let most = f64::from(*most) / 1_000.0;
+            self.labelled(&format!("{NAME}_bucket"), "le", &most.to_string(), sum)?;
+        }
+        self.labelled(&format!("{NAME}_bucket"), "le", "+Inf", setup.count)?;
+        writeln!(self.0, "{NAME}_sum {}", setup.total_ms as f64 / 1_000.0)?;
+        self.plain(&format!("{NAME}_count"), setup.count)
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) -> fmt::Result {

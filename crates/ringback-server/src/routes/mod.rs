@@ -130,6 +130,11 @@ impl Route {
         })
     }
 
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the network that a request comes from lets it take this route, without a password.
     pub(crate) fn is_by_source(&self) -> bool {
         !self.config.source.is_empty()
