@@ -85,7 +85,7 @@ impl Call {
             return;
         }
         self.roll_back();
-        let retry_after = response.first::<RetryAfter>().and_then(Result::ok).map(|after| after.0);
+        let retry_after = response.first::<RetryAfter<'_>>().and_then(Result::ok).map(|after| after.seconds);
         match (status, retry_after) {
             (StatusCode::SESSION_INTERVAL_TOO_SMALL, _) if self.lifetime.raise(response) => self.settle(cx),
             (StatusCode::REQUEST_PENDING, _) if self.tries < MOST_TRIES => {

@@ -109,14 +109,16 @@ pub(crate) fn advice(response: &Response) -> Option<Advice> {
         }
         StatusCode::BAD_EXTENSION => Advice::Unsupported(list(&[HeaderId::UNSUPPORTED])),
         StatusCode::EXTENSION_REQUIRED => Advice::Requires(list(&[HeaderId::REQUIRE])),
-        StatusCode::SESSION_INTERVAL_TOO_SMALL => Advice::LongerSession(value::<MinSe>(response)?.0),
+        StatusCode::SESSION_INTERVAL_TOO_SMALL => {
+            Advice::LongerSession(value::<MinSe<'_>>(response)?.seconds)
+        }
         StatusCode::NOT_ACCEPTABLE_HERE | StatusCode::NOT_ACCEPTABLE_ANYWHERE => {
             let warning = response.first::<Warning<'_>>()?.ok()?;
             Advice::Warning(warning.code, String::from_utf8_lossy(&warning.text).into_owned())
         }
         _ => {
-            let after = response.first::<ringback_message::header::RetryAfter>()?.ok()?;
-            Advice::RetryAfter(after.0)
+            let after = response.first::<ringback_message::header::RetryAfter<'_>>()?.ok()?;
+            Advice::RetryAfter(after.seconds)
         }
     };
     Some(advice)

@@ -60,7 +60,7 @@ impl Refusal {
             reply = reply.header(HeaderId::RETRY_AFTER, seconds);
         }
         if let Some(seconds) = self.min_se {
-            reply = reply.with(MinSe(seconds));
+            reply = reply.with(MinSe::new(seconds));
         }
         if let Some((code, text)) = self.warning {
             let host = agent.as_sip().map_or_else(|| "localhost".to_owned(), |uri| uri.host().to_string());

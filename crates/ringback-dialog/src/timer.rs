@@ -63,14 +63,12 @@ impl Lifetime {
         let request = match (self.agreed, self.wanted) {
             (Some(SessionTimer { interval, we_refresh }), _) => {
                 let refresher = Some(if we_refresh { Refresher::Uac } else { Refresher::Uas });
-                request.with(SessionExpires { seconds: interval.max(self.least), refresher })
+                request.with(SessionExpires::new(interval.max(self.least), refresher))
             }
-            (None, Some(wanted)) => {
-                request.with(SessionExpires { seconds: wanted.max(self.least), refresher: None })
-            }
+            (None, Some(wanted)) => request.with(SessionExpires::new(wanted.max(self.least), None)),
             (None, None) => request,
         };
-        if self.least > SHORTEST { request.with(MinSe(self.least)) } else { request }
+        if self.least > SHORTEST { request.with(MinSe::new(self.least)) } else { request }
     }
 
     /// Decides on what the peer asks for (§9, Table 2). Remembers it only where that succeeds.
@@ -78,7 +76,7 @@ impl Lifetime {
         check(request)?;
         let supports = has_token::<Supported<'_>>(request, TIMER);
         let asked = asked_of(request);
-        let least = value(request).map_or(0, |MinSe(least)| least).max(SHORTEST);
+        let least = value(request).map_or(0, |least: MinSe<'_>| least.seconds).max(SHORTEST);
         let interval = match (asked.map(|(seconds, _)| seconds), self.wanted) {
             // §9: it may be lowered, down to Min-SE, and never raised.
             (Some(asked), Some(ours)) => Some(asked.min(ours.max(least))),
@@ -96,7 +94,7 @@ impl Lifetime {
     pub(crate) fn tell(&self, response: ResponseBuilder) -> ResponseBuilder {
         let Some(SessionTimer { interval, we_refresh }) = self.agreed else { return response };
         let refresher = Some(if we_refresh { Refresher::Uas } else { Refresher::Uac });
-        let response = response.with(SessionExpires { seconds: interval, refresher });
+        let response = response.with(SessionExpires::new(interval, refresher));
         if we_refresh { response } else { response.header(HeaderId::REQUIRE, TIMER) }
     }
 
@@ -118,7 +116,7 @@ impl Lifetime {
 
     /// §7.3: takes the shortest time that a 422 names. False when there is no use in trying again.
     pub(crate) fn raise(&mut self, response: &Response) -> bool {
-        let Some(MinSe(least)) = value(response) else { return false };
+        let Some(MinSe { seconds: least, .. }) = value(response) else { return false };
         if self.raised || least <= self.least {
             return false;
         }
@@ -141,7 +139,7 @@ pub(crate) fn check(request: &Message) -> Result<(), Refusal> {
 
 /// The time that is asked for or agreed on, in seconds, and who refreshes.
 fn asked_of(message: &Message) -> Option<(u32, Option<Refresher>)> {
-    value(message).map(|asked: SessionExpires| (asked.seconds, asked.refresher))
+    value(message).map(|asked: SessionExpires<'_>| (asked.seconds, asked.refresher()))
 }
 
 impl Call {

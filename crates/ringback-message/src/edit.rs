@@ -150,7 +150,7 @@ impl Message {
     ///
     /// let mut message = Message::parse(&b"OPTIONS sip:a@b SIP/2.0\r\nMax-Forwards: 70\r\n\r\n"[..])?;
     /// message.put(MaxForwards(69))?;
-    /// message.put(SessionExpires { seconds: 1800, refresher: None })?;
+    /// message.put(SessionExpires::new(1800, None))?;
     /// assert_eq!(
     ///     &message.render()[..],
     ///     b"OPTIONS sip:a@b SIP/2.0\r\nMax-Forwards: 69\r\nSession-Expires: 1800\r\n\r\n"

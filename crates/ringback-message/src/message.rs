@@ -294,8 +294,15 @@ impl Message {
     pub fn first<'a, H: Header<'a>>(&'a self) -> Option<Result<H, ParseError>> {
         self.fields
             .iter()
-            .find(|field| self.is_named(field, H::ID, H::NAME))
+            .find(|field| self.is_named(field, H::ID, H::NAME) && !self.holds_nothing(field))
             .map(|field| self.parse_first(field))
+    }
+
+    /// Whether a row is a list without values, where the grammar has such lists: no encoding is taken, nothing is
+    /// supported (RFC 3261 §20.1, §20.5).
+    #[inline(always)]
+    fn holds_nothing(&self, field: &Field) -> bool {
+        field.value == field.value_end && field.id.may_be_empty()
     }
 
     /// Whether a row is of a field; one that the registry lacks is known by its name.
@@ -440,6 +447,9 @@ impl<'a> Iterator for Located<'a> {
             }
             let (message, id, name) = (self.message, self.id, self.name);
             let field = self.fields.find(|field| message.is_named(field, id, name))?;
+            if message.holds_nothing(field) {
+                continue;
+            }
             let mut value = message.value(field);
             if self.is_list && message.may_be_crowded(field.value_end - field.value) {
                 value = self.uncrowded(field, value);

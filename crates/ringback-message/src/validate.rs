@@ -47,7 +47,22 @@ impl Message {
         Ok(Routing { uri, via, call_id, from_tag, to_tag, cseq })
     }
 
-    /// The tag of From or To.
+    /// The tag of From, where it has one that is not empty.
+    ///
+    /// # Errors
+    /// When there is no From, or it is out of its grammar; what its URI says is not looked at.
+    pub fn from_tag(&self) -> Result<Option<&str>, ParseError> {
+        self.tag_in(self.fields.iter().find(|field| field.id == HeaderId::FROM), HeaderId::FROM)
+    }
+
+    /// The tag of To, where it has one that is not empty: the request is inside a dialog, or the response makes one.
+    ///
+    /// # Errors
+    /// As [`from_tag`](Self::from_tag).
+    pub fn to_tag(&self) -> Result<Option<&str>, ParseError> {
+        self.tag_in(self.fields.iter().find(|field| field.id == HeaderId::TO), HeaderId::TO)
+    }
+
     fn tag_in<'a>(&'a self, field: Option<&Field>, id: HeaderId) -> Result<Option<&'a str>, ParseError> {
         let field = field.ok_or(ParseError::new(0, id.name()))?;
         NameAddr::tag_in(self.value(field)).map_err(|error| error.shifted(field.value.into()))

@@ -1,10 +1,10 @@
 //! Corners of the grammars of header fields that are rarely met: folds, comments, brackets, feature tags.
 
 use proptest::prelude::*;
-use ringback_message::HeaderId;
 use ringback_message::header::{
-    Contact, FeatureKind, Header as _, Identity, RetryAfter, check, has_type, normal_form,
+    Accept, Contact, FeatureKind, Header as _, Identity, RetryAfter, Via, check, has_type, normal_form,
 };
+use ringback_message::{HeaderId, Message};
 
 /// Values with a fold where their grammars take one.
 #[test]
@@ -80,4 +80,14 @@ proptest! {
             prop_assert_eq!(check(id, written.as_slice()), Ok(()));
         }
     }
+}
+
+#[test]
+fn lists_of_no_values_have_none() {
+    let text = "SIP/2.0 406 Not Acceptable\r\nAccept:\r\nSupported: \r\nVia: \r\n\r\n";
+    let message = Message::parse(text.as_bytes()).unwrap();
+    assert!(message.has(HeaderId::ACCEPT) && message.all::<Accept<'_>>().next().is_none());
+    assert!(message.first::<Accept<'_>>().is_none());
+    assert!(message.values(HeaderId::SUPPORTED).next().is_none());
+    assert!(message.first::<Via<'_>>().is_some_and(|via| via.is_err()));
 }

@@ -129,7 +129,7 @@ const GOOD: &[(&str, &str, &str)] = &[
     ("Require", "100rel", ""),
     ("Resource-Priority", "wps.3", ""),
     ("Retry-After", "120", ""),
-    ("Retry-After", "18000;duration=3600", "18000"),
+    ("Retry-After", "18000;duration=3600", "18000;duration=3600"),
     ("Route", "<sip:alice@atlanta.com>", ""),
     ("Security-Client", "ipsec-ike;q=0.1", ""),
     ("Security-Server", "tls;q=0.2", ""),

@@ -76,4 +76,9 @@ impl Worker {
     pub fn is_home_of(&self, shard: usize) -> bool {
         shard % self.count == self.index
     }
+
+    /// The shards whose timers are run by this worker.
+    pub fn homes<'a, T>(&self, all: &'a [T]) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        all.iter().skip(self.index).step_by(self.count)
+    }
 }

@@ -65,7 +65,7 @@ impl Proxy {
         } else {
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 // Rule 10: whoever says for how long is left alone for so long.
-                if let Some(Ok(RetryAfter(seconds))) = response.first::<RetryAfter>() {
+                if let Some(Ok(RetryAfter { seconds, .. })) = response.first::<RetryAfter<'_>>() {
                     let to = context.target_of(client);
                     self.unavailable(to, Some(Duration::from_secs(seconds.into())));
                 }

@@ -469,10 +469,8 @@ impl Core for ServerCore {
     }
 
     fn poll_timeout(&self, worker: Worker) -> Option<Instant> {
-        let home = |index: &usize| worker.is_home_of(*index);
-        let shards = (0..SHARDS).filter(home).map(|index| &self.shards[index].due);
-        let parts = (0..PARTS).filter(home).map(|part| self.locations.due(part));
+        let shards = worker.homes(&self.shards).map(|shard| &shard.due);
         let gateways = worker.is_home_of(0).then_some(&self.gateways.due);
-        Due::earliest(shards.chain(parts).chain(gateways))
+        Due::earliest(self.epoch.at, shards.chain(self.locations.due(worker)).chain(gateways))
     }
 }

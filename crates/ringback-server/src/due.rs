@@ -21,12 +21,11 @@ impl Due {
         self.at.store(at.and_then(nanos).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
-    /// The earliest of several. Only reads: this is asked after every batch of messages.
-    pub(crate) fn earliest<'a>(all: impl Iterator<Item = &'a Self>) -> Option<Instant> {
-        let earliest = all.map(|due| (due.at.load(Ordering::SeqCst), due.start)).min_by_key(|(at, _)| *at);
-        earliest
-            .filter(|(at, _)| *at < u64::MAX)
-            .and_then(|(at, start)| start.checked_add(Duration::from_nanos(at)))
+    /// The earliest of several with the same `start`. Only reads, and little: this is asked after every batch of
+    /// messages.
+    pub(crate) fn earliest<'a>(start: Instant, all: impl Iterator<Item = &'a Self>) -> Option<Instant> {
+        let earliest = all.fold(u64::MAX, |earliest, due| earliest.min(due.at.load(Ordering::SeqCst)));
+        if earliest < u64::MAX { start.checked_add(Duration::from_nanos(earliest)) } else { None }
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {

@@ -3,7 +3,7 @@
 use crate::due::Due;
 use ringback_message::header::To;
 use ringback_message::{Host, Request, SipUri, UriBuf};
-use ringback_net::OsEntropy;
+use ringback_net::{OsEntropy, Worker};
 use ringback_proxy::Branch;
 use ringback_registrar::{
     Aor, Binding, Change, CommitError, Gruu, Gruus, LocationStore as _, MemoryLocations, Outcome,
@@ -292,9 +292,9 @@ impl Locations {
         self.parts.iter().map(|part| part.lock().locations().len()).sum()
     }
 
-    /// When a part has to be looked at.
-    pub(crate) fn due(&self, part: usize) -> &Due {
-        &self.parts[part].due
+    /// When the parts of a worker are to be looked at.
+    pub(crate) fn due(&self, worker: Worker) -> impl Iterator<Item = &Due> {
+        worker.homes(&self.parts).map(|part| &part.due)
     }
 
     /// Takes out what has ended. The disk forgets it by itself.

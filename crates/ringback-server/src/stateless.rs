@@ -5,7 +5,7 @@
 
 use crate::answer::CAPABILITIES;
 use bytes::Bytes;
-use ringback_message::header::{MaxForwards, To, Via};
+use ringback_message::header::{MaxForwards, Via};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode, Uri};
 use ringback_net::{Flow, Target};
 use ringback_proxy::Ownership;
@@ -30,10 +30,11 @@ pub(crate) fn answer(
     let answered = is_plain(&request, ownership).then(|| {
         let via = request.first::<Via<'_>>()?.ok()?;
         let to = response_target(flow, &via)?;
-        let (mut bytes, tag) = (Vec::new(), tag(&request, hasher));
+        let (mut bytes, tag) = (Vec::new(), tag(&request, &via, hasher));
+        let tag = std::str::from_utf8(&tag).ok()?;
         let answer = (StatusCode::OK, StatusCode::OK.reason());
         request
-            .write_reply(&mut bytes, answer, Some(&tag), b"", |fields| {
+            .write_reply(&mut bytes, answer, Some(tag), b"", |fields| {
                 for (id, value) in CAPABILITIES {
                     fields.header(id, value);
                 }
@@ -56,21 +57,18 @@ fn is_plain(request: &Request, ownership: &Ownership) -> bool {
         HeaderId::PROXY_AUTHORIZATION,
     ];
     *request.method() == Method::OPTIONS
-        && !CLOSER.into_iter().any(|id| request.has(id))
+        && !request.fields().any(|field| CLOSER.contains(&field.id))
         && matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.user().is_none() && ownership.is_me(&uri))
         && matches!(request.first::<MaxForwards>(), None | Some(Ok(_)))
         // Loops come back with a Via more.
-        && request.all::<Via<'_>>().nth(1).is_none()
-        && matches!(request.first::<To<'_>>(), Some(Ok(to)) if to.tag().is_none())
+        && request.values(HeaderId::VIA).nth(1).is_none()
+        && matches!(request.to_tag(), Ok(None))
 }
 
 /// The tag of To: the same for the same request, and for nobody to foretell.
-fn tag(request: &Request, hasher: &Hasher) -> String {
+fn tag(request: &Request, via: &Via<'_>, hasher: &Hasher) -> [u8; 16] {
     let mut state = hasher.build_hasher();
-    for field in request.fields() {
-        if matches!(field.id, HeaderId::CALL_ID | HeaderId::FROM | HeaderId::CSEQ | HeaderId::VIA) {
-            field.value.hash(&mut state);
-        }
-    }
-    format!("{:016x}", state.finish())
+    (via.branch(), request.values(HeaderId::CALL_ID).next()).hash(&mut state);
+    let hash = state.finish();
+    std::array::from_fn(|place| b"0123456789abcdef"[(hash >> (60 - 4 * place)) as usize % 16])
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use ringback_message::header::Via;
 use ringback_message::{HeaderId, Host, Limits, Message, Method, ParseError, Request, StatusCode};
 use ringback_sansio::{Flow, Protocol, Target};
+use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -37,12 +38,13 @@ pub fn receive_with(flow: &Flow, bytes: Bytes, limits: &Limits) -> Inbound {
         Ok(message) => message,
         Err(error) => return Inbound::Malformed(error, None),
     };
-    if message.is_request() {
-        mark(&mut message, flow);
-    }
-    match message.validate().map(drop) {
-        Ok(()) => Inbound::Message(message),
+    match message.validate().map(|routing| marked(&routing.via, flow)) {
+        Ok(via) => {
+            put(&mut message, via);
+            Inbound::Message(message)
+        }
         Err(error) => {
+            mark(&mut message, flow);
             let reply = refusal(flow, message, error);
             Inbound::Malformed(error, reply)
         }
@@ -75,31 +77,64 @@ pub fn keep_of(via: &Via<'_>, protocol: Protocol) -> Option<Duration> {
     Some(Duration::from_secs(seconds.clamp(5, 3_600)))
 }
 
-/// Writes the source into the topmost Via of a request, and that keep-alives are welcome where they are offered.
+/// Writes the source into the topmost Via of a request.
 fn mark(message: &mut Message, flow: &Flow) {
-    use std::fmt::Write as _;
-    let Some(Ok(via)) = message.first::<Via<'_>>() else { return };
-    let source = flow.peer.ip().to_canonical();
-    let rport = via.rport().is_some();
-    let elsewhere = via.host.ip() != Some(source);
-    let keep = via.params.has("keep");
-    if !rport && !elsewhere && !keep && !via.params.has("received") {
-        return;
+    let via = match message.first::<Via<'_>>() {
+        Some(Ok(via)) => marked(&via, flow),
+        _ => None,
+    };
+    put(message, via);
+}
+
+fn put(message: &mut Message, via: Option<Text>) {
+    if let Some(via) = via.filter(|_| message.is_request()) {
+        // Fails only on control characters, which no parameter that was read can hold outside folded white space;
+        // then the Via stays as it came.
+        let _ = message.replace_front(HeaderId::VIA, &via[..]);
     }
+}
+
+/// A Via, most of which need no memory of their own.
+type Text = SmallVec<[u8; 192]>;
+
+/// A Via with the source in it, and that keep-alives are welcome where they are offered. `None` where it can stay as it
+/// is.
+fn marked(via: &Via<'_>, flow: &Flow) -> Option<Text> {
+    use std::io::Write as _;
+    let source = flow.peer.ip().to_canonical();
+    let elsewhere = via.host.ip() != Some(source);
+    let (mut rport, mut keep, mut received) = (false, false, false);
     // Written anew, so that a `received` or a filled `rport` of the sender's own making cannot stay (fault 12).
-    let mut text = String::with_capacity(128);
-    let _ = write!(text, "SIP/2.0/{} {}", via.transport, via.host);
+    let mut text = Text::new();
+    text.extend_from_slice(b"SIP/2.0/");
+    text.extend_from_slice(via.transport.as_bytes());
+    text.push(b' ');
+    match &via.host {
+        Host::Name(name) => text.extend_from_slice(name.as_bytes()),
+        Host::Ip(_) => drop(write!(text, "{}", via.host)),
+    }
     if let Some(port) = via.port {
         let _ = write!(text, ":{port}");
     }
     for param in via.params.iter() {
-        if ["received", "rport", "keep"].iter().any(|own| param.name.eq_ignore_ascii_case(own)) {
-            continue;
-        }
-        let _ = write!(text, ";{}", param.name);
-        if let Some(value) = param.value {
-            let _ = write!(text, "={}", String::from_utf8_lossy(value));
-        }
+        let own = match param.name.len() {
+            5 if param.name.eq_ignore_ascii_case("rport") => &mut rport,
+            4 if param.name.eq_ignore_ascii_case("keep") => &mut keep,
+            8 if param.name.eq_ignore_ascii_case("received") => &mut received,
+            _ => {
+                text.push(b';');
+                text.extend_from_slice(param.name.as_bytes());
+                if let Some(value) = param.value {
+                    text.push(b'=');
+                    text.extend_from_slice(value);
+                }
+                continue;
+            }
+        };
+        *own = true;
+    }
+    if !rport && !elsewhere && !keep && !received {
+        return None;
     }
     if elsewhere || rport {
         let _ = write!(text, ";received={source}");
@@ -110,9 +145,7 @@ fn mark(message: &mut Message, flow: &Flow) {
     if keep {
         let _ = write!(text, ";keep={}", recommended(flow.protocol));
     }
-    // Fails only on control characters, which no parameter that was read can hold outside folded white space;
-    // then the Via stays as it came.
-    let _ = message.replace_front(HeaderId::VIA, &text);
+    Some(text)
 }
 
 /// The answer to a request that is refused before any transaction sees it; none to ACK and to responses.

@@ -344,7 +344,7 @@ impl<E: Entropy> UserAgent<E> {
             return;
         }
         if status == StatusCode::SERVICE_UNAVAILABLE
-            && let Some(Ok(RetryAfter(seconds))) = response.first::<RetryAfter>()
+            && let Some(Ok(RetryAfter { seconds, .. })) = response.first::<RetryAfter<'_>>()
             && let Some((_, target)) = self.outgoing.get(key).and_then(|outgoing| outgoing.current)
         {
             // Rule 10: whoever says for how long is left alone for so long.

@@ -234,7 +234,7 @@ impl<E: Entropy> UserAgent<E> {
                 return;
             }
         }
-        let retry_after = response.first::<RetryAfter>().and_then(Result::ok).map(|after| after.0);
+        let retry_after = response.first::<RetryAfter<'_>>().and_then(Result::ok).map(|after| after.seconds);
         self.on_register_failed(now, key, status, &reason(response), retry_after);
     }
 

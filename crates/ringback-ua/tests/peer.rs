@@ -283,7 +283,7 @@ fn rule_34_a_second_invite_before_the_first_is_answered_gets_500() {
     world.peer_sends(0, second);
     let refusal = world.expect_final();
     assert_eq!(refusal.status(), StatusCode::SERVER_INTERNAL_ERROR);
-    assert!(refusal.require::<RetryAfter>().unwrap().0 <= 10);
+    assert!(refusal.require::<RetryAfter<'_>>().unwrap().seconds <= 10);
     world.act(0, |ua, now| ua.reject(now, call, StatusCode::NOT_FOUND));
     world.finish();
 }

@@ -70,7 +70,7 @@ fn all_typed(message: &Bytes, count: u32) -> Option<()> {
                     VIA Via<'_> FROM From<'_> TO To<'_> CALL_ID CallId<'_> CSEQ CSeq
                     MAX_FORWARDS MaxForwards CONTACT Contact<'_> ROUTE Route<'_>
                     RECORD_ROUTE RecordRoute<'_> ALLOW Allow SUPPORTED Supported<'_>
-                    REQUIRE Require<'_> SESSION_EXPIRES SessionExpires MIN_SE MinSe
+                    REQUIRE Require<'_> SESSION_EXPIRES SessionExpires<'_> MIN_SE MinSe<'_>
                     EXPIRES Expires USER_AGENT UserAgent<'_> SERVER Server<'_>
                     CONTENT_TYPE ContentType<'_> CONTENT_LENGTH ContentLength
                     P_ASSERTED_IDENTITY PAssertedIdentity<'_> REASON Reason<'_>

@@ -78,7 +78,7 @@ types! {
     MAX_FORWARDS MaxForwards
     MIME_VERSION MimeVersion<'_>
     MIN_EXPIRES MinExpires
-    MIN_SE MinSe
+    MIN_SE MinSe<'_>
     ORGANIZATION Organization<'_>
     P_ACCESS_NETWORK_INFO PAccessNetworkInfo<'_>
     P_ASSERTED_IDENTITY PAssertedIdentity<'_>
@@ -112,14 +112,14 @@ types! {
     REQUEST_DISPOSITION RequestDisposition<'_>
     REQUIRE Require<'_>
     RESOURCE_PRIORITY ResourcePriority<'_>
-    RETRY_AFTER RetryAfter
+    RETRY_AFTER RetryAfter<'_>
     ROUTE Route<'_>
     SECURITY_CLIENT SecurityClient<'_>
     SECURITY_SERVER SecurityServer<'_>
     SECURITY_VERIFY SecurityVerify<'_>
     SERVER Server<'_>
     SERVICE_ROUTE ServiceRoute<'_>
-    SESSION_EXPIRES SessionExpires
+    SESSION_EXPIRES SessionExpires<'_>
     SESSION_ID SessionId<'_>
     SIP_ETAG SipEtag<'_>
     SIP_IF_MATCH SipIfMatch<'_>

@@ -107,6 +107,19 @@ impl HeaderId {
         matches!(self.known(), Some(Known { kind: Kind::List, .. }))
     }
 
+    /// Whether it may be a list of no values.
+    pub(crate) const fn may_be_empty(self) -> bool {
+        matches!(
+            self,
+            Self::ACCEPT
+                | Self::ACCEPT_ENCODING
+                | Self::ACCEPT_LANGUAGE
+                | Self::ALLOW
+                | Self::RECV_INFO
+                | Self::SUPPORTED
+        )
+    }
+
     /// Whether a message may hold it once only.
     pub fn is_single(self) -> bool {
         self.known().is_some_and(|known| known.kind == Kind::One)

@@ -63,7 +63,7 @@ impl Value for CSeq {
     }
 }
 
-displayed_as_written!(CSeq, CallId<'_>, RetryAfter);
+displayed_as_written!(CSeq, CallId<'_>, RetryAfter<'_>);
 
 /// What groups the messages of one call or registration (RFC 3261 §20.8). Case-sensitive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,11 +143,30 @@ numbers! {
     MaxBreadth(u32) MAX_BREADTH "Max-Breadth" decimal;
 }
 
-/// When to try again, in seconds (RFC 3261 §20.33). Comment and parameters are not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RetryAfter(pub u32);
+/// When to try again (RFC 3261 §20.33).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryAfter<'a> {
+    /// In how many seconds.
+    pub seconds: u32,
+    /// A comment as written, with its brackets.
+    comment: &'a [u8],
+    /// The parameters.
+    pub params: Params<'a>,
+}
 
-impl<'a> Header<'a> for RetryAfter {
+impl<'a> RetryAfter<'a> {
+    /// So many seconds.
+    pub fn new(seconds: u32) -> Self {
+        Self { seconds, comment: b"", params: Params::default() }
+    }
+
+    /// For how many seconds the callee can be reached then, where it is said.
+    pub fn duration(&self) -> Option<u32> {
+        delta_seconds(self.params.value("duration")?.as_bytes())
+    }
+}
+
+impl<'a> Header<'a> for RetryAfter<'a> {
     const ID: HeaderId = HeaderId::RETRY_AFTER;
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
@@ -156,12 +175,14 @@ impl<'a> Header<'a> for RetryAfter {
         let seconds = delta_seconds(cursor.take_digits());
         let seconds = seconds.ok_or(cursor.error("Retry-After"))?;
         cursor.skip_lws();
+        let start = cursor.at;
         if cursor.peek() == Some(b'(') {
             skip_comment(&mut cursor)?;
         }
-        Params::take(&mut cursor, "retry-param")?;
+        let comment = value.get(start..cursor.at).unwrap_or_default();
+        let params = Params::take(&mut cursor, "retry-param")?;
         cursor.finish("Retry-After")?;
-        Ok(Self(seconds))
+        Ok(Self { seconds, comment, params })
     }
 }
 
@@ -183,9 +204,14 @@ fn skip_comment(cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
     Err(ParseError::new(start, "comment"))
 }
 
-impl Value for RetryAfter {
+impl Value for RetryAfter<'_> {
     fn write(&self, out: &mut Output) {
-        out.push_number(self.0.into());
+        out.push_number(self.seconds.into());
+        if !self.comment.is_empty() {
+            out.push(b' ');
+            out.extend_unfolded(self.comment);
+        }
+        self.params.write(out);
     }
 }
 
@@ -214,7 +240,10 @@ mod tests {
     fn seconds_that_do_not_fit_are_the_largest() {
         assert_eq!(Expires::parse(&b"1".repeat(101)), Ok(Expires(u32::MAX)));
         assert!(Expires::parse(b"soon").is_err());
-        assert_eq!(RetryAfter::parse(b"120 (in a meeting);duration=60"), Ok(RetryAfter(120)));
+        let busy = RetryAfter::parse(b"120 (in a meeting);duration=60").unwrap();
+        assert_eq!((busy.seconds, busy.duration()), (120, Some(60)));
+        assert_eq!(busy.to_string(), "120 (in a meeting);duration=60");
+        assert_eq!(RetryAfter::new(5).to_string(), "5");
         assert!(MaxForwards::parse(b"256").is_err());
     }
 

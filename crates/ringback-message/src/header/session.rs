@@ -13,77 +13,92 @@ pub enum Refresher {
     Uas,
 }
 
-impl Refresher {
-    /// As it is written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Uac => "uac",
-            Self::Uas => "uas",
-        }
-    }
-}
-
 /// After how many seconds without a refresh a session ends (RFC 4028 §4). Compact form `x`.
 ///
 /// ```
 /// use ringback_message::header::{Header, Refresher, SessionExpires};
 ///
 /// let timer = SessionExpires::parse(b"1800;refresher=uac")?;
-/// assert_eq!((timer.seconds, timer.refresher), (1800, Some(Refresher::Uac)));
-/// assert_eq!(timer.to_string(), "1800;refresher=uac");
+/// assert_eq!((timer.seconds, timer.refresher()), (1800, Some(Refresher::Uac)));
+/// assert_eq!(SessionExpires::new(90, Some(Refresher::Uas)).to_string(), "90;refresher=uas");
 /// # Ok::<(), ringback_message::ParseError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionExpires {
+pub struct SessionExpires<'a> {
     /// The interval in seconds.
     pub seconds: u32,
-    /// Who refreshes, where it is said. A value that nobody knows is read as absent.
-    pub refresher: Option<Refresher>,
+    /// The parameters.
+    pub params: Params<'a>,
 }
 
-impl<'a> Header<'a> for SessionExpires {
-    const ID: HeaderId = HeaderId::SESSION_EXPIRES;
-
-    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        let (seconds, params) = interval(value, "Session-Expires")?;
-        let refresher = match params.value("refresher") {
-            Some(role) if role.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
-            Some(role) if role.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
-            _ => None,
+impl SessionExpires<'_> {
+    /// An interval, and who refreshes where that is to be said.
+    pub fn new(seconds: u32, refresher: Option<Refresher>) -> Self {
+        let params: &[u8] = match refresher {
+            Some(Refresher::Uac) => b";refresher=uac",
+            Some(Refresher::Uas) => b";refresher=uas",
+            None => b"",
         };
-        Ok(Self { seconds, refresher })
+        Self { seconds, params: Params::checked(params) }
     }
-}
 
-impl Value for SessionExpires {
-    fn write(&self, out: &mut Output) {
-        out.push_number(self.seconds.into());
-        if let Some(refresher) = self.refresher {
-            out.extend_from_slice(b";refresher=");
-            out.extend_from_slice(refresher.as_str().as_bytes());
+    /// Who refreshes, where it is said. A value that nobody knows is read as absent.
+    pub fn refresher(&self) -> Option<Refresher> {
+        match self.params.value("refresher")? {
+            role if role.eq_ignore_ascii_case("uac") => Some(Refresher::Uac),
+            role if role.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
+            _ => None,
         }
     }
 }
 
-/// The shortest interval that is taken, in seconds (RFC 4028 §5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MinSe(pub u32);
+impl<'a> Header<'a> for SessionExpires<'a> {
+    const ID: HeaderId = HeaderId::SESSION_EXPIRES;
 
-impl<'a> Header<'a> for MinSe {
+    fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
+        interval(value, "Session-Expires").map(|(seconds, params)| Self { seconds, params })
+    }
+}
+
+impl Value for SessionExpires<'_> {
+    fn write(&self, out: &mut Output) {
+        out.push_number(self.seconds.into());
+        self.params.write(out);
+    }
+}
+
+/// The shortest interval that is taken (RFC 4028 §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinSe<'a> {
+    /// The interval in seconds.
+    pub seconds: u32,
+    /// The parameters, none of which is defined.
+    pub params: Params<'a>,
+}
+
+impl MinSe<'_> {
+    /// An interval in seconds.
+    pub fn new(seconds: u32) -> Self {
+        Self { seconds, params: Params::default() }
+    }
+}
+
+impl<'a> Header<'a> for MinSe<'a> {
     const ID: HeaderId = HeaderId::MIN_SE;
 
     fn parse(value: &'a [u8]) -> Result<Self, ParseError> {
-        interval(value, "Min-SE").map(|(seconds, _)| Self(seconds))
+        interval(value, "Min-SE").map(|(seconds, params)| Self { seconds, params })
     }
 }
 
-impl Value for MinSe {
+impl Value for MinSe<'_> {
     fn write(&self, out: &mut Output) {
-        out.push_number(self.0.into());
+        out.push_number(self.seconds.into());
+        self.params.write(out);
     }
 }
 
-displayed_as_written!(SessionExpires, MinSe);
+displayed_as_written!(SessionExpires<'_>, MinSe<'_>);
 
 fn interval<'a>(value: &'a [u8], rule: &'static str) -> Result<(u32, Params<'a>), ParseError> {
     let mut cursor = Cursor::new(value);
@@ -102,10 +117,11 @@ mod tests {
     #[test]
     fn intervals_are_numbers_with_parameters() {
         let timer = SessionExpires::parse(b" 90 ; refresher = UAS ;x").unwrap();
-        assert_eq!((timer.seconds, timer.refresher), (90, Some(Refresher::Uas)));
-        assert_eq!(SessionExpires::parse(b"4000;refresher=nobody").unwrap().refresher, None);
+        assert_eq!((timer.seconds, timer.refresher()), (90, Some(Refresher::Uas)));
+        assert_eq!(SessionExpires::parse(b"4000;refresher=nobody").unwrap().refresher(), None);
         assert_eq!(SessionExpires::parse(b"99999999999").unwrap().seconds, u32::MAX);
-        assert_eq!(MinSe::parse(b"60;x=y"), Ok(MinSe(60)));
+        assert_eq!(MinSe::parse(b"60;x=y").unwrap().to_string(), "60;x=y");
+        assert_eq!(MinSe::new(90).to_string(), "90");
         assert!(SessionExpires::parse(b"").is_err() && MinSe::parse(b"-1").is_err());
     }
 }

@@ -113,7 +113,7 @@ fn read_all(message: &Message) {
     all::<Require<'_>>(message);
     all::<ContentType<'_>>(message);
     all::<Reason<'_>>(message);
-    all::<RetryAfter>(message);
+    all::<RetryAfter<'_>>(message);
 }
 
 /// The parts of a multipart lie in it in order and are as many as may be; a part that is written again is read the same.
