@@ -1,8 +1,11 @@
 //! `cargo xtask bench [--against REV] [FILTER]`: criterion benchmarks, alone or beside those of another revision.
 //! `cargo xtask bench parse [--peers] [--instructions]`: the table of what messages cost.
+//! `cargo xtask bench servers [SCENARIO…]`: what requests cost our server and another one.
 //!
 //! A figure alone means little on a shared machine. With a revision both are measured in turns in the same run, so
 //! that what else the machine does falls on both alike.
+
+mod servers;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,8 +22,10 @@ const ROUNDS: usize = 3;
 /// Runs the benchmarks whose names contain FILTER.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut arguments = arguments.to_vec();
-    if arguments.first().is_some_and(|word| word == "parse") {
-        return parse(&arguments[1..]);
+    match arguments.first().map(String::as_str) {
+        Some("parse") => return parse(&arguments[1..]),
+        Some("servers") => return servers::run(&arguments[1..]),
+        _ => {}
     }
     let revision = take_value(&mut arguments, "--against")?;
     match revision {

@@ -96,8 +96,9 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        arguments: "[--against REV] [FILTER] | parse [--peers] [--instructions]",
-        about: "benchmarks; with REV the ratio to that revision, measured in turns; parse: what messages cost",
+        arguments: "[--against REV] [FILTER] | parse [--peers] [--instructions] | servers [SCENARIO…]",
+        about: "benchmarks; with REV the ratio to that revision, measured in turns; parse: what messages cost; \
+                servers: what requests cost us and Kamailio",
         run: bench::run,
     },
     Command {

@@ -11,7 +11,7 @@ use ringback_net::{Flow, Target};
 use ringback_proxy::Ownership;
 use ringback_sansio::Hasher;
 use ringback_transport::via::response_target;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::hash::BuildHasher as _;
 
 /// Gives back what has to be looked at more closely: what is no OPTIONS, not for us, on its way through others, inside a
 /// dialog, or wants what not everybody has.
@@ -67,8 +67,6 @@ fn is_plain(request: &Request, ownership: &Ownership) -> bool {
 
 /// The tag of To: the same for the same request, and for nobody to foretell.
 fn tag(request: &Request, via: &Via<'_>, hasher: &Hasher) -> [u8; 16] {
-    let mut state = hasher.build_hasher();
-    (via.branch(), request.values(HeaderId::CALL_ID).next()).hash(&mut state);
-    let hash = state.finish();
+    let hash = hasher.hash_one((via.branch(), request.values(HeaderId::CALL_ID).next()));
     std::array::from_fn(|place| b"0123456789abcdef"[(hash >> (60 - 4 * place)) as usize % 16])
 }

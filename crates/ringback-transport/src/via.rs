@@ -228,6 +228,30 @@ mod tests {
     }
 
     #[test]
+    fn rule_78_what_is_behind_the_body_in_a_datagram_is_ignored() {
+        let source = flow(Protocol::Udp, "192.0.2.1:9");
+        let message = |length: &str, body: &str| {
+            let text =
+                String::from_utf8(request("SIP/2.0/UDP 192.0.2.1:9;branch=z9hG4bKa").to_vec()).unwrap();
+            let head = text.strip_suffix("\r\n").unwrap();
+            Bytes::from(format!("{head}{length}\r\n{body}"))
+        };
+        for (length, body, read) in [
+            ("Content-Length: 4\r\n", "bodyOPTIONS sip:y SIP/2.0\r\n\r\n", "body"),
+            ("l: 0\r\n", "rubbish\0", ""),
+            ("", "all the rest", "all the rest"),
+        ] {
+            match receive(&source, message(length, body)) {
+                Inbound::Message(message) => assert_eq!(message.body(), read),
+                other => panic!("{other:?}"),
+            }
+        }
+        // A body that was cut off is no message.
+        let short = receive(&source, message("Content-Length: 9\r\n", "body"));
+        assert!(matches!(short, Inbound::Malformed(_, Some(_))), "{short:?}");
+    }
+
+    #[test]
     fn requests_are_marked_with_their_source() {
         assert_eq!(
             received("SIP/2.0/UDP host.invalid;branch=z9hG4bKa", "192.0.2.1:9"),

@@ -92,6 +92,11 @@ impl Running {
         if status.success() { Ok(()) } else { Err(self.failed(&format!("ended with {status}"))) }
     }
 
+    /// The number that the system knows it by.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -6,11 +6,11 @@
 mod audio;
 mod baresip;
 mod certificates;
-mod child;
-mod packages;
-mod server;
+pub(crate) mod child;
+pub(crate) mod packages;
+pub(crate) mod server;
 mod sipjs;
-mod sipp;
+pub(crate) mod sipp;
 mod sipsak;
 mod tls;
 mod tshark;

@@ -165,7 +165,8 @@ fn count(lab: &Lab, name: &str, wanted: u64) -> Outcome<String> {
     }
 }
 
-fn last_value(csv: &str, column: &str) -> Option<u64> {
+/// The number in a column of the last line of SIPp's statistics.
+pub(crate) fn last_value(csv: &str, column: &str) -> Option<u64> {
     let mut lines = csv.lines();
     let place = lines.next()?.split(';').position(|name| name == column)?;
     lines.next_back()?.split(';').nth(place)?.parse().ok()
