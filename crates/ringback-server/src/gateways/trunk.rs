@@ -163,7 +163,8 @@ impl Trunk {
 impl Inner {
     /// When to try again after a failure. The binding from before may live on; nobody knows.
     fn again(&mut self, now: Instant, response: Option<&Response>) -> Instant {
-        let asked = response.and_then(|response| response.first::<RetryAfter>()?.ok()).map(|after| after.0);
+        let asked =
+            response.and_then(|response| response.first::<RetryAfter<'_>>()?.ok()).map(|after| after.seconds);
         let asked = Duration::from_secs(asked.unwrap_or(0).min(3_600).into());
         let wait = AGAIN + Duration::from_millis(self.entropy.below(AGAIN.as_millis() as u64));
         now + wait.max(asked)
