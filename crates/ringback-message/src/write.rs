@@ -109,6 +109,8 @@ impl Answer for Fields<'_> {
 
 /// What the header of most messages is shorter than.
 const USUAL: usize = 1024;
+/// What nearly all are shorter than.
+const LONG: usize = 2_000;
 
 /// Appends a message to `bytes`; leaves them as they were where it fails.
 fn append(
@@ -135,7 +137,9 @@ fn head(
     fields: &impl Fn(&mut Fields<'_>),
 ) -> Result<(), InvalidValue> {
     let begin = bytes.len();
-    let (mut room, mut unfolding) = (USUAL, false);
+    // A buffer that is used again has room for messages like the last ones.
+    let spare = bytes.capacity() - begin;
+    let (mut room, mut unfolding) = (spare.clamp(USUAL, LONG), false);
     loop {
         bytes.resize(begin + room, b' ');
         let out = Output::new(bytes.get_mut(begin..).unwrap_or_default(), 0);

@@ -168,18 +168,31 @@ impl PartialEq for Host<'_> {
 
 impl Eq for Host<'_> {}
 
+/// An address as it is written, in a block that is copied at once, and its length.
+fn dotted(ip: Ipv4Addr) -> ([u8; 16], usize) {
+    let (mut text, mut at) = ([b' '; 16], 0);
+    for octet in ip.octets() {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let leading = usize::from(octet < 100) + usize::from(octet < 10);
+        for digit in digits.iter().skip(leading) {
+            text[at] = b'0' + digit;
+            at += 1;
+        }
+        // Behind the last one there is room for a dot that does not count.
+        text[at] = b'.';
+        at += 1;
+    }
+    (text, at - 1)
+}
+
 impl Value for Host<'_> {
     fn write(&self, out: &mut Output) {
         use fmt::Write as _;
         match self {
             Self::Name(name) => out.extend_from_slice(name.as_bytes()),
             Self::Ip(IpAddr::V4(ip)) => {
-                for (index, octet) in ip.octets().into_iter().enumerate() {
-                    if index > 0 {
-                        out.push(b'.');
-                    }
-                    out.push_number(octet.into());
-                }
+                let (text, length) = dotted(*ip);
+                out.extend_padded(&text, length);
             }
             Self::Ip(IpAddr::V6(ip)) => {
                 let _ = write!(out, "[{ip}]");
@@ -201,6 +214,16 @@ impl fmt::Display for Host<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_standard_library_writes_them() {
+        for octet in 0..=255u8 {
+            for ip in [Ipv4Addr::new(octet, 0, 10, 255), Ipv4Addr::new(255, 255, 255, octet)] {
+                let (text, length) = dotted(ip);
+                assert_eq!(&text[..length], ip.to_string().as_bytes());
+            }
+        }
+    }
 
     #[test]
     fn rule_71_ipv6_reads_with_and_without_brackets() {
