@@ -1,0 +1,168 @@
+//! The phone commands against a real server, and against each other.
+
+use crate::support::{Folder, Running, Server, run, text};
+
+fn alice<'a>(server: &'a Server, command: &'a str, target: &'a str) -> Vec<&'a str> {
+    vec![
+        command,
+        target,
+        "--from",
+        "sip:alice@example.com",
+        "--server",
+        &server.address,
+        "--password-env",
+        "ALICE",
+    ]
+}
+
+fn bob(server: &Server, more: &[&str]) -> Running {
+    let mut args =
+        vec!["answer", "--from", "sip:bob@example.com", "--server", &server.address, "--password-env", "BOB"];
+    args.extend(more);
+    let mut bob = Running::start(&args);
+    bob.wait_for("ready");
+    bob
+}
+
+#[test]
+fn a_call_through_the_server_holds_resumes_and_dials() {
+    let server = Server::with_users();
+    let folder = Folder::new("phone");
+    let heard = folder.path("heard.wav");
+    let mut bob = bob(&server, &["--calls", "1", "--ring", "0.1", "--record", &heard]);
+    let mut args = alice(&server, "call", "bob");
+    args.extend(["--dtmf", "1#", "--hold-after", "0.3", "--resume-after", "0.3", "--duration", "1.2"]);
+    let output = run(&args);
+    assert!(output.status.success(), "{}", text(&output));
+    let seen = bob.rest();
+    for event in [
+        "calls",
+        "answered",
+        "digit 1",
+        "digit #",
+        "held by the other side",
+        "talking again",
+        "ended by the peer",
+    ] {
+        assert!(seen.contains(event), "{event}:\n{seen}");
+    }
+    assert!(std::fs::metadata(heard).is_ok_and(|file| file.len() > 8_000), "about a second of audio");
+}
+
+#[test]
+fn exit_statuses_tell_the_outcome() {
+    let server = Server::with_users();
+    let status = |args: &[&str]| {
+        let output = run(args);
+        (output.status.code(), text(&output))
+    };
+    let wrong = [
+        "register",
+        "--from",
+        "sip:alice@example.com",
+        "--server",
+        &server.address,
+        "--password-env",
+        "WRONG",
+        "--remove",
+    ];
+    let (code, said) = status(&wrong);
+    assert_eq!(code, Some(3), "a wrong password: {said}");
+
+    let (code, said) = status(&alice(&server, "call", "bob"));
+    assert_eq!(code, Some(2), "Bob is not registered: {said}");
+    assert!(said.contains("480"), "{said}");
+
+    let busy = bob(&server, &["--calls", "1", "--reject", "486"]);
+    let (code, said) = status(&alice(&server, "call", "bob"));
+    assert_eq!(code, Some(1), "Bob is busy: {said}");
+    drop(busy);
+
+    let (code, said) = status(&alice(&server, "ping", "sip:example.com"));
+    assert_eq!(code, Some(0), "the server answers OPTIONS: {said}");
+    let (code, said) = status(&["call", "sip:bob@example.com", "--hold-after", "soon"]);
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("soon"), "{said}");
+    let (code, said) = status(&["call", "sip:bob@127.0.0.1", "--password-env", "NOT_SET_ANYWHERE"]);
+    assert_eq!(code, Some(64), "{said}");
+    let (code, said) = status(&["call", "sip:bob@127.0.0.1", "--play", "/nowhere/at/all.wav"]);
+    assert_eq!(code, Some(64), "{said}");
+    assert!(said.contains("/nowhere/at/all.wav"), "{said}");
+}
+
+#[test]
+fn messages_reach_who_waits_for_them() {
+    let server = Server::with_users();
+    let mut bob = bob(&server, &["--json"]);
+    let mut args = alice(&server, "message", "bob");
+    args.insert(2, "Hello, Bob. \u{1b}[31mred");
+    let output = run(&args);
+    assert!(output.status.success(), "{}", text(&output));
+    let line = bob.wait_for("\"event\":\"message\"");
+    assert!(line.contains("Hello, Bob.") && !line.contains('\u{1b}') && !line.contains("u001b"), "{line}");
+}
+
+#[test]
+fn an_unanswered_call_is_given_up() {
+    let server = Server::with_users();
+    let mut bob = bob(&server, &["--ring", "60", "--calls", "1"]);
+    let mut args = alice(&server, "call", "bob");
+    args.extend(["--timeout", "0.5", "--json"]);
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("\"event\":\"ended\""), "{}", text(&output));
+    bob.wait_for("given up");
+}
+
+#[test]
+fn phones_call_each_other_without_a_server() {
+    let mut bob = Running::start(&[
+        "answer",
+        "--listen",
+        "tcp:127.0.0.1:0",
+        "--listen",
+        "udp:127.0.0.1:0",
+        "--echo",
+        "--calls",
+        "1",
+    ]);
+    let address = bob.wait_for("listening tcp:").trim_start_matches("listening tcp:").to_owned();
+    bob.wait_for("ready");
+    let folder = Folder::new("direct");
+    let heard = folder.path("heard.wav");
+    let target = format!("sip:bob@{address};transport=tcp");
+    let capture = folder.path("call.pcap");
+    let output = run(&["call", &target, "--duration", "0.6", "--record", &heard, "--pcap", &capture]);
+    assert!(output.status.success(), "{}", text(&output));
+    let traced = run(&["trace", &capture]);
+    assert!(traced.status.success() && text(&traced).contains("INVITE"), "{}", text(&traced));
+}
+
+#[test]
+fn rule_42_a_phone_notices_that_its_way_back_is_lost() {
+    let mut server = Running::start(&[
+        "serve",
+        "--ephemeral",
+        "--no-auth",
+        "--listen",
+        "tcp:127.0.0.1:0",
+        "--domain",
+        "example.com",
+    ]);
+    let address = server.wait_for("listening tcp:").trim_start_matches("listening tcp:").to_owned();
+    server.wait_for("ready");
+    let mut phone = Running::start(&[
+        "register",
+        "--from",
+        "sip:alice@example.com",
+        "--server",
+        &address,
+        "--transport",
+        "tcp",
+        "--json",
+    ]);
+    phone.wait_for("\"registered\"");
+    server.signal("-KILL");
+    let said = phone.wait_for("\"registration-failed\"");
+    assert!(said.contains("430") && said.contains("the way back is lost"), "{said}");
+}

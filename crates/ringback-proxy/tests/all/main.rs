@@ -1,0 +1,11 @@
+//! The proxy's decisions and flows, by section of RFC 3261.
+
+mod common;
+mod deciding;
+mod flows;
+mod forking;
+mod history;
+mod random;
+mod rfc3665;
+mod routing;
+mod trust;

@@ -1,0 +1,18 @@
+//! The whole server over real sockets, one program for all the files: linking it is what costs.
+
+mod alias;
+mod calls;
+mod gateways;
+mod guard;
+mod http;
+mod media;
+mod numbers;
+mod outbound;
+mod preferences;
+mod records;
+mod reload;
+mod storage;
+mod support;
+mod trace;
+mod trunks;
+mod trust;

@@ -1,0 +1,14 @@
+//! The user agent against peers, over a simulated network.
+
+mod bodies;
+mod calls;
+mod chaos;
+mod outbound;
+mod peer;
+mod redirect;
+mod registration;
+mod reliable;
+mod requests;
+mod timers;
+mod transfer;
+mod world;
