@@ -20,7 +20,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// How everybody reaches the server.
-enum Way {
+pub(super) enum Way {
     Udp,
     /// With a certificate that a private authority signed, which all trust and nobody else.
     Tls(Authority),
@@ -131,7 +131,7 @@ fn playing(ours: &Path, heard: &Path) -> Vec<String> {
 }
 
 /// The sounds that the demo plays.
-fn speech(lab: &Lab, name: &str) -> PathBuf {
+pub(super) fn speech(lab: &Lab, name: &str) -> PathBuf {
     lab.root.join("crates/ringback-cli/assets").join(name)
 }
 
@@ -147,7 +147,7 @@ fn decoded(folder: &Path) -> Outcome<PathBuf> {
 }
 
 /// A running baresip that has registered.
-struct Baresip {
+pub(super) struct Baresip {
     running: Running,
     control: TcpStream,
 }
@@ -155,6 +155,17 @@ struct Baresip {
 impl Baresip {
     /// Writes a configuration of its own, starts, waits until the registration is accepted.
     fn start(lab: &Lab, server: &Server, way: &Way, plays: &Path) -> Outcome<Self> {
+        Self::start_as(lab, server, way, plays, "auto")
+    }
+
+    /// The same, where what it does when it is called is not always to answer.
+    pub(super) fn start_as(
+        lab: &Lab,
+        server: &Server,
+        way: &Way,
+        plays: &Path,
+        answers: &str,
+    ) -> Outcome<Self> {
         let (home, transport) = (lab.folder.join("baresip"), way.transport());
         let port = free_port()?;
         let source = padded(plays, &lab.folder)?;
@@ -169,14 +180,14 @@ impl Baresip {
             "accounts",
             format!(
                 "<sip:alice@{DOMAIN};transport={transport}>;auth_pass={};outbound=\"sip:{};transport={transport}\";regint=60;\
-                 answermode=auto;audio_codecs=pcmu\n",
+                 answermode={answers};audio_codecs=pcmu\n",
                 password("alice"),
                 server.address(transport)
             ),
         )?;
         // Lines must come when they are said, not when a buffer is full.
         let mut command = Command::new("stdbuf");
-        command.args(["-oL", "baresip", "-4", "-f"]).arg(&home);
+        command.args(["-oL", "baresip", "-4", "-s", "-f"]).arg(&home);
         let mut running = Running::start(&lab.folder, "baresip", &mut command)?;
         running.line(Duration::from_secs(20), |line| line.contains("[1 binding]").then_some(()))?;
         let control = TcpStream::connect(("127.0.0.1", port))
@@ -194,7 +205,7 @@ impl Baresip {
     }
 
     /// Ends it in its own way, so that its recordings are complete.
-    fn quit(&mut self) -> Outcome {
+    pub(super) fn quit(&mut self) -> Outcome {
         self.command("quit", "")?;
         self.running.wait(Duration::from_secs(20)).map(drop)
     }

@@ -7,11 +7,14 @@ mod audio;
 mod baresip;
 mod certificates;
 pub(crate) mod child;
+mod fork;
+mod kamailio;
 pub(crate) mod packages;
 pub(crate) mod server;
 mod sipjs;
 pub(crate) mod sipp;
 mod sipsak;
+mod sipvicious;
 mod tls;
 mod tshark;
 mod tunnel;
@@ -21,7 +24,9 @@ use std::process::Command;
 
 use crate::failure::{Failure, Outcome, take_number, take_value};
 use crate::process::Steps;
-use packages::{BARESIP, NPM, Need, OPENSSL, SIPP, SIPSAK, SNGREP, SSLSCAN, TSHARK, TUNNEL};
+use packages::{
+    BARESIP, KAMAILIO, LINPHONE, NPM, Need, OPENSSL, PYTHON, SIPP, SIPSAK, SNGREP, SSLSCAN, TSHARK, TUNNEL,
+};
 
 /// One thing that must work with one peer; what it hands back is a line for the sum.
 type Case = (&'static str, fn(&Lab) -> Outcome<String>);
@@ -31,6 +36,9 @@ const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("sipp", &[SIPP, TUNNEL, OPENSSL], sipp::CASES),
     ("baresip", &[BARESIP, OPENSSL], baresip::CASES),
     ("sipsak", &[SIPSAK], sipsak::CASES),
+    ("kamailio", &[KAMAILIO, SIPP], kamailio::CASES),
+    ("fork", &[LINPHONE, BARESIP], fork::CASES),
+    ("sipvicious", &[PYTHON], sipvicious::CASES),
     ("sipjs", &[NPM, OPENSSL], sipjs::CASES),
     ("tls", &[OPENSSL, SSLSCAN], tls::CASES),
     ("tshark", &[TSHARK, SNGREP], tshark::CASES),

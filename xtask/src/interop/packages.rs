@@ -16,6 +16,10 @@ pub(crate) const BARESIP: Need = ("baresip", "baresip-core");
 /// It brings Node; what is installed by it comes from the npm registry, as a lockfile says.
 pub(crate) const NPM: Need = ("npm", "npm");
 pub(crate) const TSHARK: Need = ("tshark", "tshark");
+pub(crate) const KAMAILIO: Need = ("kamailio", "kamailio");
+pub(crate) const LINPHONE: Need = ("linphonec", "linphone-cli");
+/// Packages from PyPI go into an environment of their own, whose pip comes with this one.
+pub(crate) const PYTHON: Need = ("python3", "python3-venv");
 pub(crate) const SNGREP: Need = ("sngrep", "sngrep");
 pub(crate) const SSLSCAN: Need = ("sslscan", "sslscan");
 pub(crate) const OPENSSL: Need = ("openssl", "openssl");

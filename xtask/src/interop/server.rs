@@ -68,6 +68,12 @@ impl Server {
         Self::launch(0, &lab.binary, &lab.folder, &[&own[..], &theirs].concat())
     }
 
+    /// Starts the server with this configuration, and an admin socket in the folder of the case.
+    pub(crate) fn configured(config: &Path, lab: &Lab) -> Outcome<Self> {
+        let (config, admin) = (config.display().to_string(), admin(lab).display().to_string());
+        Self::launch(0, &lab.binary, &lab.folder, &["--config", &config, "--admin", &admin])
+    }
+
     fn launch(port: u16, binary: &Path, folder: &Path, more: &[&str]) -> Outcome<Self> {
         let users: String = USERS.iter().map(|(name, password)| format!("{name}:{password}\n")).collect();
         let file = folder.join("users");
@@ -113,6 +119,11 @@ impl Server {
             Err(self.running.failed(&format!("ended on SIGTERM with {status}")))
         }
     }
+}
+
+/// The admin socket of a server that was [`configured`](Server::configured).
+pub(crate) fn admin(lab: &Lab) -> PathBuf {
+    lab.folder.join("admin.sock")
 }
 
 /// The password of a user.

@@ -101,8 +101,32 @@ fn from_call(lab: &Lab, transport: &str) -> Outcome<String> {
     count(lab, "callee", calls)
 }
 
+/// A callee on this port for so many calls, who is there already.
+pub(crate) fn callee(lab: &Lab, scenario: &str, transport: &str, port: u16, calls: u64) -> Outcome<Running> {
+    let mut command = sipp(lab, "callee", scenario, transport, port, calls);
+    command.args(["-d", "0"]);
+    let callee = Running::start(&lab.folder, "callee", &mut command)?;
+    until_taken(transport, port)?;
+    Ok(callee)
+}
+
+/// Calls of a guest to bob through whoever listens on this port, all of which must succeed.
+pub(crate) fn calls(
+    lab: &Lab,
+    through: u16,
+    scenario: &str,
+    transport: &str,
+    calls: u64,
+    patience: Duration,
+) -> Outcome<String> {
+    let to = SocketAddr::from(([127, 0, 0, 1], through));
+    let caller = &mut calling(lab, to, transport, scenario, calls)?;
+    Running::start(&lab.folder, "caller", caller)?.succeed(patience)?;
+    count(lab, "caller", calls)
+}
+
 /// Registers `bob` at the callee's port, as SIPp does it: challenged, then accepted.
-fn register(lab: &Lab, server: &Server, transport: &str, port: u16) -> Outcome {
+pub(crate) fn register(lab: &Lab, server: &Server, transport: &str, port: u16) -> Outcome {
     let mut command = sipp(lab, "register", "register.xml", transport, free_port()?, 1);
     command
         .arg(server.address(transport).to_string())
