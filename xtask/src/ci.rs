@@ -2,7 +2,7 @@
 
 use crate::failure::{Outcome, no_arguments};
 use crate::process::{Steps, cargo, run as show};
-use crate::{codegen, doc, fuzz, sim, storm, tidy};
+use crate::{codegen, doc, fuzz, kill, sim, storm, tidy};
 
 /// How many simulated calls a change must survive.
 const SEEDS: u64 = 200;
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     steps.step("fuzz corpus", fuzz::replay);
     // The dev profile is optimised enough for this many calls, and it is built already.
     steps.step("simulation", || sim::simulate(SEEDS, 0, "dev"));
+    steps.step("kill", || kill::kill(kill::SHORT));
     steps.step("storm", || storm::storm(storm::SHORT, 1));
     steps.finish()
 }

@@ -14,6 +14,7 @@ mod failure;
 mod fuzz;
 mod interop;
 mod json;
+mod kill;
 mod process;
 mod sim;
 mod storm;
@@ -85,7 +86,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "interop",
         arguments: "[PEER] [--binary PATH] [--calls N]",
-        about: "the real program with SIPp, baresip, sipsak, SIP.js, openssl, sslscan, tshark and sngrep",
+        about: "the real program with SIPp, baresip, linphonec, Kamailio, SIP.js, sipsak, sipvicious, openssl and tshark",
         run: interop::run,
     },
     Command {
@@ -93,6 +94,12 @@ const COMMANDS: &[Command] = &[
         arguments: "[--seconds N] [--seed S]",
         about: "500 hostile connections against the server while calls go through it",
         run: storm::run,
+    },
+    Command {
+        name: "kill",
+        arguments: "[--times N]",
+        about: "SIGKILL for the server under load: what it acknowledged holds, and calls go on",
+        run: kill::run,
     },
     Command {
         name: "bench",

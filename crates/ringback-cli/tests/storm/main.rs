@@ -9,6 +9,7 @@ mod support;
 
 mod attack;
 mod dice;
+mod kill;
 mod stage;
 mod wire;
 
