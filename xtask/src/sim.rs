@@ -1,4 +1,4 @@
-//! `cargo xtask sim`: UA–proxy–UA calls over a network that loses, doubles, reorders, delays and parts.
+//! `cargo xtask sim`: UA–proxy–UA and UA–proxy–proxy–UA calls, forked and redirected, over a network that loses, doubles, reorders, delays and parts.
 //!
 //! The simulator itself is `ringback-testkit`; here is only the way to it.
 

@@ -49,9 +49,11 @@ fn main() -> ExitCode {
     let total = total.into_inner().expect("nobody panics with it");
     let failures = failures.into_inner().expect("nobody panics with it");
     println!(
-        "{} seeds kept the laws: {} calls, {} answered, {} datagrams, {} lost, {:.1} s",
+        "{} seeds kept the laws: {} calls, {} forked, {} redirected, {} answered, {} datagrams, {} lost, {:.1} s",
         total.seeds,
         total.calls,
+        total.forked,
+        total.redirected,
         total.answered,
         total.datagrams,
         total.lost,
@@ -85,6 +87,8 @@ fn run(seed: u64) -> Result<Report, Box<Failure>> {
 struct Total {
     seeds: usize,
     calls: usize,
+    forked: usize,
+    redirected: usize,
     answered: usize,
     datagrams: u64,
     lost: u64,
@@ -94,6 +98,8 @@ impl Total {
     fn add(&mut self, report: &Report) {
         self.seeds += 1;
         self.calls += report.calls;
+        self.forked += report.forked;
+        self.redirected += report.redirected;
         self.answered += report.answered;
         self.datagrams += report.datagrams;
         self.lost += report.lost;

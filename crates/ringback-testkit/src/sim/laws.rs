@@ -21,7 +21,8 @@ pub(super) fn check(world: &World) -> Result<(), String> {
 
 fn every_message_is_by_the_letter(world: &World) -> Result<(), String> {
     let phones = world.phones.iter().map(|phone| &phone.deviates);
-    match phones.chain([&world.server.deviates]).flatten().next() {
+    let servers = world.servers.iter().map(|server| &server.deviates);
+    match phones.chain(servers).flatten().next() {
         Some(deviation) => Err(format!("a message was sent with {deviation}")),
         None => Ok(()),
     }
@@ -44,10 +45,12 @@ fn every_call_ended_once(world: &World) -> Result<(), String> {
 fn nothing_is_left(world: &World) -> Result<(), String> {
     let phones =
         world.phones.iter().all(|phone| phone.core.ua.is_empty() && phone.transport.open_streams() == 0);
-    if !phones || !world.server.core.is_empty() || world.server.transport.open_streams() > 0 {
+    let mut servers = world.servers.iter();
+    if !phones || servers.any(|server| !server.core.is_empty() || server.transport.open_streams() > 0) {
         return Err(format!("something is left: {}", world.remains()));
     }
-    let malformed = world.phones.iter().map(|phone| phone.malformed).sum::<usize>() + world.server.malformed;
+    let phones = world.phones.iter().map(|phone| phone.malformed);
+    let malformed = phones.chain(world.servers.iter().map(|server| server.malformed)).sum::<usize>();
     if malformed > 0 {
         return Err(format!("{malformed} messages could not be read"));
     }
@@ -95,8 +98,9 @@ fn never_came_in(world: &World, caller: &Seen) -> Option<String> {
     if !world.plan.is_calm {
         return caller.answered.map(|_| "somebody answered who was never called".to_owned());
     }
-    // Given up before the server knew who was calling.
-    let unknown = world.plan.asks_for_passwords && caller.given_up.is_some();
+    // Given up before the server knew who was calling, or before the new address was.
+    let redirected = caller.redirected || end(caller).2 == Some(StatusCode::MOVED_TEMPORARILY);
+    let unknown = (world.plan.asks_for_passwords || redirected) && caller.given_up.is_some();
     (!unknown).then(|| "it never came in".to_owned())
 }
 
@@ -183,23 +187,25 @@ pub(super) fn both_sides_agree(world: &World, number: usize, key: CallKey, now: 
         return None;
     }
     let ours = world.phones[number].core.calls.get(&key)?;
-    let mut others = world
-        .phones
-        .iter()
-        .flat_map(|phone| phone.core.calls.iter().map(move |(key, seen)| (phone, *key, seen)));
+    let phones = world.phones.iter();
+    let all = phones.flat_map(|phone| phone.core.calls.iter().map(move |(key, seen)| (phone, *key, seen)));
+    let same: Vec<_> = all.filter(|(_, _, seen)| seen.call_id == ours.call_id).collect();
     let is_up = |seen: &Seen| seen.answered.is_some() && seen.ended.is_none();
-    let (phone, other, theirs) = others.find(|(_, _, seen)| {
-        seen.call_id == ours.call_id && seen.is_caller != ours.is_caller && is_up(seen)
-    })?;
     let is_settled = |seen: &Seen| {
         let last = seen.changed.max(seen.answered);
         seen.given_up.is_none() && last.is_some_and(|at| now.duration_since(at) > SETTLED)
     };
+    let talks = |seen: &Seen| !seen.is_caller && is_up(seen) && is_settled(seen);
+    if same.iter().filter(|(_, _, seen)| talks(seen)).count() > 1 {
+        return Some("two phones talk in one call".to_owned());
+    }
+    let (phone, other, theirs) =
+        same.iter().find(|(_, _, seen)| seen.is_caller != ours.is_caller && is_up(seen))?;
     if !is_up(ours) || !is_settled(ours) || !is_settled(theirs) {
         return None;
     }
     let one = world.phones[number].core.ua.session(key)?;
-    let Some(two) = phone.core.ua.session(other) else { return Some("up on one side only".to_owned()) };
+    let Some(two) = phone.core.ua.session(*other) else { return Some("up on one side only".to_owned()) };
     let mirrored = (one.held_by_us, one.held_by_them) == (two.held_by_them, two.held_by_us);
     (!mirrored).then(|| format!("they do not agree who holds whom: {one:?} and {two:?}"))
 }

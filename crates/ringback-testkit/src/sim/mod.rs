@@ -1,8 +1,10 @@
-//! Calls through a server over a network that misbehaves, on virtual time: all of it follows from one seed.
+//! Calls through one server or two over a network that misbehaves, on virtual time: all of it follows from one seed.
 //!
-//! Phones register with a server, call each other through it, hold, resume, cancel, reject and hang up, while datagrams
-//! get lost, doubled and late, and links part. In the end every call must be over on both sides, and in the same way, and
-//! nothing may be left in any table. What was found wrong is told with the seed that shows it again:
+//! Phones register with a server of theirs and call each other through it, and through that of the other where it is not
+//! the same; some have two phones, which ring at once or one after the other, and some are called at an address that they
+//! have no more, and whose server redirects. They hold, resume, cancel, reject and hang up, while datagrams get lost,
+//! doubled and late, and links part. In the end every call must be over on both sides, and in the same way, nobody may have
+//! talked in a call that somebody else had answered, and nothing may be left in any table. What was found wrong is told with the seed that shows it again:
 //!
 //! ```
 //! let report = ringback_testkit::sim::simulate(7)?;
@@ -30,6 +32,10 @@ pub struct Report {
     pub seed: u64,
     /// How many calls were made.
     pub calls: usize,
+    /// How many of them came in at two phones.
+    pub forked: usize,
+    /// How many of them were redirected.
+    pub redirected: usize,
     /// How many of them both sides talked in.
     pub answered: usize,
     /// How many datagrams were sent.

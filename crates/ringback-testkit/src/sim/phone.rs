@@ -1,7 +1,8 @@
 //! A phone of a simulation: a user agent, and what its user saw of each call.
 
 use super::host::Core;
-use super::server::{DOMAIN, PASSWORD};
+use super::plan;
+use super::server::PASSWORD;
 use bytes::Bytes;
 use ringback_message::{Message, UriBuf};
 use ringback_sansio::{CloseReason, Flow, Machine, Protocol, SeededEntropy, Target};
@@ -23,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) ended: Option<(Instant, Ending)>,
     /// When the user of this side wanted it to end.
     pub(crate) given_up: Option<Instant>,
+    /// Whether it was redirected.
+    pub(crate) redirected: bool,
     /// When hold or resume was last asked for, agreed or refused.
     pub(crate) changed: Option<Instant>,
     /// What went against the order of events.
@@ -44,20 +47,18 @@ pub(crate) struct Phone {
 impl Phone {
     pub(crate) fn new(
         now: Instant,
-        user: usize,
+        plan::Phone { user, protocol, server }: plan::Phone,
         address: SocketAddr,
-        server: SocketAddr,
-        protocol: Protocol,
         seed: u64,
     ) -> Self {
         let mut config = UaConfig::default();
         config.transactions.locals.set(Protocol::Udp, address);
         config.transactions.locals.set(Protocol::Tcp, address);
         let mut ua = UserAgent::new(config, SeededEntropy::new(seed));
-        let account = Account::new(address_of_record(user))
+        let account = Account::new(uri(&format!("sip:user{user}@{}", plan::domain(server))))
             .credentials(format!("user{user}"), PASSWORD)
             .transport(protocol)
-            .outbound(Outbound::Target(Target::Address(protocol, server)));
+            .outbound(Outbound::Target(Target::Address(protocol, plan::server(server))));
         let account = ua.add_account(account);
         let audio = SocketAddr::new(address.ip(), 4_000);
         Self { ua, account, audio, calls: BTreeMap::new(), incoming: Vec::new(), news: Vec::new(), now }
@@ -68,8 +69,8 @@ impl Phone {
     }
 
     /// Calls another phone; the Call-ID where that was possible.
-    pub(crate) fn call(&mut self, now: Instant, whom: usize, offers: bool) -> Option<CallKey> {
-        let (account, target, audio) = (self.account, address_of_record(whom), self.audio());
+    pub(crate) fn call(&mut self, now: Instant, whom: &str, offers: bool) -> Option<CallKey> {
+        let (account, target, audio) = (self.account, uri(whom), self.audio());
         let call = if offers {
             self.ua.call(now, account, &target, audio)
         } else {
@@ -109,6 +110,15 @@ impl Phone {
             UaEvent::Trying { call } | UaEvent::Ringing { call, .. } | UaEvent::EarlyMedia { call, .. } => {
                 let answered = self.open(call, "progress").is_some_and(|seen| seen.answered.is_some());
                 answered.then(|| self.fault(call, "progress after the answer".to_owned()));
+            }
+            UaEvent::Redirected { call, .. } => {
+                let redirected = self.open(call, "a redirection").map(|seen| {
+                    seen.redirected = true;
+                    seen.answered
+                });
+                if redirected.flatten().is_some() {
+                    self.fault(call, "redirected after the answer".to_owned());
+                }
             }
             UaEvent::Answered { call, .. } => {
                 let answered = self.open(call, "an answer").map(|seen| seen.answered.replace(now));
@@ -153,8 +163,16 @@ impl Phone {
 
 impl Seen {
     fn new(call_id: String, is_caller: bool) -> Self {
-        let faults = Vec::new();
-        Self { call_id, is_caller, answered: None, ended: None, given_up: None, changed: None, faults }
+        Self {
+            call_id,
+            is_caller,
+            answered: None,
+            ended: None,
+            given_up: None,
+            redirected: false,
+            changed: None,
+            faults: Vec::new(),
+        }
     }
 }
 
@@ -190,8 +208,8 @@ impl Core for Phone {
     }
 }
 
-fn address_of_record(user: usize) -> UriBuf {
-    format!("sip:user{user}@{DOMAIN}").parse().expect("a URI")
+fn uri(text: &str) -> UriBuf {
+    text.parse().expect("a URI")
 }
 
 fn in_short(event: &UaEvent) -> String {

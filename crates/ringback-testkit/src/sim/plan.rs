@@ -14,8 +14,11 @@ const LONGEST_CALL: u64 = 40_000;
 /// One simulation.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The phones: whose they are, and how they speak. Somebody may have two.
-    pub(crate) phones: Vec<(usize, Protocol)>,
+    pub(crate) phones: Vec<Phone>,
+    /// How many servers there are, each with a domain of its own.
+    pub(crate) servers: usize,
+    /// The users, by number.
+    pub(crate) users: Vec<User>,
     pub(crate) asks_for_passwords: bool,
     pub(crate) weather: Weather,
     /// Whether nothing gets lost, so that both sides must see the same.
@@ -23,6 +26,28 @@ pub(crate) struct Plan {
     pub(crate) calls: Vec<Call>,
     /// When everybody hangs up what is still up.
     pub(crate) closing: Duration,
+}
+
+/// One phone. Somebody may have two.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Phone {
+    /// Whose it is.
+    pub(crate) user: usize,
+    /// How it speaks to its server.
+    pub(crate) protocol: Protocol,
+    /// Where it registers, and through which it calls.
+    pub(crate) server: usize,
+}
+
+/// Where somebody is found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct User {
+    /// The server whose domain is in his address.
+    pub(crate) home: usize,
+    /// Whether those who call him still know the address that he had at the other server, which redirects them.
+    pub(crate) has_moved: bool,
+    /// The preference of the other server, for his phone there, in the eyes of his own.
+    pub(crate) elsewhere: Option<u16>,
 }
 
 /// One call.
@@ -58,8 +83,13 @@ pub(crate) enum Act {
     HangUp,
 }
 
-pub(crate) fn server() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 5_060))
+pub(crate) fn server(number: usize) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1 + number as u8), 5_060))
+}
+
+/// The domain of a server.
+pub(crate) fn domain(server: usize) -> &'static str {
+    if server == 0 { "example.com" } else { "example.net" }
 }
 
 pub(crate) fn phone(number: usize) -> SocketAddr {
@@ -70,21 +100,45 @@ impl Plan {
     pub(crate) fn draw(start: Instant, entropy: &mut SeededEntropy) -> Self {
         let count = 2 + entropy.below(3) as usize;
         let tcp = entropy.below(3);
-        let protocol = |entropy: &mut SeededEntropy| match tcp {
-            0 if entropy.below(2) == 0 => Protocol::Tcp,
-            _ => Protocol::Udp,
+        let servers = 1 + entropy.below(2) as usize;
+        let phone = |user: usize, entropy: &mut SeededEntropy| {
+            let protocol = match tcp {
+                0 if entropy.below(2) == 0 => Protocol::Tcp,
+                _ => Protocol::Udp,
+            };
+            Phone { user, protocol, server: entropy.below(servers as u64) as usize }
         };
-        let mut phones: Vec<(usize, Protocol)> = (0..count).map(|user| (user, protocol(entropy))).collect();
-        if entropy.below(3) == 0 {
-            // The first user has another phone, at which it rings as well.
-            phones.push((0, protocol(entropy)));
+        let mut phones: Vec<Phone> = (0..count).map(|user| phone(user, entropy)).collect();
+        let user = |phone: &Phone| User {
+            home: phone.server,
+            has_moved: servers > 1 && entropy.below(3) == 0,
+            elsewhere: None,
+        };
+        let mut users: Vec<User> = phones.iter().map(user).collect();
+        if entropy.below(3) < servers as u64 {
+            // The first user has another phone, at which it rings as well, or when the first does not answer.
+            let other = phone(0, entropy);
+            let q = if entropy.below(3) == 0 { 500 } else { 1_000 };
+            if other.server != users[0].home {
+                users[0].elsewhere = Some(q);
+                // His old address is that of the other phone.
+                users[0].has_moved = false;
+            }
+            phones.push(other);
         }
         let is_calm = entropy.below(2) == 0;
         let closing = Duration::from_millis(LAST_CALL + LONGEST_CALL + 40_000);
-        let weather = weather(start, start + closing, is_calm, phones.len(), entropy);
+        let weather = weather(start, start + closing, is_calm, (phones.len(), servers), entropy);
         let number = 1 + entropy.below(6);
         let calls = (0..number).map(|_| Call::draw(count, &phones, entropy)).collect();
-        Self { phones, asks_for_passwords: entropy.below(3) == 0, weather, is_calm, calls, closing }
+        let asks_for_passwords = entropy.below(3) == 0;
+        Self { phones, servers, users, asks_for_passwords, weather, is_calm, calls, closing }
+    }
+
+    /// The address at which a user is called.
+    pub(crate) fn address_of(&self, user: usize) -> String {
+        let User { home, has_moved, .. } = self.users[user];
+        format!("sip:user{user}@{}", domain(if has_moved { 1 - home } else { home }))
     }
 }
 
@@ -92,7 +146,7 @@ fn weather(
     start: Instant,
     clears: Instant,
     is_calm: bool,
-    phones: usize,
+    (phones, servers): (usize, usize),
     entropy: &mut SeededEntropy,
 ) -> Weather {
     let mut weather = Weather {
@@ -110,17 +164,22 @@ fn weather(
     weather.jitter = Duration::from_millis(entropy.below(1_500));
     if entropy.below(2) == 0 {
         let from = start + millis(entropy, LAST_CALL);
-        let one = phone(entropy.below(phones as u64) as usize).ip();
         let until = from + millis(entropy, 50_000);
-        weather.partitions.push(Partition { from, until, one, other: server().ip() });
+        let other = server(entropy.below(servers as u64) as usize).ip();
+        // Now and then it is the servers that do not hear each other.
+        let one = match entropy.below(4) {
+            0 if servers > 1 => server(0).ip(),
+            _ => phone(entropy.below(phones as u64) as usize).ip(),
+        };
+        weather.partitions.push(Partition { from, until, one, other });
     }
     weather
 }
 
 impl Call {
-    fn draw(users: usize, phones: &[(usize, Protocol)], entropy: &mut SeededEntropy) -> Self {
+    fn draw(users: usize, phones: &[Phone], entropy: &mut SeededEntropy) -> Self {
         let caller = entropy.below(phones.len() as u64) as usize;
-        let callee = (phones[caller].0 + 1 + entropy.below(users as u64 - 1) as usize) % users;
+        let callee = (phones[caller].user + 1 + entropy.below(users as u64 - 1) as usize) % users;
         let replied = millis(entropy, 8_000);
         let mut reply = |replied| {
             let rings = (entropy.below(3) > 0).then(|| millis(entropy, 500));

@@ -1,20 +1,18 @@
 //! The server of a simulation: registrar and proxy on one transaction layer, with or without passwords.
 
 use super::host::Core;
+use super::plan::{self, Plan, User};
 use bytes::Bytes;
 use ringback_auth::{Algorithm, Authenticator, Credentials, Ha1, Place, Verdict};
 use ringback_message::header::To;
-use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
+use ringback_message::{HeaderId, Message, Method, Request, StatusCode, UriBuf};
 use ringback_proxy::{Branch, Decision, Hop, Ownership, Proxy, ProxyConfig, ProxyOutput, RoutePolicy};
 use ringback_registrar::{Aor, MemoryLocations, Registrar, RegistrarConfig};
 use ringback_sansio::{CloseReason, Entropy as _, Epoch, Flow, Machine, Protocol, SeededEntropy, Target};
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, Transactions};
 use ringback_transport::locate::LocateError;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// The domain of everybody.
-pub(crate) const DOMAIN: &str = "example.com";
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "secret";
 
@@ -25,6 +23,9 @@ pub(crate) struct Server {
 }
 
 struct Policy {
+    /// Which of the servers it is.
+    number: usize,
+    users: Vec<User>,
     registrar: Registrar<MemoryLocations, SeededEntropy>,
     authenticator: Option<Authenticator>,
     epoch: Epoch,
@@ -44,19 +45,22 @@ impl Credentials for Passwords {
 }
 
 impl Server {
-    pub(crate) fn new(start: Instant, address: SocketAddr, asks_for_passwords: bool, seed: u64) -> Self {
+    pub(crate) fn new(start: Instant, number: usize, plan: &Plan, seed: u64) -> Self {
+        let (address, domain) = (plan::server(number), plan::domain(number));
         let mut entropy = SeededEntropy::new(seed);
         let mut config = TransactionConfig { trying_at_once: true, ..TransactionConfig::default() };
         config.locals.set(Protocol::Udp, address);
         config.locals.set(Protocol::Tcp, address);
         let transactions = Transactions::new(config, SeededEntropy::new(entropy.next_u64()));
-        let ownership = Ownership::new([address], [DOMAIN]);
+        let ownership = Ownership::new([address], [domain]);
         let proxy = Proxy::new(ProxyConfig::new(ownership), &mut entropy);
-        let config = RegistrarConfig { domains: vec![DOMAIN.into()], ..RegistrarConfig::default() };
+        let config = RegistrarConfig { domains: vec![domain.into()], ..RegistrarConfig::default() };
         let locations = MemoryLocations::new(1_000);
         let policy = Policy {
+            number,
+            users: plan.users.clone(),
             registrar: Registrar::new(config, locations, SeededEntropy::new(entropy.next_u64())),
-            authenticator: asks_for_passwords.then(|| Authenticator::new(DOMAIN, [7; 32])),
+            authenticator: plan.asks_for_passwords.then(|| Authenticator::new(domain, [7; 32])),
             epoch: Epoch { at: start, unix: Duration::from_secs(1_700_000_000) },
             entropy,
         };
@@ -113,11 +117,20 @@ impl Policy {
 impl RoutePolicy for Policy {
     fn route(&mut self, now: Instant, request: &mut Request, hop: Hop<'_>) -> Decision {
         let begins = !matches!(request.first::<To<'_>>(), Some(Ok(to)) if to.tag().is_some());
-        if begins && !matches!(*request.method(), Method::REGISTER | Method::ACK | Method::CANCEL) {
+        // What the other server sends it has asked about already.
+        let other = 1 - self.number;
+        let is_ours = hop.flow.peer.ip() != plan::server(other).ip();
+        if begins && is_ours && !matches!(*request.method(), Method::REGISTER | Method::ACK | Method::CANCEL)
+        {
             if let Err((status, challenges)) = self.who(now, request, Place::Proxy) {
                 return Decision::Reject(status, challenges);
             }
             request.remove(HeaderId::PROXY_AUTHORIZATION);
+        }
+        let domain = request.uri().ok().and_then(|uri| uri.as_sip().map(|uri| uri.host().to_string()));
+        if begins && domain.as_deref() == Some(plan::domain(other)) {
+            let uri = request.uri().ok().map(|uri| uri.to_owned());
+            return uri.map_or(Decision::Local, |uri| Decision::forward(over_there(other, uri, 1_000)));
         }
         if !hop.own_uri {
             return Decision::Relay;
@@ -125,6 +138,16 @@ impl RoutePolicy for Policy {
         let Some(aor) = request.uri().ok().and_then(|uri| uri.as_sip().and_then(Aor::of)) else {
             return Decision::Local;
         };
+        let user = aor.user().strip_prefix("user").and_then(|number| number.parse::<usize>().ok());
+        let user = user.and_then(|number| self.users.get(number));
+        let address = |server| UriBuf::new(&format!("sip:{}@{}", aor.user(), plan::domain(server))).ok();
+        if let Some(User { home, has_moved: true, .. }) = user
+            && *home != self.number
+        {
+            return Decision::Redirect(address(*home).into_iter().collect());
+        }
+        let elsewhere = user.filter(|user| user.home == self.number).and_then(|user| user.elsewhere);
+        let elsewhere = elsewhere.and_then(|q| Some(over_there(other, address(other)?, q)));
         let bindings = self.registrar.locations().lookup(now, &aor);
         let branches = bindings.into_iter().map(|binding| Branch {
             uri: binding.contact.clone(),
@@ -135,8 +158,14 @@ impl RoutePolicy for Policy {
             other_flows: Vec::new(),
             gate: None,
         });
-        Decision::Forward(branches.collect())
+        Decision::Forward(branches.chain(elsewhere).collect())
     }
+}
+
+/// A target behind the other server.
+fn over_there(other: usize, uri: UriBuf, q: u16) -> Branch {
+    let route = Bytes::from(format!("<sip:{};lr>", plan::server(other)));
+    Branch { route: vec![route], q, ..Branch::to(uri) }
 }
 
 impl Core for Server {

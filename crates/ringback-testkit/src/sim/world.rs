@@ -37,7 +37,7 @@ enum Next {
 pub(super) struct World {
     pub(super) plan: Plan,
     pub(super) phones: Vec<Host<Phone>>,
-    pub(super) server: Host<Server>,
+    pub(super) servers: Vec<Host<Server>>,
     pub(super) network: Network,
     now: Instant,
     addresses: Vec<SocketAddr>,
@@ -69,19 +69,23 @@ impl World {
             SeededEntropy::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0052_494e_4742_4143);
         let plan = Plan::draw(start, &mut entropy);
         let network = Network::new(plan.weather.clone(), entropy.next_u64());
-        let server = Server::new(start, plan::server(), plan.asks_for_passwords, entropy.next_u64());
-        let server = Host::new(plan::server(), server);
-        let phones = plan.phones.iter().enumerate().map(|(number, (user, protocol))| {
+        let server = |number: usize| {
+            let server = Server::new(start, number, &plan, entropy.next_u64());
+            Host::new(plan::server(number), server)
+        };
+        let servers: Vec<Host<Server>> = (0..plan.servers).map(server).collect();
+        let phones = plan.phones.iter().enumerate().map(|(number, phone)| {
             let address = plan::phone(number);
             let seed = entropy.next_u64();
-            Host::new(address, Phone::new(start, *user, address, plan::server(), *protocol, seed))
+            Host::new(address, Phone::new(start, *phone, address, seed))
         });
         let phones: Vec<Host<Phone>> = phones.collect();
-        let addresses = phones.iter().map(|phone| phone.address).chain([plan::server()]).collect();
+        let servers_at = servers.iter().map(|server| server.address);
+        let addresses = phones.iter().map(|phone| phone.address).chain(servers_at).collect();
         let mut world = Self {
             network,
             phones,
-            server,
+            servers,
             now: start,
             addresses,
             next: BTreeMap::new(),
@@ -107,6 +111,8 @@ impl World {
         Report {
             seed,
             calls: callers.clone().count(),
+            forked: self.planned.values().filter(|(_, came_in)| *came_in > 1).count(),
+            redirected: callers.clone().filter(|seen| seen.redirected).count(),
             answered: callers.filter(|seen| seen.answered.is_some()).count(),
             datagrams: self.network.sent,
             lost: self.network.lost,
@@ -141,7 +147,8 @@ impl World {
     }
 
     fn next_time(&self) -> Option<Instant> {
-        let hosts = self.phones.iter().filter_map(Host::next).chain(self.server.next());
+        let hosts =
+            self.phones.iter().filter_map(Host::next).chain(self.servers.iter().filter_map(Host::next));
         let users = self.next.keys().next().map(|(at, _)| *at);
         hosts.chain(users).chain(self.network.next()).min()
     }
@@ -149,9 +156,11 @@ impl World {
     fn step(&mut self) {
         let now = self.now;
         while let Some((to, what)) = self.network.arrived(now) {
-            match self.phones.iter_mut().find(|phone| phone.address == to) {
-                Some(phone) => phone.arrived(now, what),
-                None => self.server.arrived(now, what),
+            let server = self.servers.iter_mut().find(|server| server.address == to);
+            match (self.phones.iter_mut().find(|phone| phone.address == to), server) {
+                (Some(phone), _) => phone.arrived(now, what),
+                (None, Some(server)) => server.arrived(now, what),
+                (None, None) => self.faults.push_back(format!("something was sent to {to}, where nobody is")),
             }
             self.pump();
         }
@@ -160,8 +169,10 @@ impl World {
                 phone.handle_timeout(now);
             }
         }
-        if self.server.next().is_some_and(|at| at <= now) {
-            self.server.handle_timeout(now);
+        for server in &mut self.servers {
+            if server.next().is_some_and(|at| at <= now) {
+                server.handle_timeout(now);
+            }
         }
         self.pump();
         while let Some(entry) = self.next.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -173,7 +184,9 @@ impl World {
 
     fn pump(&mut self) {
         let now = self.now;
-        self.server.pump(now, &mut self.network, &self.addresses, &mut self.trace);
+        for server in &mut self.servers {
+            server.pump(now, &mut self.network, &self.addresses, &mut self.trace);
+        }
         for number in 0..self.phones.len() {
             let phone = &mut self.phones[number];
             phone.pump(now, &mut self.network, &self.addresses, &mut self.trace);
@@ -218,16 +231,12 @@ impl World {
         match next {
             Next::Call(number) => {
                 let call = self.plan.calls[number].clone();
-                let phone = &mut self.phones[call.caller].core;
-                let Some(key) = phone.call(now, call.callee, call.offers) else {
+                let (phone, whom) = (&mut self.phones[call.caller].core, self.plan.address_of(call.callee));
+                let Some(key) = phone.call(now, &whom, call.offers) else {
                     return self.faults.push_back("a call could not be made".to_owned());
                 };
                 self.planned.insert(phone.calls[&key].call_id.clone(), (number, 0));
-                self.trace.said(
-                    now,
-                    call.caller,
-                    &format!("calls the user {} as {key:?}: {call:?}", call.callee),
-                );
+                self.trace.said(now, call.caller, &format!("calls {whom} as {key:?}: {call:?}"));
                 for (after, by_caller, act) in call.acts {
                     if by_caller {
                         self.later(after, Next::Act(call.caller, key, act));
@@ -301,6 +310,7 @@ impl World {
             .filter(|(_, phone)| !phone.core.ua.is_empty())
             .map(|(number, phone)| format!("phone{number}: {:?}", phone.core.ua))
             .collect();
-        format!("{}; server: {}", phones.join("; "), self.server.core.remains())
+        let servers: Vec<String> = self.servers.iter().map(|server| server.core.remains()).collect();
+        format!("{}; servers: {}", phones.join("; "), servers.join("; "))
     }
 }
