@@ -7,6 +7,9 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Two statuses, and the one that goes up.
+type Case = (u16, u16, u16);
+
 /// An INVITE of Alice's that forks to Bob and Carol, and what went to them.
 fn forked(element: &mut Element) -> (Sent, Sent) {
     element.user("bob", &[branch("sip:bob@192.0.2.20"), branch("sip:bob@192.0.2.30")]);
@@ -102,21 +105,79 @@ fn rule_18_the_best_failure_goes_up_when_all_have_failed() {
         element.expect_end();
         last.message.status().unwrap().as_u16()
     };
-    for (first, second, best) in [
-        (486, 404, 486),
-        (404, 486, 404),
-        (500, 486, 486),
-        (302, 486, 302),
-        (486, 407, 407),
-        (408, 486, 486),
-        (503, 500, 500),
-        (603, 486, 603),
-        (486, 600, 600),
+    // The rows of §16.7 step 6, each in both orders of arrival.
+    let rows: &[(&str, &[Case])] = &[
+        (
+            "a 6xx is chosen whatever else there is",
+            &[(603, 486, 603), (600, 302, 600), (604, 401, 604), (606, 500, 606), (603, 503, 603)],
+        ),
+        (
+            "else one of the lowest class",
+            &[
+                (302, 486, 302),
+                (301, 407, 301),
+                (300, 500, 300),
+                (486, 500, 486),
+                (404, 501, 404),
+                (408, 502, 408),
+            ],
+        ),
+        (
+            "of 4xx one that tells how to ask again",
+            &[
+                (401, 486, 401),
+                (407, 486, 407),
+                (415, 404, 415),
+                (420, 480, 420),
+                (484, 404, 484),
+                (401, 484, 401),
+                (415, 408, 415),
+            ],
+        ),
+        ("of 4xx the one of somebody who was there", &[(486, 408, 486), (404, 408, 404)]),
+        ("a 503 yields to all else", &[(503, 500, 500), (503, 501, 501), (503, 404, 404), (503, 302, 302)]),
         // Rule 18: upstream is not told that this proxy is overloaded.
-        (503, 503, 500),
-    ] {
-        assert_eq!(answer(first, second), best, "{first} and {second}");
+        ("a 503 alone goes up as 500", &[(503, 503, 500)]),
+    ];
+    for (row, cases) in rows {
+        for (one, other, best) in *cases {
+            assert_eq!(answer(*one, *other), *best, "{row}: {one}, then {other}");
+            assert_eq!(answer(*other, *one), *best, "{row}: {other}, then {one}");
+        }
     }
+    // Of equals the first.
+    assert_eq!(
+        (answer(486, 404), answer(404, 486), answer(600, 603), answer(603, 600)),
+        (486, 404, 600, 603)
+    );
+}
+
+#[test]
+fn rule_18_a_failure_waits_for_all_branches_and_a_2xx_for_none() {
+    for status in [302, 407, 486, 503] {
+        let mut element = Element::new();
+        let (bob, carol) = forked(&mut element);
+        element.udp(BOB, &bob.reply(status, "b"));
+        element.expect(&["udp 192.0.2.20:5060 ACK sip:bob@192.0.2.20"]);
+        element.udp(CAROL, &carol.reply(200, "c"));
+        element.expect(&["udp 192.0.2.10:5060 200"]);
+        element.expect_end();
+    }
+}
+
+#[test]
+fn rule_18_where_nobody_answers_at_all_408_goes_up() {
+    let mut element = Element::new();
+    let (bob, carol) = forked(&mut element);
+    element.pass(33 * SECOND);
+    let sent = element.take();
+    assert_eq!(sent.last().unwrap().head(), "udp 192.0.2.10:5060 408");
+    // What comes then stays here, unless somebody has picked up.
+    element.udp(BOB, &bob.reply(404, "b"));
+    element.expect(&[]);
+    element.udp(CAROL, &carol.reply(200, "c"));
+    element.expect(&["udp 192.0.2.10:5060 200"]);
+    element.expect_end();
 }
 
 #[test]
