@@ -2,7 +2,8 @@
 
 use crate::registration::Registration;
 use ringback_auth::DigestClient;
-use ringback_message::{HeaderId, Method, Request, RequestBuilder, UriBuf, header::CSeq};
+use ringback_message::header::{CSeq, NameAddr};
+use ringback_message::{HeaderId, Method, Request, RequestBuilder, UriBuf};
 use ringback_sansio::{Protocol, Target};
 use std::fmt;
 use std::time::Duration;
@@ -133,7 +134,7 @@ impl Account {
         }
     }
 
-    /// The rows of Route that requests outside of dialogs carry.
+    /// The rows of Route that lead to the outbound proxy.
     pub(crate) fn routes(&self) -> Vec<String> {
         match &self.outbound {
             Some(Outbound::Uri(uri)) if uri.as_sip().is_some_and(|sip| sip.is_loose_router()) => {
@@ -155,10 +156,16 @@ impl Account {
         UriBuf::new(&format!("{scheme}:{}{port}", aor.host())).ok()
     }
 
-    /// Starts a request outside of dialogs.
-    pub(crate) fn request(&self, method: Method, uri: &str, ids: &Ids<'_>) -> RequestBuilder {
+    /// Starts a request outside of dialogs that takes these routes.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        uri: &str,
+        ids: &Ids<'_>,
+        routes: Vec<String>,
+    ) -> RequestBuilder {
         let mut request = Request::builder(method.clone(), uri).header(HeaderId::MAX_FORWARDS, 70u8);
-        for route in self.routes() {
+        for route in routes {
             request = request.header(HeaderId::ROUTE, route);
         }
         request
@@ -209,11 +216,30 @@ impl Known {
         Self { account, digest, registration }
     }
 
+    /// The rows of Route that calls and other requests outside of dialogs carry: to the outbound proxy, and then the way
+    /// that the registrar has told (RFC 3608 §5). REGISTER takes the first part alone.
+    pub(crate) fn routes(&self) -> Vec<String> {
+        let mut routes = self.account.routes();
+        let told = &self.registration.service_route;
+        // The outbound proxy may be the first hop of that way.
+        let is_told = |route: &String| told.first().is_some_and(|first| is_same_hop(first, route));
+        if routes.last().is_some_and(is_told) {
+            routes.pop();
+        }
+        routes.extend(told.iter().cloned());
+        routes
+    }
+
     /// Whether a request for this URI is for the account: the same user, wherever.
     pub(crate) fn is_meant(&self, uri: &ringback_message::SipUri<'_>) -> bool {
         let aor = self.account.aor.as_sip();
         uri.user().is_none() || aor.is_some_and(|aor| aor.user_octets() == uri.user_octets())
     }
+}
+
+fn is_same_hop(one: &str, other: &str) -> bool {
+    let route = |text: &str| NameAddr::parse(text.as_bytes()).ok().map(|route| route.uri.to_owned());
+    matches!((route(one), route(other)), (Some(one), Some(other)) if one.as_uri().equivalent(&other.as_uri()))
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ impl<E: Entropy> UserAgent<E> {
             target: target.clone(),
             from: known.account.from(),
             to: format!("<{}>", bare(target)),
-            routes: known.account.routes(),
+            routes: known.routes(),
             audio,
             offers,
         };
@@ -290,7 +290,7 @@ impl<E: Entropy> UserAgent<E> {
             from: known.account.from(),
             to: format!("<{}>", bare(&target)),
             target,
-            routes: known.account.routes(),
+            routes: known.routes(),
             audio,
             offers: true,
         };
@@ -354,7 +354,7 @@ impl<E: Entropy> UserAgent<E> {
         let uri = target.as_sip().map_or(target.as_str(), |sip| sip.without_headers());
         let to = format!("<{}>", bare(target));
         let ids = Ids { to: &to, tag: &tag, call_id: &call_id, number };
-        let mut request = known.account.request(method.clone(), uri, &ids);
+        let mut request = known.account.request(method.clone(), uri, &ids, known.routes());
         if method == Method::OPTIONS {
             request = request.header(HeaderId::ACCEPT, "application/sdp");
         }

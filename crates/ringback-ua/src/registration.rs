@@ -5,7 +5,9 @@ use crate::agent::{UserAgent, token};
 use crate::mapping::Mapping;
 use crate::outgoing::{Purpose, reason};
 use crate::{Account, AccountKey, CommandError, UaEvent, UaOutput};
-use ringback_message::header::{Contact, Expires, MinExpires, Require, RetryAfter, Token as _, Via};
+use ringback_message::header::{
+    Contact, Expires, MinExpires, Require, RetryAfter, ServiceRoute, Token as _, Via,
+};
 use ringback_message::{HeaderId, Method, Response, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Entropy, Flow, Protocol, Target};
 use ringback_transport::via::keep_of;
@@ -17,6 +19,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(1800);
 /// How often a registrar may ask for a longer registration before it is taken to be mad.
 const MOST_RAISES: u32 = 3;
+/// How many proxies a registrar may put between us and our calls.
+const MOST_HOPS: usize = 16;
 
 /// What is known about the registration of one account.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub(crate) struct Registration {
     pub(crate) by_flow: bool,
     /// The Contact that the registrar has, or may have.
     held: Option<UriBuf>,
+    /// The way from the first proxy to the services of the user, first hop first, as Route values (RFC 3608).
+    pub(crate) service_route: Vec<String>,
 }
 
 impl Registration {
@@ -71,6 +77,7 @@ impl Registration {
             numbered: true,
             by_flow: false,
             held: None,
+            service_route: Vec::new(),
         }
     }
 
@@ -95,6 +102,13 @@ impl Registration {
         self.contact = Some(contact);
         values
     }
+}
+
+/// The way that a registrar tells. One that is out of its grammar or has no end is none: half of it would lead elsewhere.
+fn service_route(response: &Response) -> Vec<String> {
+    let hops = response.all::<ServiceRoute<'_>>().take(MOST_HOPS + 1);
+    let hops = hops.map(|hop| hop.map(|hop| hop.to_string()));
+    hops.collect::<Result<Vec<_>, _>>().ok().filter(|hops| hops.len() <= MOST_HOPS).unwrap_or_default()
 }
 
 impl<E: Entropy> UserAgent<E> {
@@ -149,7 +163,8 @@ impl<E: Entropy> UserAgent<E> {
         let number = registration.next_cseq();
         let to = known.account.from();
         let ids = Ids { to: &to, tag: &tag, call_id: &known.registration.call_id, number };
-        let request = known.account.request(Method::REGISTER, uri.as_str(), &ids);
+        let routes = known.account.routes();
+        let request = known.account.request(Method::REGISTER, uri.as_str(), &ids, routes);
         // RFC 5626 §4.2.1: whoever numbers his flows knows of Path as well.
         let supported = if known.registration.numbered { "path, outbound" } else { "path" };
         let request = request.header(HeaderId::SUPPORTED, supported);
@@ -182,6 +197,8 @@ impl<E: Entropy> UserAgent<E> {
             let was_leaving = std::mem::replace(&mut registration.leaving, false);
             registration.held = registration.contact.clone().filter(|_| !was_leaving);
             registration.by_flow = !was_leaving && requires(response, "outbound");
+            // Rule 42: each 2xx replaces it, also one without any.
+            registration.service_route = if was_leaving { Vec::new() } else { service_route(response) };
             let via = response.first::<Via<'_>>().and_then(Result::ok).filter(|_| self.learns_address);
             let contact = registration.contact.as_ref();
             let is_elsewhere = !was_leaving

@@ -77,3 +77,49 @@ fn rule_42_a_first_hop_that_keeps_no_flows_is_gone_through_without() {
         .peer_sends(0, third.reply(StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT, Some("r")).build().unwrap());
     assert!(matches!(world.event(0), UaEvent::RegistrationFailed { retry_in: None, .. }));
 }
+
+/// The Route of a call that is placed now.
+fn routes_of_call(world: &mut World) -> Vec<String> {
+    let account = world.agents[0].account;
+    let target = "sip:peer@example.com".parse().unwrap();
+    world.act(0, |ua, now| ua.call(now, account, &target, crate::world::audio(0)));
+    world.run(10);
+    let invite = world.expect_newest(Method::INVITE);
+    world.peer_sends(0, World::reply(&invite, 486, "b").build().unwrap());
+    world.event(0);
+    world.mail.clear();
+    texts(&invite, HeaderId::ROUTE)
+}
+
+fn accept_with(world: &mut World, request: &Request, route: &str) {
+    let rows = route.split('|').filter(|row| !row.is_empty());
+    let reply = request
+        .reply(StatusCode::OK, Some("r"))
+        .header(HeaderId::CONTACT, texts(request, HeaderId::CONTACT).remove(0));
+    let reply = rows.fold(reply, |reply, row| reply.header(HeaderId::SERVICE_ROUTE, row));
+    world.peer_sends(0, reply.build().unwrap());
+    assert!(matches!(world.event(0), UaEvent::Registered { .. }));
+    world.mail.clear();
+}
+
+#[test]
+fn rule_42_calls_take_the_service_route_that_the_last_2xx_told() {
+    let mut world = World::new(1);
+    assert_eq!(routes_of_call(&mut world), Vec::<String>::new());
+    let request = register(&mut world);
+    accept_with(
+        &mut world,
+        &request,
+        "<sip:p1.example.com;lr>, <sip:p2.example.com;lr>|<sip:home.example.com;lr>",
+    );
+    let told = ["<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>", "<sip:home.example.com;lr>"];
+    assert_eq!(routes_of_call(&mut world), told);
+    // REGISTER itself does not, and a 2xx with another way, or without any, replaces it.
+    let request = register(&mut world);
+    assert_eq!(texts(&request, HeaderId::ROUTE), Vec::<String>::new());
+    accept_with(&mut world, &request, "<sip:p3.example.com;lr>");
+    assert_eq!(routes_of_call(&mut world), ["<sip:p3.example.com;lr>"]);
+    let request = register(&mut world);
+    accept_with(&mut world, &request, "");
+    assert_eq!(routes_of_call(&mut world), Vec::<String>::new());
+}
