@@ -25,7 +25,7 @@ fn flows(desk: &Desk) -> Vec<(u32, String)> {
 }
 
 #[test]
-fn rfc_5626_6_there_is_one_binding_for_each_flow_of_an_instance() {
+fn rule_42_there_is_one_binding_for_each_flow_of_an_instance() {
     let mut desk = Desk::new();
     let response = desk.register("a", 1, &contact("sip:bob@192.0.2.4;ob", &format!("{ONE};reg-id=1")));
     expect(&response, 200, &[&format!("<sip:bob@192.0.2.4;ob>;{ONE};reg-id=1;expires=3600")]);
@@ -94,7 +94,7 @@ fn of_several_contacts_that_last_none_is_a_flow() {
 }
 
 #[test]
-fn rfc_5626_6_a_first_proxy_that_keeps_no_flows_is_told_by_439() {
+fn rule_42_a_first_proxy_that_keeps_no_flows_is_told_by_439() {
     let by_proxy = |path: &str| {
         let mut desk = Desk::new();
         let lines = contact("sip:bob@192.0.2.4", &format!("{ONE};reg-id=1"));

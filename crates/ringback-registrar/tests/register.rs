@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 #[test]
-fn a_contact_lasts_as_long_as_it_says_or_the_request_says_or_we_say() {
+fn rule_43_a_contact_lasts_as_long_as_it_says_or_the_request_says_or_we_say() {
     let lasts = |contact: &str, lines: &str| {
         let mut desk = Desk::new();
         let response = desk.register("a", 1, &format!("Contact: <sip:bob@192.0.2.4>{contact}\n{lines}"));
@@ -146,7 +146,7 @@ fn rule_72_a_star_takes_all_away_and_means_nothing_else() {
 }
 
 #[test]
-fn older_requests_of_the_same_registration_change_nothing_at_all() {
+fn rule_43_older_requests_of_the_same_registration_change_nothing_at_all() {
     let mut desk = Desk::new();
     desk.register("a", 5, "Contact: <sip:a@192.0.2.4>;expires=600");
     for (cseq, lines) in [
