@@ -122,7 +122,7 @@ impl World {
         let flow = Flow { id: FlowId(1), protocol: Protocol::Udp, local: address, peer: address };
         self.transactions.handle(self.now, TransactionInput::Message(flow, request.into()));
         std::iter::from_fn(|| self.transactions.poll()).find_map(|output| match output {
-            TransactionOutput::Request(key, _, request) => Some((key, request)),
+            TransactionOutput::Request(key, _, request) => Some((key, *request)),
             _ => None,
         })
     }

@@ -6,6 +6,7 @@ use crate::limits::MAX_HEADER_BYTES;
 use crate::output::unfold;
 use crate::scan::{count_breaks, count_controls, space_or_control};
 use crate::{HeaderId, InvalidValue, Message, Method, Output, Request, Response, StatusCode};
+use smallvec::SmallVec;
 
 /// The header fields of a message that is being written.
 ///
@@ -245,7 +246,7 @@ impl Request {
             Some(tag) if !self.has_to_tag() => {
                 if let Some(to) = self.values(HeaderId::TO).next() {
                     // Folds were read, and NUL can stand in a quoted display name; neither may be written.
-                    let mut tagged = to.to_vec();
+                    let mut tagged = SmallVec::<[u8; 128]>::from_slice(to);
                     unfold(&mut tagged);
                     tagged.extend_from_slice(b";tag=");
                     tagged.extend_from_slice(tag.as_bytes());

@@ -1,5 +1,6 @@
 //! Datagrams in batches: one system call reads or writes many.
 
+use crate::segments;
 use bytes::Bytes;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrLike as _, SockaddrStorage, recvmmsg};
@@ -114,7 +115,14 @@ fn send_some<T>(socket: &Socket, datagrams: &[Datagram<T>]) -> rustix::io::Resul
     if let [only] = datagrams {
         return sendto(socket, &only.bytes, SendFlags::DONTWAIT, &only.peer).map(|_| 1);
     }
-    let datagrams = &datagrams[..datagrams.len().min(BATCH)];
+    let alike = segments::alike(datagrams);
+    if alike > 1
+        && let Some(sent) = segments::send(socket, &datagrams[..alike])
+    {
+        return sent.map(|()| alike).map_err(|error| rustix::io::Errno::from_raw_os_error(error as i32));
+    }
+    let alone = segments::before_company(datagrams).clamp(1, BATCH);
+    let datagrams = &datagrams[..alone];
     let peers: SmallVec<[SocketAddrAny; BATCH]> =
         datagrams.iter().map(|datagram| datagram.peer.into()).collect();
     let slices: SmallVec<[[IoSlice<'_>; 1]; BATCH]> =

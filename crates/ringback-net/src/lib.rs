@@ -68,6 +68,7 @@ mod media;
 mod net;
 mod outbox;
 mod resolve;
+mod segments;
 mod shared;
 mod sockets;
 mod streams;

@@ -19,7 +19,7 @@ impl Proxy {
         transactions: &mut Transactions<E>,
         client: ClientKey,
         from: &Flow,
-        mut response: Response,
+        mut response: Box<Response>,
     ) {
         let status = response.status();
         // Our own Via is on top: the transaction layer matched by it.
@@ -28,7 +28,7 @@ impl Proxy {
         let found = key.and_then(|key| Some((key, self.contexts.get_mut(key)?)));
         let Some((key, context)) = found else {
             // The request's own transaction is over, but a 2xx to INVITE always goes on (rule 18).
-            return self.forward_success(response);
+            return self.forward_success(*response);
         };
         // RFC 3325 §5: who is not trusted asserts nothing, and is told nothing.
         if response.has(HeaderId::P_ASSERTED_IDENTITY)
@@ -57,7 +57,7 @@ impl Proxy {
                     self.timer_c.set(client, now + self.config.timer_c);
                 }
                 if context.answered == Answered::No {
-                    let _ = transactions.respond(now, context.server, response);
+                    let _ = transactions.respond(now, context.server, *response);
                 }
             }
         } else if status.is_success() {
@@ -73,7 +73,7 @@ impl Proxy {
                     return;
                 }
             }
-            self.finish_attempt(now, transactions, key, client, Ok(Box::new(response)));
+            self.finish_attempt(now, transactions, key, client, Ok(response));
         }
     }
 
@@ -84,7 +84,7 @@ impl Proxy {
         transactions: &mut Transactions<E>,
         key: SlabKey<Context>,
         client: ClientKey,
-        response: Response,
+        response: Box<Response>,
     ) {
         self.timer_c.cancel(client);
         let Some(context) = self.contexts.get_mut(key) else { return };
@@ -96,7 +96,7 @@ impl Proxy {
         }
         if context.answered == Answered::Failure {
             // Its transaction takes no 2xx any more.
-            return self.forward_success(response);
+            return self.forward_success(*response);
         }
         if context.answered == Answered::Success && !context.is_invite {
             return;
@@ -105,9 +105,9 @@ impl Proxy {
         context.answered = Answered::Success;
         context.stop();
         if transactions.server_request(context.server).is_some() {
-            let _ = transactions.respond(now, context.server, response);
+            let _ = transactions.respond(now, context.server, *response);
         } else {
-            self.forward_success(response);
+            self.forward_success(*response);
         }
         if news {
             self.cancel_pending(now, transactions, key, Some(ELSEWHERE));

@@ -30,7 +30,7 @@ impl Proxy {
             return;
         }
         for branch in &group {
-            self.attempt(now, transactions, key, (*template).clone(), Some(branch), Some(share));
+            self.attempt(now, transactions, key, template.clone(), Some(branch), Some(share));
         }
         if let Some(context) = self.contexts.get_mut(key)
             && !context.later.is_empty()
@@ -45,7 +45,7 @@ impl Proxy {
         now: Instant,
         transactions: &mut Transactions<E>,
         key: SlabKey<Context>,
-        mut request: Request,
+        mut request: Box<Request>,
         branch: Option<&Branch>,
         share: Option<u32>,
     ) {
@@ -76,7 +76,7 @@ impl Proxy {
         match hop.map(|hop| forward::along(hop, along)) {
             Ok(NextHop::Known(to)) => self.send(now, transactions, key, index, request, &[to]),
             Ok(hop) => {
-                let token = self.wait(Waiting::Attempt(key, index, Box::new(request)));
+                let token = self.wait(Waiting::Attempt(key, index, request));
                 self.outputs.push_back(ProxyOutput::Resolve(token, hop));
             }
             Err(status) => context.attempts[index] = Attempt::failed(status),
@@ -90,7 +90,7 @@ impl Proxy {
         transactions: &mut Transactions<E>,
         key: SlabKey<Context>,
         index: usize,
-        request: Request,
+        request: Box<Request>,
         targets: &[Target],
     ) {
         let mut ways: SmallVec<[Target; 4]> = SmallVec::new();
@@ -192,7 +192,7 @@ impl Proxy {
         transactions: &mut Transactions<E>,
         key: SlabKey<Context>,
         index: usize,
-        mut request: Request,
+        mut request: Box<Request>,
         to: Target,
     ) {
         let Some(context) = self.contexts.get_mut(key) else { return };
@@ -206,7 +206,7 @@ impl Proxy {
         let sent = forward::record_route(&mut request, key_of_tokens, &self.config, locals, &from, &to)
             .map_err(forward::status_of)
             .and_then(|()| {
-                let sent = transactions.request_with_branch(now, to, request, suffix.as_str());
+                let sent = transactions.request_with_branch(now, to, *request, suffix.as_str());
                 sent.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
             });
         let Some(attempt) = context.attempts.get_mut(index) else { return };
@@ -248,7 +248,7 @@ impl Proxy {
                     return;
                 }
                 match found {
-                    Ok((_, targets)) => self.send(now, transactions, key, index, *request, targets),
+                    Ok((_, targets)) => self.send(now, transactions, key, index, request, targets),
                     Err(error) => {
                         let status = status_of(error, &request);
                         attempt.state = AttemptState::Done(Err(status));
@@ -261,7 +261,7 @@ impl Proxy {
                 self.settle(now, transactions, key);
             }
             (Some(Waiting::Stateless(request, branch)), Ok((to, _))) => {
-                self.send_stateless(transactions, *request, *to, branch);
+                self.send_stateless(transactions, request, *to, branch);
             }
             (Some(Waiting::Stateless(..) | Waiting::Decision(_)) | None, _) => {}
         }

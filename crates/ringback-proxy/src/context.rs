@@ -52,7 +52,7 @@ pub(crate) struct Attempt {
 pub(crate) struct Gated {
     pub(crate) gate: Arc<dyn Gate>,
     /// As it was let in, to be sent again with a password.
-    pub(crate) request: Request,
+    pub(crate) request: Box<Request>,
     /// It has rung, or otherwise shown that it works.
     pub(crate) heard: bool,
     /// It was given up before that, and its 487 means that nobody answered.
@@ -62,14 +62,14 @@ pub(crate) struct Gated {
 /// What is left to try of the flows to one user agent.
 pub(crate) struct Others {
     /// The request as it was before anything was written for the flow before.
-    pub(crate) request: Request,
+    pub(crate) request: Box<Request>,
     pub(crate) flows: Vec<Branch>,
     pub(crate) share: Option<u32>,
 }
 
 /// The same request to other targets (RFC 3263 §4.3), each in a transaction of its own.
 pub(crate) struct Instead {
-    pub(crate) request: Request,
+    pub(crate) request: Box<Request>,
     /// The next one last.
     pub(crate) targets: SmallVec<[Target; 4]>,
 }

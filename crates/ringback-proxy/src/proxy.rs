@@ -26,7 +26,7 @@ pub enum ProxyOutput {
         bytes: Bytes,
     },
     /// A request for the element itself. Answer it through the transactions.
-    Local(ServerKey, Flow, Request),
+    Local(ServerKey, Flow, Box<Request>),
     /// Resolve a name, and answer with [`Proxy::resolved`] in any case: with no target where there is none.
     Resolve(Token, NextHop),
     /// Find out what the policy wants to know, and answer with [`Proxy::decided`] in any case.
@@ -56,7 +56,7 @@ pub(crate) enum Waiting {
 pub(crate) struct Undecided {
     key: ServerKey,
     flow: Flow,
-    request: Request,
+    request: Box<Request>,
     loop_hash: u64,
     along: Option<Flow>,
 }
@@ -143,7 +143,7 @@ impl Proxy {
             TransactionOutput::Response(key, flow, response) => {
                 self.response(now, transactions, key, &flow, response);
             }
-            TransactionOutput::Stray(flow, message) => self.stray(now, transactions, policy, &flow, message),
+            TransactionOutput::Stray(flow, message) => self.stray(now, transactions, policy, &flow, *message),
             TransactionOutput::Ended(Key::Client(key), end) => self.client_ended(now, transactions, key, end),
             TransactionOutput::Ended(Key::Server(key), _) => self.server_ended(now, transactions, key),
         }
@@ -183,7 +183,7 @@ impl Proxy {
         policy: &mut dyn RoutePolicy,
         key: ServerKey,
         flow: Flow,
-        mut request: Request,
+        mut request: Box<Request>,
     ) {
         if *request.method() == Method::CANCEL {
             // Rule 14: it matches nothing here.
@@ -280,7 +280,7 @@ impl Proxy {
         now: Instant,
         transactions: &mut Transactions<E>,
         key: SlabKey<Context>,
-        request: Request,
+        request: Box<Request>,
         targets: Option<SmallVec<[Branch; 2]>>,
     ) {
         match targets {
@@ -299,7 +299,7 @@ impl Proxy {
                 targets.reverse();
                 targets.sort_by_key(|branch| branch.q);
                 context.later = targets.into_vec();
-                context.template = Some(Box::new(request));
+                context.template = Some(request);
             }
         }
         self.settle(now, transactions, key);

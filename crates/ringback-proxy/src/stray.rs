@@ -23,7 +23,9 @@ impl Proxy {
         message: Message,
     ) {
         match Request::try_from(message) {
-            Ok(ack) if *ack.method() == Method::ACK => self.acknowledge(now, transactions, policy, flow, ack),
+            Ok(ack) if *ack.method() == Method::ACK => {
+                self.acknowledge(now, transactions, policy, flow, Box::new(ack));
+            }
             Ok(_) => {}
             Err(message) => self.late(transactions, message),
         }
@@ -36,7 +38,7 @@ impl Proxy {
         transactions: &mut Transactions<E>,
         policy: &mut dyn RoutePolicy,
         flow: &Flow,
-        mut ack: Request,
+        mut ack: Box<Request>,
     ) {
         if matches!(ack.first::<MaxForwards>(), Some(Ok(MaxForwards(0)))) {
             return;
@@ -68,7 +70,7 @@ impl Proxy {
     fn forward_ack<E: Entropy>(
         &mut self,
         transactions: &mut Transactions<E>,
-        mut ack: Request,
+        mut ack: Box<Request>,
         target: Option<&Branch>,
         along: Option<Flow>,
         branch: u64,
@@ -77,7 +79,7 @@ impl Proxy {
         match hop.map(|hop| forward::along(hop, along)) {
             Ok(NextHop::Known(to)) => self.send_stateless(transactions, ack, to, branch),
             Ok(hop) => {
-                let token = self.wait(Waiting::Stateless(Box::new(ack), branch));
+                let token = self.wait(Waiting::Stateless(ack, branch));
                 self.outputs.push_back(ProxyOutput::Resolve(token, hop));
             }
             Err(_) => {}
@@ -87,7 +89,7 @@ impl Proxy {
     pub(crate) fn send_stateless<E: Entropy>(
         &mut self,
         transactions: &mut Transactions<E>,
-        mut request: Request,
+        mut request: Box<Request>,
         to: Target,
         branch: u64,
     ) {

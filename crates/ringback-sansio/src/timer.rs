@@ -1,8 +1,8 @@
 //! Every deadline of a layer in one place.
 
-use crate::Map;
+use foldhash::fast::FixedState;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
@@ -10,10 +10,13 @@ use std::time::Instant;
 ///
 /// Setting, cancelling and popping are O(log n). A cancelled deadline stays in the heap until it is passed
 /// over or until stale entries outnumber live ones, so memory stays within a constant factor of what is live.
+///
+/// The keys are names that the owner gives, such as [`Key`](crate::Key): their hash is a fast one without a secret, so a
+/// peer must not be able to choose them.
 #[derive(Clone, Debug)]
 pub struct TimerQueue<K> {
     heap: BinaryHeap<Reverse<(Instant, u64, K)>>,
-    live: Map<K, (Instant, u64)>,
+    live: HashMap<K, (Instant, u64), FixedState>,
     serial: u64,
 }
 
@@ -26,7 +29,7 @@ impl<K: Copy + Eq + Hash + Ord> Default for TimerQueue<K> {
 impl<K: Copy + Eq + Hash + Ord> TimerQueue<K> {
     /// No deadline yet.
     pub fn new() -> Self {
-        Self { heap: BinaryHeap::new(), live: Map::default(), serial: 0 }
+        Self { heap: BinaryHeap::new(), live: HashMap::default(), serial: 0 }
     }
 
     /// Sets the deadline of `key`, in place of the one it had.

@@ -170,21 +170,39 @@ impl ServerCore {
 
     /// Does something with the state of a shard, and then all that comes of it.
     pub(crate) fn with_shard(&self, now: Instant, index: usize, out: &mut Out, act: impl FnOnce(&mut Node)) {
-        let shard = &self.shards[index];
-        let mut node = shard.lock();
+        let mut node = self.shards[index].lock();
         act(&mut node);
-        self.drain(now, index, &mut node, out);
+        self.settle(now, index, &mut node, out);
+    }
+
+    /// Does all that comes of what was done with the state of a shard.
+    fn settle(&self, now: Instant, index: usize, node: &mut Node, out: &mut Out) {
+        self.drain(now, index, node, out);
         if let (Some(calls), Some(records)) = (&mut node.calls, &self.records) {
             std::iter::from_fn(|| calls.poll()).for_each(|record| records.push(record));
         }
-        shard.due.set(node.poll_timeout());
+        self.shards[index].due.set(node.poll_timeout());
+    }
+
+    /// Hands a message to its shard.
+    fn take(&self, now: Instant, index: usize, flow: Flow, mut message: Message, out: &mut Out) {
+        let mut node = self.shards[index].lock();
+        node.counters.received.count(message.as_received());
+        node.ring.push(now, Direction::In, Target::Flow(flow), message.as_received());
+        if let Some(status) = message.status() {
+            node.relayed.response(&mut message, status.as_u16(), flow.peer.ip());
+        }
+        node.transactions.handle(now, TransactionInput::Message(flow, message));
+        self.settle(now, index, &mut node, out);
     }
 
     /// Carries outputs from layer to layer until there are none.
     fn drain(&self, now: Instant, index: usize, node: &mut Node, out: &mut Out) {
         loop {
             while let Some(output) = node.transactions.poll() {
-                let Some(output) = self.errand_output(now, node, output) else { continue };
+                if self.is_of_errand(now, node, &output) {
+                    continue;
+                }
                 let begun = node.calls.as_mut().and_then(|calls| follow(now, calls, &output));
                 let mut policy = Policy::new(self, &mut node.relayed);
                 node.proxy.handle(now, &mut node.transactions, &mut policy, output);
@@ -362,11 +380,10 @@ impl Core for ServerCore {
             return;
         }
         let index = self.index(call_id(&message));
-        let plain = match self.is_draining() {
-            false => stateless::answer(message, &flow, &self.ownership, &self.hasher),
-            true => Err(message),
-        };
-        let message = match plain {
+        if !stateless::is_options(&message) || self.is_draining() {
+            return self.take(now, index, flow, message, out);
+        }
+        match stateless::answer(message, &flow, &self.ownership, &self.hasher) {
             Ok((request, to, bytes)) => {
                 let mut node = self.shards[index].lock();
                 node.counters.received.count(request.as_received());
@@ -374,19 +391,10 @@ impl Core for ServerCore {
                 node.ring.push(now, Direction::In, Target::Flow(flow), request.as_received());
                 node.ring.push(now, Direction::Out, to, &bytes);
                 drop(node);
-                return out.send(None, to, bytes);
+                out.send(None, to, bytes);
             }
-            Err(message) => message,
-        };
-        self.with_shard(now, index, out, |node| {
-            node.counters.received.count(message.as_received());
-            node.ring.push(now, Direction::In, Target::Flow(flow), message.as_received());
-            let mut message = message;
-            if let Some(status) = message.status() {
-                node.relayed.response(&mut message, status.as_u16(), flow.peer.ip());
-            }
-            node.transactions.handle(now, TransactionInput::Message(flow, message));
-        });
+            Err(message) => self.take(now, index, flow, message, out),
+        }
     }
 
     fn malformed(&self, _now: Instant, flow: Flow, error: ParseError) {

@@ -11,7 +11,13 @@ use ringback_net::{Flow, Target};
 use ringback_proxy::Ownership;
 use ringback_sansio::Hasher;
 use ringback_transport::via::response_target;
+use std::cell::RefCell;
 use std::hash::BuildHasher as _;
+
+thread_local! {
+    /// Where a thread writes its answers.
+    static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Gives back what has to be looked at more closely: what is no OPTIONS, not for us, on its way through others, inside a
 /// dialog, or wants what not everybody has.
@@ -22,30 +28,34 @@ pub(crate) fn answer(
     ownership: &Ownership,
     hasher: &Hasher,
 ) -> Result<(Request, Target, Bytes), Message> {
-    // Told from the first octets, for everything else comes by here as well.
-    if !message.as_received().starts_with(b"OPTIONS ") {
-        return Err(message);
-    }
     let request = Request::try_from(message)?;
     let answered = is_plain(&request, ownership).then(|| {
         let via = request.first::<Via<'_>>()?.ok()?;
         let to = response_target(flow, &via)?;
-        let (mut bytes, tag) = (Vec::new(), tag(&request, &via, hasher));
+        let tag = tag(&request, &via, hasher);
         let tag = std::str::from_utf8(&tag).ok()?;
         let answer = (StatusCode::OK, StatusCode::OK.reason());
-        request
-            .write_reply(&mut bytes, answer, Some(tag), b"", |fields| {
+        let bytes = WRITTEN.with_borrow_mut(|bytes| {
+            bytes.clear();
+            let written = request.write_reply(bytes, answer, Some(tag), b"", |fields| {
                 for (id, value) in CAPABILITIES {
                     fields.header(id, value);
                 }
-            })
-            .ok()?;
-        Some((to, bytes.into()))
+            });
+            // One piece of memory of the right size, where the buffer itself would be too large to give away.
+            written.ok().map(|()| Bytes::copy_from_slice(bytes))
+        })?;
+        Some((to, bytes))
     });
     match answered.flatten() {
         Some((to, bytes)) => Ok((request, to, bytes)),
         None => Err(request.into()),
     }
+}
+
+/// Whether a message may be such a request; told from its first octets, for everything is asked this.
+pub(crate) fn is_options(message: &Message) -> bool {
+    message.as_received().starts_with(b"OPTIONS ")
 }
 
 fn is_plain(request: &Request, ownership: &Ownership) -> bool {

@@ -6,9 +6,11 @@ use crate::table::client_identity;
 use crate::{ClientKey, End, Gone, Key, RequestError, TransactionOutput, Transactions};
 use bytes::Bytes;
 use ringback_message::header::{CSeq, Via};
-use ringback_message::{HeaderId, InvalidValue, Message, Method, ParseError, Request, Response};
+use ringback_message::{
+    HeaderId, InvalidValue, Message, Method, Output, ParseError, Request, Response, Value,
+};
 use ringback_sansio::{Entropy, Flow, Target};
-use std::fmt::{self, Display};
+use smallvec::SmallVec;
 use std::time::Instant;
 
 /// A client transaction.
@@ -29,16 +31,39 @@ pub(crate) struct Client {
 
 /// A branch of ours. §8.1.1.7: unique over space and time, so 96 random bits; nothing about us can be read from
 /// it but what the user put behind them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Branch<'a> {
-    high: u64,
-    low: u32,
-    suffix: &'a str,
+type Branch = SmallVec<[u8; 64]>;
+
+fn branch(entropy: &mut impl Entropy, suffix: &str) -> Branch {
+    let (high, low) = (entropy.next_u64(), entropy.next_u64() as u32);
+    let random = high.to_be_bytes().into_iter().chain(low.to_be_bytes());
+    let digits =
+        random.flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| b"0123456789abcdef"[usize::from(digit)]);
+    let mut branch = Branch::from_slice(b"z9hG4bK");
+    branch.extend(digits);
+    branch.extend_from_slice(suffix.as_bytes());
+    branch
 }
 
-impl Display for Branch<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "z9hG4bK{:016x}{:08x}{}", self.high, self.low, self.suffix)
+/// The Via that goes on top of a request.
+pub(crate) struct TopVia<'a> {
+    pub(crate) protocol: &'a str,
+    pub(crate) sent_by: &'a str,
+    /// Whole, or without the cookie.
+    pub(crate) branch: [&'a [u8]; 2],
+    /// Parameters that follow `rport`.
+    pub(crate) more: [&'a str; 2],
+}
+
+impl Value for TopVia<'_> {
+    fn write(&self, out: &mut Output<'_>) {
+        out.extend_from_slice(b"SIP/2.0/");
+        out.extend_from_slice(self.protocol.as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.sent_by.as_bytes());
+        out.extend_from_slice(b";branch=");
+        self.branch.iter().for_each(|part| out.extend_from_slice(part));
+        out.extend_from_slice(b";rport");
+        self.more.iter().for_each(|param| out.extend_from_slice(param.as_bytes()));
     }
 }
 
@@ -82,7 +107,7 @@ impl<E: Entropy> Transactions<E> {
             }
         }
         let branch = self.stamp(&mut request, &to, suffix)?;
-        Ok(ClientKey(self.insert_client(now, to, method, branch, request.render(), false)))
+        Ok(ClientKey(self.insert_client(now, to, method, &branch, request.render(), false)))
     }
 
     fn insert_client(
@@ -90,7 +115,7 @@ impl<E: Entropy> Transactions<E> {
         now: Instant,
         to: Target,
         method: Method,
-        branch: impl Display,
+        branch: &[u8],
         kept: Bytes,
         is_own: bool,
     ) -> ringback_sansio::Key<Client> {
@@ -112,27 +137,27 @@ impl<E: Entropy> Transactions<E> {
     }
 
     /// Puts our Via on top and tells its branch.
-    pub(crate) fn stamp<'a>(
+    pub(crate) fn stamp(
         &mut self,
         request: &mut Request,
         to: &Target,
-        suffix: &'a str,
-    ) -> Result<Branch<'a>, RequestError> {
+        suffix: &str,
+    ) -> Result<Branch, RequestError> {
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
         if !suffix.bytes().all(is_token) {
             return Err(RequestError::Invalid(InvalidValue::Malformed("branch")));
         }
-        let branch = Branch { high: self.entropy.next_u64(), low: self.entropy.next_u64() as u32, suffix };
+        let branch = branch(&mut self.entropy, suffix);
         let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
         let keep = if self.config.keep_alive && *request.method() == Method::REGISTER { ";keep" } else { "" };
         let alias = self.config.locals.alias(to.protocol());
         let protocol = to.protocol().as_via();
-        let via = format_args!("SIP/2.0/{protocol} {sent_by};branch={branch};rport{keep}{alias}");
+        let via = TopVia { protocol, sent_by, branch: [&branch, b""], more: [keep, alias] };
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)?;
         Ok(branch)
     }
 
-    pub(crate) fn on_response(&mut self, now: Instant, flow: Flow, response: Response) {
+    pub(crate) fn on_response(&mut self, now: Instant, flow: Flow, response: Box<Response>) {
         let Some(Ok(via)) = response.first::<Via<'_>>() else { return };
         // §18.1.2: a response to somebody else's request is nothing to us, not even a stray.
         if !self.config.locals.is_ours(&via) {
@@ -144,13 +169,13 @@ impl<E: Entropy> Transactions<E> {
                 let status = response.status();
                 self.step_client(now, key, ClientStimulus::Response(status), Some((flow, response)));
             }
-            None => self.outputs.push_back(TransactionOutput::Stray(flow, response.into())),
+            None => self.outputs.push_back(TransactionOutput::Stray(flow, Box::new((*response).into()))),
         }
     }
 
     /// Rule 1: by branch and by method, for CANCEL shares the branch of what it cancels.
     fn find_client(&mut self, branch: &str, method: &Method) -> Option<ringback_sansio::Key<Client>> {
-        client_identity(branch, &mut self.scratch);
+        client_identity(branch.as_bytes(), &mut self.scratch);
         let hash = self.by_branch.hash(&self.scratch);
         self.by_branch.candidates(hash).find(|key| {
             self.clients
@@ -183,7 +208,7 @@ impl<E: Entropy> Transactions<E> {
         now: Instant,
         key: ringback_sansio::Key<Client>,
         on: ClientStimulus,
-        message: Option<(Flow, Response)>,
+        message: Option<(Flow, Box<Response>)>,
     ) {
         let Some(client) = self.clients.get_mut(key) else { return };
         let mut effects = Effects::default();
@@ -233,7 +258,7 @@ impl<E: Entropy> Transactions<E> {
         let Ok(message) = Message::parse(cancel.clone()) else { return };
         let Some(Ok(via)) = message.first::<Via<'_>>() else { return };
         if let Some(branch) = via.branch() {
-            self.insert_client(now, to, Method::CANCEL, branch, cancel, true);
+            self.insert_client(now, to, Method::CANCEL, branch.as_bytes(), cancel, true);
         }
     }
 

@@ -31,16 +31,16 @@ pub enum TransactionOutput {
         bytes: Bytes,
     },
     /// A new request that needs an answer. Never ACK; CANCEL only when it matches nothing (answer 481).
-    Request(ServerKey, Flow, Request),
+    Request(ServerKey, Flow, Box<Request>),
     /// A CANCEL for this INVITE, which has no final response yet. The CANCEL itself is answered already;
     /// answer the INVITE 487, or cancel what was forked. At most once for each key.
-    Cancelled(ServerKey, Request),
+    Cancelled(ServerKey, Box<Request>),
     /// A response to our request. Provisional ones each; of finals the first, but every 2xx to INVITE, from
     /// whichever branch behind us (RFC 6026).
-    Response(ClientKey, Flow, Response),
+    Response(ClientKey, Flow, Box<Response>),
     /// A message that no transaction wants: an ACK to a 2xx, a late 2xx. Other responses here are for the
     /// stateless rules of a proxy (RFC 3261 §16.7) or nobody.
-    Stray(Flow, Message),
+    Stray(Flow, Box<Message>),
     /// The transaction is over and its entry gone. Exactly once for each key.
     Ended(Key, End),
 }

@@ -87,12 +87,12 @@ fn call_id(message: &Message) -> Option<&str> {
 /// What a step is about.
 pub(crate) enum About {
     Nothing,
-    Ack(Flow, Request),
+    Ack(Flow, Box<Request>),
     Response(Bytes),
 }
 
 impl<E: Entropy> Transactions<E> {
-    pub(crate) fn on_request(&mut self, now: Instant, flow: Flow, request: Request) {
+    pub(crate) fn on_request(&mut self, now: Instant, flow: Flow, request: Box<Request>) {
         let Some(Ok(via)) = request.first::<Via<'_>>() else { return };
         let Some(matching) = server_identity(&request, &via, &mut self.scratch) else { return };
         let Some(reply_to) = reply::target(&flow, &via) else { return };
@@ -101,7 +101,7 @@ impl<E: Entropy> Transactions<E> {
         if *method == Method::ACK {
             match self.find_server(hash, &request, |other| *other == Method::INVITE) {
                 Some(key) => self.step_server(now, key, ServerStimulus::Ack, About::Ack(flow, request)),
-                None => self.outputs.push_back(TransactionOutput::Stray(flow, request.into())),
+                None => self.outputs.push_back(TransactionOutput::Stray(flow, Box::new((*request).into()))),
             }
             return;
         }
@@ -122,7 +122,7 @@ impl<E: Entropy> Transactions<E> {
             self.refuse(reply_to, &request, hash);
             return;
         }
-        let key = self.insert_server(flow, reply_to, request.clone(), hash, matching, false);
+        let key = self.insert_server(flow, reply_to, Request::clone(&request), hash, matching, false);
         self.outputs.push_back(TransactionOutput::Request(ServerKey(key), flow, request));
         self.step_server(now, key, ServerStimulus::Start, About::Nothing);
     }
@@ -195,7 +195,7 @@ impl<E: Entropy> Transactions<E> {
         now: Instant,
         flow: Flow,
         reply_to: Target,
-        cancel: Request,
+        cancel: Box<Request>,
         hash: u64,
         matching: Matching,
         key: ringback_sansio::Key<Server>,
@@ -212,7 +212,7 @@ impl<E: Entropy> Transactions<E> {
         if let Ok(ok) = cancel.reply(StatusCode::OK, Some(&tag)).build() {
             let bytes = ok.render();
             if self.servers.len() < self.config.max_server {
-                let own = self.insert_server(flow, reply_to, cancel.clone(), hash, matching, true);
+                let own = self.insert_server(flow, reply_to, Request::clone(&cancel), hash, matching, true);
                 let about = About::Response(bytes);
                 self.step_server(now, own, ServerStimulus::Respond(StatusCode::OK), about);
             } else {
@@ -297,7 +297,7 @@ impl<E: Entropy> Transactions<E> {
             self.outputs.push_back(TransactionOutput::Transmit { key: Some(name), to, bytes });
         }
         if let Some((flow, request)) = ack {
-            self.outputs.push_back(TransactionOutput::Stray(flow, request.into()));
+            self.outputs.push_back(TransactionOutput::Stray(flow, Box::new((*request).into())));
         }
         if let Some(end) = effects.end {
             self.end_server(key, end);

@@ -5,12 +5,12 @@
 //! of the entries under that hash: no allocation. The method is compared by the caller, for CANCEL looks for
 //! any other (§9.2).
 
-use ringback_message::{Request, header::Via};
+use ringback_message::{Host, Request, header::Via};
 use ringback_sansio::{Hasher, Key, Map, Protocol};
 use smallvec::SmallVec;
-use std::fmt::Display;
 use std::hash::BuildHasher as _;
 use std::io::Write as _;
+use std::net::IpAddr;
 
 /// Entries of a slab by the hash of their identity.
 pub(crate) struct Index<T> {
@@ -48,10 +48,9 @@ impl<T> Index<T> {
 }
 
 /// Writes the identity of a client transaction: its branch, in which letter case means nothing (§7.3.1).
-pub(crate) fn client_identity(branch: impl Display, out: &mut Vec<u8>) {
+pub(crate) fn client_identity(branch: &[u8], out: &mut Vec<u8>) {
     out.clear();
-    // Writing into a vector does not fail.
-    let _ = write!(out, "{branch}");
+    out.extend_from_slice(branch);
     out.make_ascii_lowercase();
 }
 
@@ -68,15 +67,21 @@ pub(crate) enum Matching {
 /// Writes the identity of a server transaction; `None` when the request lacks what it needs.
 pub(crate) fn server_identity(message: &Request, via: &Via<'_>, out: &mut Vec<u8>) -> Option<Matching> {
     out.clear();
-    // Writing into a vector does not fail.
     if let Some(branch) = via.unique_branch() {
         let default_port = Protocol::from_token(via.transport).unwrap_or(Protocol::Udp).default_port();
-        let _ = write!(out, "{branch} {}", via.host);
-        if out.ends_with(b".") {
-            out.pop();
+        out.extend_from_slice(branch.as_bytes());
+        out.push(b' ');
+        if let Host::Name(name) = via.host {
+            out.extend_from_slice(name.strip_suffix('.').unwrap_or(name).as_bytes());
         }
         out.make_ascii_lowercase();
         out.push(b' ');
+        // Their octets are no letters.
+        match via.host.ip() {
+            Some(IpAddr::V4(ip)) => out.extend_from_slice(&ip.octets()),
+            Some(IpAddr::V6(ip)) => out.extend_from_slice(&ip.octets()),
+            None => {}
+        }
         out.extend_from_slice(&via.port.unwrap_or(default_port).to_be_bytes());
         return Some(Matching::Branch);
     }
@@ -84,6 +89,7 @@ pub(crate) fn server_identity(message: &Request, via: &Via<'_>, out: &mut Vec<u8
     let top = message.values(ringback_message::HeaderId::VIA).next()?;
     let uri = message.uri_bytes();
     let from_tag = routing.from_tag.unwrap_or_default();
+    // Writing into a vector does not fail.
     let _ = write!(out, "\0{}\0{}\0{from_tag}\0", routing.call_id, routing.cseq.number);
     out.extend_from_slice(uri);
     out.push(0);

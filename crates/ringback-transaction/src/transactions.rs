@@ -1,6 +1,6 @@
 //! The transaction layer: commands from above, messages from below.
 
-use crate::client::Client;
+use crate::client::{Client, TopVia};
 use crate::machines::{ClientStimulus, ServerStimulus};
 use crate::server::{About, Server};
 use crate::table::Index;
@@ -112,7 +112,7 @@ impl<E: Entropy> Transactions<E> {
         let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
         let alias = self.config.locals.alias(to.protocol());
         let protocol = to.protocol().as_via();
-        let via = format_args!("SIP/2.0/{protocol} {sent_by};branch=z9hG4bK{branch};rport{alias}");
+        let via = TopVia { protocol, sent_by, branch: [b"z9hG4bK", branch.as_bytes()], more: [alias, ""] };
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)
     }
 
@@ -178,10 +178,10 @@ impl<E: Entropy> Machine for Transactions<E> {
         let now = self.clamp(now);
         match input {
             TransactionInput::Message(flow, message) => match Request::try_from(message) {
-                Ok(request) => self.on_request(now, flow, request),
+                Ok(request) => self.on_request(now, flow, Box::new(request)),
                 Err(message) => {
                     if let Ok(response) = Response::try_from(message) {
-                        self.on_response(now, flow, response);
+                        self.on_response(now, flow, Box::new(response));
                     }
                 }
             },

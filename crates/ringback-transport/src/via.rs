@@ -1,6 +1,6 @@
 //! Marking requests with where they came from, and finding the way of responses (RFC 3261 §18.2, RFC 3581).
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use ringback_message::header::Via;
 use ringback_message::{HeaderId, Host, Limits, Message, Method, ParseError, Request, StatusCode};
 use ringback_sansio::{Flow, Protocol, Target};
@@ -28,17 +28,19 @@ pub fn receive(flow: &Flow, bytes: Bytes) -> Inbound {
 }
 
 /// Reads one message as [`receive`] does, and takes no more than these limits.
-pub fn receive_with(flow: &Flow, bytes: Bytes, limits: &Limits) -> Inbound {
+pub fn receive_with(flow: &Flow, mut bytes: Bytes, limits: &Limits) -> Inbound {
     if bytes.iter().take(4).all(|byte| matches!(byte, b'\r' | b'\n' | 0)) && bytes.len() <= 4 {
         return Inbound::KeepAlive;
     }
     // Rule 79 for datagrams: line ends before the start line are skipped (RFC 3261 §7.5).
     let lead = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    let mut message = match Message::parse_with(bytes.slice(lead..), limits) {
+    bytes.advance(lead);
+    let mut message = match Message::parse_with(bytes, limits) {
         Ok(message) => message,
         Err(error) => return Inbound::Malformed(error, None),
     };
-    match message.validate().map(|routing| marked(&routing.via, flow)) {
+    let is_request = message.is_request();
+    match message.validate().map(|routing| is_request.then(|| marked(&routing.via, flow)).flatten()) {
         Ok(via) => {
             put(&mut message, via);
             Inbound::Message(message)
@@ -64,7 +66,7 @@ pub(crate) fn refuse(
 }
 
 /// How often peers are asked to send keep-alives that offer to (RFC 6223 §4.4): what RFC 5626 §4.4 has for each.
-fn recommended(protocol: Protocol) -> u64 {
+fn recommended(protocol: Protocol) -> u16 {
     if protocol.is_reliable() { 120 } else { 29 }
 }
 
@@ -73,21 +75,21 @@ fn recommended(protocol: Protocol) -> u64 {
 pub fn keep_of(via: &Via<'_>, protocol: Protocol) -> Option<Duration> {
     let seconds: u64 = via.params.value("keep")?.parse().ok()?;
     // Zero is "as you like".
-    let seconds = if seconds == 0 { recommended(protocol) } else { seconds };
+    let seconds = if seconds == 0 { recommended(protocol).into() } else { seconds };
     Some(Duration::from_secs(seconds.clamp(5, 3_600)))
 }
 
 /// Writes the source into the topmost Via of a request.
 fn mark(message: &mut Message, flow: &Flow) {
     let via = match message.first::<Via<'_>>() {
-        Some(Ok(via)) => marked(&via, flow),
+        Some(Ok(via)) if message.is_request() => marked(&via, flow),
         _ => None,
     };
     put(message, via);
 }
 
 fn put(message: &mut Message, via: Option<Text>) {
-    if let Some(via) = via.filter(|_| message.is_request()) {
+    if let Some(via) = via {
         // Fails only on control characters, which no parameter that was read can hold outside folded white space;
         // then the Via stays as it came.
         let _ = message.replace_front(HeaderId::VIA, &via[..]);
@@ -100,10 +102,20 @@ type Text = SmallVec<[u8; 192]>;
 /// A Via with the source in it, and that keep-alives are welcome where they are offered. `None` where it can stay as it
 /// is.
 fn marked(via: &Via<'_>, flow: &Flow) -> Option<Text> {
-    use std::io::Write as _;
     let source = flow.peer.ip().to_canonical();
     let elsewhere = via.host.ip() != Some(source);
     let (mut rport, mut keep, mut received) = (false, false, false);
+    for param in via.params.iter() {
+        match own_mark(param.name) {
+            Some(Mark::Rport) => rport = true,
+            Some(Mark::Keep) => keep = true,
+            Some(Mark::Received) => received = true,
+            None => {}
+        }
+    }
+    if !rport && !elsewhere && !keep && !received {
+        return None;
+    }
     // Written anew, so that a `received` or a filled `rport` of the sender's own making cannot stay (fault 12).
     let mut text = Text::new();
     text.extend_from_slice(b"SIP/2.0/");
@@ -111,41 +123,79 @@ fn marked(via: &Via<'_>, flow: &Flow) -> Option<Text> {
     text.push(b' ');
     match &via.host {
         Host::Name(name) => text.extend_from_slice(name.as_bytes()),
-        Host::Ip(_) => drop(write!(text, "{}", via.host)),
+        Host::Ip(ip) => {
+            let bracketed = ip.is_ipv6();
+            text.extend_from_slice(if bracketed { b"[" } else { b"" });
+            push_ip(&mut text, *ip);
+            text.extend_from_slice(if bracketed { b"]" } else { b"" });
+        }
     }
     if let Some(port) = via.port {
-        let _ = write!(text, ":{port}");
+        text.push(b':');
+        push_number(&mut text, port);
     }
     for param in via.params.iter() {
-        let own = match param.name.len() {
-            5 if param.name.eq_ignore_ascii_case("rport") => &mut rport,
-            4 if param.name.eq_ignore_ascii_case("keep") => &mut keep,
-            8 if param.name.eq_ignore_ascii_case("received") => &mut received,
-            _ => {
-                text.push(b';');
-                text.extend_from_slice(param.name.as_bytes());
-                if let Some(value) = param.value {
-                    text.push(b'=');
-                    text.extend_from_slice(value);
-                }
-                continue;
-            }
-        };
-        *own = true;
-    }
-    if !rport && !elsewhere && !keep && !received {
-        return None;
+        if own_mark(param.name).is_some() {
+            continue;
+        }
+        text.push(b';');
+        text.extend_from_slice(param.name.as_bytes());
+        if let Some(value) = param.value {
+            text.push(b'=');
+            text.extend_from_slice(value);
+        }
     }
     if elsewhere || rport {
-        let _ = write!(text, ";received={source}");
+        text.extend_from_slice(b";received=");
+        push_ip(&mut text, source);
     }
     if rport {
-        let _ = write!(text, ";rport={}", flow.peer.port());
+        text.extend_from_slice(b";rport=");
+        push_number(&mut text, flow.peer.port());
     }
     if keep {
-        let _ = write!(text, ";keep={}", recommended(flow.protocol));
+        text.extend_from_slice(b";keep=");
+        push_number(&mut text, recommended(flow.protocol));
     }
     Some(text)
+}
+
+/// The parameters of a Via that the next hop fills.
+enum Mark {
+    Rport,
+    Keep,
+    Received,
+}
+
+fn own_mark(name: &str) -> Option<Mark> {
+    match name.len() {
+        5 if name.eq_ignore_ascii_case("rport") => Some(Mark::Rport),
+        4 if name.eq_ignore_ascii_case("keep") => Some(Mark::Keep),
+        8 if name.eq_ignore_ascii_case("received") => Some(Mark::Received),
+        _ => None,
+    }
+}
+
+/// An address in the form that `received` has (RFC 3261 §20.42): version 6 without brackets.
+fn push_ip(text: &mut Text, ip: IpAddr) {
+    use std::io::Write as _;
+    match ip {
+        IpAddr::V4(ip) => {
+            for (place, octet) in ip.octets().into_iter().enumerate() {
+                text.extend_from_slice(if place == 0 { b"" } else { b"." });
+                push_number(text, octet.into());
+            }
+        }
+        IpAddr::V6(ip) => drop(write!(text, "{ip}")),
+    }
+}
+
+/// Each Via has several numbers, and the formatting of the standard library takes longer than all else that is done to one.
+fn push_number(text: &mut Text, number: u16) {
+    let digits = number.checked_ilog10().unwrap_or(0);
+    for power in (0..=digits).rev() {
+        text.push(b'0' + (number / 10_u16.pow(power) % 10) as u8);
+    }
 }
 
 /// The answer to a request that is refused before any transaction sees it; none to ACK and to responses.

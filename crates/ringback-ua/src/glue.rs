@@ -30,13 +30,13 @@ impl<E: Entropy> UserAgent<E> {
             TransactionOutput::Transmit { key, to, bytes } => {
                 self.outputs.push_back(UaOutput::Transmit { key, to, bytes });
             }
-            TransactionOutput::Request(key, flow, request) => self.on_request(now, key, &flow, request),
+            TransactionOutput::Request(key, flow, request) => self.on_request(now, key, &flow, *request),
             TransactionOutput::Cancelled(key, cancel) => {
                 let tag = self.transactions.to_tag(key);
-                self.calls.handle(now, DialogInput::Cancelled { key, tag, cancel });
+                self.calls.handle(now, DialogInput::Cancelled { key, tag, cancel: *cancel });
             }
-            TransactionOutput::Response(key, flow, response) => self.on_response(now, key, &flow, response),
-            TransactionOutput::Stray(_flow, message) => self.on_stray(now, message),
+            TransactionOutput::Response(key, flow, response) => self.on_response(now, key, &flow, *response),
+            TransactionOutput::Stray(_flow, message) => self.on_stray(now, *message),
             TransactionOutput::Ended(Key::Client(key), end) => self.on_client_ended(now, key, end),
             TransactionOutput::Ended(Key::Server(key), _end) => {
                 self.forget_served(key);

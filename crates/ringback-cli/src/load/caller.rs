@@ -156,7 +156,7 @@ impl Caller {
                 }
                 TransactionOutput::Stray(_, message) => {
                     // A copy of a 2xx whose transaction is over: its caller still waits for the ACK.
-                    if let Ok(response) = Response::try_from(message)
+                    if let Ok(response) = Response::try_from(*message)
                         && response.status().is_success()
                         && is_of(&response, &Method::INVITE)
                     {

@@ -158,27 +158,22 @@ impl ServerCore {
     }
 
     /// Takes what is about a request of our own; gives back what is not.
-    pub(crate) fn errand_output(
-        &self,
-        now: Instant,
-        node: &mut Node,
-        output: TransactionOutput,
-    ) -> Option<TransactionOutput> {
-        match &output {
+    pub(crate) fn is_of_errand(&self, now: Instant, node: &mut Node, output: &TransactionOutput) -> bool {
+        match output {
             TransactionOutput::Response(key, _, response) if node.errands.contains_key(key) => {
                 if response.status().is_final() {
                     self.errand_answered(now, node, key, response);
                 }
-                None
+                true
             }
             TransactionOutput::Ended(Key::Client(key), _) => match node.errands.remove(key) {
                 Some(sent) => {
                     self.errand_failed(now, &sent.errand);
-                    None
+                    true
                 }
-                None => Some(output),
+                None => false,
             },
-            _ => Some(output),
+            _ => false,
         }
     }
 

@@ -147,7 +147,7 @@ impl Subject for ProxySubject {
                 }
                 self.sent.extend(as_request(&bytes).map(|request| (key, to, request)));
             }
-            ProxyOutput::Local(key, _, request) => self.local.push((key, request)),
+            ProxyOutput::Local(key, _, request) => self.local.push((key, *request)),
             ProxyOutput::Resolve(token, _) => self.questions.push(token),
             ProxyOutput::Decide(..) | ProxyOutput::Unavailable(..) => {}
         }

@@ -92,7 +92,7 @@ impl Subject for TransactionsSubject {
             }
             TransactionOutput::Request(key, _, request) => {
                 journal.begins(format!("{key:?}"));
-                self.servers.push((key, request));
+                self.servers.push((key, *request));
             }
             TransactionOutput::Cancelled(key, _) => journal.mentions(&format!("{key:?}")),
             TransactionOutput::Response(key, _, response) => {

@@ -215,7 +215,7 @@ impl Seen {
     fn take(&mut self, output: TransactionOutput) {
         match output {
             TransactionOutput::Transmit { key, to, bytes } => self.sent.push((key, to, read(bytes))),
-            TransactionOutput::Request(key, _, request) => self.servers.push((key, request)),
+            TransactionOutput::Request(key, _, request) => self.servers.push((key, *request)),
             TransactionOutput::Ended(key, _) => assert!(self.ended.insert(key), "a key ends once"),
             TransactionOutput::Response(key, ..) => {
                 assert!(!self.ended.contains(&Key::Client(key)), "nothing comes after the end");

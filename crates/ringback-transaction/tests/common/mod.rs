@@ -57,10 +57,10 @@ impl Layer {
                 TransactionOutput::Transmit { key, to, bytes } => {
                     Seen::Wire(key, to, Message::parse(bytes).unwrap())
                 }
-                TransactionOutput::Request(key, _, request) => Seen::Request(key, request),
+                TransactionOutput::Request(key, _, request) => Seen::Request(key, *request),
                 TransactionOutput::Cancelled(key, _) => Seen::Cancelled(key),
-                TransactionOutput::Response(key, _, response) => Seen::Response(key, response),
-                TransactionOutput::Stray(_, message) => Seen::Stray(message),
+                TransactionOutput::Response(key, _, response) => Seen::Response(key, *response),
+                TransactionOutput::Stray(_, message) => Seen::Stray(*message),
                 TransactionOutput::Ended(key, end) => Seen::Ended(key, end),
             };
             self.seen.push((at, seen));

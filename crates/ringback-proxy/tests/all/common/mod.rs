@@ -204,7 +204,7 @@ impl Element {
                         let message = Message::parse(bytes).unwrap();
                         self.sent.push(Sent { key, to, message });
                     }
-                    ProxyOutput::Local(key, _, request) => self.local.push((key, request)),
+                    ProxyOutput::Local(key, _, request) => self.local.push((key, *request)),
                     ProxyOutput::Resolve(token, hop) => self.questions.push((token, hop)),
                     ProxyOutput::Decide(token, what) => self.undecided.push((token, what)),
                     ProxyOutput::Unavailable(to, after) => self.unavailable.push((to, after)),
