@@ -4,6 +4,7 @@
 //! the processor time of all threads of the server, as the scheduler counts it; loopback charges the delivery of what a server
 //! sends to it, whichever server it is.
 
+mod flood;
 mod process;
 
 use std::path::{Path, PathBuf};
@@ -44,7 +45,10 @@ const SECONDS: u64 = 6;
 /// How many users take turns at registering.
 const USERS: usize = 1_000;
 
-const USAGE: &str = "usage: cargo xtask bench servers [SCENARIO…] [--rate N] [--seconds N] [--pairs N] [--binary FILE] [--pin]";
+/// Pings without a pause, which SIPp cannot send.
+const FLOOD: &str = "flood";
+
+const USAGE: &str = "usage: cargo xtask bench servers [SCENARIO…|flood] [--rate N] [--seconds N] [--pairs N] [--binary FILE] [--pin]";
 
 struct Lab {
     folder: PathBuf,
@@ -61,7 +65,7 @@ struct Measured {
     failed: u64,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Peer {
     Ringback,
     Kamailio,
@@ -74,16 +78,23 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     let pairs = take_number(&mut arguments, "--pairs")?.unwrap_or(PAIRS).max(1);
     let binary = take_value(&mut arguments, "--binary")?;
     let pin = arguments.iter().position(|word| word == "--pin").map(|at| arguments.remove(at)).is_some();
+    let flooded = arguments.iter().position(|word| word == FLOOD).map(|at| arguments.remove(at)).is_some();
     let unknown = arguments.iter().find(|word| !SCENARIOS.iter().any(|own| own.name == **word));
     if let Some(unknown) = unknown {
-        let names: Vec<&str> = SCENARIOS.iter().map(|own| own.name).collect();
+        let names: Vec<&str> = SCENARIOS.iter().map(|own| own.name).chain([FLOOD]).collect();
         return Err(Failure::Usage(format!(
             "unknown scenario `{unknown}`; known: {}\n{USAGE}",
             names.join(", ")
         )));
     }
-    packages::ensure(&[packages::SIPP])?;
-    let lab = Lab { folder: Path::new("target/bench-servers").to_owned(), binary: optimised(binary)?, pin };
+    if !flooded || !arguments.is_empty() {
+        packages::ensure(&[packages::SIPP])?;
+    }
+    let lab = Lab {
+        folder: Path::new("target/bench-servers").to_owned(),
+        binary: optimised(binary)?,
+        pin: pin || flooded,
+    };
     std::fs::create_dir_all(&lab.folder).map_err(|error| format!("{}: {error}", lab.folder.display()))?;
     let peers: &[Peer] = if installed("kamailio") {
         &[Peer::Ringback, Peer::Kamailio]
@@ -93,6 +104,12 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
         );
         &[Peer::Ringback]
     };
+    if flooded {
+        flood::run(&lab, peers, pairs, seconds)?;
+        if arguments.is_empty() {
+            return Ok(());
+        }
+    }
     println!(
         "{:10} {:>8} {:>12} {:>12} {:>7}  failed",
         "", "a second", "ringback µs", "kamailio µs", "ratio"
@@ -274,7 +291,7 @@ mod tests {
     fn a_scenario_that_nobody_knows_is_named() {
         let failure = run(&["nothing".to_owned()]).unwrap_err().to_string();
         assert!(
-            failure.contains("`nothing`") && failure.contains("options, register, message, invite"),
+            failure.contains("`nothing`") && failure.contains("options, register, message, invite, flood"),
             "{failure}"
         );
     }

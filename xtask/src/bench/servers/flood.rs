@@ -1,0 +1,200 @@
+//! `cargo xtask bench servers flood`: pings as fast as a server answers them.
+//!
+//! SIPp asks at most 30,000 times a second, which leaves a server half idle, and then the cost of waking up is what is
+//! measured. Here so many questions are always on their way that the server never sleeps. Then our server is asked at four fifths
+//! of the rate that it reached, and the kernel is asked how many datagrams it dropped in front of it.
+
+use std::io::Write as _;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use super::process::cpu;
+use super::{Lab, Peer, start};
+use crate::failure::{Failure, Outcome};
+use crate::interop::server::free_port;
+
+/// How many questions are on their way: enough that a server always finds some, few enough for our own receive buffer.
+const UNANSWERED: u64 = 128;
+/// How long an answer may take before it counts as lost.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// What a flood gave.
+#[derive(Clone, Copy, Debug)]
+struct Flooded {
+    /// Microseconds of the server's processor time for each answer.
+    each: f64,
+    /// Answers in a second.
+    rate: f64,
+    lost: u64,
+    /// Datagrams that the kernel dropped because the server did not read them.
+    dropped: u64,
+}
+
+/// Floods the servers in turns and prints what came of it.
+pub(super) fn run(lab: &Lab, peers: &[Peer], pairs: u64, seconds: u64) -> Outcome {
+    let mut runs: Vec<Vec<Flooded>> = vec![Vec::new(); peers.len()];
+    for pair in 0..pairs {
+        eprintln!("flood {}/{pairs}", pair + 1);
+        for (peer, runs) in peers.iter().zip(&mut runs) {
+            runs.push(flood(lab, *peer, seconds, None)?);
+        }
+    }
+    println!("{:10} {:>10} {:>10} {:>8}  dropped", "flood", "a second", "µs each", "lost");
+    let medians: Vec<Flooded> = runs.iter_mut().filter_map(|runs| median(runs)).collect();
+    for (peer, median) in peers.iter().zip(&medians) {
+        println!("{}", row(&format!("{peer:?}").to_lowercase(), median));
+    }
+    if let [ours, theirs, ..] = medians.as_slice() {
+        println!("ratio {:.2}", ours.each / theirs.each);
+    }
+    if let Some(ours) = medians.first() {
+        let eased = flood(lab, Peer::Ringback, seconds, Some(ours.rate * 0.8))?;
+        println!("{}", row("at 80 %", &eased));
+        if eased.dropped + eased.lost > 0 {
+            return Err(Failure::Failed("datagrams were lost at four fifths of the highest rate".into()));
+        }
+    }
+    Ok(())
+}
+
+fn row(name: &str, flooded: &Flooded) -> String {
+    let Flooded { each, rate, lost, dropped } = flooded;
+    format!("{name:10} {rate:>10.0} {each:>10.2} {lost:>8}  {dropped}")
+}
+
+/// The run whose cost is in the middle.
+fn median(runs: &mut [Flooded]) -> Option<Flooded> {
+    runs.sort_by(|one, other| one.each.total_cmp(&other.each));
+    runs.get(runs.len() / 2).copied()
+}
+
+fn flood(lab: &Lab, peer: Peer, seconds: u64, rate: Option<f64>) -> Outcome<Flooded> {
+    let port = free_port()?;
+    let server = start(lab, peer, port)?;
+    // The first answers pay for memory that is touched for the first time.
+    ask(port, Duration::from_millis(500), rate)?;
+    let before = cpu(server.id());
+    let (answered, lost, took) = ask(port, Duration::from_secs(seconds), rate)?;
+    let spent = cpu(server.id()) - before;
+    if answered == 0 {
+        return Err(Failure::Failed(format!("{peer:?} answered nothing; see {}", lab.folder.display())));
+    }
+    let dropped = dropped(&std::fs::read_to_string("/proc/net/udp").unwrap_or_default(), port);
+    let each = spent * 1e6 / answered as f64;
+    Ok(Flooded { each, rate: answered as f64 / took.as_secs_f64(), lost, dropped })
+}
+
+/// Asks for so long, as fast as answers come or at a rate; tells how many came and were lost, and how long it took.
+fn ask(port: u16, time: Duration, rate: Option<f64>) -> Outcome<(u64, u64, Duration)> {
+    let failed = |error: std::io::Error| Failure::Failed(format!("no socket to ask from: {error}"));
+    let socket = UdpSocket::bind("127.0.0.1:0").map_err(failed)?;
+    socket.connect(("127.0.0.1", port)).map_err(failed)?;
+    socket.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    let own = socket.local_addr().map_err(failed)?.port();
+    let (mut question, mut answer) = (Vec::new(), [0; 2_048]);
+    let (mut asked, mut answered, mut lost) = (0, 0, 0);
+    let begun = Instant::now();
+    loop {
+        let mut room = UNANSWERED - (asked - answered - lost);
+        let took = begun.elapsed();
+        if took >= time {
+            if asked == answered + lost {
+                return Ok((answered, lost, took));
+            }
+            room = 0;
+        }
+        if let Some(rate) = rate {
+            room = room.min(((took.as_secs_f64() * rate) as u64).saturating_sub(asked));
+        }
+        for _ in 0..room {
+            write_question(&mut question, own, asked);
+            // What the kernel refuses is lost, and counted when no answer comes.
+            let _ = socket.send(&question);
+            asked += 1;
+        }
+        if asked == answered + lost {
+            continue;
+        }
+        // The first answer is waited for, and those behind it are taken along.
+        socket.set_nonblocking(false).map_err(failed)?;
+        match socket.recv(&mut answer) {
+            Ok(_) => answered += 1,
+            Err(_) => lost = asked - answered,
+        }
+        socket.set_nonblocking(true).map_err(failed)?;
+        for _ in 0..UNANSWERED / 4 {
+            if asked == answered + lost || socket.recv(&mut answer).is_err() {
+                break;
+            }
+            answered += 1;
+        }
+    }
+}
+
+fn write_question(into: &mut Vec<u8>, own: u16, number: u64) {
+    into.clear();
+    // Writing into a vector does not fail.
+    let _ = write!(
+        into,
+        "OPTIONS sip:127.0.0.1 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK-{number}-{own}\r\n\
+         Max-Forwards: 70\r\n\
+         From: <sip:guest{}@127.0.0.1>;tag={number}\r\n\
+         To: <sip:127.0.0.1>\r\n\
+         Call-ID: {number}-{own}@127.0.0.1\r\n\
+         CSeq: 1 OPTIONS\r\n\
+         Accept: application/sdp\r\n\
+         User-Agent: flood\r\n\
+         Content-Length: 0\r\n\r\n",
+        number % 10_000
+    );
+}
+
+/// How many datagrams were dropped in front of the sockets of a port, from the kernel's table of them.
+fn dropped(table: &str, port: u16) -> u64 {
+    let ending = format!(":{port:04X}");
+    let of_socket = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        words.nth(1).filter(|local| local.ends_with(&ending))?;
+        words.next_back()?.parse::<u64>().ok()
+    };
+    table.lines().filter_map(of_socket).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_are_counted_for_the_sockets_of_the_port_alone() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+             24: 0100007F:13C4 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1 2 0000000000000000 7\n\
+             25: 0100007F:13C4 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1 2 0000000000000000 5\n\
+             26: 0100007F:13C5 0100007F:13C4 07 00000000:00000000 00:00000000 00000000     0        0 1 2 0000000000000000 9\n";
+        assert_eq!((dropped(table, 5060), dropped(table, 5061), dropped(table, 1)), (12, 9, 0));
+    }
+
+    #[test]
+    fn every_question_that_is_answered_is_counted() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let answering = std::thread::spawn(move || {
+            let mut read = [0; 2_048];
+            let mut seen = 0;
+            server.set_read_timeout(Some(PATIENCE * 2)).unwrap();
+            while let Ok((length, from)) = server.recv_from(&mut read) {
+                assert!(read[..length].starts_with(b"OPTIONS sip:127.0.0.1 SIP/2.0\r\n"));
+                // Every tenth is lost.
+                seen += 1;
+                if seen % 10 != 0 {
+                    server.send_to(b"SIP/2.0 200 OK\r\n\r\n", from).unwrap();
+                }
+            }
+            seen
+        });
+        let (answered, lost, _) = ask(port, Duration::from_millis(50), Some(2_000.0)).unwrap();
+        let seen = answering.join().unwrap();
+        assert_eq!(answered + lost, seen);
+        assert_eq!(lost, seen / 10);
+    }
+}
