@@ -92,6 +92,9 @@ pub(crate) struct Serve {
     /// Looks telephone numbers up in this domain that no user has (ENUM), such as e164.arpa
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) enum_domain: Option<String>,
+    /// Lets calls go on for so long when it is told to end by SIGTERM, 30s or 5m; 0 ends it at once [default: 30s]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) drain: Option<String>,
     /// Is responsible for this domain, a name or an IP address; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) domain: Vec<String>,

@@ -3,8 +3,8 @@
 use crate::args;
 use crate::out::{Reporter, complain};
 use crate::outcome::Failure;
-use crate::signals::{Again, Stop};
-use ringback_server::{ConfigError, Reloaded, Server, ServerConfig, Storage, TlsVerify};
+use crate::signals::{Again, Stop, Told};
+use ringback_server::{ConfigError, Reloaded, Server, ServerConfig, Storage, TlsVerify, read_duration};
 use std::sync::Arc;
 
 /// Runs a server until it is told to stop.
@@ -40,15 +40,31 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
             None => "nobody can register: --user NAME:PASSWORD or --users FILE adds users, --no-auth asks for no password".to_owned(),
         });
     }
-    loop {
+    let told = loop {
         tokio::select! {
-            () = stop.told() => break,
+            told = stop.told() => break told,
             // It reads files; whoever handles messages has threads of his own.
             () = again.told() => tell(report, tokio::task::block_in_place(|| server.reread())),
         }
+    };
+    if told == Told::Terminate && !server.drain_time().is_zero() {
+        drain(report, &server, &mut stop).await;
     }
     server.shutdown().await;
     Ok(())
+}
+
+/// Waits for the end of the calls that are up, until the time for it is over or it is told to stop once more.
+async fn drain(report: Reporter, server: &Server, stop: &mut Stop) {
+    let (up, most) = (server.calls_up(), server.drain_time());
+    let text = format!("draining: calls up: {up}; it ends with them, or in {most:?}");
+    let fields = [("calls", up.into()), ("seconds", most.as_secs_f64().into())];
+    report.tell("draining", fields, text);
+    let up = tokio::select! {
+        up = server.drain() => up,
+        _ = stop.told() => server.calls_up(),
+    };
+    report.tell("drained", [("calls", up.into())], format!("drained: calls up: {up}"));
 }
 
 fn tell(report: Reporter, done: Result<Reloaded, ConfigError>) {
@@ -90,6 +106,10 @@ pub(crate) fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
     }
     config.advertise_stun = args.advertise_stun.or(config.advertise_stun);
     config.enum_domain = args.enum_domain.or(config.enum_domain);
+    if let Some(time) = &args.drain {
+        let time = read_duration(time).map_err(|error| Failure::Usage(format!("--drain: {error}")))?;
+        config.drain = Some(time);
+    }
     if !args.domain.is_empty() {
         config.domains = args.domain;
     }

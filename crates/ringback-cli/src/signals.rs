@@ -15,12 +15,21 @@ impl Stop {
     }
 
     /// Waits for the next one. Cancel safe.
-    pub(crate) async fn told(&mut self) {
+    pub(crate) async fn told(&mut self) -> Told {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Told::Interrupt,
+            _ = self.terminate.recv() => Told::Terminate,
         }
     }
+}
+
+/// How a program is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// SIGINT: now.
+    Interrupt,
+    /// SIGTERM: when it suits.
+    Terminate,
 }
 
 /// SIGHUP: to read the configuration again.

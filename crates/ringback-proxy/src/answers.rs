@@ -1,10 +1,11 @@
 //! Responses upstream (RFC 3261 §16.7), and what ends a response context.
 
+use crate::RoutePolicy;
 use crate::best;
 use crate::context::{Answered, AttemptState, Context};
 use crate::proxy::Proxy;
 use ringback_message::header::RetryAfter;
-use ringback_message::{HeaderId, Request, Response, StatusCode};
+use ringback_message::{HeaderId, Method, Request, Response, StatusCode};
 use ringback_sansio::{Entropy, Flow, Key as SlabKey};
 use ringback_transaction::{ClientKey, ServerKey, Transactions};
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ impl Proxy {
         &mut self,
         now: Instant,
         transactions: &mut Transactions<E>,
+        policy: &mut dyn RoutePolicy,
         client: ClientKey,
         from: &Flow,
         mut response: Box<Response>,
@@ -73,6 +75,9 @@ impl Proxy {
                     return;
                 }
             }
+            if status.class() == 3 {
+                self.recurse(now, policy, key, client, &mut response);
+            }
             self.finish_attempt(now, transactions, key, client, Ok(response));
         }
     }
@@ -104,7 +109,11 @@ impl Proxy {
         let news = context.answered == Answered::No;
         context.answered = Answered::Success;
         context.stop();
-        if transactions.server_request(context.server).is_some() {
+        let request = transactions.server_request(context.server);
+        if news {
+            self.calls = self.calls.saturating_add_signed(request.map_or(0, change_of_calls));
+        }
+        if request.is_some() {
             let _ = transactions.respond(now, context.server, *response);
         } else {
             self.forward_success(*response);
@@ -133,6 +142,8 @@ impl Proxy {
         let Some(context) = self.contexts.get_mut(key) else { return };
         let mut status = outcome.as_ref().map_or_else(|status| *status, |response| response.status());
         let index = context.index_of(client);
+        let recursion = context.recursion.as_ref();
+        let has_moved = recursion.zip(index).is_some_and(|(recursion, index)| recursion.has_moved(index));
         let mut goes_on = None;
         if let Some(attempt) = context.attempt_of(client) {
             let gated = attempt.gated.take();
@@ -145,7 +156,11 @@ impl Proxy {
                 && gated.as_ref().is_some_and(|gated| gated.gate.hides_challenges());
             goes_on = gated.map(|gated| gated.gate.left(now, answer));
             let outcome = if is_hidden { Err(StatusCode::SERVER_INTERNAL_ERROR) } else { outcome };
-            attempt.state = AttemptState::Done(outcome);
+            attempt.state = match outcome {
+                // §16.7 step 4: a 3xx of which nothing is left is no candidate.
+                Ok(response) if has_moved && !response.has(HeaderId::CONTACT) => AttemptState::Moved,
+                outcome => AttemptState::Done(outcome),
+            };
         }
         // RFC 5626 §7: after any other answer the same user agent is not asked again.
         if let (StatusCode::FLOW_FAILED | StatusCode::REQUEST_TIMEOUT, Some(index)) = (status, index) {
@@ -176,7 +191,16 @@ impl Proxy {
             if context.stopped || context.later.is_empty() {
                 context.answered = Answered::Failure;
                 let server = context.server;
-                return match context.best() {
+                let best = context.best();
+                let status = best.as_ref().map_or_else(|status| *status, Response::status);
+                let request = transactions.server_request(server);
+                if request.is_some_and(|request| *request.method() == Method::BYE)
+                    && !best::is_challenge(status)
+                {
+                    // RFC 3261 §15.1.1: whatever is answered, the call is over.
+                    self.calls = self.calls.saturating_sub(1);
+                }
+                return match best {
                     Ok(response) => drop(transactions.respond(now, server, response)),
                     Err(status) => self.refuse(now, transactions, server, (status, Vec::new())),
                 };
@@ -229,5 +253,14 @@ impl Proxy {
             self.timer_c.cancel(client);
             self.by_client.remove(&client);
         }
+    }
+}
+
+/// What a 2xx to this request means for how many calls are up.
+fn change_of_calls(request: &Request) -> isize {
+    match request.method() {
+        method if *method == Method::INVITE && matches!(request.to_tag(), Ok(None)) => 1,
+        method if *method == Method::BYE => -1,
+        _ => 0,
     }
 }

@@ -33,7 +33,7 @@ impl Proxy {
             self.attempt(now, transactions, key, template.clone(), Some(branch), Some(share));
         }
         if let Some(context) = self.contexts.get_mut(key)
-            && !context.later.is_empty()
+            && (!context.later.is_empty() || context.recursion.is_some())
         {
             context.template = Some(template);
         }
@@ -55,13 +55,20 @@ impl Proxy {
             Box::new(Others { request: request.clone(), flows: branch.other_flows.clone(), share })
         });
         context.attempts.push(Attempt { others, ..Attempt::new(AttemptState::Resolving) });
+        if let (Some(recursion), Some(branch)) = (&mut context.recursion, branch) {
+            recursion.asks(index, &branch.uri);
+        }
         let along = context.along.filter(|_| branch.is_none());
         let was_for = branch
             .filter(|_| history::is_wanted(&request))
             .and_then(|_| Some(request.uri().ok()?.to_owned()));
         let mut hop = forward::prepare(&mut request, branch, share, self.config.realm.as_deref());
         if let (Ok(_), Some(was_for)) = (&hop, was_for) {
-            hop = history::add(&mut request, &was_for, index + 1).map_err(forward::status_of).and(hop);
+            let way = match (&context.recursion, branch) {
+                (Some(recursion), Some(branch)) => recursion.way_to(&branch.uri),
+                _ => Vec::new(),
+            };
+            hop = history::add(&mut request, &was_for, index + 1, &way).map_err(forward::status_of).and(hop);
         }
         if let (Ok(_), Some(gate)) = (&hop, branch.and_then(|branch| branch.gate.as_ref())) {
             match gate.enter(now, &mut request) {

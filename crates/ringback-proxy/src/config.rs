@@ -70,8 +70,11 @@ pub struct ProxyConfig {
     pub timer_c: Duration,
     /// Requests in progress at once; beyond it 503.
     pub max_contexts: usize,
-    /// The most branches of one request.
+    /// The most branches of one request, those of redirections included.
     pub max_branches: usize,
+    /// Whether redirections of those whom the policy named are followed (RFC 3261 §16.7 step 4), as far as the policy says
+    /// ([`RoutePolicy::redirected`](crate::RoutePolicy::redirected)); requests inside a dialog, and those that only pass by, are not.
+    pub recursion: bool,
     /// Whether requests over 1,300 bytes leave by TCP where UDP was chosen (RFC 3261 §18.1.1; rule 11).
     pub large_by_tcp: bool,
     /// The realm whose passwords we check: credentials for it end here and are not shown to those behind us
@@ -101,6 +104,7 @@ impl ProxyConfig {
             timer_c: Duration::from_secs(185),
             max_contexts: 200_000,
             max_branches: 10,
+            recursion: false,
             large_by_tcp: true,
             realm: None,
             trust: None,

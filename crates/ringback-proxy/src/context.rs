@@ -1,5 +1,6 @@
 //! The response context: one request, its branches and what came back (RFC 3261 §16).
 
+use crate::recursion::Recursion;
 use crate::{Branch, Gate, best};
 use ringback_message::{Request, Response, StatusCode};
 use ringback_sansio::{Flow, Target};
@@ -21,6 +22,8 @@ pub(crate) struct Context {
     /// Targets that are tried when those before them have failed, the next one last.
     pub(crate) later: Vec<Branch>,
     pub(crate) attempts: SmallVec<[Attempt; 1]>,
+    /// Where redirections are followed, what is known of them.
+    pub(crate) recursion: Option<Box<Recursion>>,
     pub(crate) answered: Answered,
     /// Whether the policy named the targets. What a flow of theirs means is then told nobody (RFC 5626 §14.1).
     pub(crate) chosen: bool,
@@ -79,6 +82,8 @@ pub(crate) enum AttemptState {
     Resolving,
     /// Sent.
     Pending(ClientKey),
+    /// Redirected to others, who are asked instead.
+    Moved,
     /// Over, with this response, or with a status of our own making.
     Done(Result<Box<Response>, StatusCode>),
 }
@@ -102,7 +107,9 @@ impl Context {
 
     /// Whether some branch has no final response yet.
     pub(crate) fn is_pending(&self) -> bool {
-        self.attempts.iter().any(|attempt| !matches!(attempt.state, AttemptState::Done(_)))
+        self.attempts
+            .iter()
+            .any(|attempt| matches!(attempt.state, AttemptState::Resolving | AttemptState::Pending(_)))
     }
 
     /// The branch that this client has no final response for yet.
@@ -121,7 +128,7 @@ impl Context {
     pub(crate) fn pending(&self) -> SmallVec<[ClientKey; 4]> {
         let pending = |attempt: &Attempt| match attempt.state {
             AttemptState::Pending(key) => Some(key),
-            AttemptState::Resolving | AttemptState::Done(_) => None,
+            AttemptState::Resolving | AttemptState::Moved | AttemptState::Done(_) => None,
         };
         self.attempts.iter().filter_map(pending).collect()
     }
@@ -155,7 +162,7 @@ impl Context {
         let done = self.attempts.iter().enumerate().filter_map(|(index, attempt)| match &attempt.state {
             AttemptState::Done(Ok(response)) => Some((index, response.status())),
             AttemptState::Done(Err(status)) => Some((index, *status)),
-            AttemptState::Resolving | AttemptState::Pending(_) => None,
+            AttemptState::Resolving | AttemptState::Pending(_) | AttemptState::Moved => None,
         });
         let chosen = done.reduce(|old, new| if best::is_better(new.1, old.1) { new } else { old });
         // Nobody to ask.
@@ -172,12 +179,18 @@ impl Context {
             AttemptState::Done(Ok(mut response)) => {
                 let others = self.attempts.iter().filter_map(|attempt| match &attempt.state {
                     AttemptState::Done(Ok(other)) => Some(&**other),
-                    AttemptState::Done(Err(_)) | AttemptState::Resolving | AttemptState::Pending(_) => None,
+                    AttemptState::Done(Err(_))
+                    | AttemptState::Resolving
+                    | AttemptState::Pending(_)
+                    | AttemptState::Moved => None,
                 });
                 best::aggregate(&mut response, others);
                 Ok(*response)
             }
-            AttemptState::Done(Err(_)) | AttemptState::Resolving | AttemptState::Pending(_) => Err(status),
+            AttemptState::Done(Err(_))
+            | AttemptState::Resolving
+            | AttemptState::Pending(_)
+            | AttemptState::Moved => Err(status),
         }
     }
 }

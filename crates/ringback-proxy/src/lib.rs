@@ -58,6 +58,7 @@ mod gate;
 mod history;
 mod policy;
 mod proxy;
+mod recursion;
 mod routes;
 mod stray;
 mod token;

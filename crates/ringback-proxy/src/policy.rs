@@ -16,6 +16,20 @@ pub trait RoutePolicy {
     /// The request may be changed on the way: credentials that were meant for us taken out, header fields that an
     /// untrusted peer must not set removed.
     fn route(&mut self, now: Instant, request: &mut Request, hop: Hop<'_>) -> Decision;
+
+    /// Says where a contact leads that a target named in a 3xx, for a request that came over `from`; asked only where
+    /// redirections are followed ([`ProxyConfig::recursion`](crate::ProxyConfig::recursion)). The Request-URI of `request` is the
+    /// one that it came with. Without any branch, as here, the contact is told the sender.
+    fn redirected(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        from: &Flow,
+        contact: &UriBuf,
+    ) -> SmallVec<[Branch; 2]> {
+        let _ = (now, request, from, contact);
+        SmallVec::new()
+    }
 }
 
 /// How a request reached us.

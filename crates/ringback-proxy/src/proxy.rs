@@ -76,6 +76,8 @@ pub struct Proxy {
     /// Requests of which it is not decided what to do with them.
     pub(crate) undecided: Map<ServerKey, SlabKey<Waiting>>,
     pub(crate) outputs: VecDeque<ProxyOutput>,
+    /// Calls that were answered and not hung up.
+    pub(crate) calls: usize,
     now: Option<Instant>,
 }
 
@@ -94,6 +96,7 @@ impl Proxy {
             waiting: Slab::new(),
             undecided: Map::default(),
             outputs: VecDeque::new(),
+            calls: 0,
             now: None,
         }
     }
@@ -101,6 +104,18 @@ impl Proxy {
     /// How many requests are in progress.
     pub fn len(&self) -> usize {
         self.contexts.len()
+    }
+
+    /// How many requests in progress have no final answer. It looks at all that are in progress.
+    pub fn unanswered(&self) -> usize {
+        let open = |(_, context): &(SlabKey<Context>, &Context)| context.answered == Answered::No;
+        self.contexts.iter().filter(open).count() + self.undecided.len()
+    }
+
+    /// About how many calls are up: those that began here with a 2xx, less those that ended here with a BYE. A proxy keeps no
+    /// dialogs, so a call whose BYE never came is counted for ever.
+    pub fn calls(&self) -> usize {
+        self.calls
     }
 
     /// Whether nothing is in progress and nothing waits.
@@ -141,7 +156,7 @@ impl Proxy {
             }
             TransactionOutput::Cancelled(key, cancel) => self.cancelled(now, transactions, key, &cancel),
             TransactionOutput::Response(key, flow, response) => {
-                self.response(now, transactions, key, &flow, response);
+                self.response(now, transactions, policy, key, &flow, response);
             }
             TransactionOutput::Stray(flow, message) => self.stray(now, transactions, policy, &flow, *message),
             TransactionOutput::Ended(Key::Client(key), end) => self.client_ended(now, transactions, key, end),
@@ -265,6 +280,7 @@ impl Proxy {
             template: None,
             later: Vec::new(),
             attempts: SmallVec::new(),
+            recursion: None,
             answered: Answered::No,
             chosen: targets.is_some(),
             stopped: false,
@@ -283,6 +299,14 @@ impl Proxy {
         request: Box<Request>,
         targets: Option<SmallVec<[Branch; 2]>>,
     ) {
+        if self.config.recursion
+            && targets.is_some()
+            && matches!(request.to_tag(), Ok(None))
+            && let Some(context) = self.contexts.get_mut(key)
+        {
+            context.recursion = Some(Box::default());
+            context.template = Some(request.clone());
+        }
         match targets {
             None => self.attempt(now, transactions, key, request, None, None),
             // By far the commonest: one target, for which no copy is kept.

@@ -1,9 +1,11 @@
 //! What a deployment decides: one typed TOML file, all of it optional.
 
 mod admin;
+mod duration;
 mod trace;
 
 pub use admin::AdminConfig;
+pub use duration::read_duration;
 pub use trace::{TraceConfig, TraceTo};
 
 use crate::gateways::GatewayConfig;
@@ -22,6 +24,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a server is set up. The default listens on UDP and TCP 127.0.0.1:5060, keeps users and bindings in
 /// `./ringback-data`, and asks everybody for a password.
@@ -83,8 +86,14 @@ pub struct ServerConfig {
     /// The domain below which telephone numbers are looked up that no user of ours has (ENUM, RFC 6116): `e164.arpa`.
     /// Without one they are not.
     pub enum_domain: Option<String>,
+    /// Whether a phone or gateway that redirects a call (300 to 302) is taken at its word, and who it names is asked instead.
+    /// Otherwise the caller is told.
+    pub recursion: bool,
     /// For how many seconds an answer of DNS is used while its servers fail (RFC 8767); without a number an hour, 0 is never.
     pub serve_stale: Option<u32>,
+    /// How long calls may go on when the server is told to end; without a time half a minute, 0 ends it at once. At most a day.
+    #[serde(deserialize_with = "duration::optional")]
+    pub drain: Option<Duration>,
     /// How much is held at once.
     pub limits: Limits,
     /// How long registrations last.
@@ -342,6 +351,11 @@ impl ServerConfig {
         self.realm.clone().or_else(|| self.domains.first().cloned()).unwrap_or_else(|| "localhost".into())
     }
 
+    /// How long calls may go on when the server is told to end.
+    pub fn drain(&self) -> Duration {
+        self.drain.unwrap_or(Duration::from_secs(30))
+    }
+
     pub(crate) fn digest(&self) -> Vec<Algorithm> {
         if self.digest.is_empty() { vec![Algorithm::Md5] } else { self.digest.clone() }
     }
@@ -453,7 +467,7 @@ mod tests {
         let config = ServerConfig::from_toml(
             "listen = ['udp:[::1]:0']\nadvertise = ['udp:[::1]:0=2001:db8::7']\ndomains = ['192.0.2.1', '[2001:db8::1]']\nrealm = 'r'\nno_auth = true\n\
              digest = ['SHA-256', 'md5']\n\
-             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\nserve_stale = 0\nenum_domain = 'e164.arpa'\nname_servers = ['127.0.0.1:53']\n[hosts]\n'a.example' = ['192.0.2.1']\n\
+             users_file = 'users'\ndata = false\nadmin = 'a.sock'\nworkers = 2\nserve_stale = 0\ndrain = '2m'\nenum_domain = 'e164.arpa'\nname_servers = ['127.0.0.1:53']\n[hosts]\n'a.example' = ['192.0.2.1']\n\
              [tls]\ncert = 'c'\nkey = 'k'\nclient_ca = 'a'\nverify = 'mutual'\n[users]\nalice = 'x'\n\
              [limits]\nbindings = 5\nmessage = { fields = 40 }\n[registrations]\nmax_expires = 7200\n[history]\nmessages = 0",
         )
@@ -483,6 +497,7 @@ mod tests {
             ("advertise = ['udp:10.0.0.7=203.0.113.7']", "names no listener"),
             ("enum_domain = '1.2.3.4'", "enum_domain: `1.2.3.4` is no domain"),
             ("serve_stale = 604801", "serve_stale is at most 604800"),
+            ("drain = '1 minute'", "line 1: `1 minute` is no time up to a day; write for example 30s"),
             ("workers = 0", "workers must be from 1"),
             ("[trace]\nto = ['calls.pcap']", "line 2: `calls.pcap` is none of FILE.pcapng, FILE.jsonl"),
             ("[trace]\nto = ['hep:127.0.0.1']", "line 2: `hep:127.0.0.1` names no port"),

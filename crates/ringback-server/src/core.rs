@@ -2,6 +2,7 @@
 
 use crate::authority::Authority;
 use crate::config::{ConfigError, ServerConfig};
+use crate::drain::Up;
 use crate::due::Due;
 use crate::enumeration::{Lookup, Step};
 use crate::gateways::Gateways;
@@ -100,6 +101,7 @@ impl ServerCore {
         proxy.max_contexts = most;
         proxy.large_by_tcp = reach.speaks(Protocol::Tcp);
         proxy.realm = Some(config.realm());
+        proxy.recursion = config.recursion;
         let trust: Arc<dyn TrustDomain> = Arc::new(Trusted(config.trust.clone()));
         proxy.trust = Some(trust.clone());
         let (messages, bytes) =
@@ -142,7 +144,8 @@ impl ServerCore {
             let mut node = shard.lock();
             node.transactions.set_limits(most, most);
             *node.transactions.locals_mut() = self.reach.locals(config);
-            node.proxy.config_mut().max_contexts = most;
+            let proxy = node.proxy.config_mut();
+            (proxy.max_contexts, proxy.recursion) = (most, config.recursion);
         }
         self.enum_domain.store(config.enum_domain.clone().map(Arc::new));
         self.routes.store(Arc::new(routes));
@@ -161,6 +164,15 @@ impl ServerCore {
     /// Whether nothing new is taken.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// What is not over yet.
+    pub(crate) fn up(&self) -> Up {
+        self.shards.iter().fold(Up::default(), |up, shard| {
+            let node = shard.lock();
+            let calls = node.calls.as_ref().map_or_else(|| node.proxy.calls(), Calls::len);
+            Up { calls: up.calls + calls, unanswered: up.unanswered + node.proxy.unanswered() }
+        })
     }
 
     /// The number of the shard of a call.

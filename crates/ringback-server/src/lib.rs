@@ -55,6 +55,7 @@ mod authority;
 mod config;
 mod core;
 pub mod doctor;
+mod drain;
 mod due;
 mod enumeration;
 mod gateways;
@@ -84,7 +85,7 @@ mod writer;
 
 pub use config::{
     AdminConfig, ConfigError, HistoryLimits, Registrations, Reread, ServerConfig, Storage, TlsConfig,
-    TraceConfig, TraceTo,
+    TraceConfig, TraceTo, read_duration,
 };
 pub use gateways::{GatewayConfig, GatewayStats, MemberConfig, Password};
 pub use guard::{Ban, GuardConfig};

@@ -11,6 +11,8 @@ use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
 use ringback_proxy::{Branch, Decision, Hop, RoutePolicy};
 use ringback_registrar::{Aor, Preferences};
+use ringback_sansio::Flow;
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::time::Instant;
 
@@ -101,6 +103,25 @@ impl RoutePolicy for Policy<'_> {
             return refused.into();
         }
         decision
+    }
+
+    fn redirected(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        from: &Flow,
+        contact: &UriBuf,
+    ) -> SmallVec<[Branch; 2]> {
+        // RFC 3841 §9.1: it may be the caller who wants to decide that.
+        let is_unwanted = Preferences::of(request).is_some_and(|preferences| preferences.wants("no-recurse"));
+        let Some(uri) = contact.as_sip().filter(|_| !is_unwanted) else { return SmallVec::new() };
+        match self.server.ownership.is_me(&uri) {
+            // Numbers that lead to a gateway are not dialled on the word of whoever was called: the caller is told of them.
+            true => self.server.locations.targets(now, &uri, None),
+            // As in `outward`: where nobody proves anything, only this machine reaches elsewhere.
+            false if self.server.authority.is_open() && !from.peer.ip().is_loopback() => SmallVec::new(),
+            false => SmallVec::from_iter([Branch::to(contact.clone())]),
+        }
     }
 }
 

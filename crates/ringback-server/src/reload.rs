@@ -169,6 +169,8 @@ fn changes(running: &ServerConfig, next: &ServerConfig) -> Vec<String> {
         ("trace", running.trace != next.trace),
         ("tls", running.tls != next.tls),
         ("enum_domain", running.enum_domain != next.enum_domain),
+        ("recursion", running.recursion != next.recursion),
+        ("drain", running.drain != next.drain),
     ];
     different.into_iter().filter(|(_, is)| *is).map(|(key, _)| key.to_owned()).collect()
 }

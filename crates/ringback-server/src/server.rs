@@ -4,6 +4,7 @@ use crate::admin::{self, Admin, Asked};
 use crate::authority::Authority;
 use crate::config::{ConfigError, ServerConfig, Storage};
 use crate::core::{Outlets, ServerCore};
+use crate::drain;
 use crate::guard::Guard;
 use crate::history::Recorded;
 use crate::http::{self, Http};
@@ -245,6 +246,24 @@ impl Server {
     /// Says what is wrong, and where.
     pub fn reread(&self) -> Result<Reloaded, ConfigError> {
         self.reloader.reread()
+    }
+
+    /// Gets ready to end: from now on what is new is refused with 503 and Retry-After, so that it goes elsewhere, and calls that
+    /// are up go on. Waits until they are over, or for as long as the configuration says ([`ServerConfig::drain`]), and gives how
+    /// many are up even then. Without records of calls their number is that of calls answered and not hung up, which counts
+    /// those whose BYE never came.
+    pub async fn drain(&self) -> usize {
+        drain::drain(&self.core, self.reloader.running().drain()).await
+    }
+
+    /// How many calls are up, counted as [`drain`](Self::drain) does.
+    pub fn calls_up(&self) -> usize {
+        self.core.up().calls
+    }
+
+    /// How long [`drain`](Self::drain) waits at most.
+    pub fn drain_time(&self) -> Duration {
+        self.reloader.running().drain()
     }
 
     /// Ends the server: what waits is written, to disk and to connections, for a second at most.

@@ -148,7 +148,7 @@ async fn watch<S: Side>(
     loop {
         tokio::select! {
             _ = look.tick() => {}
-            () = stop.told() => {
+            _ = stop.told() => {
                 if stopping || report.role == Role::Answerer {
                     break;
                 }

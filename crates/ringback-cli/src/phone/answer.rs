@@ -60,7 +60,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
             },
             Some(state) = account.registration_changed(), if registers => tell_registration(&report, &state),
             Some(ended) = calls.join_next() => complain(ended),
-            () = stop.told() => break,
+            _ = stop.told() => break,
         }
     }
     // What has begun is led to its end, unless we are told again.
@@ -70,7 +70,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
                 Some(ended) => complain(ended),
                 None => break,
             },
-            () = stop.told() => break,
+            _ = stop.told() => break,
         }
     }
     leave(account, registers, phone.endpoint).await;

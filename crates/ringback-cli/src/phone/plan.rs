@@ -137,7 +137,7 @@ pub(crate) async fn converse(
                     let _ = call.resume();
                 }
             }
-            () = stop.told() => {
+            _ = stop.told() => {
                 interrupts += 1;
                 if interrupts > 1 {
                     return Err(Failure::Failed("interrupted".to_owned()));

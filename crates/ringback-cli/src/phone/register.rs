@@ -54,7 +54,7 @@ pub(crate) async fn register(args: args::Register) -> Result<(), Failure> {
                         None => std::future::pending().await,
                     }
                 } => break,
-                () = stop.told() => break,
+                _ = stop.told() => break,
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod drain;
 mod lint;
 mod load;
 mod media;

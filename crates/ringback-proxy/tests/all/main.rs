@@ -6,6 +6,7 @@ mod flows;
 mod forking;
 mod history;
 mod random;
+mod recursion;
 mod rfc3665;
 mod routing;
 mod trust;

@@ -7,6 +7,7 @@ use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, SeededEntrop
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, Transactions};
 use ringback_transport::locate::{LocateError, NextHop};
 use ringback_transport::via::{Inbound, receive};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -72,9 +73,20 @@ pub struct Table {
     pub users: BTreeMap<String, Vec<Branch>>,
     pub fixed: Option<Decision>,
     pub asked: usize,
+    /// A host to which no redirection is followed.
+    pub shunned: &'static str,
 }
 
 impl RoutePolicy for Table {
+    fn redirected(&mut self, _: Instant, _: &Request, _: &Flow, contact: &UriBuf) -> SmallVec<[Branch; 2]> {
+        let sip = contact.as_sip().unwrap();
+        match (sip.host().to_string(), self.users.get(sip.user().unwrap_or_default())) {
+            (host, Some(branches)) if host == "example.com" => branches.iter().cloned().collect(),
+            (host, _) if host == self.shunned => SmallVec::new(),
+            _ => SmallVec::from_iter([Branch::to(contact.clone())]),
+        }
+    }
+
     fn route(&mut self, _: Instant, request: &mut Request, hop: Hop<'_>) -> Decision {
         self.asked += 1;
         if let Some(fixed) = &self.fixed {
