@@ -52,6 +52,7 @@ fn rows(stats: &Stats) -> Vec<(String, u64)> {
         ("bindings now", stats.bindings),
         ("connections now", stats.connections),
         ("media relayed now", stats.media_streams),
+        ("per cent of new requests refused now", (stats.refused_share * 100.0).ceil() as usize),
     ] {
         rows.push((name.to_owned(), held as u64));
     }

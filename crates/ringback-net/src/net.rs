@@ -2,6 +2,7 @@
 
 use crate::drops::{self, Drops};
 use crate::icmp::Sent;
+use crate::load::Meter;
 use crate::resolve::Finder;
 use crate::shared::{self, Shared};
 use crate::sockets::Sockets;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,6 +52,7 @@ impl<C: Core> Net<C> {
             drops,
             stream_deadline: Notify::new(),
             alarms: (0..count).map(|_| Alarm::new(now.at)).collect(),
+            threads: (0..count).map(|_| AtomicI32::new(0)).collect(),
             runtimes: runtimes.iter().map(|runtime| runtime.handle().clone()).collect(),
             questions: AtomicUsize::new(0),
             finder: Finder::new(&config),
@@ -64,8 +66,13 @@ impl<C: Core> Net<C> {
             let (end, has_ended) = oneshot::channel();
             let mut stopped = stop.subscribe();
             spawn_tasks(&shared, &runtime, Worker { index, count });
+            let of = shared.clone();
             let run = move || {
                 shared::become_worker(index);
+                let thread = rustix::thread::gettid().as_raw_nonzero().get();
+                of.threads[index].store(thread, Ordering::Relaxed);
+                // It is not held while it runs: whoever drops the driver ends this thread.
+                drop(of);
                 // An error means that the driver was dropped.
                 let _ = runtime.block_on(stopped.wait_for(|stop| *stop));
                 runtime.shutdown_background();
@@ -128,6 +135,11 @@ impl<C: Core> Net<C> {
     /// How many connections are open.
     pub fn open_streams(&self) -> usize {
         self.shared.streams().open_streams()
+    }
+
+    /// Reads how much the workers have to do.
+    pub fn meter(&self) -> Meter<C> {
+        Meter::new(self.shared.clone())
     }
 
     /// What was dropped, closed or turned away since the start, by reason: datagrams by the system (`datagrams_by_kernel`),

@@ -16,7 +16,7 @@ use ringback_transport::FromNetwork;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicI32, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::runtime::Handle;
@@ -45,6 +45,8 @@ pub(crate) struct Shared<C: Core> {
     pub(crate) stream_deadline: Notify,
     pub(crate) alarms: Vec<Alarm>,
     pub(crate) runtimes: Vec<Handle>,
+    /// The threads of the workers, as the system knows them.
+    pub(crate) threads: Vec<AtomicI32>,
     pub(crate) questions: AtomicUsize,
     pub(crate) finder: Finder,
     /// Clients that shake hands at the moment.

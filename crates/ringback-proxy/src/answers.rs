@@ -4,7 +4,7 @@ use crate::RoutePolicy;
 use crate::best;
 use crate::context::{Answered, AttemptState, Context};
 use crate::proxy::Proxy;
-use ringback_message::header::RetryAfter;
+use ringback_message::header::{RetryAfter, Via};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode};
 use ringback_sansio::{Entropy, Flow, Key as SlabKey};
 use ringback_transaction::{ClientKey, ServerKey, Transactions};
@@ -25,6 +25,11 @@ impl Proxy {
     ) {
         let status = response.status();
         // Our own Via is on top: the transaction layer matched by it.
+        if let Some(restraint) = &self.config.restraint
+            && let Some(Ok(via)) = response.first::<Via<'_>>()
+        {
+            restraint.told(now, from.peer, &via);
+        }
         response.pop_front(HeaderId::VIA);
         let key = self.by_client.get(&client).copied();
         let found = key.and_then(|key| Some((key, self.contexts.get_mut(key)?)));
@@ -202,7 +207,11 @@ impl Proxy {
                 }
                 return match best {
                     Ok(response) => drop(transactions.respond(now, server, response)),
-                    Err(status) => self.refuse(now, transactions, server, (status, Vec::new())),
+                    Err(status) => {
+                        let later = (status == StatusCode::SERVICE_UNAVAILABLE)
+                            .then(|| (HeaderId::RETRY_AFTER, "10".to_owned()));
+                        self.refuse(now, transactions, server, (status, later.into_iter().collect()));
+                    }
                 };
             }
             self.try_next_group(now, transactions, key);

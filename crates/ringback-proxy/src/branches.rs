@@ -77,7 +77,10 @@ impl Proxy {
                         Gated { gate: gate.clone(), request: request.clone(), heard: false, given_up: false };
                     context.attempts[index].gated = Some(Box::new(gated));
                 }
-                Err(status) => hop = Err(status),
+                Err(status) => {
+                    context.unsent |= status == StatusCode::SERVICE_UNAVAILABLE;
+                    hop = Err(status);
+                }
             }
         }
         match hop.map(|hop| forward::along(hop, along)) {
@@ -203,6 +206,17 @@ impl Proxy {
         to: Target,
     ) {
         let Some(context) = self.contexts.get_mut(key) else { return };
+        let restraint = self.config.restraint.as_ref();
+        if restraint.is_some_and(|restraint| restraint.holds_back(now, to.peer(), &request)) {
+            context.unsent = true;
+            if let Some(attempt) = context.attempts.get_mut(index) {
+                attempt.state = AttemptState::Done(Err(StatusCode::SERVICE_UNAVAILABLE));
+                if let Some(gated) = attempt.gated.take() {
+                    gated.gate.left(now, Err(StatusCode::SERVICE_UNAVAILABLE));
+                }
+            }
+            return;
+        }
         let suffix = Suffix::new(context.loop_hash);
         // RFC 3325 §5: at the edge of the trust domain identities are left behind.
         if request.has(HeaderId::P_ASSERTED_IDENTITY) && !self.config.trusts(to.peer().ip()) {

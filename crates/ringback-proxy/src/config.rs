@@ -1,5 +1,6 @@
 //! Who we are, and what we allow.
 
+use crate::Restraint;
 use ringback_message::{Host, SipUri};
 use ringback_sansio::Protocol;
 use std::fmt;
@@ -82,6 +83,8 @@ pub struct ProxyConfig {
     pub realm: Option<String>,
     /// Whose word counts on who somebody is, and who is told (RFC 3325); nobody without it.
     pub trust: Option<Arc<dyn TrustDomain>>,
+    /// Who remembers which next hops want fewer requests (RFC 7339); without one what they say is not heard.
+    pub restraint: Option<Arc<dyn Restraint>>,
 }
 
 /// A network that believes what is asserted in it (RFC 3325 §2.3).
@@ -108,6 +111,7 @@ impl ProxyConfig {
             large_by_tcp: true,
             realm: None,
             trust: None,
+            restraint: None,
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) chosen: bool,
     /// CANCEL came from upstream, or a 2xx or 6xx from downstream: no new branches.
     pub(crate) stopped: bool,
+    /// A branch was not sent, for its gate had no room or its next hop has too much to do.
+    pub(crate) unsent: bool,
 }
 
 /// What final response went upstream.
@@ -168,8 +170,9 @@ impl Context {
         // Nobody to ask.
         let Some((index, status)) = chosen else { return Err(StatusCode::TEMPORARILY_UNAVAILABLE) };
         // Rule 18: 503 would tell upstream that this proxy is in trouble, and it is not.
+        // Where there was no room to send it on, it is, for this request.
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            return Err(StatusCode::SERVER_INTERNAL_ERROR);
+            return Err(if self.unsent { status } else { StatusCode::SERVER_INTERNAL_ERROR });
         }
         if status == StatusCode::FLOW_FAILED && self.chosen {
             return Err(StatusCode::TEMPORARILY_UNAVAILABLE);

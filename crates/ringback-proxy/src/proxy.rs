@@ -284,6 +284,7 @@ impl Proxy {
             answered: Answered::No,
             chosen: targets.is_some(),
             stopped: false,
+            unsent: false,
         };
         let context = self.contexts.insert(context);
         self.by_server.insert(key, context);

@@ -12,6 +12,7 @@ use crate::gateways::GatewayConfig;
 use crate::guard::GuardConfig;
 use crate::limits::Limits;
 use crate::media::MediaConfig;
+use crate::overload::OverloadConfig;
 use crate::records::RecordsConfig;
 use crate::routes::{RouteConfig, Routes};
 use crate::users::ALGORITHMS;
@@ -106,6 +107,8 @@ pub struct ServerConfig {
     pub records: RecordsConfig,
     /// Who is listened to.
     pub guard: GuardConfig,
+    /// What is done with more requests than there is time for.
+    pub overload: OverloadConfig,
     /// Where requests go that do not go the usual way; the first that is for a request counts.
     pub routes: Vec<RouteConfig>,
     /// Which way media go.
@@ -336,6 +339,7 @@ impl ServerConfig {
         }
         self.limits.message.check().map_err(ConfigError::new)?;
         self.guard.check()?;
+        self.overload.check()?;
         self.admin.check()?;
         self.media.check()?;
         self.records.check()?;
@@ -512,6 +516,7 @@ mod tests {
             ("[admin]\nlisten = '0.0.0.0:8080'", "admin.listen: 0.0.0.0:8080 is not of this machine alone"),
             ("records.max_age = 5", "records: max_age must be at least 60"),
             ("records.queue = 0", "records: queue must be from 1"),
+            ("overload.cpu = 100", "overload: cpu must be from 1 to 99"),
             ("guard.burst = 0", "guard.burst must be at least 1"),
             ("guard.scanners = ['a']", "`a` is too short"),
             ("limits.message.fields = 3", "limits.message.fields is 3; at least 16"),

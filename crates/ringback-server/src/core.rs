@@ -10,6 +10,7 @@ use crate::history::{Entry, Recorded, Ring};
 use crate::locations::{Locations, PARTS};
 use crate::media::{MediaEngine, MediaMode};
 use crate::metrics::Stats;
+use crate::overload::{Overload, Verdict, Wishes};
 use crate::policy::Policy;
 use crate::reach::Reach;
 use crate::records::{Calls, Queue, UpCall};
@@ -24,7 +25,7 @@ use ringback_message::{Message, ParseError};
 use ringback_net::{
     Answer, CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
 };
-use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput, Token, TrustDomain};
+use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput, Restraint, Token, TrustDomain};
 use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, TransactionOutput};
 use std::collections::BTreeMap;
@@ -70,6 +71,10 @@ pub(crate) struct ServerCore {
     traced: Arc<trace::Counts>,
     /// Where records of calls go, where they are kept.
     pub(crate) records: Option<Queue>,
+    /// What is done with more than there is time for, where that is configured.
+    pub(crate) overload: Option<Overload>,
+    /// What next hops want to be sent less, where they are asked.
+    wishes: Option<Arc<Wishes>>,
     /// Whether nothing new is taken.
     draining: AtomicBool,
     malformed: AtomicU64,
@@ -104,6 +109,9 @@ impl ServerCore {
         proxy.recursion = config.recursion;
         let trust: Arc<dyn TrustDomain> = Arc::new(Trusted(config.trust.clone()));
         proxy.trust = Some(trust.clone());
+        let wishes =
+            config.overload.ask.then(|| Arc::new(Wishes::new(Hasher::keyed(OsEntropy::new().next_u64()))));
+        proxy.restraint = wishes.clone().map(|wishes| wishes as Arc<dyn Restraint>);
         let (messages, bytes) =
             (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
         let hasher = Hasher::keyed(OsEntropy::new().next_u64());
@@ -130,6 +138,8 @@ impl ServerCore {
             enum_domain: ArcSwapOption::from_pointee(config.enum_domain.clone()),
             traced,
             records,
+            overload: Overload::new(config.overload, Hasher::keyed(OsEntropy::new().next_u64())),
+            wishes,
             draining: AtomicBool::new(false),
             media,
             malformed: AtomicU64::new(0),
@@ -197,14 +207,26 @@ impl ServerCore {
     }
 
     /// Hands a message to its shard.
-    fn take(&self, now: Instant, index: usize, flow: Flow, mut message: Message, out: &mut Out) {
+    fn take(
+        &self,
+        now: Instant,
+        index: usize,
+        flow: Flow,
+        mut message: Message,
+        verdict: Verdict,
+        out: &mut Out,
+    ) {
         let mut node = self.shards[index].lock();
         node.counters.received.count(message.as_received());
         node.ring.push(now, Direction::In, Target::Flow(flow), message.as_received());
         if let Some(status) = message.status() {
             node.relayed.response(&mut message, status.as_u16(), flow.peer.ip());
         }
-        node.transactions.handle(now, TransactionInput::Message(flow, message));
+        let input = match verdict {
+            Verdict::Refuse(later) => TransactionInput::Overloaded(flow, message, later),
+            Verdict::Take | Verdict::Drop => TransactionInput::Message(flow, message),
+        };
+        node.transactions.handle(now, input);
         self.settle(now, index, &mut node, out);
     }
 
@@ -349,6 +371,15 @@ impl ServerCore {
                 .extend(media.dropped().into_iter().map(|(reason, count)| (reason.to_owned(), count)));
         }
         stats.gateways = self.gateways.stats(Instant::now());
+        if let Some(overload) = &self.overload {
+            stats.refused_share = overload.share();
+            stats.dropped.extend(overload.counts());
+        }
+        if let Some(held_back) =
+            self.wishes.as_ref().map(|wishes| wishes.held_back()).filter(|count| *count > 0)
+        {
+            stats.dropped.insert("held_back_for_next_hop".into(), held_back);
+        }
         stats.dropped.extend(self.traced.read());
         stats.dropped.extend(self.records.iter().flat_map(Queue::dropped));
         if not_followed > 0 {
@@ -392,8 +423,17 @@ impl Core for ServerCore {
             return;
         }
         let index = self.index(call_id(&message));
-        if !stateless::is_options(&message) || self.is_draining() {
-            return self.take(now, index, flow, message, out);
+        let mut message = message;
+        let verdict = match &self.overload {
+            None => Verdict::Take,
+            Some(overload) => overload
+                .judge(&mut message, self.epoch.unix(now), || self.trust.has(flow.peer.ip().to_canonical())),
+        };
+        if verdict == Verdict::Drop {
+            return;
+        }
+        if !stateless::is_options(&message) || verdict != Verdict::Take || self.is_draining() {
+            return self.take(now, index, flow, message, verdict, out);
         }
         match stateless::answer(message, &flow, &self.ownership, &self.hasher) {
             Ok((request, to, bytes)) => {
@@ -405,7 +445,7 @@ impl Core for ServerCore {
                 drop(node);
                 out.send(None, to, bytes);
             }
-            Err(message) => self.take(now, index, flow, message, out),
+            Err(message) => self.take(now, index, flow, message, verdict, out),
         }
     }
 

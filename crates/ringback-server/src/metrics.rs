@@ -97,7 +97,7 @@ pub(crate) struct Counters {
 }
 
 /// What a server has done since it started, and holds now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Requests received, repeated ones included.
     pub requests_received: u64,
@@ -137,6 +137,9 @@ pub struct Stats {
     pub connections: usize,
     /// Sources that are banned.
     pub bans: usize,
+    /// The share of new requests that is refused for there is too much to do, 0 to 1.
+    #[serde(default)]
+    pub refused_share: f64,
     /// Media that are relayed now.
     pub media_streams: usize,
     /// Media packets relayed.

@@ -64,6 +64,9 @@ impl Reach {
         if config.tls.verify == TlsVerify::Mutual && config.tls.cert.is_some() {
             locals.offer_alias();
         }
+        if config.overload.ask {
+            locals.ask_for_feedback();
+        }
         locals
     }
 

@@ -152,6 +152,7 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
         "gateways": gateways,
         "trust": trust,
         "records": records,
+        "overload": overload,
     }
     kept
 }

@@ -11,6 +11,7 @@ use crate::http::{self, Http};
 use crate::locations::Locations;
 use crate::metrics::Stats;
 use crate::outside;
+use crate::overload::Watch;
 use crate::reach::Reach;
 use crate::records;
 use crate::reload::{Reloaded, Reloader};
@@ -38,6 +39,7 @@ pub struct Server {
     domains: Vec<String>,
     admin: Option<Admin>,
     http: Option<Http>,
+    watch: Option<Watch>,
     jobs: Option<Jobs>,
     writer: Option<JoinHandle<()>>,
     trace: Arc<Trace>,
@@ -168,6 +170,7 @@ impl Server {
             domains,
             admin: None,
             http: None,
+            watch: None,
             jobs,
             writer: None,
             trace,
@@ -178,6 +181,7 @@ impl Server {
             let (core, net) = (server.core.clone(), server.net.clone());
             server.writer = Some(writer::start(store, waiting, core, net, server.realm.clone())?);
         }
+        server.watch = Watch::start(&server.core, &server.net)?;
         let asked =
             Asked { core: server.core.clone(), net: server.net.clone(), reloader: server.reloader.clone() };
         if let Some(bound) = http {
@@ -273,7 +277,7 @@ impl Server {
     }
 
     fn end(&mut self) {
-        (self.admin, self.http) = (None, None);
+        (self.admin, self.http, self.watch) = (None, None, None);
         if let Some(jobs) = &self.jobs {
             jobs.end();
         }

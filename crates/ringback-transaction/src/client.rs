@@ -51,7 +51,7 @@ pub(crate) struct TopVia<'a> {
     /// Whole, or without the cookie.
     pub(crate) branch: [&'a [u8]; 2],
     /// Parameters that follow `rport`.
-    pub(crate) more: [&'a str; 2],
+    pub(crate) more: [&'a str; 3],
 }
 
 impl Value for TopVia<'_> {
@@ -151,8 +151,9 @@ impl<E: Entropy> Transactions<E> {
         let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
         let keep = if self.config.keep_alive && *request.method() == Method::REGISTER { ";keep" } else { "" };
         let alias = self.config.locals.alias(to.protocol());
+        let feedback = self.config.locals.feedback();
         let protocol = to.protocol().as_via();
-        let via = TopVia { protocol, sent_by, branch: [&branch, b""], more: [keep, alias] };
+        let via = TopVia { protocol, sent_by, branch: [&branch, b""], more: [keep, alias, feedback] };
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)?;
         Ok(branch)
     }

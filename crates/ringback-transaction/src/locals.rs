@@ -22,6 +22,7 @@ use std::net::SocketAddr;
 pub struct Locals {
     rows: Vec<Local>,
     alias: bool,
+    feedback: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +77,16 @@ impl Locals {
     /// What stands behind `rport` in the Via of a request that leaves by `protocol`.
     pub(crate) fn alias(&self, protocol: Protocol) -> &'static str {
         if self.alias && protocol == Protocol::Tls { ";alias" } else { "" }
+    }
+
+    /// Asks next hops to say how much less they want to be sent when they have too much to do (RFC 7339), in the Via of requests.
+    pub fn ask_for_feedback(&mut self) {
+        self.feedback = true;
+    }
+
+    /// What stands behind that.
+    pub(crate) fn feedback(&self) -> &'static str {
+        if self.feedback { ";oc;oc-algo=\"loss\"" } else { "" }
     }
 
     /// The sent-by of a request to `to`: that of the flow's own end where it is one of ours, else the one set

@@ -12,6 +12,9 @@ pub enum TransactionInput {
     /// A message came. It was validated, and its topmost Via, when it is a request, says where it came from
     /// (`received`, `rport`).
     Message(Flow, Message),
+    /// The same while the element has too much to do: what would begin a transaction is answered 503 without one, with a
+    /// Retry-After of so many seconds where there are any.
+    Overloaded(Flow, Message, Option<u32>),
     /// What [`Transmit`](TransactionOutput::Transmit) asked for under this key could not be done.
     Failed(Key, CloseReason),
 }

@@ -76,6 +76,20 @@ impl Server {
     }
 }
 
+/// Whether what is new may begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Room {
+    /// As far as the limits allow.
+    Any,
+    /// Nothing is begun; who asks is told when to come again.
+    None(Option<u32>),
+}
+
+/// The To tag of refusals without a transaction: of the hash by which the ACK finds what it belongs to.
+fn refusal_tag(hash: u64) -> String {
+    format!("{hash:016x}")
+}
+
 fn to_tag(message: &Message) -> Option<&str> {
     message.first::<To<'_>>()?.ok()?.tag()
 }
@@ -92,7 +106,7 @@ pub(crate) enum About {
 }
 
 impl<E: Entropy> Transactions<E> {
-    pub(crate) fn on_request(&mut self, now: Instant, flow: Flow, request: Box<Request>) {
+    pub(crate) fn on_request(&mut self, now: Instant, flow: Flow, request: Box<Request>, room: Room) {
         let Some(Ok(via)) = request.first::<Via<'_>>() else { return };
         let Some(matching) = server_identity(&request, &via, &mut self.scratch) else { return };
         let Some(reply_to) = reply::target(&flow, &via) else { return };
@@ -101,6 +115,8 @@ impl<E: Entropy> Transactions<E> {
         if *method == Method::ACK {
             match self.find_server(hash, &request, |other| *other == Method::INVITE) {
                 Some(key) => self.step_server(now, key, ServerStimulus::Ack, About::Ack(flow, request)),
+                // To a refusal below, which has no transaction and wants none.
+                None if to_tag(&request).and_then(|tag| u64::from_str_radix(tag, 16).ok()) == Some(hash) => {}
                 None => self.outputs.push_back(TransactionOutput::Stray(flow, Box::new((*request).into()))),
             }
             return;
@@ -119,7 +135,11 @@ impl<E: Entropy> Transactions<E> {
             return;
         }
         if self.servers.len() >= self.config.max_server {
-            self.refuse(reply_to, &request, hash);
+            self.refuse(reply_to, &request, hash, Some(self.config.retry_after));
+            return;
+        }
+        if let Room::None(later) = room {
+            self.refuse(reply_to, &request, hash, later);
             return;
         }
         let key = self.insert_server(flow, reply_to, Request::clone(&request), hash, matching, false);
@@ -177,14 +197,17 @@ impl<E: Entropy> Transactions<E> {
     }
 
     /// Limits refuse new work: 503, by no transaction, with a To tag that is the same for every copy.
-    fn refuse(&mut self, to: Target, request: &Request, hash: u64) {
-        let tag = format!("{hash:016x}");
-        let refusal = request
-            .reply(StatusCode::SERVICE_UNAVAILABLE, Some(&tag))
-            .header(HeaderId::RETRY_AFTER, self.config.retry_after)
-            .build();
-        if let Ok(refusal) = refusal {
-            self.outputs.push_back(TransactionOutput::Transmit { key: None, to, bytes: refusal.render() });
+    fn refuse(&mut self, to: Target, request: &Request, hash: u64, later: Option<u32>) {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut bytes = Vec::new();
+        let answer = (status, status.reason());
+        let written = request.write_reply(&mut bytes, answer, Some(&refusal_tag(hash)), b"", |fields| {
+            if let Some(later) = later {
+                fields.header(HeaderId::RETRY_AFTER, later);
+            }
+        });
+        if written.is_ok() {
+            self.outputs.push_back(TransactionOutput::Transmit { key: None, to, bytes: bytes.into() });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, TopVia};
 use crate::machines::{ClientStimulus, ServerStimulus};
-use crate::server::{About, Server};
+use crate::server::{About, Room, Server};
 use crate::table::Index;
 use crate::timers::Timers;
 use crate::{
@@ -112,7 +112,8 @@ impl<E: Entropy> Transactions<E> {
         let sent_by = self.config.locals.sent_by(to).ok_or(RequestError::NoLocal)?;
         let alias = self.config.locals.alias(to.protocol());
         let protocol = to.protocol().as_via();
-        let via = TopVia { protocol, sent_by, branch: [b"z9hG4bK", branch.as_bytes()], more: [alias, ""] };
+        let via =
+            TopVia { protocol, sent_by, branch: [b"z9hG4bK", branch.as_bytes()], more: [alias, "", ""] };
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)
     }
 
@@ -178,13 +179,18 @@ impl<E: Entropy> Machine for Transactions<E> {
         let now = self.clamp(now);
         match input {
             TransactionInput::Message(flow, message) => match Request::try_from(message) {
-                Ok(request) => self.on_request(now, flow, Box::new(request)),
+                Ok(request) => self.on_request(now, flow, Box::new(request), Room::Any),
                 Err(message) => {
                     if let Ok(response) = Response::try_from(message) {
                         self.on_response(now, flow, Box::new(response));
                     }
                 }
             },
+            TransactionInput::Overloaded(flow, message, later) => {
+                if let Ok(request) = Request::try_from(message) {
+                    self.on_request(now, flow, Box::new(request), Room::None(later));
+                }
+            }
             TransactionInput::Failed(Key::Client(key), reason) => {
                 self.step_client(now, key.0, ClientStimulus::TransportFailed(reason), None);
             }

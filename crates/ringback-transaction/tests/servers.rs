@@ -4,6 +4,7 @@ mod common;
 
 use common::*;
 use ringback_message::HeaderId;
+use ringback_message::header::To;
 use ringback_sansio::{CloseReason, Protocol};
 
 const BRANCH: &str = "z9hG4bKa";
@@ -271,6 +272,31 @@ fn limits_refuse_new_requests_with_503_and_no_transaction() {
     layer.finish();
     layer.udp(&theirs("INVITE", "z9hG4bKc"));
     assert!(layer.said().last().unwrap().ends_with("request INVITE"));
+}
+
+#[test]
+fn an_element_with_too_much_to_do_begins_nothing_and_goes_on_with_what_it_has() {
+    let mut layer = Layer::new();
+    let key = layer.incoming(Protocol::Udp, &theirs("INVITE", BRANCH));
+    layer.expect(&["0 request INVITE"]);
+    layer.overloaded(&theirs("INVITE", BRANCH), Some(9));
+    layer.expect(&[]);
+    for (later, header) in [(Some(9), Some(&b"9"[..])), (None, None)] {
+        layer.overloaded(&theirs("INVITE", "z9hG4bKb"), later);
+        let Some(Seen::Wire(None, _, refusal)) = layer.expect(&["0 503"]).pop() else {
+            panic!("without a key")
+        };
+        assert_eq!(refusal.values(HeaderId::RETRY_AFTER).next(), header);
+        // Its ACK has nowhere to go on to.
+        let Some(Ok(to)) = refusal.first::<To<'_>>() else { panic!("a To") };
+        let ack = theirs_with("ACK", "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKb", to.tag().unwrap());
+        layer.udp(&ack);
+        layer.expect(&[]);
+    }
+    assert!(layer.respond(key, 486, "a"));
+    layer.expect(&["0 486"]);
+    layer.udp(&theirs("ACK", BRANCH));
+    layer.finish();
 }
 
 #[test]

@@ -331,7 +331,7 @@ fn source_of(peer: IpAddr) -> IpAddr {
 }
 
 /// RFC 5031: `urn:service:sos` and what is below it.
-fn is_emergency(message: &Message) -> bool {
+pub(crate) fn is_emergency(message: &Message) -> bool {
     const SOS: &[u8] = b"urn:service:sos";
     let uri = message.request_uri_bytes().unwrap_or_default();
     match uri.split_at_checked(SOS.len()) {
@@ -341,7 +341,7 @@ fn is_emergency(message: &Message) -> bool {
 }
 
 /// Whether it looks like a request inside a dialog; whether it is one the ends of the dialog know.
-fn has_to_tag(message: &Message) -> bool {
+pub(crate) fn has_to_tag(message: &Message) -> bool {
     message
         .values(HeaderId::TO)
         .next()

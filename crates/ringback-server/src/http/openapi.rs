@@ -88,6 +88,10 @@ fn schemas() -> Value {
     let (texts, numbers) = (list(text.clone()), list(number.clone()));
     let counts = json!({ "type": "object", "additionalProperties": { "type": "integer" } });
     let maybe = json!({ "type": ["string", "null"] });
+    let gateway = object(json!({
+        "group": text, "uri": text, "up": yes, "registered": { "type": ["boolean", "null"] }, "calls": number, "begun": number,
+        "answered": number, "failed": number, "full": number,
+    }));
     let contact = object(json!({
         "uri": text, "params": text, "q": { "type": "number" }, "expires": number, "transport": text, "received": text,
         "path": texts, "user_agent": maybe,
@@ -105,7 +109,9 @@ fn schemas() -> Value {
         "Stats": object(json!({
             "requests_received": number, "responses_received": number, "malformed": number, "requests_sent": number,
             "responses_sent": numbers, "failed_sends": number, "transactions": number, "contexts": number,
-            "bindings": number, "connections": number, "calls": number, "dropped": counts,
+            "bindings": number, "connections": number, "calls": number, "bans": number, "dropped": counts,
+            "refused_share": { "type": "number" }, "media_streams": number, "media_packets": number,
+            "gateways": list(gateway),
         })),
         "Registrations": object(json!({
             "registrations": list(object(json!({ "aor": text, "contacts": list(contact) }))), "next": maybe,

@@ -1,6 +1,6 @@
 //! Counters in the text format of Prometheus.
 
-use crate::Stats;
+use crate::{GatewayStats, Stats};
 use std::fmt::{self, Write as _};
 
 /// All of them. Made when somebody asks: the parts that handle messages only count.
@@ -59,13 +59,65 @@ impl Page {
             self.head(name, "gauge", help)?;
             self.plain(name, value)?;
         }
+        self.head(
+            "sip_refused_share",
+            "gauge",
+            "The share of new requests that is refused for there is too much to do.",
+        )?;
+        self.plain("sip_refused_share", stats.refused_share)?;
         self.setup(stats)?;
+        self.media(stats)?;
+        self.gateways(stats)?;
         self.head("sip_dropped_total", "counter", "What was dropped, closed or turned away, by reason.")?;
         self.family(
             "sip_dropped_total",
             "reason",
             stats.dropped.iter().map(|(reason, count)| (reason, *count)),
         )
+    }
+
+    fn media(&mut self, stats: &Stats) -> fmt::Result {
+        self.head("sip_media_streams", "gauge", "Media that are relayed now.")?;
+        self.plain("sip_media_streams", stats.media_streams)?;
+        self.head("sip_media_packets_total", "counter", "Media packets relayed.")?;
+        self.plain("sip_media_packets_total", stats.media_packets)
+    }
+
+    /// Each gateway has two labels: its group, and where it is.
+    fn gateways(&mut self, stats: &Stats) -> fmt::Result {
+        type Value = fn(&GatewayStats) -> u64;
+        let families: [(&str, &str, &str, Value); 6] = [
+            ("sip_gateway_up", "gauge", "Whether the gateway is there.", |own| own.up.into()),
+            ("sip_gateway_calls", "gauge", "Calls that the gateway has now.", |own| own.calls.into()),
+            ("sip_gateway_calls_total", "counter", "Calls that it was given.", |own| own.begun),
+            ("sip_gateway_answered_total", "counter", "Those of them that it answered.", |own| own.answered),
+            ("sip_gateway_failed_total", "counter", "Those after which the next one was tried.", |own| {
+                own.failed
+            }),
+            ("sip_gateway_full_total", "counter", "Calls for which it had no room.", |own| own.full),
+        ];
+        if stats.gateways.is_empty() {
+            return Ok(());
+        }
+        for (name, kind, help, value) in families {
+            self.head(name, kind, help)?;
+            for gateway in &stats.gateways {
+                self.of_gateway(name, gateway, value(gateway))?;
+            }
+        }
+        let name = "sip_gateway_registered";
+        self.head(name, "gauge", "Whether the account is registered, where it shall be.")?;
+        for gateway in &stats.gateways {
+            if let Some(registered) = gateway.registered {
+                self.of_gateway(name, gateway, registered.into())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn of_gateway(&mut self, name: &str, gateway: &GatewayStats, value: u64) -> fmt::Result {
+        let (group, uri) = (escaped(&gateway.group), escaped(&gateway.uri));
+        writeln!(self.0, "{name}{{group=\"{group}\",uri=\"{uri}\"}} {value}")
     }
 
     /// From INVITE to answer, people included who let it ring.
@@ -103,7 +155,41 @@ impl Page {
 
     /// Labels are words of ours; what could break the line is escaped all the same.
     fn labelled(&mut self, name: &str, label: &str, value: &str, count: impl fmt::Display) -> fmt::Result {
-        let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        writeln!(self.0, "{name}{{{label}=\"{value}\"}} {count}")
+        writeln!(self.0, "{name}{{{label}=\"{}\"}} {count}", escaped(value))
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gateways_are_told_apart_by_group_and_place() {
+        let of = |uri: &str, registered| GatewayStats {
+            group: "carrier".into(),
+            uri: uri.into(),
+            up: true,
+            registered,
+            calls: 3,
+            ..GatewayStats::default()
+        };
+        let gateways = vec![of("sip:a.example", None), of("sip:b.example;x=\"y\"", Some(false))];
+        let page = text(&Stats { gateways, media_streams: 2, refused_share: 0.25, ..Stats::default() });
+        for line in [
+            "sip_gateway_up{group=\"carrier\",uri=\"sip:a.example\"} 1",
+            "sip_gateway_calls{group=\"carrier\",uri=\"sip:b.example;x=\\\"y\\\"\"} 3",
+            "sip_gateway_registered{group=\"carrier\",uri=\"sip:b.example;x=\\\"y\\\"\"} 0",
+            "sip_media_streams 2",
+            "sip_media_packets_total 0",
+            "sip_refused_share 0.25",
+        ] {
+            assert!(page.lines().any(|own| own == line), "{line}:\n{page}");
+        }
+        assert!(!page.contains("sip_gateway_registered{group=\"carrier\",uri=\"sip:a.example\"}"));
+        assert!(!text(&Stats::default()).contains("sip_gateway"));
     }
 }

@@ -87,6 +87,22 @@ fn the_next_member_is_tried_after_503_and_silence_and_a_call_takes_room_until_it
 }
 
 #[test]
+fn a_call_for_which_no_member_has_room_is_told_to_come_later() {
+    let mut gateway = Gateway::new();
+    let members = vec![MemberConfig { calls: 1, ..member(&gateway, 0) }];
+    let server = start(with(group(members)));
+    let mut alice = Phone::udp(&server, "alice", "a");
+    let (invite, invited) = ring(&mut alice, &mut gateway);
+    gateway.reply(&invited, StatusCode::OK);
+    assert_eq!(alice.outcome(&invite).status(), StatusCode::OK);
+    let other = alice.invite("sip:0044124@example.com");
+    let refusal = alice.transact(other).0;
+    assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refusal.values(HeaderId::RETRY_AFTER).next(), Some(&b"10"[..]));
+    assert_eq!(server.stats().gateways[0].full, 1);
+}
+
+#[test]
 fn a_member_that_is_asked_and_does_not_want_gets_no_calls_until_it_does() {
     let (mut first, mut second) = (Gateway::new(), Gateway::new());
     let members = vec![member(&first, 0), member(&second, 1)];

@@ -8,6 +8,7 @@ mod http;
 mod media;
 mod numbers;
 mod outbound;
+mod overload;
 mod preferences;
 mod records;
 mod reload;

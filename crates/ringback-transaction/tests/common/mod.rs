@@ -95,6 +95,14 @@ impl Layer {
         self.arrive(Protocol::Udp, text);
     }
 
+    /// The same while there is too much to do.
+    pub fn overloaded(&mut self, text: &str, later: Option<u32>) {
+        let message = Message::parse(text.to_owned()).unwrap();
+        let input = TransactionInput::Overloaded(flow(Protocol::Udp), message, later);
+        self.transactions.handle(self.now, input);
+        self.drain();
+    }
+
     pub fn fail(&mut self, key: Key, reason: CloseReason) {
         self.transactions.handle(self.now, TransactionInput::Failed(key, reason));
         self.drain();
