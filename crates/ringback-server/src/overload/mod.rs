@@ -1,8 +1,8 @@
 //! More requests than there is time for: what is new is refused or dropped, so that what was begun is finished in time, and
 //! those who send are told to send less (RFC 7339).
 //!
-//! A thread of its own looks twenty times a second at how busy the workers are and sets the share that is refused. A message
-//! costs one look at that share, and nothing where no limit is configured.
+//! A thread of its own looks twenty times a second at how busy the workers are and sets the share that is refused. A request
+//! costs one look at that share and one at its Via, and nothing where no limit is configured.
 
 mod config;
 mod control;
