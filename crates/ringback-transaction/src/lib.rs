@@ -45,6 +45,7 @@
 //!
 //! Sources: RFC 3261 §17, §9 and §18.2.2; RFC 6026 (Accepted states); RFC 4320 (non-INVITE); RFC 3581.
 
+mod asked;
 mod client;
 mod config;
 mod hop;

@@ -1,10 +1,11 @@
 //! Server transactions: what the machines' effects mean.
 
+use crate::asked::{Asked, call_id};
 use crate::machines::{Effects, InviteServer, NonInviteServer, Pace, Send, ServerStimulus, TimerSet};
 use crate::table::{Matching, server_identity};
 use crate::{End, Gone, Key, ServerKey, TransactionOutput, Transactions, reply};
 use bytes::Bytes;
-use ringback_message::header::{CallId, To, Via};
+use ringback_message::header::{To, Via};
 use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode};
 use ringback_sansio::{CloseReason, Entropy, Flow, Target};
 use std::time::Instant;
@@ -14,7 +15,7 @@ pub(crate) struct Server {
     pub(crate) machine: ServerMachine,
     flow: Flow,
     reply_to: Target,
-    pub(crate) request: Request,
+    pub(crate) asked: Asked,
     /// The last response, which is retransmitted; empty while there is none.
     kept: Bytes,
     identity: Box<[u8]>,
@@ -45,6 +46,11 @@ impl ServerMachine {
         }
     }
 
+    /// Whether it only answers copies of its request.
+    fn is_answered(self) -> bool {
+        matches!(self, Self::NonInvite(NonInviteServer::Completed))
+    }
+
     fn takes(self, status: StatusCode) -> bool {
         match self {
             Self::Invite(machine) => machine.takes(status),
@@ -71,7 +77,7 @@ impl Server {
         if *request.method() == Method::ACK {
             theirs == self.to_tag().as_deref()
         } else {
-            theirs == to_tag(&self.request)
+            theirs == self.asked.request().and_then(|own| to_tag(own))
         }
     }
 }
@@ -92,10 +98,6 @@ fn refusal_tag(hash: u64) -> String {
 
 fn to_tag(message: &Message) -> Option<&str> {
     message.first::<To<'_>>()?.ok()?.tag()
-}
-
-fn call_id(message: &Message) -> Option<&str> {
-    message.first::<CallId<'_>>()?.ok().map(|call_id| call_id.0)
 }
 
 /// What a step is about.
@@ -129,7 +131,7 @@ impl<E: Entropy> Transactions<E> {
             // §9.2: the transaction that it would be a retransmission of, if it were not a CANCEL. The Call-ID
             // is compared as well, so that a guessed branch is not enough.
             && let Some(key) = self.find_server(hash, &request, |other| *other != Method::CANCEL)
-            && self.servers.get(key).is_some_and(|server| call_id(&server.request) == call_id(&request))
+            && self.servers.get(key).is_some_and(|server| server.asked.call_id() == call_id(&request))
         {
             self.on_cancel(now, flow, reply_to, request, hash, matching, key);
             return;
@@ -142,7 +144,7 @@ impl<E: Entropy> Transactions<E> {
             self.refuse(reply_to, &request, hash, later);
             return;
         }
-        let key = self.insert_server(flow, reply_to, Request::clone(&request), hash, matching, false);
+        let key = self.insert_server(flow, reply_to, request.clone(), hash, matching, false);
         self.outputs.push_back(TransactionOutput::Request(ServerKey(key), flow, request));
         self.step_server(now, key, ServerStimulus::Start, About::Nothing);
     }
@@ -156,7 +158,7 @@ impl<E: Entropy> Transactions<E> {
     ) -> Option<ringback_sansio::Key<Server>> {
         self.by_hop.candidates(hash).find(|key| {
             self.servers.get(*key).is_some_and(|server| {
-                fits(server.request.method())
+                fits(server.asked.method())
                     && *server.identity == *self.scratch
                     && server.has_to_tag_of(request)
             })
@@ -167,7 +169,7 @@ impl<E: Entropy> Transactions<E> {
         &mut self,
         flow: Flow,
         reply_to: Target,
-        request: Request,
+        request: Box<Request>,
         hash: u64,
         matching: Matching,
         is_own: bool,
@@ -181,7 +183,7 @@ impl<E: Entropy> Transactions<E> {
             machine,
             flow,
             reply_to,
-            request,
+            asked: Asked::Whole(request),
             kept: Bytes::new(),
             identity: self.scratch.as_slice().into(),
             matching,
@@ -235,7 +237,7 @@ impl<E: Entropy> Transactions<E> {
         if let Ok(ok) = cancel.reply(StatusCode::OK, Some(&tag)).build() {
             let bytes = ok.render();
             if self.servers.len() < self.config.max_server {
-                let own = self.insert_server(flow, reply_to, Request::clone(&cancel), hash, matching, true);
+                let own = self.insert_server(flow, reply_to, cancel.clone(), hash, matching, true);
                 let about = About::Response(bytes);
                 self.step_server(now, own, ServerStimulus::Respond(StatusCode::OK), about);
             } else {
@@ -273,7 +275,7 @@ impl<E: Entropy> Transactions<E> {
     ) {
         let Some(server) = self.servers.get_mut(key) else { return };
         if !server.reopened && !server.kept.is_empty() {
-            let via = server.request.first::<Via<'_>>().and_then(Result::ok);
+            let via = server.asked.request().and_then(|request| request.first::<Via<'_>>()?.ok());
             if let Some(to) = via.and_then(|via| reply::after_the_stream(&server.flow, &via)) {
                 server.reopened = true;
                 server.reply_to = to;
@@ -309,11 +311,16 @@ impl<E: Entropy> Transactions<E> {
             About::Nothing | About::Ack(..) | About::Response(_) => {}
         }
         if effects.send == Send::Trying {
-            let trying = server.request.reply(StatusCode::TRYING, None).build();
-            server.kept = trying.map_or_else(|_| Bytes::new(), |trying| trying.render());
+            let trying =
+                server.asked.request().map(|request| request.reply(StatusCode::TRYING, None).build());
+            server.kept = trying.and_then(Result::ok).map_or_else(Bytes::new, |trying| trying.render());
         }
         if effects.forget {
             server.kept = Bytes::new();
+        }
+        // Datagrams have no way back that could be lost with a connection, for which the Via would be asked again.
+        if server.machine.is_answered() && !reliable && server.matching == Matching::Branch {
+            server.asked.answered();
         }
         if effects.send != Send::Nothing && !server.kept.is_empty() {
             let (to, bytes) = (server.reply_to, server.kept.clone());

@@ -117,9 +117,10 @@ impl<E: Entropy> Transactions<E> {
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)
     }
 
-    /// The request of a server transaction that is alive.
+    /// The request of a server transaction that is alive and may still be answered: no longer that of a request other than
+    /// INVITE which is.
     pub fn server_request(&self, key: ServerKey) -> Option<&Request> {
-        self.servers.get(key.0).map(|server| &server.request)
+        self.servers.get(key.0)?.asked.request()
     }
 
     /// The To tag that responses of this server transaction carry: of the last response that had one, or the
