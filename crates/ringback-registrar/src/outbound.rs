@@ -59,6 +59,15 @@ impl Binding {
         }
     }
 
+    /// Whether both have one key. Asked without making the keys, for those hold copies.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self.reg_id(), other.reg_id()) {
+            (Some(one), Some(two)) => one == two && self.instance() == other.instance(),
+            (None, None) => self.contact == other.contact,
+            _ => false,
+        }
+    }
+
     /// The user agent that it leads to, as it names itself: the URN of `+sip.instance` (RFC 5626 §4.1).
     pub fn instance(&self) -> Option<&str> {
         Some(self.split_instance()?.0)

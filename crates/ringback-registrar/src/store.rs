@@ -1,7 +1,9 @@
 //! Where bindings are kept.
 
 use crate::{Aor, Binding, BindingKey, Change};
-use ringback_sansio::{Hasher, Key, Map, Slab, TimerQueue};
+use ringback_sansio::{Hasher, Key, Map, Slab};
+use smallvec::SmallVec;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
@@ -47,8 +49,10 @@ impl std::error::Error for CommitError {}
 #[derive(Clone, Debug)]
 pub struct MemoryLocations {
     records: Slab<Record>,
-    by_aor: Map<Aor, Vec<Key<Record>>>,
-    ends: TimerQueue<Key<Record>>,
+    /// In the order in which they were registered. Hardly anybody has two.
+    by_aor: Map<Aor, SmallVec<[Key<Record>; 1]>>,
+    /// When each ends, the next one first. The record knows its own end, so nothing stale ever lies here.
+    ends: BTreeSet<(Instant, Key<Record>)>,
     capacity: usize,
 }
 
@@ -66,7 +70,7 @@ impl MemoryLocations {
 
     /// The same with a hasher under a random key, so that addresses that collide cannot be prepared.
     pub fn with_hasher(capacity: usize, hasher: Hasher) -> Self {
-        Self { records: Slab::new(), by_aor: Map::with_hasher(hasher), ends: TimerQueue::new(), capacity }
+        Self { records: Slab::new(), by_aor: Map::with_hasher(hasher), ends: BTreeSet::new(), capacity }
     }
 
     /// Makes room for at most `capacity` bindings from now on. Where there are more already, all of them stay.
@@ -105,16 +109,35 @@ impl MemoryLocations {
 
     /// When the next binding ends.
     pub fn next_expiry(&self) -> Option<Instant> {
-        self.ends.next()
+        self.ends.first().map(|(at, _)| *at)
     }
 
     /// Takes out what has ended, one binding for each step of the iterator, the earliest first.
     pub fn expire(&mut self, now: Instant) -> impl Iterator<Item = Change> {
         std::iter::from_fn(move || {
-            let key = self.ends.pop_expired(now)?;
+            let (_, key) = *self.ends.first().filter(|(at, _)| *at <= now)?;
             let record = self.take(key).expect("a binding and its end are set and removed together");
             Some(Change::Remove(record.aor, record.binding.key()))
         })
+    }
+
+    /// Adds a binding that a disk has kept, or puts it in the place of the one with the same key. One that has ended is
+    /// passed over.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub fn restore(&mut self, now: Instant, aor: Aor, binding: Binding) -> Result<(), CommitError> {
+        if !binding.is_alive(now) {
+            return Ok(());
+        }
+        if let Some(old) = self.same(&aor, &binding) {
+            self.take(old);
+        }
+        if self.records.len() >= self.capacity {
+            return Err(CommitError::Full);
+        }
+        self.add(aor, binding);
+        Ok(())
     }
 
     fn find(&self, aor: &Aor, key: &BindingKey) -> Option<Key<Record>> {
@@ -122,24 +145,35 @@ impl MemoryLocations {
         self.by_aor.get(aor)?.iter().copied().find(is_it)
     }
 
+    /// The one whose place a binding would take.
+    fn same(&self, aor: &Aor, binding: &Binding) -> Option<Key<Record>> {
+        let is_it = |at: &Key<Record>| self.records.get(*at).is_some_and(|old| old.binding.is_same(binding));
+        self.by_aor.get(aor)?.iter().copied().find(is_it)
+    }
+
     fn put(&mut self, aor: &Aor, binding: Binding) {
-        self.remove(aor, &binding.key());
+        if let Some(old) = self.same(aor, &binding) {
+            self.take(old);
+        }
+        self.add(aor.clone(), binding);
+    }
+
+    fn add(&mut self, aor: Aor, binding: Binding) {
         let expires_at = binding.expires_at;
         let key = self.records.insert(Record { aor: aor.clone(), binding });
-        self.by_aor.entry(aor.clone()).or_default().push(key);
-        self.ends.set(key, expires_at);
+        self.by_aor.entry(aor).or_default().push(key);
+        self.ends.insert((expires_at, key));
     }
 
     fn remove(&mut self, aor: &Aor, key: &BindingKey) {
         if let Some(key) = self.find(aor, key) {
-            self.ends.cancel(key);
             self.take(key);
         }
     }
 
-    /// Takes a record out of everything but the timer queue.
     fn take(&mut self, key: Key<Record>) -> Option<Record> {
         let record = self.records.remove(key)?;
+        self.ends.remove(&(record.binding.expires_at, key));
         if let Some(keys) = self.by_aor.get_mut(&record.aor) {
             keys.retain(|other| *other != key);
             if keys.is_empty() {
@@ -161,7 +195,7 @@ impl LocationStore for MemoryLocations {
         for change in changes {
             match change {
                 Change::Put(aor, binding) => {
-                    added += usize::from(self.find(aor, &binding.key()).is_none());
+                    added += usize::from(self.same(aor, binding).is_none());
                 }
                 Change::Remove(aor, key) => {
                     freed += usize::from(self.find(aor, key).is_some());

@@ -127,7 +127,7 @@ impl Locations {
     pub(crate) fn restore(&self, now: Instant, aor: Aor, binding: Binding) -> Result<(), CommitError> {
         let part = self.part(&aor);
         let mut registrar = part.lock();
-        registrar.locations_mut().commit(now, &[Change::Put(aor.clone(), binding)])?;
+        registrar.locations_mut().restore(now, aor, binding)?;
         part.due.set(registrar.locations().next_expiry());
         Ok(())
     }

@@ -21,15 +21,19 @@ use crate::trace::{self, Trace};
 use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
 use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Sockets, epoch};
-use ringback_registrar::{Gruus, NotOurselves, RegistrarConfig};
+use ringback_registrar::{Aor, Binding, Gruus, NotOurselves, RegistrarConfig};
 use ringback_sansio::{Entropy as _, Epoch, Map};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+/// How many bindings go from thread to thread at once when the store is read, and how many such heaps may wait.
+const BATCH: usize = 512;
+const BATCHES: usize = 4;
 
 /// A running server. Dropping it ends it; [`shutdown`](Self::shutdown) also lets connections write what waits.
 pub struct Server {
@@ -359,14 +363,36 @@ pub(crate) fn registrar(config: &ServerConfig, reach: &Reach) -> RegistrarConfig
     }
 }
 
+/// Puts what the store holds back in its place. There may be a million bindings, and reading one takes about as long as
+/// finding its place, so one thread reads and another one finds.
 fn restore(store: &Store, locations: &Locations, epoch: Epoch) -> Result<(), StoreError> {
-    let (mut restored, mut refused) = (0usize, 0usize);
-    for (aor, binding) in store.bindings(epoch.at, &epoch)? {
-        match locations.restore(epoch.at, aor, binding) {
-            Ok(()) => restored += 1,
-            Err(_) => refused += 1,
+    let (sender, receiver) = mpsc::sync_channel::<Vec<(Aor, Binding)>>(BATCHES);
+    let find = || {
+        let (mut restored, mut refused) = (0usize, 0usize);
+        for (aor, binding) in receiver.into_iter().flatten() {
+            match locations.restore(epoch.at, aor, binding) {
+                Ok(()) => restored += 1,
+                Err(_) => refused += 1,
+            }
         }
-    }
+        (restored, refused)
+    };
+    let (read, found) = thread::scope(|scope| {
+        let finds = scope.spawn(find);
+        let mut batch = Vec::with_capacity(BATCH);
+        let read = store.each_binding(epoch.at, &epoch, |aor, binding| {
+            batch.push((aor, binding));
+            if batch.len() == BATCH {
+                // Fails only where the other thread has panicked, which is told below.
+                let _ = sender.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
+            }
+        });
+        let _ = sender.send(batch);
+        drop(sender);
+        (read, finds.join())
+    });
+    let (restored, refused) = found.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    read?;
     if refused > 0 {
         tracing::warn!(refused, "there is no room for all bindings of the store; raise limits.bindings");
     }

@@ -1,5 +1,8 @@
 //! Users and bindings in SQLite.
 
+#[cfg(test)]
+mod tests;
+
 use crate::config::is_user_name;
 use crate::users::{self, Hashes};
 use ringback_auth::{Algorithm, Ha1};
@@ -148,8 +151,13 @@ impl Store {
         self.connection.query_row(count, [realm], |row| row.get(0)).unwrap_or_default()
     }
 
-    /// The bindings that have not ended at `now`.
-    pub(crate) fn bindings(&self, now: Instant, epoch: &Epoch) -> Result<Vec<(Aor, Binding)>, StoreError> {
+    /// Hands over the bindings that have not ended at `now`, one by one: there may be a million.
+    pub(crate) fn each_binding(
+        &self,
+        now: Instant,
+        epoch: &Epoch,
+        mut take: impl FnMut(Aor, Binding),
+    ) -> Result<(), StoreError> {
         let mut query = self
             .connection
             .prepare(
@@ -157,11 +165,14 @@ impl Store {
                  FROM bindings WHERE expires_unix_ms > ?1",
             )
             .map_err(|error| self.fail(error))?;
-        let rows = query
-            .query_map([millis(epoch.unix(now))], |row| read_binding(row, epoch))
-            .map_err(|error| self.fail(error))?;
-        // A row that cannot be read is of a later version, or was written by hand.
-        rows.filter_map(Result::transpose).collect::<Result<_, _>>().map_err(|error| self.fail(error))
+        let mut rows = query.query([millis(epoch.unix(now))]).map_err(|error| self.fail(error))?;
+        while let Some(row) = rows.next().map_err(|error| self.fail(error))? {
+            // A row that cannot be read is of a later version, or was written by hand.
+            if let Some((aor, binding)) = read_binding(row, epoch).map_err(|error| self.fail(error))? {
+                take(aor, binding);
+            }
+        }
+        Ok(())
     }
 
     /// Writes changes, all or none of them.
@@ -233,13 +244,13 @@ fn write_change(transaction: &Transaction<'_>, epoch: &Epoch, change: &Change) -
 }
 
 fn read_binding(row: &Row<'_>, epoch: &Epoch) -> rusqlite::Result<Option<(Aor, Binding)>> {
-    let text = |index| row.get::<_, String>(index);
+    let text = |index| Ok::<_, rusqlite::Error>(row.get_ref(index)?.as_str()?);
     let expires = Duration::from_millis(row.get::<_, i64>(4)?.try_into().unwrap_or_default());
     let parts = (
-        Aor::parse(&text(0)?),
-        UriBuf::new(&text(1)?).ok(),
+        Aor::parse(text(0)?),
+        UriBuf::new(text(1)?).ok(),
         epoch.instant(expires),
-        Protocol::from_token(&text(8)?),
+        Protocol::from_token(text(8)?),
         text(9)?.parse().ok(),
     );
     let (Some(aor), Some(contact), Some(expires_at), Some(protocol), Some(received)) = parts else {
@@ -247,10 +258,10 @@ fn read_binding(row: &Row<'_>, epoch: &Epoch) -> rusqlite::Result<Option<(Aor, B
     };
     let binding = Binding {
         contact,
-        params: text(2)?,
+        params: text(2)?.to_owned(),
         q: row.get(3)?,
         expires_at,
-        call_id: text(5)?,
+        call_id: text(5)?.to_owned(),
         cseq: row.get(6)?,
         path: text(7)?.split('\n').filter(|hop| !hop.is_empty()).map(str::to_owned).collect(),
         flow: None,
