@@ -1,11 +1,16 @@
 //! `cargo xtask bench [--against REV] [FILTER]`: criterion benchmarks, alone or beside those of another revision.
 //! `cargo xtask bench parse [--peers] [--instructions]`: the table of what messages cost.
 //! `cargo xtask bench servers [SCENARIO…]`: what requests cost our server and another one.
+//! `cargo xtask bench bindings`: what a million stored bindings cost it.
 //!
 //! A figure alone means little on a shared machine. With a revision both are measured in turns in the same run, so
 //! that what else the machine does falls on both alike.
 
+mod bindings;
 mod servers;
+
+pub(crate) use bindings::resident;
+pub(crate) use servers::optimised;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,6 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     match arguments.first().map(String::as_str) {
         Some("parse") => return parse(&arguments[1..]),
         Some("servers") => return servers::run(&arguments[1..]),
+        Some("bindings") => return bindings::run(&arguments[1..]),
         _ => {}
     }
     let revision = take_value(&mut arguments, "--against")?;

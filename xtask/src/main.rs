@@ -17,6 +17,7 @@ mod json;
 mod kill;
 mod process;
 mod sim;
+mod soak;
 mod storm;
 mod test;
 mod tidy;
@@ -102,10 +103,16 @@ const COMMANDS: &[Command] = &[
         run: kill::run,
     },
     Command {
+        name: "soak",
+        arguments: "[--minutes N] [--rate R]",
+        about: "calls and registrations for a long time: memory, failures and drops, as a graph",
+        run: soak::run,
+    },
+    Command {
         name: "bench",
-        arguments: "[--against REV] [FILTER] | parse [--peers] [--instructions] | servers [SCENARIO…]",
+        arguments: "[--against REV] [FILTER] | parse [--peers] [--instructions] | servers [SCENARIO…] | bindings [--count N]",
         about: "benchmarks; with REV the ratio to that revision, measured in turns; parse: what messages cost; \
-                servers: what requests cost us and Kamailio",
+                servers: what requests cost us and Kamailio; bindings: what a million of them do",
         run: bench::run,
     },
     Command {

@@ -5,7 +5,7 @@
 //! sends to it, whichever server it is.
 
 mod flood;
-mod process;
+pub(super) mod process;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -152,7 +152,8 @@ fn median(runs: &[Measured]) -> f64 {
     each.get(each.len() / 2).copied().unwrap_or_default()
 }
 
-fn optimised(given: Option<String>) -> Outcome<PathBuf> {
+/// The optimised program: given by hand, or built.
+pub(crate) fn optimised(given: Option<String>) -> Outcome<PathBuf> {
     if given.is_some() {
         return crate::interop::server::binary(given);
     }

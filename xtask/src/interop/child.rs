@@ -73,6 +73,11 @@ impl Running {
         }
     }
 
+    /// The lines of stdout that came since the last time, without waiting for any.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
     /// Waits for the end and hands back the status.
     pub(crate) fn wait(&mut self, within: Duration) -> Outcome<ExitStatus> {
         let end = Instant::now() + within;

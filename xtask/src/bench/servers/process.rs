@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Seconds of processor time so far, all threads of a process and of its descendants together.
-pub(super) fn cpu(process: u32) -> f64 {
+pub(in crate::bench) fn cpu(process: u32) -> f64 {
     family(process).into_iter().map(own_cpu).sum()
 }
 
