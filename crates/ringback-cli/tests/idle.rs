@@ -9,13 +9,20 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use support::{Folder, Running};
 
 /// As many as the usual limit of open files allows, less what else is open.
 const CONNECTIONS: usize = 19_900;
 /// Done before it is counted, so that what is there once is not counted for each.
 const WARM_UP: usize = 500;
+
+/// There are ports for one of them at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const REQUEST: &str = "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK1;rport\r\n\
     Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: idle\r\n\
@@ -64,6 +71,7 @@ fn start(protocol: &str) -> (Folder, Running, String) {
 #[test]
 #[ignore = "opens thousands of connections"]
 fn idle_tcp_connections_are_cheap() {
+    let _alone = alone();
     let (_folder, process, address) = start("tcp");
     let each = cost(&process, || {
         let mut stream = TcpStream::connect(&address).unwrap();
@@ -78,6 +86,7 @@ fn idle_tcp_connections_are_cheap() {
 #[test]
 #[ignore = "opens thousands of connections"]
 fn idle_tls_connections_are_cheap() {
+    let _alone = alone();
     let (folder, process, address) = start("tls");
     let mut roots = RootCertStore::empty();
     let certificate = folder.path("data/tls-certificate.pem");
