@@ -157,7 +157,7 @@ impl ServerCore {
         }
     }
 
-    /// Takes what is about a request of our own; gives back what is not.
+    /// Takes note of what is about a request of our own, and says whether it was.
     pub(crate) fn is_of_errand(&self, now: Instant, node: &mut Node, output: &TransactionOutput) -> bool {
         match output {
             TransactionOutput::Response(key, _, response) if node.errands.contains_key(key) => {
