@@ -3,10 +3,12 @@
 //! Those who handle messages put what they see into a queue of bounded size and go on; where there is no room it is counted and
 //! forgotten. One thread takes it out, cuts it into messages and writes them.
 
+mod order;
 mod sink;
 
 use crate::config::{ConfigError, TraceConfig};
 use bytes::Bytes;
+use order::InOrder;
 use ringback_net::{Direction, Protocol, Seen, Tap};
 use ringback_trace::{Packet, Reassembly};
 use sink::Sink;
@@ -140,7 +142,8 @@ impl Trace {
         let sender = self.tap.queue.get_or_init(|| {
             let (sender, waits) = sync_channel(queue);
             let (waiting, counts) = (self.tap.waiting.clone(), self.tap.counts.clone());
-            let mut writer = Writer { sinks: Vec::new(), whole: Reassembly::new(), waiting, counts };
+            let (whole, settling) = (Reassembly::new(), InOrder::default());
+            let mut writer = Writer { sinks: Vec::new(), whole, settling, waiting, counts };
             match thread::Builder::new().name("trace".into()).spawn(move || writer.run(&waits)) {
                 Ok(started) => *thread = Some(started),
                 Err(error) => tracing::error!(%error, "the trace has no thread"),
@@ -170,6 +173,7 @@ impl Trace {
 struct Writer {
     sinks: Vec<Sink>,
     whole: Reassembly,
+    settling: InOrder<(Direction, Packet)>,
     waiting: Arc<AtomicUsize>,
     counts: Arc<Counts>,
 }
@@ -201,16 +205,26 @@ impl Writer {
     fn write(&mut self, direction: Direction, packet: Packet) {
         let mut messages = Vec::new();
         self.whole.add(packet, &mut messages);
-        for message in &messages {
-            for sink in &mut self.sinks {
-                if !sink.write(direction, message) {
-                    self.counts.not_written.fetch_add(1, Ordering::Relaxed);
-                }
+        for message in messages {
+            self.settling.add(message.time, (direction, message));
+        }
+        while let Some((direction, message)) = self.settling.settled() {
+            self.tell(direction, &message);
+        }
+    }
+
+    fn tell(&mut self, direction: Direction, message: &Packet) {
+        for sink in &mut self.sinks {
+            if !sink.write(direction, message) {
+                self.counts.not_written.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
 
     fn flush(&mut self) {
+        while let Some((direction, message)) = self.settling.earliest() {
+            self.tell(direction, &message);
+        }
         self.sinks.iter_mut().for_each(Sink::flush);
     }
 }
