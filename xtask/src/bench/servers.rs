@@ -48,7 +48,7 @@ const USERS: usize = 1_000;
 /// Pings without a pause, which SIPp cannot send.
 const FLOOD: &str = "flood";
 
-const USAGE: &str = "usage: cargo xtask bench servers [SCENARIO…|flood] [--rate N] [--seconds N] [--pairs N] [--binary FILE] [--pin]";
+const USAGE: &str = "usage: cargo xtask bench servers [flood] [SCENARIO…] [--rate N] [--seconds N] [--pairs N] [--binary FILE] [--pin]";
 
 struct Lab {
     folder: PathBuf,
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
             names.join(", ")
         )));
     }
-    if !flooded || !arguments.is_empty() {
+    if !flooded {
         packages::ensure(&[packages::SIPP])?;
     }
     let lab = Lab {
@@ -104,19 +104,16 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
         );
         &[Peer::Ringback]
     };
+    let named = |own: &&Scenario| arguments.is_empty() || arguments.iter().any(|word| word == own.name);
     if flooded {
-        flood::run(&lab, peers, pairs, seconds)?;
-        if arguments.is_empty() {
-            return Ok(());
-        }
+        let names: Vec<&str> = SCENARIOS.iter().filter(named).map(|own| own.name).collect();
+        return flood::run(&lab, peers, &names, pairs, seconds);
     }
     println!(
         "{:10} {:>8} {:>12} {:>12} {:>7}  failed",
         "", "a second", "ringback µs", "kamailio µs", "ratio"
     );
-    for scenario in
-        SCENARIOS.iter().filter(|own| arguments.is_empty() || arguments.iter().any(|word| word == own.name))
-    {
+    for scenario in SCENARIOS.iter().filter(named) {
         let rate = rate.unwrap_or(scenario.rate);
         let mut runs: Vec<Vec<Measured>> = vec![Vec::new(); peers.len()];
         for pair in 0..pairs {

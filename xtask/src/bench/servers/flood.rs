@@ -1,20 +1,20 @@
-//! `cargo xtask bench servers flood`: pings as fast as a server answers them.
+//! `cargo xtask bench servers flood [options|register|message|invite]`: requests or calls as fast as a server serves them.
 //!
 //! SIPp asks at most 30,000 times a second, which leaves a server half idle, and then the cost of waking up is what is
-//! measured. Here so many questions are always on their way that the server never sleeps. Then our server is asked at four fifths
+//! measured. Here so many are always on their way that the server never sleeps. Then our server is asked at four fifths
 //! of the rate that it reached, and the kernel is asked how many datagrams it dropped in front of it.
 
-use std::io::Write as _;
+mod load;
+
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use self::load::Load;
 use super::process::cpu;
 use super::{Lab, Peer, start};
 use crate::failure::{Failure, Outcome};
 use crate::interop::server::free_port;
 
-/// How many questions are on their way: enough that a server always finds some, few enough for our own receive buffer.
-const UNANSWERED: u64 = 128;
 /// How long an answer may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -30,25 +30,29 @@ struct Flooded {
     dropped: u64,
 }
 
-/// Floods the servers in turns and prints what came of it.
-pub(super) fn run(lab: &Lab, peers: &[Peer], pairs: u64, seconds: u64) -> Outcome {
+/// Floods the servers in turns with each of these, and prints what came of it.
+pub(super) fn run(lab: &Lab, peers: &[Peer], names: &[&str], pairs: u64, seconds: u64) -> Outcome {
+    println!("{:20} {:>10} {:>10} {:>8}  dropped", "flood", "a second", "µs each", "lost");
+    names.iter().try_for_each(|name| compare(lab, peers, name, pairs, seconds))
+}
+
+fn compare(lab: &Lab, peers: &[Peer], name: &str, pairs: u64, seconds: u64) -> Outcome {
     let mut runs: Vec<Vec<Flooded>> = vec![Vec::new(); peers.len()];
     for pair in 0..pairs {
-        eprintln!("flood {}/{pairs}", pair + 1);
+        eprintln!("flood of {name} {}/{pairs}", pair + 1);
         for (peer, runs) in peers.iter().zip(&mut runs) {
-            runs.push(flood(lab, *peer, seconds, None)?);
+            runs.push(flood(lab, *peer, name, seconds, None)?);
         }
     }
-    println!("{:10} {:>10} {:>10} {:>8}  dropped", "flood", "a second", "µs each", "lost");
     let medians: Vec<Flooded> = runs.iter_mut().filter_map(|runs| median(runs)).collect();
     for (peer, median) in peers.iter().zip(&medians) {
-        println!("{}", row(&format!("{peer:?}").to_lowercase(), median));
+        println!("{}", row(&format!("{name} {peer:?}").to_lowercase(), median));
     }
     if let [ours, theirs, ..] = medians.as_slice() {
-        println!("ratio {:.2}", ours.each / theirs.each);
+        println!("ratio {:.2}, of the rates {:.2}", ours.each / theirs.each, ours.rate / theirs.rate);
     }
     if let Some(ours) = medians.first() {
-        let eased = flood(lab, Peer::Ringback, seconds, Some(ours.rate * 0.8))?;
+        let eased = flood(lab, Peer::Ringback, name, seconds, Some(ours.rate * 0.8))?;
         println!("{}", row("at 80 %", &eased));
         if eased.dropped + eased.lost > 0 {
             return Err(Failure::Failed("datagrams were lost at four fifths of the highest rate".into()));
@@ -59,7 +63,7 @@ pub(super) fn run(lab: &Lab, peers: &[Peer], pairs: u64, seconds: u64) -> Outcom
 
 fn row(name: &str, flooded: &Flooded) -> String {
     let Flooded { each, rate, lost, dropped } = flooded;
-    format!("{name:10} {rate:>10.0} {each:>10.2} {lost:>8}  {dropped}")
+    format!("{name:20} {rate:>10.0} {each:>10.2} {lost:>8}  {dropped}")
 }
 
 /// The run whose cost is in the middle.
@@ -68,13 +72,14 @@ fn median(runs: &mut [Flooded]) -> Option<Flooded> {
     runs.get(runs.len() / 2).copied()
 }
 
-fn flood(lab: &Lab, peer: Peer, seconds: u64, rate: Option<f64>) -> Outcome<Flooded> {
+fn flood(lab: &Lab, peer: Peer, name: &str, seconds: u64, rate: Option<f64>) -> Outcome<Flooded> {
     let port = free_port()?;
     let server = start(lab, peer, port)?;
     // The first answers pay for memory that is touched for the first time.
-    ask(port, Duration::from_millis(500), rate)?;
+    let mut load = load::of(name);
+    ask(port, &mut *load, Duration::from_millis(500), rate)?;
     let before = cpu(server.id());
-    let (answered, lost, took) = ask(port, Duration::from_secs(seconds), rate)?;
+    let (answered, lost, took) = ask(port, &mut *load, Duration::from_secs(seconds), rate)?;
     let spent = cpu(server.id()) - before;
     if answered == 0 {
         return Err(Failure::Failed(format!("{peer:?} answered nothing; see {}", lab.folder.display())));
@@ -84,21 +89,31 @@ fn flood(lab: &Lab, peer: Peer, seconds: u64, rate: Option<f64>) -> Outcome<Floo
     Ok(Flooded { each, rate: answered as f64 / took.as_secs_f64(), lost, dropped })
 }
 
-/// Asks for so long, as fast as answers come or at a rate; tells how many came and were lost, and how long it took.
-fn ask(port: u16, time: Duration, rate: Option<f64>) -> Outcome<(u64, u64, Duration)> {
+/// How many ended well and how many were lost, and how long it took.
+type Ended = (u64, u64, Duration);
+
+/// Begins for so long, as fast as others end or at a rate.
+fn ask(port: u16, load: &mut dyn Load, time: Duration, rate: Option<f64>) -> Outcome<Ended> {
     let failed = |error: std::io::Error| Failure::Failed(format!("no socket to ask from: {error}"));
     let socket = UdpSocket::bind("127.0.0.1:0").map_err(failed)?;
     socket.connect(("127.0.0.1", port)).map_err(failed)?;
     socket.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    // What the kernel refuses is lost, and counted when no answer comes.
+    let send = |datagram: &[u8]| drop(socket.send(datagram));
     let own = socket.local_addr().map_err(failed)?.port();
-    let (mut question, mut answer) = (Vec::new(), [0; 2_048]);
+    let mut read = [0; 4_096];
+    for number in 0..load.users() {
+        socket.send(&load::register(own, number, "flood")).map_err(failed)?;
+        socket.recv(&mut read).map_err(failed)?;
+    }
     let (mut asked, mut answered, mut lost) = (0, 0, 0);
     let begun = Instant::now();
     loop {
-        let mut room = UNANSWERED - (asked - answered - lost);
+        let under_way = asked - answered - lost;
         let took = begun.elapsed();
+        let mut room = load.most().saturating_sub(under_way);
         if took >= time {
-            if asked == answered + lost {
+            if under_way == 0 {
                 return Ok((answered, lost, took));
             }
             room = 0;
@@ -107,9 +122,7 @@ fn ask(port: u16, time: Duration, rate: Option<f64>) -> Outcome<(u64, u64, Durat
             room = room.min(((took.as_secs_f64() * rate) as u64).saturating_sub(asked));
         }
         for _ in 0..room {
-            write_question(&mut question, own, asked);
-            // What the kernel refuses is lost, and counted when no answer comes.
-            let _ = socket.send(&question);
+            load.begin(own, asked, &send);
             asked += 1;
         }
         if asked == answered + lost {
@@ -117,37 +130,21 @@ fn ask(port: u16, time: Duration, rate: Option<f64>) -> Outcome<(u64, u64, Durat
         }
         // The first answer is waited for, and those behind it are taken along.
         socket.set_nonblocking(false).map_err(failed)?;
-        match socket.recv(&mut answer) {
-            Ok(_) => answered += 1,
-            Err(_) => lost = asked - answered,
-        }
+        let mut took = socket.recv(&mut read);
         socket.set_nonblocking(true).map_err(failed)?;
-        for _ in 0..UNANSWERED / 4 {
-            if asked == answered + lost || socket.recv(&mut answer).is_err() {
+        if took.is_err() {
+            lost = asked - answered;
+            load.forget();
+        }
+        for _ in 0..load.most() / 4 {
+            let Ok(length) = took else { break };
+            answered += u64::from(load.take(own, &read[..length], &send));
+            if asked == answered + lost {
                 break;
             }
-            answered += 1;
+            took = socket.recv(&mut read);
         }
     }
-}
-
-fn write_question(into: &mut Vec<u8>, own: u16, number: u64) {
-    into.clear();
-    // Writing into a vector does not fail.
-    let _ = write!(
-        into,
-        "OPTIONS sip:127.0.0.1 SIP/2.0\r\n\
-         Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK-{number}-{own}\r\n\
-         Max-Forwards: 70\r\n\
-         From: <sip:guest{}@127.0.0.1>;tag={number}\r\n\
-         To: <sip:127.0.0.1>\r\n\
-         Call-ID: {number}-{own}@127.0.0.1\r\n\
-         CSeq: 1 OPTIONS\r\n\
-         Accept: application/sdp\r\n\
-         User-Agent: flood\r\n\
-         Content-Length: 0\r\n\r\n",
-        number % 10_000
-    );
 }
 
 /// How many datagrams were dropped in front of the sockets of a port, from the kernel's table of them.
@@ -192,7 +189,8 @@ mod tests {
             }
             seen
         });
-        let (answered, lost, _) = ask(port, Duration::from_millis(50), Some(2_000.0)).unwrap();
+        let (answered, lost, _) =
+            ask(port, &mut *load::of("options"), Duration::from_millis(50), Some(2_000.0)).unwrap();
         let seen = answering.join().unwrap();
         assert_eq!(answered + lost, seen);
         assert_eq!(lost, seen / 10);
