@@ -2,7 +2,7 @@
 
 use crate::binding::{kept_params, one_line};
 use crate::outbound::{self, flow_of, same_instance};
-use crate::{Aor, Binding, Change, PathPolicy, Refusal, RegistrarConfig};
+use crate::{Aor, Binding, Change, PathPolicy, Push, Refusal, RegistrarConfig};
 use ringback_message::header::{
     CSeq, CallId, Contact, Expires, NameAddr, Path, Require, Supported, Token as _,
 };
@@ -66,8 +66,13 @@ impl RegistrarConfig {
             if !self.contacts.permits(&contact.uri, flow) {
                 return Err(Refusal::Contact);
             }
+            let mut device = None;
+            if let Some(push) = self.push.as_ref().filter(|_| seconds > 0) {
+                push.check(&contact.uri)?;
+                device = Push::of(&contact.uri);
+            }
             let flow = flow_of(contact).filter(|_| uses_outbound);
-            draft.replace(&contact.uri, flow.as_ref(), call_id, cseq)?;
+            draft.replace(&contact.uri, (flow.as_ref(), device.as_ref()), (call_id, cseq))?;
             if seconds > 0 {
                 let binding = made(contact, seconds, flow.map(|(_, reg_id)| reg_id));
                 if binding.text_len() > self.max_binding_len {
@@ -125,9 +130,8 @@ impl Draft<'_> {
     fn replace(
         &mut self,
         contact: &Uri<'_>,
-        flow: Option<&(String, u32)>,
-        call_id: &str,
-        cseq: u32,
+        (flow, device): (Option<&(String, u32)>, Option<&Push>),
+        (call_id, cseq): (&str, u32),
     ) -> Result<(), Refusal> {
         let means = |binding: &Binding| match flow {
             // RFC 5626 §6: a flow is told by its instance and number alone.
@@ -135,6 +139,8 @@ impl Draft<'_> {
                 binding.reg_id() == Some(*reg_id)
                     && binding.instance().is_some_and(|own| same_instance(own, instance))
             }
+            // A name at a push service is that of one device, which is somewhere else each time that it wakes up.
+            _ if device.is_some() && binding.push().as_ref() == device => true,
             _ => binding.contact.as_uri().equivalent(contact),
         };
         // Twice in one request: the last one counts.

@@ -6,6 +6,7 @@
 //! - [`LocationStore`] is where bindings are kept, [`MemoryLocations`] a store in memory that knows when each ends;
 //! - [`Gruus`] makes addresses that lead to one instance of a user ([`Gruu`]), and reads them;
 //! - [`Preferences`] of a caller choose among the bindings of a user;
+//! - [`PushPolicy`] says by which services phones that sleep are woken ([`Push`]);
 //! - [`Change`] says what happened to a store, so that a server can write it behind to disk and play it back.
 //!
 //! ```
@@ -50,7 +51,8 @@
 //! a request to a binding (`ringback-proxy`), disks (the server), keep-alive pings.
 //!
 //! Sources: RFC 3261 §10.3, §20.10, §20.19; RFC 3327 (Path); RFC 3608 (Service-Route); RFC 5626 §6 (outbound: one binding for
-//! each flow of an instance); RFC 5627 (GRUU); RFC 3840 and 3841 (caller preferences).
+//! each flow of an instance); RFC 5627 (GRUU); RFC 3840 and 3841 (caller preferences); RFC 8599
+//! (push notifications).
 
 mod aor;
 mod binding;
@@ -59,6 +61,7 @@ mod gruu;
 mod outbound;
 mod policy;
 mod preferences;
+mod push;
 mod refusal;
 mod registrar;
 mod store;
@@ -69,6 +72,7 @@ pub use gruu::{Gruu, Gruus};
 pub use outbound::BindingKey;
 pub use policy::{AnyContact, ContactPolicy, NotOurselves, PathPolicy};
 pub use preferences::Preferences;
+pub use push::{Push, PushPolicy, PushService};
 pub use refusal::Refusal;
 pub use registrar::{Outcome, Registrar, RegistrarConfig};
 pub use store::{CommitError, LocationStore, MemoryLocations};

@@ -40,6 +40,10 @@ pub enum Refusal {
     TooManyContacts,
     /// A contact with all that comes with it is longer than is kept: 513.
     TooLarge,
+    /// It wants to be woken by a service that is not to be had: 555 (RFC 8599 §8.1).
+    PushService,
+    /// It wants to be woken and does not say, or not legibly, under which name: 400.
+    Push,
     /// The store has no room: 503 with Retry-After.
     Full,
     /// The store failed: 500.
@@ -52,13 +56,14 @@ impl Refusal {
         match self {
             Self::Extensions(_) | Self::UnknownPath => StatusCode::BAD_EXTENSION,
             Self::Malformed(error) => error.status,
-            Self::Scheme | Self::Wildcard | Self::Flows => StatusCode::BAD_REQUEST,
+            Self::Scheme | Self::Wildcard | Self::Flows | Self::Push => StatusCode::BAD_REQUEST,
             Self::FirstHop => StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotOwner | Self::Contact | Self::TooManyContacts => StatusCode::FORBIDDEN,
             Self::TooBrief(_) => StatusCode::INTERVAL_TOO_BRIEF,
             Self::OutOfOrder | Self::Store => StatusCode::SERVER_INTERNAL_ERROR,
             Self::TooLarge => StatusCode::MESSAGE_TOO_LARGE,
+            Self::PushService => StatusCode::PUSH_NOTIFICATION_SERVICE_NOT_SUPPORTED,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -85,6 +90,7 @@ impl Refusal {
             Self::Wildcard => "Contact * Needs Expires 0 And Nothing Else".into(),
             Self::Flows => "One Contact With Reg-ID At A Time".into(),
             Self::OutOfOrder => "CSeq Out Of Order".into(),
+            Self::Push => "pn-prid Missing Or Illegible".into(),
             Self::TooManyContacts => "Too Many Contacts".into(),
             _ => self.status().reason().into(),
         }

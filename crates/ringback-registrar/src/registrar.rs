@@ -1,7 +1,8 @@
 //! The registrar: rules and a store.
 
 use crate::{
-    AnyContact, Aor, Binding, Change, CommitError, ContactPolicy, Gruus, LocationStore, PathPolicy, Refusal,
+    AnyContact, Aor, Binding, Change, CommitError, ContactPolicy, Gruus, LocationStore, PathPolicy,
+    PushPolicy, Refusal,
 };
 use ringback_message::{HeaderId, MAX_HEADER_BYTES, Request, ResponseBuilder, StatusCode};
 use ringback_sansio::{Entropy, Flow};
@@ -33,6 +34,9 @@ pub struct RegistrarConfig {
     pub contacts: Arc<dyn ContactPolicy>,
     /// Makes the addresses of single user agents (RFC 5627), for those who support them; none without it.
     pub gruus: Option<Gruus>,
+    /// By which services phones that sleep are woken (RFC 8599). Without it, what contacts say of that is nothing to us,
+    /// and nobody is told that it were.
+    pub push: Option<PushPolicy>,
 }
 
 impl Default for RegistrarConfig {
@@ -49,6 +53,7 @@ impl Default for RegistrarConfig {
             service_route: Vec::new(),
             contacts: Arc::new(AnyContact),
             gruus: None,
+            push: None,
         }
     }
 }
@@ -175,6 +180,9 @@ impl RegistrarConfig {
         }
         for route in &self.service_route {
             reply = reply.header(HeaderId::SERVICE_ROUTE, route);
+        }
+        if let Some(told) = self.push.as_ref().and_then(|push| push.capabilities(request)) {
+            reply = reply.header(HeaderId::FEATURE_CAPS, told);
         }
         // RFC 5626 §6: a user agent whose flow is used is told so.
         if crate::outbound::names_flow(request) {
