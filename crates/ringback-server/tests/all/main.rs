@@ -12,6 +12,7 @@ mod overload;
 mod preferences;
 mod records;
 mod reload;
+mod rfc3665;
 mod storage;
 mod support;
 mod trace;
