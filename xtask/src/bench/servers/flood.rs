@@ -9,7 +9,7 @@ mod load;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use self::load::Load;
+use self::load::{Load, Ports};
 use super::process::cpu;
 use super::{Lab, Peer, start};
 use crate::failure::{Failure, Outcome};
@@ -100,10 +100,10 @@ fn ask(port: u16, load: &mut dyn Load, time: Duration, rate: Option<f64>) -> Out
     socket.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
     // What the kernel refuses is lost, and counted when no answer comes.
     let send = |datagram: &[u8]| drop(socket.send(datagram));
-    let own = socket.local_addr().map_err(failed)?.port();
+    let ports = Ports { own: socket.local_addr().map_err(failed)?.port(), server: port };
     let mut read = [0; 4_096];
     for number in 0..load.users() {
-        socket.send(&load::register(own, number, "flood")).map_err(failed)?;
+        socket.send(&load::register(ports, number, "flood")).map_err(failed)?;
         socket.recv(&mut read).map_err(failed)?;
     }
     let (mut asked, mut answered, mut lost) = (0, 0, 0);
@@ -122,7 +122,7 @@ fn ask(port: u16, load: &mut dyn Load, time: Duration, rate: Option<f64>) -> Out
             room = room.min(((took.as_secs_f64() * rate) as u64).saturating_sub(asked));
         }
         for _ in 0..room {
-            load.begin(own, asked, &send);
+            load.begin(ports, asked, &send);
             asked += 1;
         }
         if asked == answered + lost {
@@ -130,19 +130,17 @@ fn ask(port: u16, load: &mut dyn Load, time: Duration, rate: Option<f64>) -> Out
         }
         // The first answer is waited for, and those behind it are taken along.
         socket.set_nonblocking(false).map_err(failed)?;
-        let mut took = socket.recv(&mut read);
+        let first = socket.recv(&mut read);
         socket.set_nonblocking(true).map_err(failed)?;
-        if took.is_err() {
+        let Ok(length) = first else {
             lost = asked - answered;
             load.forget();
-        }
+            continue;
+        };
+        answered += u64::from(load.take(ports, &read[..length], &send));
         for _ in 0..load.most() / 4 {
-            let Ok(length) = took else { break };
-            answered += u64::from(load.take(own, &read[..length], &send));
-            if asked == answered + lost {
-                break;
-            }
-            took = socket.recv(&mut read);
+            let Ok(length) = socket.recv(&mut read) else { break };
+            answered += u64::from(load.take(ports, &read[..length], &send));
         }
     }
 }
@@ -180,7 +178,7 @@ mod tests {
             let mut seen = 0;
             server.set_read_timeout(Some(PATIENCE * 2)).unwrap();
             while let Ok((length, from)) = server.recv_from(&mut read) {
-                assert!(read[..length].starts_with(b"OPTIONS sip:127.0.0.1 SIP/2.0\r\n"));
+                assert!(read[..length].starts_with(b"OPTIONS sip:127.0.0.1:"));
                 // Every tenth is lost.
                 seen += 1;
                 if seen % 10 != 0 {

@@ -11,6 +11,13 @@ const REGISTERING: u64 = 10_000;
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n\
                    a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n";
 
+/// Where we are, and where the server is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ports {
+    pub(super) own: u16,
+    pub(super) server: u16,
+}
+
 /// Where datagrams go.
 pub(super) type Send<'a> = &'a dyn Fn(&[u8]);
 
@@ -24,11 +31,11 @@ pub(super) trait Load {
         0
     }
 
-    /// Begins one; `own` is our port.
-    fn begin(&mut self, own: u16, number: u64, send: Send<'_>);
+    /// Begins one.
+    fn begin(&mut self, ports: Ports, number: u64, send: Send<'_>);
 
     /// Takes a datagram; says whether one ended well by it.
-    fn take(&mut self, own: u16, datagram: &[u8], send: Send<'_>) -> bool;
+    fn take(&mut self, ports: Ports, datagram: &[u8], send: Send<'_>) -> bool;
 
     /// All that is under way is lost.
     fn forget(&mut self) {}
@@ -37,7 +44,9 @@ pub(super) trait Load {
 /// The load of that name.
 pub(super) fn of(name: &str) -> Box<dyn Load> {
     match name {
-        "register" => Box::new(Asks(|own, number| register(own, number % REGISTERING, &number.to_string()))),
+        "register" => {
+            Box::new(Asks(|ports, number| register(ports, number % REGISTERING, &number.to_string())))
+        }
         "message" => Box::new(Talks::new(message)),
         "invite" => Box::new(Talks::new(invite)),
         _ => Box::new(Asks(options)),
@@ -45,30 +54,30 @@ pub(super) fn of(name: &str) -> Box<dyn Load> {
 }
 
 /// Requests that the server answers itself.
-struct Asks(fn(u16, u64) -> Vec<u8>);
+struct Asks(fn(Ports, u64) -> Vec<u8>);
 
 impl Load for Asks {
     fn most(&self) -> u64 {
         128
     }
 
-    fn begin(&mut self, own: u16, number: u64, send: Send<'_>) {
-        send(&(self.0)(own, number));
+    fn begin(&mut self, ports: Ports, number: u64, send: Send<'_>) {
+        send(&(self.0)(ports, number));
     }
 
-    fn take(&mut self, _own: u16, datagram: &[u8], _send: Send<'_>) -> bool {
+    fn take(&mut self, _ports: Ports, datagram: &[u8], _send: Send<'_>) -> bool {
         datagram.starts_with(b"SIP/2.0 200 ")
     }
 }
 
 /// Requests that the server sends on, and what follows from them.
 struct Talks {
-    first: fn(u16, u64) -> Vec<u8>,
+    first: fn(Ports, u64) -> Vec<u8>,
     under_way: BTreeSet<u64>,
 }
 
 impl Talks {
-    fn new(first: fn(u16, u64) -> Vec<u8>) -> Self {
+    fn new(first: fn(Ports, u64) -> Vec<u8>) -> Self {
         Self { first, under_way: BTreeSet::new() }
     }
 }
@@ -82,24 +91,24 @@ impl Load for Talks {
         USERS
     }
 
-    fn begin(&mut self, own: u16, number: u64, send: Send<'_>) {
+    fn begin(&mut self, ports: Ports, number: u64, send: Send<'_>) {
         self.under_way.insert(number);
-        send(&(self.first)(own, number));
+        send(&(self.first)(ports, number));
     }
 
-    fn take(&mut self, own: u16, datagram: &[u8], send: Send<'_>) -> bool {
+    fn take(&mut self, ports: Ports, datagram: &[u8], send: Send<'_>) -> bool {
         let Some(number) = number(datagram) else { return false };
         if datagram.starts_with(b"INVITE ") {
-            send(&answer(own, datagram, "180 Ringing"));
-            send(&answer(own, datagram, "200 OK"));
+            send(&answer(ports, datagram, "180 Ringing"));
+            send(&answer(ports, datagram, "200 OK"));
         } else if datagram.starts_with(b"BYE ") || datagram.starts_with(b"MESSAGE ") {
-            send(&answer(own, datagram, "200 OK"));
+            send(&answer(ports, datagram, "200 OK"));
         } else if datagram.starts_with(b"SIP/2.0 200 ") {
             // An acknowledgement may be overtaken by what comes after it, which changes nothing.
             match value(datagram, "CSeq") {
                 Some(b"1 INVITE") => {
-                    send(&within(own, number, datagram, "ACK"));
-                    send(&within(own, number, datagram, "BYE"));
+                    send(&within(ports, number, datagram, "ACK"));
+                    send(&within(ports, number, datagram, "BYE"));
                 }
                 _ => return self.under_way.remove(&number),
             }
@@ -112,19 +121,20 @@ impl Load for Talks {
     }
 }
 
-fn options(own: u16, number: u64) -> Vec<u8> {
-    let head = "OPTIONS sip:127.0.0.1 SIP/2.0";
+fn options(ports: Ports, number: u64) -> Vec<u8> {
+    let head = format!("OPTIONS sip:127.0.0.1:{} SIP/2.0", ports.server);
     let to = "<sip:127.0.0.1>";
-    request(own, head, number, to, number, "Accept: application/sdp\r\nUser-Agent: flood\r\n", "")
+    request(ports, &head, number, to, number, "Accept: application/sdp\r\nUser-Agent: flood\r\n", "")
 }
 
 /// Registers a user at our port.
-pub(super) fn register(own: u16, user: u64, call: &str) -> Vec<u8> {
+pub(super) fn register(ports: Ports, user: u64, call: &str) -> Vec<u8> {
     let mut text = Vec::new();
+    let Ports { own, server } = ports;
     // Writing into a vector does not fail.
     let _ = write!(
         text,
-        "REGISTER sip:127.0.0.1 SIP/2.0\r\n\
+        "REGISTER sip:127.0.0.1:{server} SIP/2.0\r\n\
          Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK-r{user}-{call}-{own}\r\n\
          Max-Forwards: 70\r\n\
          From: <sip:u{user}@127.0.0.1>;tag=r{call}\r\n\
@@ -138,25 +148,26 @@ pub(super) fn register(own: u16, user: u64, call: &str) -> Vec<u8> {
     text
 }
 
-fn message(own: u16, number: u64) -> Vec<u8> {
+fn message(ports: Ports, number: u64) -> Vec<u8> {
     let user = number % USERS;
     let to = format!("<sip:u{user}@127.0.0.1>");
     let head = format!("MESSAGE sip:u{user}@127.0.0.1 SIP/2.0");
-    request(own, &head, number, &to, number, "Content-Type: text/plain\r\n", "Good morning")
+    request(ports, &head, number, &to, number, "Content-Type: text/plain\r\n", "Good morning")
 }
 
-fn invite(own: u16, number: u64) -> Vec<u8> {
+fn invite(ports: Ports, number: u64) -> Vec<u8> {
     let user = number % USERS;
     let to = format!("<sip:u{user}@127.0.0.1>");
     let head = format!("INVITE sip:u{user}@127.0.0.1 SIP/2.0");
-    let more = format!("Contact: <sip:guest@127.0.0.1:{own}>\r\nContent-Type: application/sdp\r\n");
-    request(own, &head, number, &to, number, &more, SDP)
+    let more = format!("Contact: <sip:guest@127.0.0.1:{}>\r\nContent-Type: application/sdp\r\n", ports.own);
+    request(ports, &head, number, &to, number, &more, SDP)
 }
 
-fn request(own: u16, head: &str, number: u64, to: &str, branch: u64, more: &str, body: &str) -> Vec<u8> {
+fn request(ports: Ports, head: &str, number: u64, to: &str, branch: u64, more: &str, body: &str) -> Vec<u8> {
     let mut text = Vec::with_capacity(1_024);
     let method = head.split(' ').next().unwrap_or_default();
     let cseq = if method == "BYE" { 2 } else { 1 };
+    let own = ports.own;
     let _ = write!(
         text,
         "{head}\r\n\
@@ -175,7 +186,7 @@ fn request(own: u16, head: &str, number: u64, to: &str, branch: u64, more: &str,
 }
 
 /// A request inside the dialog that a response made.
-fn within(own: u16, number: u64, response: &[u8], method: &str) -> Vec<u8> {
+fn within(ports: Ports, number: u64, response: &[u8], method: &str) -> Vec<u8> {
     let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
     let contact = text(value(response, "Contact"));
     let target = contact.trim_start_matches('<').trim_end_matches('>');
@@ -185,11 +196,11 @@ fn within(own: u16, number: u64, response: &[u8], method: &str) -> Vec<u8> {
     for route in values(response, "Record-Route").collect::<Vec<_>>().iter().rev() {
         routes.push_str(&format!("Route: {}\r\n", String::from_utf8_lossy(route)));
     }
-    request(own, &format!("{method} {target} SIP/2.0"), number, &to, number, &routes, "")
+    request(ports, &format!("{method} {target} SIP/2.0"), number, &to, number, &routes, "")
 }
 
 /// The answer of the called one.
-fn answer(own: u16, request: &[u8], status: &str) -> Vec<u8> {
+fn answer(ports: Ports, request: &[u8], status: &str) -> Vec<u8> {
     let mut text = Vec::with_capacity(1_024);
     let _ = write!(text, "SIP/2.0 {status}\r\n");
     for name in ["Via", "Record-Route", "From", "Call-ID", "CSeq"] {
@@ -203,7 +214,8 @@ fn answer(own: u16, request: &[u8], status: &str) -> Vec<u8> {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     let _ = write!(
         text,
-        "To: {to}{tag}\r\nContact: <sip:called@127.0.0.1:{own}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+        "To: {to}{tag}\r\nContact: <sip:called@127.0.0.1:{}>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+        ports.own,
         body.len()
     );
     text
@@ -244,6 +256,8 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
 
+    const PORTS: Ports = Ports { own: 9, server: 5_060 };
+
     /// Both ends without a server between them.
     #[test]
     fn a_call_ends_once_and_a_message_too() {
@@ -251,12 +265,12 @@ mod tests {
             let mut load = of(name);
             let sent = RefCell::new(Vec::new());
             let send = |datagram: &[u8]| sent.borrow_mut().push(datagram.to_vec());
-            load.begin(5_060, 7, &send);
+            load.begin(PORTS, 7, &send);
             let (mut ended, mut passed) = (0, 0);
             while !sent.borrow().is_empty() {
                 let datagram = sent.borrow_mut().remove(0);
                 passed += 1;
-                ended += u64::from(load.take(5_060, &datagram, &send));
+                ended += u64::from(load.take(PORTS, &datagram, &send));
             }
             assert_eq!((ended, passed), (1, datagrams - u64::from(name == "invite")), "{name}");
         }
@@ -266,7 +280,7 @@ mod tests {
     fn the_route_of_a_dialog_is_that_of_its_response_from_the_end() {
         let response = b"SIP/2.0 200 OK\r\nRecord-Route: <sip:a;lr>\r\nRecord-Route: <sip:b;lr>\r\n\
             To: <sip:x@y>;tag=1\r\nContact: <sip:c@d>\r\nCall-ID: 5-5@y\r\n\r\nCall-ID: 6-6";
-        let request = String::from_utf8(within(9, 5, response, "BYE")).unwrap();
+        let request = String::from_utf8(within(PORTS, 5, response, "BYE")).unwrap();
         assert!(request.starts_with("BYE sip:c@d SIP/2.0\r\n"), "{request}");
         assert!(request.contains("CSeq: 2 BYE\r\nRoute: <sip:b;lr>\r\nRoute: <sip:a;lr>\r\n"), "{request}");
         assert_eq!(number(response), Some(5));
