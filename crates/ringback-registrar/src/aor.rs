@@ -1,6 +1,8 @@
 //! Addresses of record.
 
-use ringback_message::{SipUri, Uri, unescape};
+use crate::Refusal;
+use ringback_message::header::To;
+use ringback_message::{Request, SipUri, Uri, unescape};
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,12 +16,22 @@ pub struct Aor(Arc<str>);
 impl Aor {
     /// The address of record of a URI; `None` when it names no user.
     pub fn of(uri: &SipUri<'_>) -> Option<Self> {
-        uri.user()?;
-        let text = uri.address_of_record();
-        let (_, rest) = text.split_once(':')?;
-        let port = uri.port().map(|port| format!(":{port}"));
-        let rest = port.and_then(|port| rest.strip_suffix(port.as_str())).unwrap_or(rest);
-        Some(Self(format!("sip:{rest}").into()))
+        let user = uri.user()?;
+        // Host names are longer than addresses, for the most part.
+        let mut text = String::with_capacity(user.len() + 32);
+        text.push_str("sip:");
+        uri.push_user_at_host(&mut text);
+        Some(Self(text.into()))
+    }
+
+    /// The address of record that a REGISTER is about: that of To (RFC 3261 §10.3 step 5).
+    ///
+    /// # Errors
+    /// When To is malformed, or names no user that can be registered.
+    pub fn registered_by(request: &Request) -> Result<Self, Refusal> {
+        let to = request.require::<To<'_>>()?;
+        let uri = to.uri.as_sip().ok_or(Refusal::Scheme)?;
+        Self::of(uri).ok_or(Refusal::NotFound)
     }
 
     /// Reads what [`as_str`](Self::as_str) gave, or any other `sip` or `sips` URI with a user.

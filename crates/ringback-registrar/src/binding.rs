@@ -1,10 +1,11 @@
 //! One contact of an address of record.
 
 use crate::{Aor, BindingKey, outbound};
-use ringback_message::{UriBuf, header::NameAddr};
+use ringback_message::{Output, UriBuf, Value, header::NameAddr};
 use ringback_sansio::{Flow, Protocol};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A contact at which a user can be reached for a while (RFC 3261 §10).
@@ -43,7 +44,7 @@ pub struct Binding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The binding was added, or took the place of the one with the same key.
-    Put(Aor, Binding),
+    Put(Aor, Arc<Binding>),
     /// The binding with this key is gone.
     Remove(Aor, BindingKey),
 }
@@ -74,10 +75,16 @@ impl Binding {
         self.q.unwrap_or(1000)
     }
 
-    /// The Contact value that tells a user agent about it.
-    pub fn to_contact(&self, now: Instant) -> String {
-        let q = self.q.map(|q| format!(";q={}", Q(q))).unwrap_or_default();
-        format!("<{}>{}{q};expires={}", self.contact, self.params, self.remaining(now))
+    /// Whether it says the same as `old` but for how long: what a refresh makes. A store that loses the refresh still leads to
+    /// the same phone.
+    pub fn refreshes(&self, old: &Self) -> bool {
+        self.received == old.received
+            && self.protocol == old.protocol
+            && self.contact.as_str() == old.contact.as_str()
+            && self.params == old.params
+            && self.q == old.q
+            && self.path == old.path
+            && self.expires_at >= old.expires_at
     }
 
     /// The octets of text that it holds, all of which a peer chose.
@@ -85,6 +92,30 @@ impl Binding {
         let path: usize = self.path.iter().map(String::len).sum();
         let agent = self.user_agent.as_ref().map_or(0, String::len);
         self.contact.as_str().len() + self.params.len() + self.call_id.len() + path + agent
+    }
+}
+
+/// The Contact value that tells a user agent about a binding.
+pub(crate) struct ToContact<'a> {
+    pub(crate) binding: &'a Binding,
+    pub(crate) now: Instant,
+    /// More parameters, `;name=value` each.
+    pub(crate) more: &'a str,
+}
+
+impl Value for ToContact<'_> {
+    fn write(&self, out: &mut Output<'_>) {
+        let Self { binding, now, more } = self;
+        out.push(b'<');
+        out.extend_from_slice(binding.contact.as_str().as_bytes());
+        out.push(b'>');
+        out.extend_from_slice(binding.params.as_bytes());
+        if let Some(q) = binding.q {
+            format_args!(";q={}", Q(q)).write(out);
+        }
+        out.extend_from_slice(b";expires=");
+        out.push_number(binding.remaining(*now));
+        out.extend_from_slice(more.as_bytes());
     }
 }
 

@@ -8,6 +8,8 @@ use ringback_message::header::{
 };
 use ringback_message::{HeaderId, Request, Uri};
 use ringback_sansio::Flow;
+use smallvec::SmallVec;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How much of a User-Agent field is kept, in octets.
@@ -33,7 +35,7 @@ impl RegistrarConfig {
         let expires = request.first::<Expires>().and_then(Result::ok).map(|expires| expires.0);
         // One request can replace every contact: remove as many as it adds.
         let most = self.max_contacts.saturating_mul(2);
-        let contacts: Vec<Contact<'_>> =
+        let contacts: SmallVec<[Contact<'_>; 2]> =
             request.all().take(most.saturating_add(1)).collect::<Result<_, _>>()?;
         if contacts.iter().any(|contact| matches!(contact, Contact::Wildcard)) {
             return match (contacts.len(), expires) {
@@ -46,7 +48,7 @@ impl RegistrarConfig {
         }
         let contacts = contacts.iter().filter_map(Contact::address);
         let contacts = contacts.map(|contact| Ok((contact, self.expiry(contact.expires().or(expires))?)));
-        let contacts: Vec<(&NameAddr<'_>, u32)> = contacts.collect::<Result<_, Refusal>>()?;
+        let contacts: SmallVec<[(&NameAddr<'_>, u32); 2]> = contacts.collect::<Result<_, Refusal>>()?;
         let uses_outbound = outbound::uses_outbound(request, &contacts)?;
         let made = |contact: &NameAddr<'_>, seconds: u32, reg_id: Option<u32>| Binding {
             contact: contact.uri.to_owned(),
@@ -61,7 +63,8 @@ impl RegistrarConfig {
             received: flow.peer,
             user_agent: user_agent(request),
         };
-        let mut draft = Draft { aor, current, gone: vec![false; current.len()], new: Vec::new() };
+        let gone = SmallVec::from_elem(false, current.len());
+        let mut draft = Draft { aor, current, gone, new: SmallVec::new() };
         for (contact, seconds) in contacts {
             if !self.contacts.permits(&contact.uri, flow) {
                 return Err(Refusal::Contact);
@@ -78,7 +81,7 @@ impl RegistrarConfig {
                 if binding.text_len() > self.max_binding_len {
                     return Err(Refusal::TooLarge);
                 }
-                draft.new.push(binding);
+                draft.new.push(Arc::new(binding));
             }
         }
         if draft.len() > self.max_contacts && !draft.new.is_empty() {
@@ -121,8 +124,8 @@ struct Draft<'a> {
     aor: &'a Aor,
     current: &'a [&'a Binding],
     /// Which of the current ones end or are replaced.
-    gone: Vec<bool>,
-    new: Vec<Binding>,
+    gone: SmallVec<[bool; 16]>,
+    new: SmallVec<[Arc<Binding>; 1]>,
 }
 
 impl Draft<'_> {
@@ -169,9 +172,9 @@ impl Draft<'_> {
             .map(|old| old.key())
             .filter(|old| !self.new.iter().any(|new| old.is_of(new)))
             .map(|old| Change::Remove(self.aor.clone(), old));
-        let removed: Vec<Change> = removed.collect();
-        let put = self.new.into_iter().map(|binding| Change::Put(self.aor.clone(), binding));
-        removed.into_iter().chain(put).collect()
+        let mut changes: Vec<Change> = removed.collect();
+        changes.extend(self.new.into_iter().map(|binding| Change::Put(self.aor.clone(), binding)));
+        changes
     }
 }
 

@@ -33,7 +33,7 @@
 //!
 //! // Whoever proved to be "bob" before may register for bob; see `ringback-auth`.
 //! let outcome = registrar.register(now, &register, &flow, Some("bob"));
-//! assert_eq!(outcome.response.build()?.status(), StatusCode::OK);
+//! assert_eq!(outcome.status, StatusCode::OK);
 //! assert_eq!(outcome.changes.len(), 1, "for the disk");
 //!
 //! // What a proxy asks.

@@ -1,11 +1,14 @@
 //! The registrar: rules and a store.
 
+use crate::binding::ToContact;
 use crate::{
     AnyContact, Aor, Binding, Change, CommitError, ContactPolicy, Gruus, LocationStore, PathPolicy,
     PushPolicy, Refusal,
 };
-use ringback_message::{HeaderId, MAX_HEADER_BYTES, Request, ResponseBuilder, StatusCode};
+use bytes::Bytes;
+use ringback_message::{HeaderId, Host, Request, StatusCode};
 use ringback_sansio::{Entropy, Flow};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -69,10 +72,14 @@ pub struct Registrar<S, E> {
 /// What came of a REGISTER.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The response. More header fields can be added before it is built.
-    pub response: ResponseBuilder,
+    /// Its status.
+    pub status: StatusCode,
+    /// The response, as it is sent.
+    pub response: Bytes,
     /// What was changed in the store; nothing when it was refused or only asked.
     pub changes: Vec<Change>,
+    /// Whether all that was changed is how long bindings last that were there before. When that is lost, nobody is.
+    pub is_refresh: bool,
     /// Why it was refused; `None` for a 200.
     pub refusal: Option<Refusal>,
 }
@@ -108,14 +115,41 @@ impl<S: LocationStore, E: Entropy> Registrar<S, E> {
     /// `user` is who sent it, as the digest proved; `None` where no proof is asked for, and anybody may then register
     /// for anybody.
     pub fn register(&mut self, now: Instant, request: &Request, flow: &Flow, user: Option<&str>) -> Outcome {
-        let tag = format!("{:016x}", self.entropy.next_u64());
-        match self.try_register(now, request, flow, user, &tag) {
-            Ok((response, changes)) => Outcome { response, changes, refusal: None },
-            Err(refusal) => Outcome {
-                response: refusal.response(request, &tag),
-                changes: Vec::new(),
-                refusal: Some(refusal),
-            },
+        let tag = Digits::new(self.entropy.next_u64());
+        self.register_for(now, request, Aor::registered_by(request), flow, user, tag.as_str())
+    }
+
+    /// The same where [`Aor::registered_by`] was asked before, and the To tag of the response is chosen.
+    pub fn register_for(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        aor: Result<Aor, Refusal>,
+        flow: &Flow,
+        user: Option<&str>,
+        to_tag: &str,
+    ) -> Outcome {
+        match self.try_register(now, request, aor, flow, user, to_tag) {
+            Ok(outcome) => outcome,
+            Err(refusal) => refusal.outcome(request, to_tag),
+        }
+    }
+
+    /// Answers a copy of a request that was accepted: with the bindings as they are now, and without a change. Who answers
+    /// REGISTER without a transaction has to tell copies from requests.
+    pub fn repeat(
+        &self,
+        now: Instant,
+        request: &Request,
+        aor: Result<Aor, Refusal>,
+        to_tag: &str,
+    ) -> Outcome {
+        let told = aor.and_then(|aor| {
+            self.config.accept(now, request, &aor, &self.locations.bindings(now, &aor), to_tag)
+        });
+        match told {
+            Ok(response) => Outcome::accepted(response, Vec::new(), false),
+            Err(refusal) => refusal.outcome(request, to_tag),
         }
     }
 
@@ -123,20 +157,49 @@ impl<S: LocationStore, E: Entropy> Registrar<S, E> {
         &mut self,
         now: Instant,
         request: &Request,
+        aor: Result<Aor, Refusal>,
         flow: &Flow,
         user: Option<&str>,
-        tag: &str,
-    ) -> Result<(ResponseBuilder, Vec<Change>), Refusal> {
-        let aor = self.config.authorize(request, user)?;
+        to_tag: &str,
+    ) -> Result<Outcome, Refusal> {
+        let aor = self.config.authorize(request, aor, user)?;
         let before = self.locations.bindings(now, &aor);
         let changes = self.config.decide(now, request, flow, &aor, &before)?;
         // The answer is made first, from what will be: what cannot be answered is not committed.
-        let after = after(&before, &changes);
-        let response = self.config.accept(now, request, &aor, &after, tag)?;
+        let response = self.config.accept(now, request, &aor, &after(&before, &changes), to_tag)?;
+        let is_refresh = !changes.is_empty() && changes.iter().all(|change| refreshes(change, &before));
         if !changes.is_empty() {
             self.locations.commit(now, &changes).map_err(|error: CommitError| Refusal::from(error))?;
         }
-        Ok((response, changes))
+        Ok(Outcome::accepted(response, changes, is_refresh))
+    }
+}
+
+impl Outcome {
+    fn accepted(response: Bytes, changes: Vec<Change>, is_refresh: bool) -> Self {
+        Self { status: StatusCode::OK, response, changes, is_refresh, refusal: None }
+    }
+}
+
+impl Refusal {
+    fn outcome(self, request: &Request, to_tag: &str) -> Outcome {
+        let response = self.response(request, to_tag).build();
+        Outcome {
+            status: self.status(),
+            // Made of a request that was read, and of words of ours.
+            response: response.map(|response| response.render()).unwrap_or_default(),
+            changes: Vec::new(),
+            is_refresh: false,
+            refusal: Some(self),
+        }
+    }
+}
+
+/// Whether a change only makes a binding last longer.
+fn refreshes(change: &Change, before: &[&Binding]) -> bool {
+    match change {
+        Change::Put(_, binding) => before.iter().any(|old| binding.is_same(old) && binding.refreshes(old)),
+        Change::Remove(..) => false,
     }
 }
 
@@ -146,7 +209,7 @@ impl RegistrarConfig {
         if self.gruus.is_some() { "path, outbound, gruu" } else { "path, outbound" }
     }
 
-    /// Starts the 200 to a request, with all bindings of `aor` as they are now (RFC 3261 §10.3 step 8).
+    /// Writes the 200 to a request, with all bindings of `aor` as they are now (RFC 3261 §10.3 step 8).
     ///
     /// # Errors
     /// [`Refusal::TooLarge`] when they do not fit into a response.
@@ -157,49 +220,51 @@ impl RegistrarConfig {
         aor: &Aor,
         bindings: &[&Binding],
         to_tag: &str,
-    ) -> Result<ResponseBuilder, Refusal> {
+    ) -> Result<Bytes, Refusal> {
         // RFC 5627 §5.3: those who know what a GRUU is are told theirs.
         let gruus = self.gruus.as_ref().filter(|_| crate::decide::supports(request, "gruu"));
-        let contact = |binding: &&Binding| {
-            let gruus = gruus.map(|gruus| gruus.params(request, aor, binding)).unwrap_or_default();
-            binding.to_contact(now) + &gruus
-        };
-        let contacts: Vec<String> = bindings.iter().map(contact).collect();
-        let lines = contacts.iter().chain(&self.service_route);
-        let len: usize = lines.map(|value| value.len() + 16).sum();
-        if request.rendered_len() + len + 1_024 > MAX_HEADER_BYTES {
-            return Err(Refusal::TooLarge);
-        }
-        let mut reply = request.reply(StatusCode::OK, Some(to_tag));
-        for contact in &contacts {
-            reply = reply.header(HeaderId::CONTACT, contact);
-        }
+        let gruus: SmallVec<[String; 1]> =
+            bindings.iter().filter_map(|binding| Some(gruus?.params(request, aor, binding))).collect();
         // RFC 3327 §5.3: only those who know what a Path is are shown theirs.
-        if crate::decide::supports(request, "path") {
-            reply = reply.copy(request, HeaderId::PATH);
-        }
-        for route in &self.service_route {
-            reply = reply.header(HeaderId::SERVICE_ROUTE, route);
-        }
-        if let Some(told) = self.push.as_ref().and_then(|push| push.capabilities(request)) {
-            reply = reply.header(HeaderId::FEATURE_CAPS, told);
-        }
+        let shows_path = crate::decide::supports(request, "path");
+        let push = self.push.as_ref().and_then(|push| push.capabilities(request));
         // RFC 5626 §6: a user agent whose flow is used is told so.
-        if crate::outbound::names_flow(request) {
-            reply = reply.header(HeaderId::REQUIRE, "outbound");
+        let is_outbound = crate::outbound::names_flow(request);
+        let status = (StatusCode::OK, StatusCode::OK.reason());
+        let mut bytes = Vec::with_capacity(request.rendered_len() + 128 * (bindings.len() + 1));
+        let written = request.write_reply(&mut bytes, status, Some(to_tag), b"", |fields| {
+            for (place, binding) in bindings.iter().enumerate() {
+                let more = gruus.get(place).map_or("", String::as_str);
+                fields.header(HeaderId::CONTACT, ToContact { binding, now, more });
+            }
+            if shows_path {
+                fields.copy(request, HeaderId::PATH);
+            }
+            for route in &self.service_route {
+                fields.header(HeaderId::SERVICE_ROUTE, route);
+            }
+            if let Some(told) = &push {
+                fields.header(HeaderId::FEATURE_CAPS, told);
+            }
+            if is_outbound {
+                fields.header(HeaderId::REQUIRE, "outbound");
+            }
+            fields.header(HeaderId::SUPPORTED, self.supported());
+        });
+        match written {
+            Ok(()) => Ok(bytes.into()),
+            Err(_) => Err(Refusal::TooLarge),
         }
-        Ok(reply.header(HeaderId::SUPPORTED, self.supported()))
     }
 }
 
 /// The bindings as the changes leave them, those that were changed last.
-fn after<'a>(before: &[&'a Binding], changes: &'a [Change]) -> Vec<&'a Binding> {
-    let mut after = before.to_vec();
+fn after<'a>(before: &[&'a Binding], changes: &'a [Change]) -> SmallVec<[&'a Binding; 4]> {
+    let mut after: SmallVec<[&Binding; 4]> = SmallVec::from_slice(before);
     for change in changes {
         match change {
             Change::Put(_, binding) => {
-                let key = binding.key();
-                after.retain(|old| !key.is_of(old));
+                after.retain(|old| !binding.is_same(old));
                 after.push(binding);
             }
             Change::Remove(_, key) => after.retain(|old| !key.is_of(old)),
@@ -209,21 +274,26 @@ fn after<'a>(before: &[&'a Binding], changes: &'a [Change]) -> Vec<&'a Binding> 
 }
 
 impl RegistrarConfig {
-    /// Says whose bindings a request is about, and whether it may touch them (RFC 3261 §10.3 steps 2 to 5).
+    /// Says whether a request may touch the bindings that it is about (RFC 3261 §10.3 steps 2 to 5); `aor` is what
+    /// [`Aor::registered_by`] said.
     ///
     /// # Errors
     /// When it requires what we do not have, To names no user of ours, or one other than `user`.
-    pub fn authorize(&self, request: &Request, user: Option<&str>) -> Result<Aor, Refusal> {
+    pub fn authorize(
+        &self,
+        request: &Request,
+        aor: Result<Aor, Refusal>,
+        user: Option<&str>,
+    ) -> Result<Aor, Refusal> {
         let unknown = self.unknown_extensions(request);
         if !unknown.is_empty() {
             return Err(Refusal::Extensions(unknown));
         }
-        let to = request.require::<ringback_message::header::To<'_>>()?;
-        let uri = to.uri.as_sip().ok_or(Refusal::Scheme)?;
-        let aor = Aor::of(uri).ok_or(Refusal::NotFound)?;
-        let is_ours = |domain: &String| {
-            ringback_message::Host::parse(domain.trim_start_matches('[').trim_end_matches(']'))
-                .is_ok_and(|domain| domain == uri.host())
+        let aor = aor?;
+        let bare = |domain: &str| domain.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let is_ours = |domain: &String| match (Host::parse(&bare(domain)), Host::parse(&bare(aor.domain()))) {
+            (Ok(own), Ok(theirs)) => own == theirs,
+            _ => false,
         };
         if !self.domains.is_empty() && !self.domains.iter().any(is_ours) {
             return Err(Refusal::NotFound);
@@ -232,5 +302,18 @@ impl RegistrarConfig {
             return Err(Refusal::NotOwner);
         }
         Ok(aor)
+    }
+}
+
+/// A number in 16 hexadecimal digits, for a tag.
+struct Digits([u8; 16]);
+
+impl Digits {
+    fn new(number: u64) -> Self {
+        Self(std::array::from_fn(|place| b"0123456789abcdef"[(number >> (60 - 4 * place)) as usize % 16]))
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }

@@ -5,6 +5,7 @@ use ringback_sansio::{Hasher, Key, Map, Slab};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A place for bindings that answers at once.
@@ -59,7 +60,7 @@ pub struct MemoryLocations {
 #[derive(Clone, Debug)]
 struct Record {
     aor: Aor,
-    binding: Binding,
+    binding: Arc<Binding>,
 }
 
 impl MemoryLocations {
@@ -95,7 +96,7 @@ impl MemoryLocations {
         let mut found: Vec<&Binding> = keys
             .rev()
             .filter_map(|key| self.records.get(*key))
-            .map(|record| &record.binding)
+            .map(|record| &*record.binding)
             .filter(|binding| binding.is_alive(now))
             .collect();
         found.sort_by_key(|binding| std::cmp::Reverse(binding.preference()));
@@ -104,7 +105,7 @@ impl MemoryLocations {
 
     /// All bindings, in no particular order: a snapshot for a disk.
     pub fn iter(&self) -> impl Iterator<Item = (&Aor, &Binding)> {
-        self.records.iter().map(|(_, record)| (&record.aor, &record.binding))
+        self.records.iter().map(|(_, record)| (&record.aor, &*record.binding))
     }
 
     /// When the next binding ends.
@@ -136,7 +137,7 @@ impl MemoryLocations {
         if self.records.len() >= self.capacity {
             return Err(CommitError::Full);
         }
-        self.add(aor, binding);
+        self.add(aor, Arc::new(binding));
         Ok(())
     }
 
@@ -151,14 +152,21 @@ impl MemoryLocations {
         self.by_aor.get(aor)?.iter().copied().find(is_it)
     }
 
-    fn put(&mut self, aor: &Aor, binding: Binding) {
-        if let Some(old) = self.same(aor, &binding) {
-            self.take(old);
+    fn put(&mut self, aor: &Aor, binding: Arc<Binding>) {
+        let Some(old) = self.same(aor, &binding) else { return self.add(aor.clone(), binding) };
+        // Stays where it is in the tables; only its end is another, and that it was registered last.
+        if let Some(record) = self.records.get_mut(old) {
+            self.ends.remove(&(record.binding.expires_at, old));
+            self.ends.insert((binding.expires_at, old));
+            record.binding = binding;
         }
-        self.add(aor.clone(), binding);
+        if let Some(keys) = self.by_aor.get_mut(aor).filter(|keys| keys.len() > 1) {
+            keys.retain(|key| *key != old);
+            keys.push(old);
+        }
     }
 
-    fn add(&mut self, aor: Aor, binding: Binding) {
+    fn add(&mut self, aor: Aor, binding: Arc<Binding>) {
         let expires_at = binding.expires_at;
         let key = self.records.insert(Record { aor: aor.clone(), binding });
         self.by_aor.entry(aor).or_default().push(key);
@@ -192,7 +200,9 @@ impl LocationStore for MemoryLocations {
     fn commit(&mut self, now: Instant, changes: &[Change]) -> Result<(), CommitError> {
         // Counts what is freed as well, so that a full store can still replace and remove.
         let (mut added, mut freed) = (0, 0);
-        for change in changes {
+        // With room for all of them nothing has to be counted.
+        let is_near = self.records.len() + changes.len() > self.capacity;
+        for change in changes.iter().filter(|_| is_near) {
             match change {
                 Change::Put(aor, binding) => {
                     added += usize::from(self.same(aor, binding).is_none());

@@ -265,7 +265,7 @@ fn a_store_that_fails_is_500_and_nothing_is_said_to_be_registered() {
                 To: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@192.0.2.4>\r\n\r\n";
     let request = Request::try_from(Message::parse(text).unwrap()).unwrap();
     let outcome = registrar.register(Desk::new().now, &request, &flow(), None);
-    expect(&outcome.response.build().unwrap(), 500, &[]);
+    assert!(outcome.response.starts_with(b"SIP/2.0 500 "), "{:?}", outcome.response);
     assert_eq!((outcome.refusal, outcome.changes), (Some(Refusal::Store), Vec::new()));
 }
 

@@ -1,10 +1,7 @@
 //! Requests for the server itself: REGISTER and OPTIONS.
 
-use crate::authority::Proof;
 use crate::core::ServerCore;
 use crate::shard::Node;
-use crate::writer::{Answer, Job};
-use ringback_auth::Place;
 use ringback_message::header::{Require, Token as _};
 use ringback_message::{HeaderId, Method, Request, Response, ResponseBuilder, StatusCode};
 use ringback_sansio::Flow;
@@ -33,62 +30,16 @@ impl ServerCore {
         request: &Request,
     ) {
         let response = match request.method() {
-            method if *method == Method::REGISTER => self.register(now, shard, node, key, flow, request),
-            method if *method == Method::OPTIONS => Some(options(request, &node.tag())),
+            method if *method == Method::REGISTER => {
+                return self.register(now, shard, node, key, flow, request);
+            }
+            method if *method == Method::OPTIONS => options(request, &node.tag()),
             _ => {
                 let reply = request.reply(StatusCode::METHOD_NOT_ALLOWED, Some(&node.tag()));
-                Some(reply.header(HeaderId::ALLOW, METHODS))
+                reply.header(HeaderId::ALLOW, METHODS)
             }
         };
-        if let Some(response) = response {
-            respond(now, node, key, response.build());
-        }
-    }
-
-    fn register(
-        &self,
-        now: Instant,
-        shard: usize,
-        node: &mut Node,
-        key: ServerKey,
-        flow: &Flow,
-        request: &Request,
-    ) -> Option<ResponseBuilder> {
-        let user = match self.authority.prove(now, request, Place::Server, flow.peer.ip()) {
-            Proof::Of(user) => user,
-            Proof::Missing(challenges) => {
-                let reply = request.reply(Place::Server.status(), Some(&node.tag()));
-                return Some(
-                    challenges.into_iter().fold(reply, |reply, (id, value)| reply.header(id, value)),
-                );
-            }
-            Proof::Wrong => return Some(request.reply(StatusCode::FORBIDDEN, Some(&node.tag()))),
-        };
-        if user.as_ref().is_some_and(|user| !self.authority.guard.user_may_send(now, flow.peer.ip(), user)) {
-            let reply = request.reply(StatusCode::SERVICE_UNAVAILABLE, Some(&node.tag()));
-            return Some(reply.header(HeaderId::RETRY_AFTER, 1u32));
-        }
-        let busy = request
-            .reply(StatusCode::SERVICE_UNAVAILABLE, Some(&node.tag()))
-            .header(HeaderId::RETRY_AFTER, 10u32);
-        let Some(jobs) = &self.jobs else {
-            return Some(
-                self.locations.register(now, request, flow, user.as_deref(), |outcome| outcome.response),
-            );
-        };
-        // Fault 40: with a disk that does not keep up, registrations wait outside.
-        if jobs.is_full() {
-            return Some(busy);
-        }
-        self.locations.register(now, request, flow, user.as_deref(), |outcome| {
-            if outcome.changes.is_empty() {
-                return Some(outcome.response);
-            }
-            let (Ok(kept), Ok(lost)) = (outcome.response.build(), busy.build()) else { return None };
-            let answer = Some(Answer { shard, key, kept, lost });
-            jobs.push(Job { changes: outcome.changes, answer });
-            None
-        })
+        respond(now, node, key, response.build());
     }
 }
 

@@ -120,7 +120,7 @@ impl ServerCore {
             || records.as_ref().map(|_| Calls::new(hasher, epoch, max_age, share(config.records.calls)));
         let shard = |_| {
             let ring = Ring::new(messages, bytes);
-            Shard::new(epoch.at, transactions.clone(), proxy.clone(), ring, media.clone(), calls())
+            Shard::new(epoch.at, transactions.clone(), proxy.clone(), ring, media.clone(), calls(), most)
         };
         Ok(Self {
             hasher,
@@ -183,6 +183,15 @@ impl ServerCore {
             let calls = node.calls.as_ref().map_or_else(|| node.proxy.calls(), Calls::len);
             Up { calls: up.calls + calls, unanswered: up.unanswered + node.proxy.unanswered() }
         })
+    }
+
+    /// Keyed by a secret.
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    pub(crate) fn shard(&self, index: usize) -> &Shard {
+        &self.shards[index]
     }
 
     /// The number of the shard of a call.
@@ -432,18 +441,22 @@ impl Core for ServerCore {
         if verdict == Verdict::Drop {
             return;
         }
-        if !stateless::is_options(&message) || verdict != Verdict::Take || self.is_draining() {
+        let is_usual = verdict == Verdict::Take && !self.is_draining();
+        if is_usual && !flow.protocol.is_reliable() && stateless::is_register(&message) {
+            if let Err(message) = self.register_plainly(now, index, flow, message, out) {
+                self.take(now, index, flow, message, verdict, out);
+            }
+            return;
+        }
+        if !is_usual || !stateless::is_options(&message) {
             return self.take(now, index, flow, message, verdict, out);
         }
         match stateless::answer(message, &flow, &self.ownership, &self.hasher) {
             Ok((request, to, bytes)) => {
                 let mut node = self.shards[index].lock();
                 node.counters.received.count(request.as_received());
-                node.counters.sent.count(&bytes);
                 node.ring.push(now, Direction::In, Target::Flow(flow), request.as_received());
-                node.ring.push(now, Direction::Out, to, &bytes);
-                drop(node);
-                out.send(None, to, bytes);
+                node.send_plainly(now, to, bytes, out);
             }
             Err(message) => self.take(now, index, flow, message, verdict, out),
         }

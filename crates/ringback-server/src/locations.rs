@@ -1,13 +1,12 @@
 //! Where users are: the registrar, split by address of record.
 
 use crate::due::Due;
-use ringback_message::header::To;
 use ringback_message::{Host, Request, SipUri, UriBuf};
 use ringback_net::{OsEntropy, Worker};
 use ringback_proxy::Branch;
 use ringback_registrar::{
     Aor, Binding, Change, CommitError, Gruu, Gruus, LocationStore as _, MemoryLocations, Outcome,
-    Preferences, Registrar, RegistrarConfig,
+    Preferences, Refusal, Registrar, RegistrarConfig,
 };
 use ringback_sansio::{Entropy as _, Flow, FlowId, Hasher, Map, Protocol};
 use smallvec::SmallVec;
@@ -82,21 +81,23 @@ impl Locations {
         &self.parts[self.hasher.hash_one(aor) as usize % PARTS]
     }
 
-    /// Answers a REGISTER. `then` is called with the outcome before anybody else can change the same bindings, so
+    /// Answers a REGISTER for the address of record that it names. `then` is called with the outcome before anybody else can change the same bindings, so
     /// that changes are written in the order in which they were made.
+    #[expect(clippy::too_many_arguments, reason = "what was found out about the request")]
     pub(crate) fn register<R>(
         &self,
         now: Instant,
         request: &Request,
+        aor: Result<Aor, Refusal>,
         flow: &Flow,
         user: Option<&str>,
+        to_tag: &str,
         then: impl FnOnce(Outcome) -> R,
     ) -> R {
-        let aor = request.first::<To<'_>>().and_then(Result::ok).and_then(|to| Aor::of(to.uri.as_sip()?));
         // Without an address of record it will be refused, wherever.
         let part = aor.as_ref().map_or(&self.parts[0], |aor| self.part(aor));
         let mut registrar = part.lock();
-        let outcome = registrar.register(now, request, flow, user);
+        let outcome = registrar.register_for(now, request, aor, flow, user, to_tag);
         let put = outcome.changes.iter().find(|change| matches!(change, Change::Put(..)));
         if let Some(change) = put.filter(|_| flow.protocol.is_reliable()) {
             let mut open = self.open();
@@ -107,6 +108,13 @@ impl Locations {
         }
         part.due.set(registrar.locations().next_expiry());
         then(outcome)
+    }
+
+    /// Answers a copy of a REGISTER that was accepted.
+    pub(crate) fn repeat(&self, now: Instant, request: &Request, to_tag: &str) -> Outcome {
+        let aor = Aor::registered_by(request);
+        let part = aor.as_ref().map_or(&self.parts[0], |aor| self.part(aor));
+        part.lock().repeat(now, request, aor, to_tag)
     }
 
     /// Does something with the bindings of an address of record, before anybody else can change them.

@@ -7,6 +7,7 @@ use crate::history::Ring;
 use crate::media::{MediaEngine, RelayedCalls};
 use crate::metrics::Counters;
 use crate::records::Calls;
+use crate::seen::Seen;
 use ringback_message::HeaderId;
 use ringback_net::OsEntropy;
 use ringback_proxy::{Proxy, ProxyConfig, Token};
@@ -48,6 +49,8 @@ pub(crate) struct Node {
     /// Numbers that are looked up, under the same numbers.
     pub(crate) lookups: Map<u64, (Token, Lookup)>,
     pub(crate) asked: u64,
+    /// Requests that are answered without a transaction.
+    pub(crate) seen: Seen,
     entropy: OsEntropy,
 }
 
@@ -59,6 +62,7 @@ impl Shard {
         ring: Ring,
         media: Option<Arc<MediaEngine>>,
         calls: Option<Calls>,
+        most_seen: usize,
     ) -> Self {
         let mut entropy = OsEntropy::new();
         let node = Node {
@@ -72,6 +76,7 @@ impl Shard {
             errands: Map::default(),
             lookups: Map::default(),
             asked: 0,
+            seen: Seen::new(most_seen),
             entropy,
         };
         Self { node: Mutex::new(node), due: Due::never(now) }

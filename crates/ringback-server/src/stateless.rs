@@ -29,7 +29,7 @@ pub(crate) fn answer(
     hasher: &Hasher,
 ) -> Result<(Request, Target, Bytes), Message> {
     let request = Request::try_from(message)?;
-    let answered = is_plain(&request, ownership).then(|| {
+    let answered = is_plain(&request, &Method::OPTIONS, ownership).then(|| {
         let via = request.first::<Via<'_>>()?.ok()?;
         let to = response_target(flow, &via)?;
         let tag = tag(&request, &via, hasher);
@@ -58,7 +58,13 @@ pub(crate) fn is_options(message: &Message) -> bool {
     message.as_received().starts_with(b"OPTIONS ")
 }
 
-fn is_plain(request: &Request, ownership: &Ownership) -> bool {
+/// Whether a message may be a REGISTER.
+pub(crate) fn is_register(message: &Message) -> bool {
+    message.as_received().starts_with(b"REGISTER ")
+}
+
+/// Whether it is a request of that method for us, straight from its sender, in which nothing is unusual.
+pub(crate) fn is_plain(request: &Request, method: &Method, ownership: &Ownership) -> bool {
     const CLOSER: [HeaderId; 5] = [
         HeaderId::ROUTE,
         HeaderId::REQUIRE,
@@ -66,7 +72,7 @@ fn is_plain(request: &Request, ownership: &Ownership) -> bool {
         HeaderId::MAX_BREADTH,
         HeaderId::PROXY_AUTHORIZATION,
     ];
-    *request.method() == Method::OPTIONS
+    request.method() == method
         && !request.fields().any(|field| CLOSER.contains(&field.id))
         && matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.user().is_none() && ownership.is_me(&uri))
         && matches!(request.first::<MaxForwards>(), None | Some(Ok(_)))
@@ -76,7 +82,7 @@ fn is_plain(request: &Request, ownership: &Ownership) -> bool {
 }
 
 /// The tag of To: the same for the same request, and for nobody to foretell.
-fn tag(request: &Request, via: &Via<'_>, hasher: &Hasher) -> [u8; 16] {
+pub(crate) fn tag(request: &Request, via: &Via<'_>, hasher: &Hasher) -> [u8; 16] {
     let hash = hasher.hash_one((via.branch(), request.values(HeaderId::CALL_ID).next()));
     std::array::from_fn(|place| b"0123456789abcdef"[(hash >> (60 - 4 * place)) as usize % 16])
 }

@@ -4,9 +4,9 @@
 //! serves thousands of registrations a second. An answer is never sent before its commit.
 
 use crate::core::ServerCore;
+use crate::registering::Now;
 use crate::store::Store;
-use ringback_message::Response;
-use ringback_net::{Net, Outbox};
+use ringback_net::{Net, Outbox, Target};
 use ringback_registrar::Change;
 use ringback_transaction::ServerKey;
 use std::collections::BTreeMap;
@@ -21,6 +21,8 @@ use std::{io, thread};
 const MOST_WAITING: usize = 20_000;
 /// How many are written in one commit.
 const BATCH: usize = 2_000;
+/// How long refreshes are collected. A process that is killed loses no more than those.
+const REFRESHES: Duration = Duration::from_millis(50);
 /// How often another program's changes to the users are looked for.
 const WATCH: Duration = Duration::from_secs(2);
 /// How often bindings that ended are swept off the disk.
@@ -35,9 +37,17 @@ pub(crate) struct Job {
 /// What to answer when it is known whether the changes are kept.
 pub(crate) struct Answer {
     pub(crate) shard: usize,
-    pub(crate) key: ServerKey,
-    pub(crate) kept: Response,
-    pub(crate) lost: Response,
+    pub(crate) way: Way,
+    pub(crate) kept: Now,
+    pub(crate) lost: Now,
+}
+
+/// How an answer is sent.
+pub(crate) enum Way {
+    /// In its transaction.
+    Transaction(ServerKey),
+    /// Straight to there; the request was seen under this number.
+    Plain(Target, u64),
 }
 
 /// The end of the queue that jobs are put into.
@@ -76,6 +86,34 @@ impl Jobs {
     }
 }
 
+impl Waiting {
+    /// What is to be written together, and whether it is the last. Nothing, when there was nothing for a while.
+    fn batch(&self) -> (Vec<Job>, bool) {
+        let mut jobs: Vec<Job> = Vec::new();
+        let mut until = Instant::now() + WATCH;
+        loop {
+            // Nobody waits for refreshes, so many of them are written at once.
+            let is_awaited = jobs.last().is_some_and(|job| job.answer.is_some());
+            if is_awaited {
+                until = Instant::now();
+            }
+            match self.queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Some(job)) => {
+                    if jobs.is_empty() {
+                        until = Instant::now() + REFRESHES;
+                    }
+                    jobs.push(job);
+                }
+                Ok(None) | Err(RecvTimeoutError::Disconnected) => return (jobs, true),
+                Err(RecvTimeoutError::Timeout) => return (jobs, false),
+            }
+            if jobs.len() >= BATCH {
+                return (jobs, false);
+            }
+        }
+    }
+}
+
 /// Starts the writer.
 pub(crate) fn start(
     store: Store,
@@ -106,20 +144,7 @@ struct Writer {
 impl Writer {
     fn run(&mut self, waiting: &Waiting) {
         loop {
-            let mut jobs = Vec::new();
-            let mut is_over = false;
-            match waiting.queue.recv_timeout(WATCH) {
-                Ok(Some(job)) => jobs.push(job),
-                Ok(None) | Err(RecvTimeoutError::Disconnected) => is_over = true,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            while jobs.len() < BATCH && !is_over {
-                match waiting.queue.try_recv() {
-                    Ok(Some(job)) => jobs.push(job),
-                    Ok(None) => is_over = true,
-                    Err(_) => break,
-                }
-            }
+            let (jobs, is_over) = waiting.batch();
             waiting.waiting.fetch_sub(jobs.len(), Ordering::Relaxed);
             if !jobs.is_empty() {
                 self.write(jobs);
@@ -142,14 +167,29 @@ impl Writer {
         }
         let now = Instant::now();
         let mut out = Outbox::new();
+        let mut plain = Vec::new();
         for (shard, answers) in by_shard {
             self.core.with_shard(now, shard, &mut out, |node| {
-                for Answer { key, kept, lost, .. } in answers {
-                    let response = if written.is_ok() { kept } else { lost };
-                    // Gone means that the phone gave up waiting.
-                    let _ = node.transactions.respond(now, key, response);
+                for Answer { way, kept, lost, .. } in answers {
+                    let (status, bytes) = if written.is_ok() { kept } else { lost };
+                    match way {
+                        Way::Transaction(key) => {
+                            // Gone means that the phone gave up waiting.
+                            let _ = node.transactions.respond_written(now, key, status, bytes);
+                        }
+                        Way::Plain(to, hash) => {
+                            if written.is_ok() {
+                                node.seen.answered(hash);
+                            } else {
+                                node.seen.forget(hash);
+                            }
+                            plain.push((to, bytes));
+                        }
+                    }
                 }
             });
+            let mut node = self.core.shard(shard).lock();
+            plain.drain(..).for_each(|(to, bytes)| node.send_plainly(now, to, bytes, &mut out));
         }
         self.net.send(out);
     }

@@ -6,7 +6,7 @@ use crate::table::{Matching, server_identity};
 use crate::{End, Gone, Key, ServerKey, TransactionOutput, Transactions, reply};
 use bytes::Bytes;
 use ringback_message::header::{To, Via};
-use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode};
+use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
 use ringback_sansio::{CloseReason, Entropy, Flow, Target};
 use std::time::Instant;
 
@@ -254,14 +254,14 @@ impl<E: Entropy> Transactions<E> {
         &mut self,
         now: Instant,
         key: ServerKey,
-        response: Response,
+        status: StatusCode,
+        response: Bytes,
     ) -> Result<(), Gone> {
         let server = self.servers.get(key.0).ok_or(Gone)?;
-        let status = response.status();
         if !server.machine.takes(status) {
             return Err(Gone);
         }
-        let about = About::Response(response.render());
+        let about = About::Response(response);
         self.step_server(now, key.0, ServerStimulus::Respond(status), about);
         Ok(())
     }

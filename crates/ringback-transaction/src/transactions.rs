@@ -9,7 +9,8 @@ use crate::{
     ClientKey, Gone, Key, Locals, RequestError, ServerKey, TransactionConfig, TransactionInput,
     TransactionOutput,
 };
-use ringback_message::{HeaderId, InvalidValue, Request, Response};
+use bytes::Bytes;
+use ringback_message::{HeaderId, InvalidValue, Request, Response, StatusCode};
 use ringback_sansio::{Entropy, Machine, Slab, Target};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -79,8 +80,22 @@ impl<E: Entropy> Transactions<E> {
     /// # Errors
     /// When the transaction is over or has its final response. After a 2xx to INVITE further 2xx are fine.
     pub fn respond(&mut self, now: Instant, key: ServerKey, response: Response) -> Result<(), Gone> {
+        self.respond_written(now, key, response.status(), response.render())
+    }
+
+    /// The same with a response as it is sent, which has this status.
+    ///
+    /// # Errors
+    /// As [`respond`](Self::respond).
+    pub fn respond_written(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        status: StatusCode,
+        response: Bytes,
+    ) -> Result<(), Gone> {
         let now = self.clamp(now);
-        self.respond_server(now, key, response)
+        self.respond_server(now, key, status, response)
     }
 
     /// Takes back an INVITE: sends CANCEL as soon as a provisional response allows it (RFC 3261 §9.1).

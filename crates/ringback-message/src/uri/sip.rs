@@ -238,9 +238,18 @@ impl<'a> SipUri<'a> {
     /// The address of record in one canonical spelling, fit as a key (RFC 3261 §10.3 step 5): no
     /// parameters and headers, escapes resolved, host in lower case.
     pub fn address_of_record(&self) -> String {
-        let scheme = if self.secure { "sips:" } else { "sip:" };
         let mut aor = String::with_capacity(usize::from(self.bare) + 8);
-        aor.push_str(scheme);
+        aor.push_str(if self.secure { "sips:" } else { "sip:" });
+        self.push_user_at_host(&mut aor);
+        if let Some(port) = self.port {
+            use fmt::Write as _;
+            let _ = write!(aor, ":{port}");
+        }
+        aor
+    }
+
+    /// Appends what of [`address_of_record`](Self::address_of_record) names user and host, without scheme and port.
+    pub fn push_user_at_host(&self, aor: &mut String) {
         if let Some(user) = self.user() {
             if user.contains('%') {
                 aor.push_str(&super::escape_user(&unescape(user)));
@@ -254,18 +263,15 @@ impl<'a> SipUri<'a> {
                 // The dot of the root; of several the last is none.
                 let rootless = name.strip_suffix('.').filter(|name| !name.ends_with('.'));
                 let name = rootless.unwrap_or(name);
-                aor.extend(name.chars().map(|letter| letter.to_ascii_lowercase()));
+                let start = aor.len();
+                aor.push_str(name);
+                aor[start..].make_ascii_lowercase();
             }
             Host::Ip(_) => {
                 use fmt::Write as _;
                 let _ = write!(aor, "{}", self.host);
             }
         }
-        if let Some(port) = self.port {
-            use fmt::Write as _;
-            let _ = write!(aor, ":{port}");
-        }
-        aor
     }
 
     /// An owned copy.

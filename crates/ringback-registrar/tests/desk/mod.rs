@@ -45,7 +45,9 @@ impl Desk {
         let outcome = self.registrar.register(self.now, &request, &flow(), self.user);
         self.refusal = outcome.refusal;
         self.changes = outcome.changes;
-        outcome.response.build().unwrap()
+        let response = Response::try_from(Message::parse(outcome.response).unwrap()).unwrap();
+        assert_eq!(response.status(), outcome.status);
+        response
     }
 
     /// What bob's contacts are, by falling preference.

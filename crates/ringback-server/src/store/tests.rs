@@ -3,6 +3,7 @@
 use super::*;
 use ringback_net::epoch;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 /// Bindings of one commit: as many as the writer takes at once.
 const BATCH: u32 = 2_000;
@@ -24,7 +25,7 @@ fn binding(number: u32, now: Instant) -> Change {
         received: SocketAddr::from((ip, 5_060)),
         user_agent: Some("Phone/1.0".to_owned()),
     };
-    Change::Put(Aor::parse(&format!("sip:user{number:07}@example.com")).unwrap(), binding)
+    Change::Put(Aor::parse(&format!("sip:user{number:07}@example.com")).unwrap(), binding.into())
 }
 
 #[test]
@@ -35,16 +36,16 @@ fn bindings_come_back_as_they_were_and_ended_ones_do_not() {
     let kept: Vec<Change> = (0..3).map(|number| binding(number, epoch.at)).collect();
     let mut ended = binding(3, epoch.at);
     if let Change::Put(_, binding) = &mut ended {
-        binding.expires_at = epoch.at;
+        Arc::make_mut(binding).expires_at = epoch.at;
     }
     store.commit(&epoch, kept.iter().chain([&ended])).unwrap();
     let mut back = Vec::new();
-    store.each_binding(epoch.at, &epoch, |aor, binding| back.push(Change::Put(aor, binding))).unwrap();
+    store.each_binding(epoch.at, &epoch, |aor, binding| back.push(Change::Put(aor, binding.into()))).unwrap();
     for change in &mut back {
         if let Change::Put(_, binding) = change {
             // On disk it is in milliseconds of the calendar.
             let lasts = binding.expires_at.saturating_duration_since(epoch.at) + Duration::from_micros(999);
-            binding.expires_at = epoch.at + Duration::from_secs(lasts.as_secs());
+            Arc::make_mut(binding).expires_at = epoch.at + Duration::from_secs(lasts.as_secs());
         }
     }
     assert_eq!(back, kept);

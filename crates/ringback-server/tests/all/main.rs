@@ -11,6 +11,7 @@ mod outbound;
 mod overload;
 mod preferences;
 mod records;
+mod registering;
 mod reload;
 mod rfc3665;
 mod storage;

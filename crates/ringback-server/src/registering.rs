@@ -1,0 +1,188 @@
+//! REGISTER: who sends it, what it changes, and when it is answered.
+//!
+//! A request that came straight to us over datagrams is answered without a transaction (RFC 3261 §8.2.7): it comes in storms, and
+//! for each all that is kept is that it was seen. The rest goes the way of all requests.
+
+use crate::authority::Proof;
+use crate::core::{Out, ServerCore};
+use crate::seen::Sight;
+use crate::shard::Node;
+use crate::stateless;
+use crate::writer::{Answer, Job, Jobs, Way};
+use bytes::Bytes;
+use ringback_auth::Place;
+use ringback_message::header::{CSeq, Via};
+use ringback_message::{HeaderId, Message, Method, Request, StatusCode, Value};
+use ringback_net::{Direction, Flow, Target};
+use ringback_registrar::Aor;
+use ringback_sansio::Hasher;
+use ringback_transaction::ServerKey;
+use ringback_transport::via::response_target;
+use std::hash::BuildHasher as _;
+use std::time::Instant;
+
+/// An answer that can be given at once.
+pub(crate) type Now = (StatusCode, Bytes);
+
+impl ServerCore {
+    /// Answers a REGISTER that has a transaction, at once or when the store has written what it changes.
+    pub(crate) fn register(
+        &self,
+        now: Instant,
+        shard: usize,
+        node: &mut Node,
+        key: ServerKey,
+        flow: &Flow,
+        request: &Request,
+    ) {
+        let tag = node.tag();
+        let answer = match self.refused(now, request, flow, &tag) {
+            Ok(user) => {
+                let way = || (shard, Way::Transaction(key));
+                self.registered(now, request, flow, user.as_deref(), &tag, way)
+            }
+            Err(refused) => Some(refused),
+        };
+        if let Some((status, bytes)) = answer {
+            // Gone means that the phone gave up waiting.
+            let _ = node.transactions.respond_written(now, key, status, bytes);
+        }
+    }
+
+    /// Answers a REGISTER without a transaction. Gives back what has to be looked at more closely.
+    #[expect(clippy::result_large_err, reason = "the message goes on, and is boxed nowhere")]
+    pub(crate) fn register_plainly(
+        &self,
+        now: Instant,
+        index: usize,
+        flow: Flow,
+        message: Message,
+        out: &mut Out,
+    ) -> Result<(), Message> {
+        let request = Request::try_from(message)?;
+        let plain = stateless::is_plain(&request, &Method::REGISTER, &self.ownership).then(|| {
+            let via = request.first::<Via<'_>>()?.ok()?;
+            let hash = hash(&request, &via, &flow, self.hasher())?;
+            Some((response_target(&flow, &via)?, stateless::tag(&request, &via, self.hasher()), hash))
+        });
+        let Some((to, tag, hash)) = plain.flatten() else { return Err(request.into()) };
+        let tag = std::str::from_utf8(&tag).unwrap_or_default();
+        let mut node = self.shard(index).lock();
+        node.counters.received.count(request.as_received());
+        node.ring.push(now, Direction::In, Target::Flow(flow), request.as_received());
+        let answer = match node.seen.look(hash) {
+            // It is in work.
+            Some(Sight::Waits) => None,
+            Some(Sight::Answered) => {
+                let outcome = self.locations.repeat(now, &request, tag);
+                Some((outcome.status, outcome.response))
+            }
+            None => match self.refused(now, &request, &flow, tag) {
+                Err(refused) => Some(refused),
+                Ok(user) => {
+                    // Noted before, for the store may be faster than this.
+                    node.seen.note(now, hash, Sight::Waits);
+                    let way = || (index, Way::Plain(to, hash));
+                    let answer = self.registered(now, &request, &flow, user.as_deref(), tag, way);
+                    match &answer {
+                        Some((StatusCode::OK, _)) => node.seen.answered(hash),
+                        Some(_) => node.seen.forget(hash),
+                        None => {}
+                    }
+                    answer
+                }
+            },
+        };
+        if let Some((_, bytes)) = answer {
+            node.send_plainly(now, to, bytes, out);
+        }
+        Ok(())
+    }
+
+    /// Says who sent a request, or what to answer instead of doing what it asks for.
+    fn refused(
+        &self,
+        now: Instant,
+        request: &Request,
+        flow: &Flow,
+        tag: &str,
+    ) -> Result<Option<String>, Now> {
+        let peer = flow.peer.ip();
+        let user = match self.authority.prove(now, request, Place::Server, peer) {
+            Proof::Of(user) => user,
+            Proof::Missing(challenges) => {
+                return Err(reply(request, Place::Server.status(), tag, &challenges));
+            }
+            Proof::Wrong => return Err(reply::<&str>(request, StatusCode::FORBIDDEN, tag, &[])),
+        };
+        if user.as_ref().is_some_and(|user| !self.authority.guard.user_may_send(now, peer, user)) {
+            return Err(busy(request, tag, 1));
+        }
+        Ok(user)
+    }
+
+    /// Does what a request asks for; gives the answer where nobody has to wait for the store. Otherwise the store answers, `way`.
+    fn registered(
+        &self,
+        now: Instant,
+        request: &Request,
+        flow: &Flow,
+        user: Option<&str>,
+        tag: &str,
+        way: impl FnOnce() -> (usize, Way),
+    ) -> Option<Now> {
+        // Fault 40: with a disk that does not keep up, registrations wait outside.
+        if self.jobs.as_ref().is_some_and(Jobs::is_full) {
+            return Some(busy(request, tag, 10));
+        }
+        let aor = Aor::registered_by(request);
+        self.locations.register(now, request, aor, flow, user, tag, |outcome| {
+            let answer = (outcome.status, outcome.response);
+            let Some(jobs) = self.jobs.as_ref().filter(|_| !outcome.changes.is_empty()) else {
+                return Some(answer);
+            };
+            let changes = outcome.changes;
+            if outcome.is_refresh {
+                // What is on the disk leads to the same phone, if not for as long.
+                jobs.push(Job { changes, answer: None });
+                return Some(answer);
+            }
+            let (shard, way) = way();
+            let lost = busy(request, tag, 10);
+            jobs.push(Job { changes, answer: Some(Answer { shard, way, kept: answer, lost }) });
+            None
+        })
+    }
+}
+
+impl Node {
+    /// Sends what belongs to no transaction.
+    pub(crate) fn send_plainly(&mut self, now: Instant, to: Target, bytes: Bytes, out: &mut Out) {
+        self.counters.sent.count(&bytes);
+        self.ring.push(now, Direction::Out, to, &bytes);
+        out.send(None, to, bytes);
+    }
+}
+
+/// What tells a request from all others (RFC 3261 §17.2.3), and from the same of another sender.
+fn hash(request: &Request, via: &Via<'_>, flow: &Flow, hasher: &Hasher) -> Option<u64> {
+    let branch = via.branch().filter(|branch| branch.starts_with("z9hG4bK"))?;
+    let number = request.require::<CSeq>().ok()?.number;
+    let call_id = request.values(HeaderId::CALL_ID).next();
+    Some(hasher.hash_one((branch, via.port, call_id, number, flow.peer)))
+}
+
+fn busy(request: &Request, tag: &str, seconds: u32) -> Now {
+    reply(request, StatusCode::SERVICE_UNAVAILABLE, tag, &[(HeaderId::RETRY_AFTER, seconds)])
+}
+
+fn reply<V: Value>(request: &Request, status: StatusCode, tag: &str, fields: &[(HeaderId, V)]) -> Now {
+    let mut bytes = Vec::with_capacity(request.rendered_len() + 64);
+    // Made of a request that was read, and of words of ours.
+    let _ = request.write_reply(&mut bytes, (status, status.reason()), Some(tag), b"", |written| {
+        for (id, value) in fields {
+            written.header(*id, value);
+        }
+    });
+    (status, bytes.into())
+}
