@@ -127,6 +127,8 @@ pub(crate) struct Call {
     pub(crate) lifetime: Lifetime,
     /// The number of our REFER whose outcome is not known yet.
     pub(crate) referring: Option<u32>,
+    /// Where a transfer of ours leads that waits for the ACK to our first 2xx.
+    pub(crate) put_off: Option<String>,
     /// Transfers that the peer waits to hear of.
     pub(crate) referrals: Vec<Referral>,
     /// The transfer that this call was made for.
@@ -164,6 +166,7 @@ impl Call {
             tries: 0,
             lifetime,
             referring: None,
+            put_off: None,
             referrals: Vec::new(),
             transfer: None,
             replaces: None,

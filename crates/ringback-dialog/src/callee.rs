@@ -225,6 +225,7 @@ impl Call {
         } else if self.hanging_up {
             self.break_off(cx, EndedBy::Us, None, "hung up");
         } else {
+            self.refer_at_last(cx);
             self.settle(cx);
         }
     }

@@ -29,8 +29,13 @@ pub(crate) struct Referral {
 impl Call {
     /// Asks the peer to call `refer_to`, the value of Refer-To.
     pub(crate) fn refer(&mut self, cx: &mut Context<'_>, refer_to: &str) -> Result<(), CallError> {
-        if self.stage != Stage::Up || self.hanging_up || self.referring.is_some() {
+        if self.stage != Stage::Up || self.hanging_up || self.referring.is_some() || self.put_off.is_some() {
             return Err(CallError::WrongState);
+        }
+        if self.theirs.as_ref().is_some_and(|theirs| theirs.is_first) {
+            // The 2xx may be lost, and then the peer has no dialog yet that a REFER could be in. It would answer 481.
+            self.put_off = Some(refer_to.to_owned());
+            return Ok(());
         }
         let number = self.next_cseq();
         let dialog = self.dialogs.first().ok_or(CallError::WrongState)?;
@@ -42,6 +47,15 @@ impl Call {
         self.send(cx, Purpose::Refer, Some(hop), refer);
         self.referring = Some(number);
         Ok(())
+    }
+
+    /// The ACK is here: sends the REFER that waited for it.
+    pub(crate) fn refer_at_last(&mut self, cx: &mut Context<'_>) {
+        if let Some(refer_to) = self.put_off.take()
+            && self.refer(cx, &refer_to).is_err()
+        {
+            Self::tell(cx, CallEvent::TransferEnded(StatusCode::BAD_REQUEST));
+        }
     }
 
     pub(crate) fn on_refer_response(&mut self, cx: &mut Context<'_>, response: &Response) {
