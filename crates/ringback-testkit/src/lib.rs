@@ -4,4 +4,5 @@ pub mod contract;
 pub mod fuzz;
 #[cfg(doctest)]
 mod readme;
+pub mod scenario;
 pub mod sim;

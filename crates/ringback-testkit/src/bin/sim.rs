@@ -1,7 +1,8 @@
-//! Runs simulations by their seeds, on all cores: `sim --seeds N [--from S]`.
+//! Runs simulations and random walks by their seeds, on all cores: `sim --seeds N [--from S]`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people to look at")]
 
+use ringback_testkit::scenario::random_walk;
 use ringback_testkit::sim::{Failure, Report, simulate};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
     let total = total.into_inner().expect("nobody panics with it");
     let failures = failures.into_inner().expect("nobody panics with it");
     println!(
-        "{} seeds kept the laws: {} calls, {} forked, {} redirected, {} answered, {} datagrams, {} lost, {:.1} s",
+        "{} seeds kept the laws, and as many random walks: {} calls, {} forked, {} redirected, {} answered, {} datagrams, {} lost, {:.1} s",
         total.seeds,
         total.calls,
         total.forked,
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// One seed; a panic is a failure as well.
+/// One seed, a simulation and a random walk of user agents; a panic is a failure as well.
 fn run(seed: u64) -> Result<Report, Box<Failure>> {
     let run = || {
         let report = simulate(seed)?;
@@ -75,6 +76,10 @@ fn run(seed: u64) -> Result<Report, Box<Failure>> {
             let what = "another run went otherwise".to_owned();
             return Err(Box::new(Failure { seed, what, trace: String::new() }));
         }
+        random_walk(seed).map_err(|told| {
+            let (what, trace) = told.split_once('\n').unwrap_or((&told, ""));
+            Box::new(Failure { seed, what: what.to_owned(), trace: trace.to_owned() })
+        })?;
         Ok(report)
     };
     std::panic::catch_unwind(run).unwrap_or_else(|_| {

@@ -1,0 +1,207 @@
+//! One user of a flow: a user agent, its calls, and what was heard of each.
+
+use super::script::Act;
+use ringback_message::{StatusCode, UriBuf};
+use ringback_sansio::{Protocol, SeededEntropy};
+use ringback_ua::{
+    Account, AccountKey, CallKey, CommandError, LocalAudio, TransferKey, UaConfig, UaEvent, UserAgent,
+};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+/// What is known of a call at one end.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) key: CallKey,
+    pub(super) peer: String,
+    pub(super) call_id: String,
+    pub(super) is_caller: bool,
+    pub(super) answered: bool,
+    pub(super) ended: bool,
+    /// Whether a response to our INVITE got through while it was not over.
+    pub(super) responded: bool,
+}
+
+pub(super) struct Agent {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    pub(super) ua: UserAgent<SeededEntropy>,
+    account: AccountKey,
+    pub(super) calls: Vec<Seen>,
+    transfers: Vec<(TransferKey, String)>,
+    /// What was heard that must not be.
+    pub(super) faults: Vec<String>,
+    /// Names, by number.
+    everybody: Vec<String>,
+    number: usize,
+}
+
+/// Where somebody is.
+pub(super) fn address(number: usize) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1 + number as u8), 5_060))
+}
+
+fn uri(name: &str, address: SocketAddr) -> UriBuf {
+    format!("sip:{name}@{address}").parse().expect("a URI")
+}
+
+impl Agent {
+    pub(super) fn new(everybody: &[String], number: usize, seed: u64, session_expires: u32) -> Self {
+        let name = &everybody[number];
+        let address = address(number);
+        let mut config = UaConfig {
+            accepts_transfers: true,
+            session_expires: Some(session_expires),
+            ..UaConfig::default()
+        };
+        config.transactions.locals.set(Protocol::Udp, address);
+        let mut ua = UserAgent::new(config, SeededEntropy::new(seed.wrapping_add(number as u64 + 1)));
+        let account = ua.add_account(Account::new(
+            format!("sip:{name}@example.com").parse().expect("an address of record"),
+        ));
+        Self {
+            name: name.clone(),
+            address,
+            ua,
+            account,
+            calls: Vec::new(),
+            transfers: Vec::new(),
+            faults: Vec::new(),
+            everybody: everybody.to_vec(),
+            number,
+        }
+    }
+
+    fn audio(&self) -> LocalAudio {
+        LocalAudio::new(SocketAddr::new(self.address.ip(), 4_000 + 2 * self.number as u16))
+    }
+
+    /// The live call with somebody, or the first.
+    pub(super) fn call(&self, with: Option<&str>) -> Option<CallKey> {
+        let mut live = self.calls.iter().filter(|seen| !seen.ended);
+        live.find(|seen| with.is_none_or(|with| seen.peer == with)).map(|seen| seen.key)
+    }
+
+    /// Does it. An error when it is too early or too late for that.
+    pub(super) fn act(
+        &mut self,
+        now: Instant,
+        act: &Act,
+        with: Option<&str>,
+        at: impl Fn(&str) -> SocketAddr,
+    ) -> Result<(), CommandError> {
+        let audio = self.audio();
+        if let Act::Call { to, offers } = act {
+            let target = uri(to, at(to));
+            let key = match offers {
+                true => self.ua.call(now, self.account, &target, audio)?,
+                false => self.ua.call_without_offer(now, self.account, &target, audio)?,
+            };
+            self.note(key, to.clone());
+            return Ok(());
+        }
+        if let Act::Accept | Act::Refuse = act {
+            let (transfer, to) = self.transfers.first().cloned().ok_or(CommandError::WrongState)?;
+            self.transfers.remove(0);
+            if *act == Act::Refuse {
+                self.ua.refuse_transfer(now, transfer);
+            } else {
+                let key = self.ua.accept_transfer(now, transfer, audio)?;
+                self.note(key, to);
+            }
+            return Ok(());
+        }
+        let call = self.call(with).ok_or(CommandError::WrongState)?;
+        if let Act::Transfer { to } | Act::TransferToCall { to } = act
+            && self.calls.iter().any(|seen| seen.key == call && seen.peer == *to)
+        {
+            // Somebody who calls himself is no flow.
+            return Err(CommandError::WrongState);
+        }
+        match act {
+            Act::Ring => self.ua.ring(now, call),
+            Act::Answer => self.ua.answer(now, call, audio),
+            Act::Reject(status) => self.ua.reject(now, call, StatusCode::new(*status).expect("a status")),
+            Act::HangUp => self.ua.hangup(now, call),
+            Act::Hold => self.ua.hold(now, call),
+            Act::Resume => self.ua.resume(now, call),
+            Act::Transfer { to } => self.ua.transfer(now, call, &uri(to, at(to))),
+            Act::TransferToCall { to } => {
+                let other = self.call(Some(to)).ok_or(CommandError::WrongState)?;
+                self.ua.transfer_to(now, call, other)
+            }
+            Act::Call { .. } | Act::Accept | Act::Refuse | Act::ByeByHand => Ok(()),
+        }
+    }
+
+    fn note(&mut self, key: CallKey, peer: String) {
+        let call_id = self.ua.call_id(key).unwrap_or_default().to_owned();
+        self.calls.push(Seen {
+            key,
+            peer,
+            call_id,
+            is_caller: true,
+            answered: false,
+            ended: false,
+            responded: false,
+        });
+    }
+
+    /// A response to an INVITE comes in.
+    pub(super) fn responded(&mut self, call_id: &[u8]) {
+        let call = self.calls.iter_mut().find(|seen| seen.call_id.as_bytes() == call_id && !seen.ended);
+        if let Some(seen) = call {
+            seen.responded = true;
+        }
+    }
+
+    pub(super) fn heard(&mut self, event: UaEvent) {
+        match event {
+            UaEvent::Incoming(incoming) => {
+                let peer = incoming.from.split_once("sip:").and_then(|(_, uri)| uri.split_once('@'));
+                let again = self.calls.iter().any(|seen| seen.call_id == incoming.call_id);
+                if again {
+                    self.faults.push(format!("{} came in twice", incoming.call_id));
+                }
+                self.calls.push(Seen {
+                    key: incoming.call,
+                    peer: peer.map_or_else(String::new, |(user, _)| user.to_owned()),
+                    call_id: incoming.call_id,
+                    is_caller: false,
+                    answered: false,
+                    ended: false,
+                    responded: false,
+                });
+            }
+            UaEvent::TransferRequested { transfer, target, .. } => {
+                // The contact of who is in a dialog has no user, so it is the address that says who that is.
+                let host = target.as_sip().map(|uri| uri.host().to_string());
+                let is_there = |number: &usize| Some(address(*number).ip().to_string()) == host;
+                let to =
+                    (0..self.everybody.len()).find(is_there).map(|number| self.everybody[number].clone());
+                self.transfers.push((transfer, to.unwrap_or_default()));
+            }
+            UaEvent::Answered { call, .. } => {
+                self.once(call, "answered", |seen| std::mem::replace(&mut seen.answered, true))
+            }
+            UaEvent::Ended { call, .. } => {
+                self.transfers.retain(|(transfer, _)| transfer.call() != call);
+                self.once(call, "ended", |seen| std::mem::replace(&mut seen.ended, true));
+            }
+            UaEvent::SessionChanged { call, .. } | UaEvent::ChangeRefused { call, .. } => {
+                self.once(call, "changed", |seen| !seen.answered);
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what happens to a call; nothing does when it is over, and what `is_wrong` says does not.
+    fn once(&mut self, call: CallKey, what: &str, is_wrong: impl Fn(&mut Seen) -> bool) {
+        let Some(seen) = self.calls.iter_mut().find(|seen| seen.key == call) else {
+            return self.faults.push(format!("{call:?} was {what} and nobody knows it"));
+        };
+        if seen.ended || is_wrong(seen) {
+            self.faults.push(format!("{call:?} was {what} out of turn"));
+        }
+    }
+}

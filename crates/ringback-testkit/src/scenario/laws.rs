@@ -1,0 +1,108 @@
+//! What must hold after a flow.
+
+use super::agent::{Agent, Seen};
+use super::script::Line;
+use super::stage::Stage;
+use ringback_ua::Session;
+
+/// Both ends of each call have the same of it: it is over, or up with the same media.
+pub(super) fn agree(stage: &Stage) -> Result<(), String> {
+    for agent in &stage.agents {
+        if let Some(fault) = agent.faults.first() {
+            return Err(format!("{}: {fault}", agent.name));
+        }
+        for seen in &agent.calls {
+            let ends = |other: &&Agent| other.name != agent.name;
+            let other = stage.agents.iter().filter(ends).find_map(|other| {
+                Some((other, other.calls.iter().find(|call| call.call_id == seen.call_id)?))
+            });
+            match other {
+                Some((other, call)) => same((agent, seen), (other, call))?,
+                // It never came in.
+                None if seen.ended => {}
+                None => return Err(format!("{} waits for nobody: {seen:?}", agent.name)),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn same(one: (&Agent, &Seen), other: (&Agent, &Seen)) -> Result<(), String> {
+    let fault = |what: &str| {
+        let ends = [one, other].map(|(agent, seen)| format!("{}: {seen:?}", agent.name));
+        Err(format!("{what}\n{}\n{}", ends[0], ends[1]))
+    };
+    // RFC 3261 §9.1: a caller to whom no response got through cannot cancel either, and the callee rings on.
+    let rings_on = |over: &Seen, rings: &Seen| {
+        over.is_caller && over.ended && !over.responded && !rings.ended && !rings.answered
+    };
+    if rings_on(one.1, other.1) || rings_on(other.1, one.1) {
+        return Ok(());
+    }
+    if one.1.ended != other.1.ended {
+        return fault("one end has the call up and the other not");
+    }
+    if one.1.ended {
+        return Ok(());
+    }
+    match (one.1.answered, other.1.answered) {
+        (true, true) => {}
+        // It rings, and nobody does anything.
+        (false, false) => return Ok(()),
+        _ => return fault("one end talks and the other waits"),
+    }
+    let [here, there] = [one, other].map(|(agent, seen)| agent.ua.session(seen.key));
+    let (Some(here), Some(there)) = (here, there) else { return fault("a call is up without a session") };
+    if is_mirrored(&here, &there) {
+        return Ok(());
+    }
+    fault(&format!("they agreed on different things: {here:?} and {there:?}"))
+}
+
+fn is_mirrored(here: &Session, there: &Session) -> bool {
+    (here.held_by_us, here.held_by_them) == (there.held_by_them, there.held_by_us)
+        && here.audio.is_active() == there.audio.is_active()
+}
+
+/// What a flow says at its end.
+pub(super) fn claim(stage: &Stage, claim: &Line) -> Result<(), String> {
+    let live = |name: &str, with: &str| {
+        let agent = stage.agent(name);
+        let call = agent.calls.iter().find(|seen| seen.peer == with && !seen.ended && seen.answered);
+        call.map(|seen| (agent, seen))
+    };
+    match claim {
+        Line::Talk(one, other) if live(one, other).is_none() || live(other, one).is_none() => {
+            let [one, other] = [one, other].map(|name| (name, &stage.agent(name).calls));
+            Err(format!("{one:?} and {other:?} do not talk"))
+        }
+        Line::IsHeld { who, by } => {
+            let held = live(who, by).and_then(|(agent, seen)| agent.ua.session(seen.key));
+            let is_held = held.is_some_and(|session| session.held_by_them);
+            if is_held { Ok(()) } else { Err(format!("{who} is not held by {by}")) }
+        }
+        Line::NobodyTalks => {
+            let talks = |agent: &&Agent| agent.calls.iter().any(|seen| !seen.ended);
+            stage.agents.iter().find(talks).map_or(Ok(()), |agent| Err(format!("{} talks", agent.name)))
+        }
+        Line::NeverAnswered(who) => {
+            let was = stage.agent(who).calls.iter().any(|seen| seen.answered);
+            if was { Err(format!("{who} was answered")) } else { Ok(()) }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// All calls ended once, and every table is empty.
+pub(super) fn nothing_is_left(stage: &Stage) -> Result<(), String> {
+    agree(stage)?;
+    for agent in &stage.agents {
+        if let Some(seen) = agent.calls.iter().find(|seen| !seen.ended) {
+            return Err(format!("{}: {seen:?} never ended", agent.name));
+        }
+        if !agent.ua.is_empty() {
+            return Err(format!("something is left at {}: {:?}", agent.name, agent.ua));
+        }
+    }
+    Ok(())
+}

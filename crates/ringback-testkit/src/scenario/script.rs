@@ -1,0 +1,160 @@
+//! The lines of a flow, read.
+
+use std::time::Duration;
+
+/// What becomes of a message that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// `alice -> bob`.
+    Arrives,
+    /// `alice -x bob`.
+    IsLost,
+    /// `alice ~> bob`, and later `bob gets ..`.
+    IsUnderWay,
+}
+
+/// What a user does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Call { to: String, offers: bool },
+    Ring,
+    Answer,
+    Reject(u16),
+    HangUp,
+    Hold,
+    Resume,
+    Transfer { to: String },
+    TransferToCall { to: String },
+    Accept,
+    Refuse,
+    ByeByHand,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Message { from: String, to: String, name: String, fate: Fate },
+    Gets { who: String, name: String },
+    Act { who: String, with: Option<String>, act: Act },
+    After(Duration),
+    Talk(String, String),
+    IsHeld { who: String, by: String },
+    NobodyTalks,
+    NeverAnswered(String),
+    Timer(u32),
+}
+
+/// Reads a flow: `#` begins a comment, and each line is numbered from 1.
+pub(super) fn read(text: &str) -> Result<Vec<(usize, Line)>, String> {
+    let mut lines = Vec::new();
+    for (number, text) in text.lines().enumerate() {
+        let text = text.split('#').next().unwrap_or_default().trim();
+        if text.is_empty() {
+            continue;
+        }
+        let line = line(text).ok_or_else(|| format!("line {}: `{text}` means nothing", number + 1))?;
+        lines.push((number + 1, line));
+    }
+    Ok(lines)
+}
+
+fn line(text: &str) -> Option<Line> {
+    if let Some((way, name)) = text.split_once(':') {
+        return message(way, name.trim());
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let own = |word: &&str| (*word).to_owned();
+    Some(match &words[..] {
+        ["after", number, unit] => {
+            let number: u64 = number.parse().ok()?;
+            Line::After(match *unit {
+                "ms" => Duration::from_millis(number),
+                "s" => Duration::from_secs(number),
+                _ => return None,
+            })
+        }
+        ["sessions", "last", seconds, "s"] => Line::Timer(seconds.parse().ok()?),
+        ["nobody", "talks"] => Line::NobodyTalks,
+        [one, "and", other, "talk"] => Line::Talk(own(one), own(other)),
+        [who, "is", "held", "by", by] => Line::IsHeld { who: own(who), by: own(by) },
+        [who, "was", "never", "answered"] => Line::NeverAnswered(own(who)),
+        [who, "gets", name @ ..] => Line::Gets { who: own(who), name: name.join(" ") },
+        [who, act @ .., "with", other] => {
+            Line::Act { who: own(who), with: Some(own(other)), act: self::act(act)? }
+        }
+        [who, act @ ..] => Line::Act { who: own(who), with: None, act: self::act(act)? },
+        [] => return None,
+    })
+}
+
+fn act(words: &[&str]) -> Option<Act> {
+    Some(match words {
+        ["calls", to] => Act::Call { to: (*to).to_owned(), offers: true },
+        ["calls", to, "without", "an", "offer"] => Act::Call { to: (*to).to_owned(), offers: false },
+        ["rings"] => Act::Ring,
+        ["answers"] => Act::Answer,
+        ["rejects", status] => Act::Reject(status.parse().ok()?),
+        ["hangs", "up"] => Act::HangUp,
+        ["holds"] => Act::Hold,
+        ["resumes"] => Act::Resume,
+        ["transfers", "to", to] => Act::Transfer { to: (*to).to_owned() },
+        ["transfers", "to", "the", "call", "of", to] => Act::TransferToCall { to: (*to).to_owned() },
+        ["accepts", "the", "transfer"] => Act::Accept,
+        ["refuses", "the", "transfer"] => Act::Refuse,
+        ["sends", "BYE", "by", "hand"] => Act::ByeByHand,
+        _ => return None,
+    })
+}
+
+fn message(way: &str, name: &str) -> Option<Line> {
+    let words: Vec<&str> = way.split_whitespace().collect();
+    let [from, arrow, to] = &words[..] else { return None };
+    let fate = match *arrow {
+        "->" => Fate::Arrives,
+        "-x" => Fate::IsLost,
+        "~>" => Fate::IsUnderWay,
+        _ => return None,
+    };
+    Some(Line::Message { from: (*from).to_owned(), to: (*to).to_owned(), name: name.to_owned(), fate })
+}
+
+/// Everybody who is named, in order.
+pub(super) fn users(lines: &[(usize, Line)]) -> Vec<String> {
+    let mut users: Vec<String> = Vec::new();
+    let mut add = |user: &String| {
+        if !users.contains(user) {
+            users.push(user.clone());
+        }
+    };
+    for (_, line) in lines {
+        match line {
+            Line::Message { from, to, .. } => [from, to].into_iter().for_each(&mut add),
+            Line::Act { who, act, .. } => {
+                add(who);
+                if let Act::Call { to, .. } | Act::Transfer { to } = act {
+                    add(to);
+                }
+            }
+            _ => {}
+        }
+    }
+    users
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_or_named() {
+        let read =
+            read("# a flow\nalice calls bob\n\nalice ~> bob: 200 INVITE  # late\nafter 3 s\n").unwrap();
+        assert_eq!(read[2], (5, Line::After(Duration::from_secs(3))));
+        let Line::Message { fate: Fate::IsUnderWay, name, .. } = &read[1].1 else { panic!("{read:?}") };
+        assert_eq!(name, "200 INVITE");
+        assert_eq!(users(&read), ["alice", "bob"]);
+        assert_eq!(
+            super::read("alice -> bob: BYE\nalice laughs").unwrap_err(),
+            "line 2: `alice laughs` means nothing"
+        );
+    }
+}

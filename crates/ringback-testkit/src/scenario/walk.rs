@@ -1,0 +1,53 @@
+//! A random walk: two to four users who do whatever comes to their minds.
+
+use super::script::{Act, Line};
+use ringback_sansio::{Entropy as _, SeededEntropy};
+use std::time::Duration;
+
+const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
+
+/// What they do, and after which pauses. All of it follows from the seed.
+pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
+    let mut entropy = SeededEntropy::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let count = 2 + entropy.below(3) as usize;
+    let steps = 10 + entropy.below(40) as usize;
+    let mut lines = Vec::new();
+    // Everybody is there, whoever does something.
+    lines.push(act(0, None, Act::Call { to: NAMES[1].to_owned(), offers: true }));
+    for user in 0..count {
+        lines.push(act(user, None, Act::Ring));
+    }
+    for _ in 0..steps {
+        let user = entropy.below(count as u64) as usize;
+        let other = (user + 1 + entropy.below(count as u64 - 1) as usize) % count;
+        let to = NAMES[other].to_owned();
+        let deed = match entropy.below(20) {
+            0..3 => Act::Call { to, offers: entropy.below(4) > 0 },
+            3 => Act::Ring,
+            4..9 => Act::Answer,
+            9 => Act::Reject(if entropy.below(2) == 0 { 486 } else { 603 }),
+            10 => Act::HangUp,
+            11..13 => Act::Hold,
+            13..15 => Act::Resume,
+            15 => Act::Transfer { to },
+            16 => Act::TransferToCall { to },
+            17..19 => Act::Accept,
+            _ => Act::Refuse,
+        };
+        let with = (entropy.below(3) == 0).then(|| NAMES[entropy.below(count as u64) as usize].to_owned());
+        lines.push(act(user, with, deed));
+        // Often at the same time, now and then much later.
+        let pause = match entropy.below(4) {
+            0 => 0,
+            1 => entropy.below(50),
+            2 => entropy.below(1_500),
+            _ => entropy.below(6_000),
+        };
+        lines.push((lines.len(), Line::After(Duration::from_millis(pause))));
+    }
+    lines
+}
+
+fn act(user: usize, with: Option<String>, act: Act) -> (usize, Line) {
+    (0, Line::Act { who: NAMES[user].to_owned(), with, act })
+}
