@@ -113,7 +113,7 @@ impl Proxy {
         }
         let news = context.answered == Answered::No;
         context.answered = Answered::Success;
-        context.stop();
+        let asleep = context.stop();
         let request = transactions.server_request(context.server);
         if news {
             self.calls = self.calls.saturating_add_signed(request.map_or(0, change_of_calls));
@@ -123,6 +123,7 @@ impl Proxy {
         } else {
             self.forward_success(*response);
         }
+        self.forget(asleep);
         if news {
             self.cancel_pending(now, transactions, key, Some(ELSEWHERE));
         }
@@ -174,7 +175,8 @@ impl Proxy {
         let Some(context) = self.contexts.get_mut(key) else { return };
         if status.class() == 6 {
             // §16.7 step 5: nobody else is to be asked.
-            context.stop();
+            let asleep = context.stop();
+            self.forget(asleep);
             self.cancel_pending(now, transactions, key, None);
         } else if !goes_on.unwrap_or(status.class() == 5 || status == StatusCode::REQUEST_TIMEOUT) {
             context.later.retain(|branch| !branch.is_spare);
@@ -232,7 +234,8 @@ impl Proxy {
             return self.refuse(now, transactions, server, (StatusCode::REQUEST_TERMINATED, Vec::new()));
         };
         let Some(context) = self.contexts.get_mut(key) else { return };
-        context.stop();
+        let asleep = context.stop();
+        self.forget(asleep);
         // RFC 3326 §2: those further on are told why as well.
         let reason = cancel.values(HeaderId::REASON).next();
         let reason = reason.and_then(|reason| std::str::from_utf8(reason).ok());
@@ -258,6 +261,7 @@ impl Proxy {
         let Some(key) = self.by_server.remove(&server) else { return };
         self.cancel_pending(now, transactions, key, None);
         let Some(context) = self.contexts.remove(key) else { return };
+        self.forget(context.asleep());
         for client in context.pending() {
             self.timer_c.cancel(client);
             self.by_client.remove(&client);

@@ -3,7 +3,7 @@
 use crate::checks::{Suffix, breadth};
 use crate::context::{Answered, Attempt, AttemptState, Context, Gated, Instead, Others};
 use crate::proxy::{Proxy, ProxyOutput, Token, Waiting};
-use crate::{Branch, forward, history};
+use crate::{Branch, forward, history, wake};
 use ringback_message::{HeaderId, Request, Response, StatusCode};
 use ringback_sansio::{Entropy, Key as SlabKey, Target};
 use ringback_transaction::{ClientKey, End, Transactions};
@@ -45,19 +45,36 @@ impl Proxy {
         now: Instant,
         transactions: &mut Transactions<E>,
         key: SlabKey<Context>,
-        mut request: Box<Request>,
+        request: Box<Request>,
         branch: Option<&Branch>,
         share: Option<u32>,
     ) {
         let Some(context) = self.contexts.get_mut(key) else { return };
         let index = context.attempts.len();
-        let others = branch.filter(|branch| !branch.other_flows.is_empty()).map(|branch| {
-            Box::new(Others { request: request.clone(), flows: branch.other_flows.clone(), share })
+        context.attempts.push(match branch {
+            Some(branch) => Attempt::to(branch, &request, share),
+            None => Attempt::new(AttemptState::Resolving),
         });
-        context.attempts.push(Attempt { others, ..Attempt::new(AttemptState::Resolving) });
         if let (Some(recursion), Some(branch)) = (&mut context.recursion, branch) {
             recursion.asks(index, &branch.uri);
         }
+        match branch.and_then(|branch| branch.wake.as_ref()).filter(|_| wake::is_waiting_for(&request)) {
+            Some(device) => self.sleep(now, (key, index), request, device, share),
+            None => self.attempt_at(now, transactions, (key, index), request, branch, share),
+        }
+    }
+
+    /// The same for a branch that has its place already.
+    pub(crate) fn attempt_at<E: Entropy>(
+        &mut self,
+        now: Instant,
+        transactions: &mut Transactions<E>,
+        (key, index): (SlabKey<Context>, usize),
+        mut request: Box<Request>,
+        branch: Option<&Branch>,
+        share: Option<u32>,
+    ) {
+        let Some(context) = self.contexts.get_mut(key) else { return };
         let along = context.along.filter(|_| branch.is_none());
         let was_for = branch
             .filter(|_| history::is_wanted(&request))
@@ -284,7 +301,7 @@ impl Proxy {
             (Some(Waiting::Stateless(request, branch)), Ok((to, _))) => {
                 self.send_stateless(transactions, request, *to, branch);
             }
-            (Some(Waiting::Stateless(..) | Waiting::Decision(_)) | None, _) => {}
+            (Some(Waiting::Stateless(..) | Waiting::Decision(_) | Waiting::Asleep(_)) | None, _) => {}
         }
     }
 

@@ -85,6 +85,9 @@ pub struct ProxyConfig {
     pub trust: Option<Arc<dyn TrustDomain>>,
     /// Who remembers which next hops want fewer requests (RFC 7339); without one what they say is not heard.
     pub restraint: Option<Arc<dyn Restraint>>,
+    /// How long an INVITE waits for a device that is woken (RFC 8599 §5.2); other requests at most 20 seconds, for who sent them
+    /// waits no longer.
+    pub wake_time: Duration,
 }
 
 /// A network that believes what is asserted in it (RFC 3325 §2.3).
@@ -112,6 +115,7 @@ impl ProxyConfig {
             realm: None,
             trust: None,
             restraint: None,
+            wake_time: Duration::from_secs(30),
         }
     }
 }

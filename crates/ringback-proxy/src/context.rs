@@ -1,5 +1,6 @@
 //! The response context: one request, its branches and what came back (RFC 3261 §16).
 
+use crate::proxy::Token;
 use crate::recursion::Recursion;
 use crate::{Branch, Gate, best};
 use ringback_message::{Request, Response, StatusCode};
@@ -82,6 +83,8 @@ pub(crate) struct Instead {
 pub(crate) enum AttemptState {
     /// Waits for a name to be resolved.
     Resolving,
+    /// Waits for its device to wake up.
+    Asleep(Token),
     /// Sent.
     Pending(ClientKey),
     /// Redirected to others, who are asked instead.
@@ -93,6 +96,15 @@ pub(crate) enum AttemptState {
 impl Attempt {
     pub(crate) fn new(state: AttemptState) -> Self {
         Self { state, to: None, instead: None, others: None, gated: None }
+    }
+
+    /// The beginning of one to a target that the policy named.
+    pub(crate) fn to(branch: &Branch, request: &Request, share: Option<u32>) -> Self {
+        let others = (!branch.other_flows.is_empty()).then(|| {
+            let flows = branch.other_flows.clone();
+            Box::new(Others { request: Box::new(request.clone()), flows, share })
+        });
+        Self { others, ..Self::new(AttemptState::Resolving) }
     }
 
     /// A branch that failed before it began.
@@ -111,7 +123,7 @@ impl Context {
     pub(crate) fn is_pending(&self) -> bool {
         self.attempts
             .iter()
-            .any(|attempt| matches!(attempt.state, AttemptState::Resolving | AttemptState::Pending(_)))
+            .any(|attempt| !matches!(attempt.state, AttemptState::Moved | AttemptState::Done(_)))
     }
 
     /// The branch that this client has no final response for yet.
@@ -130,21 +142,37 @@ impl Context {
     pub(crate) fn pending(&self) -> SmallVec<[ClientKey; 4]> {
         let pending = |attempt: &Attempt| match attempt.state {
             AttemptState::Pending(key) => Some(key),
-            AttemptState::Resolving | AttemptState::Moved | AttemptState::Done(_) => None,
+            AttemptState::Resolving
+            | AttemptState::Asleep(_)
+            | AttemptState::Moved
+            | AttemptState::Done(_) => None,
         };
         self.attempts.iter().filter_map(pending).collect()
     }
 
-    /// Begins no new branches, and gives up those that wait for a name.
-    pub(crate) fn stop(&mut self) {
+    /// Begins no new branches, and gives up those that wait for a name or for a device; gives under which tokens they waited for
+    /// devices, which are to be forgotten.
+    #[must_use]
+    pub(crate) fn stop(&mut self) -> SmallVec<[Token; 2]> {
         self.stopped = true;
         self.later.clear();
         self.template = None;
+        let asleep = self.asleep();
         for attempt in &mut self.attempts {
-            if matches!(attempt.state, AttemptState::Resolving) {
+            if matches!(attempt.state, AttemptState::Resolving | AttemptState::Asleep(_)) {
                 attempt.state = AttemptState::Done(Err(StatusCode::REQUEST_TERMINATED));
             }
         }
+        asleep
+    }
+
+    /// The tokens of the branches that wait for devices.
+    pub(crate) fn asleep(&self) -> SmallVec<[Token; 2]> {
+        let asleep = |attempt: &Attempt| match attempt.state {
+            AttemptState::Asleep(token) => Some(token),
+            _ => None,
+        };
+        self.attempts.iter().filter_map(asleep).collect()
     }
 
     /// The targets to try next: all that share the highest preference.
@@ -164,7 +192,10 @@ impl Context {
         let done = self.attempts.iter().enumerate().filter_map(|(index, attempt)| match &attempt.state {
             AttemptState::Done(Ok(response)) => Some((index, response.status())),
             AttemptState::Done(Err(status)) => Some((index, *status)),
-            AttemptState::Resolving | AttemptState::Pending(_) | AttemptState::Moved => None,
+            AttemptState::Resolving
+            | AttemptState::Asleep(_)
+            | AttemptState::Pending(_)
+            | AttemptState::Moved => None,
         });
         let chosen = done.reduce(|old, new| if best::is_better(new.1, old.1) { new } else { old });
         // Nobody to ask.
@@ -184,6 +215,7 @@ impl Context {
                     AttemptState::Done(Ok(other)) => Some(&**other),
                     AttemptState::Done(Err(_))
                     | AttemptState::Resolving
+                    | AttemptState::Asleep(_)
                     | AttemptState::Pending(_)
                     | AttemptState::Moved => None,
                 });
@@ -192,6 +224,7 @@ impl Context {
             }
             AttemptState::Done(Err(_))
             | AttemptState::Resolving
+            | AttemptState::Asleep(_)
             | AttemptState::Pending(_)
             | AttemptState::Moved => Err(status),
         }

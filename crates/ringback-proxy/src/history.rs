@@ -1,5 +1,6 @@
 //! Telling where a request has been (RFC 7044).
 
+use crate::Device;
 use crate::recursion::Moved;
 use ringback_message::header::{HistoryInfo, Supported, Token as _};
 use ringback_message::{HeaderId, InvalidValue, Request, UriBuf};
@@ -26,6 +27,8 @@ pub(crate) fn add(
         Ok(uri) => uri.to_owned(),
         Err(_) => return Ok(()),
     };
+    // Answers tell the caller of it.
+    let goes_to = Device::hidden(&goes_to).unwrap_or(goes_to);
     let last = request.all::<HistoryInfo<'_>>().take(MOST + 1).filter_map(Result::ok).enumerate().last();
     let last = last.and_then(|(at, entry)| {
         let is_it = entry.uri.equivalent(&was_for.as_uri());

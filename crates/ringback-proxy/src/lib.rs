@@ -37,6 +37,7 @@
 //!         ProxyOutput::Local(key, _flow, request) => println!("{:?} {} is for us", key, request.method()),
 //!         ProxyOutput::Unavailable(..) => unreachable!("nobody was asked"),
 //!         ProxyOutput::Decide(token, question) => println!("{token:?} waits until somebody knows {question}"),
+//!         ProxyOutput::Wake(..) | ProxyOutput::Forget(_) => unreachable!("nobody sleeps"),
 //!         ProxyOutput::Resolve(token, name) => println!("{token:?} waits for {name:?}"),
 //!     }
 //! }
@@ -45,7 +46,8 @@
 //! Not here: who may do what (the policy), where users are (a location store), and media.
 //!
 //! Sources: RFC 3261 §16, RFC 5393 (loops, Max-Breadth), RFC 6026, RFC 4320, RFC 5658 (double Record-Route),
-//! RFC 3263 §4.3 (the next target), RFC 3327 (Path), RFC 5626 §5 (flow tokens), RFC 3326 (Reason in CANCEL), RFC 3325 (trust domain), RFC 7044 (History-Info).
+//! RFC 3263 §4.3 (the next target), RFC 3327 (Path), RFC 5626 §5 (flow tokens), RFC 3326 (Reason in CANCEL), RFC 3325 (trust domain), RFC 7044 (History-Info),
+//! RFC 8599 (devices that sleep).
 
 mod answers;
 mod best;
@@ -63,9 +65,11 @@ mod restraint;
 mod routes;
 mod stray;
 mod token;
+mod wake;
 
 pub use config::{Ownership, ProxyConfig, TrustDomain};
 pub use gate::Gate;
 pub use policy::{Branch, Decision, Hop, RoutePolicy};
 pub use proxy::{Proxy, ProxyOutput, Token};
 pub use restraint::Restraint;
+pub use wake::Device;

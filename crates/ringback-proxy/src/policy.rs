@@ -1,6 +1,6 @@
 //! Where a deployment decides.
 
-use crate::Gate;
+use crate::{Device, Gate};
 use bytes::Bytes;
 use ringback_message::{HeaderId, Request, StatusCode, UriBuf};
 use ringback_sansio::Flow;
@@ -92,6 +92,8 @@ pub struct Branch {
     pub other_flows: Vec<Branch>,
     /// Who watches over the target, where somebody does.
     pub gate: Option<Arc<dyn Gate>>,
+    /// The device to wake before it is sent a request, where it may be asleep ([`ProxyOutput::Wake`](crate::ProxyOutput::Wake)).
+    pub wake: Option<Arc<Device>>,
 }
 
 impl Branch {
@@ -105,6 +107,7 @@ impl Branch {
             is_spare: false,
             other_flows: Vec::new(),
             gate: None,
+            wake: None,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::checks::{self, Refusal, Suffix};
 use crate::context::{Answered, Context};
-use crate::{Branch, Decision, Hop, ProxyConfig, RoutePolicy, routes, token};
+use crate::wake::Asleep;
+use crate::{Branch, Decision, Device, Hop, ProxyConfig, RoutePolicy, routes, token};
 use bytes::Bytes;
 use ringback_message::{HeaderId, Method, Request, StatusCode};
 use ringback_sansio::{Entropy, Flow, Hasher, Key as SlabKey, Map, Slab, Target, TimerQueue};
@@ -11,6 +12,7 @@ use ringback_transport::locate::NextHop;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What the proxy wants done.
@@ -31,6 +33,11 @@ pub enum ProxyOutput {
     Resolve(Token, NextHop),
     /// Find out what the policy wants to know, and answer with [`Proxy::decided`] in any case.
     Decide(Token, String),
+    /// Wake this device, and answer with [`Proxy::woken`] when it has registered again or cannot be woken; no answer means that it
+    /// stays silent. [`Proxy::asleep`] tells which request waits.
+    Wake(Token, Arc<Device>),
+    /// The request under this token waits for its device no longer.
+    Forget(Token),
     /// This target did not work, or asks not to be asked for so long: names should lead elsewhere for a while
     /// (see `ringback_transport::locate::Penalties`).
     Unavailable(Target, Option<Duration>),
@@ -49,6 +56,8 @@ pub(crate) enum Waiting {
     Stateless(Box<Request>, u64),
     /// A request of which it is not decided what to do with it.
     Decision(Box<Undecided>),
+    /// A request for a device that is being woken.
+    Asleep(Box<Asleep>),
 }
 
 /// A request that passed the checks.
@@ -73,6 +82,8 @@ pub struct Proxy {
     /// Timer C of each INVITE that rings (rule 17).
     pub(crate) timer_c: TimerQueue<ClientKey>,
     pub(crate) waiting: Slab<Waiting>,
+    /// Until when each of those waits that are for a device that sleeps.
+    pub(crate) sleepers: TimerQueue<SlabKey<Waiting>>,
     /// Requests of which it is not decided what to do with them.
     pub(crate) undecided: Map<ServerKey, SlabKey<Waiting>>,
     pub(crate) outputs: VecDeque<ProxyOutput>,
@@ -94,6 +105,7 @@ impl Proxy {
             by_client: Map::default(),
             timer_c: TimerQueue::new(),
             waiting: Slab::new(),
+            sleepers: TimerQueue::new(),
             undecided: Map::default(),
             outputs: VecDeque::new(),
             calls: 0,
@@ -126,6 +138,7 @@ impl Proxy {
             && self.waiting.is_empty()
             && self.undecided.is_empty()
             && self.timer_c.is_empty()
+            && self.sleepers.is_empty()
     }
 
     /// How it behaves.
@@ -171,12 +184,14 @@ impl Proxy {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timer_c.next()
+        [self.timer_c.next(), self.sleepers.next()].into_iter().flatten().min()
     }
 
-    /// Gives up on what rang too long (rule 17): CANCEL where something was heard, else the branch counts as 408.
+    /// Gives up on what rang too long (rule 17): CANCEL where something was heard, else the branch counts as 408; and on devices
+    /// that did not wake up.
     pub fn handle_timeout<E: Entropy>(&mut self, now: Instant, transactions: &mut Transactions<E>) {
         let now = self.clamp(now);
+        self.wake_timeouts(now, transactions);
         while let Some(client) = self.timer_c.pop_expired(now) {
             let context = self.by_client.get(&client).and_then(|key| self.contexts.get_mut(*key));
             let attempt = context.and_then(|context| context.attempt_of(client));

@@ -6,7 +6,6 @@
 use crate::{Binding, Refusal};
 use ringback_message::header::Contact;
 use ringback_message::{Request, Uri, UriParam, unescape};
-use std::fmt::Write as _;
 
 /// How long each value may be, in octets. Tokens of the known services have a few hundred at most.
 const LONGEST: usize = 1_024;
@@ -63,23 +62,6 @@ impl Push {
             }
         }
         Some(Self { provider: provider?.to_ascii_lowercase(), param, prid: prid? })
-    }
-
-    /// The URI without what is for those alone who wake the device: its name there is nothing for strangers.
-    pub fn hidden(contact: &Uri<'_>) -> Option<String> {
-        let uri = contact.as_sip()?;
-        let names = ["pn-provider", "pn-param", "pn-prid", "pn-purr"];
-        let is_push = |param: &UriParam<'_>| names.iter().any(|name| param.is(name));
-        uri.params().any(|param| is_push(&param)).then(|| {
-            let mut kept = uri.bare().to_owned();
-            for param in uri.params().filter(|param| !is_push(param)) {
-                let _ = match param.value {
-                    Some(value) => write!(kept, ";{}={value}", param.name),
-                    None => write!(kept, ";{}", param.name),
-                };
-            }
-            kept
-        })
     }
 }
 
@@ -185,15 +167,5 @@ mod tests {
             assert_eq!(of(too_little), None, "{too_little}");
         }
         assert_eq!(of(&format!("sip:bob@h;pn-provider=a;pn-prid={}", "x".repeat(LONGEST + 1))), None);
-    }
-
-    #[test]
-    fn strangers_are_not_told_the_name_of_a_device() {
-        let hidden = |text: &str| Push::hidden(&Uri::parse(text.as_bytes()).unwrap());
-        assert_eq!(
-            hidden("sip:bob@h:5;ob;pn-provider=a;x=1;pn-prid=b;pn-purr=c;Pn-Param=d?Subject=e").as_deref(),
-            Some("sip:bob@h:5;ob;x=1")
-        );
-        assert_eq!(hidden("sip:bob@h:5;ob"), None, "nothing to hide");
     }
 }

@@ -10,3 +10,4 @@ mod recursion;
 mod rfc3665;
 mod routing;
 mod trust;
+mod waking;

@@ -149,7 +149,10 @@ impl Subject for ProxySubject {
             }
             ProxyOutput::Local(key, _, request) => self.local.push((key, *request)),
             ProxyOutput::Resolve(token, _) => self.questions.push(token),
-            ProxyOutput::Decide(..) | ProxyOutput::Unavailable(..) => {}
+            ProxyOutput::Decide(..)
+            | ProxyOutput::Unavailable(..)
+            | ProxyOutput::Wake(..)
+            | ProxyOutput::Forget(_) => {}
         }
     }
 

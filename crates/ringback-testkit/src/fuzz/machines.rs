@@ -257,7 +257,10 @@ fn pump(table: &mut Table, proxy: &mut Proxy, now: Instant, sent: &mut Vec<(Targ
                 }
             }
             ProxyOutput::Resolve(token, _) => proxy.resolved(now, table, token, Err(LocateError::NotFound)),
-            ProxyOutput::Decide(..) | ProxyOutput::Unavailable(..) => {}
+            ProxyOutput::Decide(..)
+            | ProxyOutput::Unavailable(..)
+            | ProxyOutput::Wake(..)
+            | ProxyOutput::Forget(_) => {}
         }
     }
 }

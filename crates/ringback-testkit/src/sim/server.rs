@@ -157,6 +157,7 @@ impl RoutePolicy for Policy {
             is_spare: false,
             other_flows: Vec::new(),
             gate: None,
+            wake: None,
         });
         Decision::Forward(branches.chain(elsewhere).collect())
     }
@@ -199,7 +200,10 @@ impl Core for Server {
                 ProxyOutput::Local(key, flow, request) => self.answer_local(now, key, &flow, &request),
                 // All hosts of a simulation have addresses.
                 // Nobody has a second address here.
-                ProxyOutput::Decide(..) | ProxyOutput::Unavailable(..) => {}
+                ProxyOutput::Decide(..)
+                | ProxyOutput::Unavailable(..)
+                | ProxyOutput::Wake(..)
+                | ProxyOutput::Forget(_) => {}
                 ProxyOutput::Resolve(token, _) => {
                     self.proxy.resolved(now, &mut self.transactions, token, Err(LocateError::NotFound))
                 }

@@ -2,7 +2,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use ringback_message::{HeaderId, Message, Request, StatusCode, UriBuf};
-use ringback_proxy::{Branch, Decision, Hop, Ownership, Proxy, ProxyConfig, ProxyOutput, RoutePolicy, Token};
+use ringback_proxy::{
+    Branch, Decision, Device, Hop, Ownership, Proxy, ProxyConfig, ProxyOutput, RoutePolicy, Token,
+};
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, SeededEntropy, Target};
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, Transactions};
 use ringback_transport::locate::{LocateError, NextHop};
@@ -10,6 +12,7 @@ use ringback_transport::via::{Inbound, receive};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What left the element.
@@ -128,6 +131,8 @@ pub struct Element {
     pub unavailable: Vec<(Target, Option<std::time::Duration>)>,
     pub undecided: Vec<(Token, String)>,
     pub local: Vec<(ServerKey, Request)>,
+    /// Devices that are to be woken, while somebody waits for them.
+    pub asleep: Vec<(Token, Arc<Device>)>,
 }
 
 impl Element {
@@ -160,6 +165,7 @@ impl Element {
             unavailable: Vec::new(),
             undecided: Vec::new(),
             local: Vec::new(),
+            asleep: Vec::new(),
         }
     }
 
@@ -220,6 +226,8 @@ impl Element {
                     ProxyOutput::Resolve(token, hop) => self.questions.push((token, hop)),
                     ProxyOutput::Decide(token, what) => self.undecided.push((token, what)),
                     ProxyOutput::Unavailable(to, after) => self.unavailable.push((to, after)),
+                    ProxyOutput::Wake(token, device) => self.asleep.push((token, device)),
+                    ProxyOutput::Forget(token) => self.asleep.retain(|(own, _)| *own != token),
                 }
             } else {
                 return;
