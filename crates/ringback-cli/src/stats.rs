@@ -59,6 +59,12 @@ fn rows(stats: &Stats) -> Vec<(String, u64)> {
     rows.push(("media packets relayed".to_owned(), stats.media_packets));
     rows.push(("sends failed".to_owned(), stats.failed_sends));
     rows.push(("malformed messages".to_owned(), stats.malformed));
+    if let Some(push) = &stats.push {
+        rows.push(("push notifications accepted".to_owned(), push.accepted));
+        rows.push(("push notifications failed".to_owned(), push.failed + push.no_room));
+        rows.push(("requests whose phone woke up".to_owned(), push.woken));
+        rows.push(("requests that wait for a phone now".to_owned(), push.waiting as u64));
+    }
     rows.extend(
         stats
             .dropped

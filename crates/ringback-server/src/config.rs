@@ -5,6 +5,7 @@ mod duration;
 mod trace;
 
 pub use admin::AdminConfig;
+pub(crate) use duration::optional as optional_duration;
 pub use duration::read_duration;
 pub use trace::{TraceConfig, TraceTo};
 
@@ -13,6 +14,7 @@ use crate::guard::GuardConfig;
 use crate::limits::Limits;
 use crate::media::MediaConfig;
 use crate::overload::OverloadConfig;
+use crate::push::{PushConfig, PushSender};
 use crate::records::RecordsConfig;
 use crate::routes::{RouteConfig, Routes};
 use crate::users::ALGORITHMS;
@@ -119,6 +121,11 @@ pub struct ServerConfig {
     pub trust: Vec<IpNet>,
     /// Groups of gateways that routes lead to.
     pub gateways: Vec<GatewayConfig>,
+    /// How phones that sleep are woken.
+    pub push: PushConfig,
+    /// Who tells push notification services, instead of the webhooks of `push`.
+    #[serde(skip)]
+    pub push_sender: Option<Arc<dyn PushSender>>,
     /// Who sees all traffic.
     #[serde(skip)]
     pub tap: Option<Arc<dyn Tap>>,
@@ -343,6 +350,7 @@ impl ServerConfig {
         self.admin.check()?;
         self.media.check()?;
         self.records.check()?;
+        self.push.check()?;
         for (at, group) in self.gateways.iter().enumerate() {
             group.check(&self.gateways[..at])?;
         }

@@ -107,6 +107,7 @@ impl ServerCore {
         proxy.large_by_tcp = reach.speaks(Protocol::Tcp);
         proxy.realm = Some(config.realm());
         proxy.recursion = config.recursion;
+        proxy.wake_time = config.push.wait();
         let trust: Arc<dyn TrustDomain> = Arc::new(Trusted(config.trust.clone()));
         proxy.trust = Some(trust.clone());
         let wishes =
@@ -199,8 +200,20 @@ impl ServerCore {
         self.hasher.hash_one(call_id) as usize % SHARDS
     }
 
-    /// Does something with the state of a shard, and then all that comes of it.
+    /// Does something with the state of a shard, and then all that comes of it, in other shards as well.
     pub(crate) fn with_shard(&self, now: Instant, index: usize, out: &mut Out, act: impl FnOnce(&mut Node)) {
+        self.with_shard_alone(now, index, out, act);
+        self.wake_ready(now, out);
+    }
+
+    /// Does something with the state of a shard, and then all that comes of it in this shard.
+    pub(crate) fn with_shard_alone(
+        &self,
+        now: Instant,
+        index: usize,
+        out: &mut Out,
+        act: impl FnOnce(&mut Node),
+    ) {
         let mut node = self.shards[index].lock();
         act(&mut node);
         self.settle(now, index, &mut node, out);
@@ -237,6 +250,8 @@ impl ServerCore {
         };
         node.transactions.handle(now, input);
         self.settle(now, index, &mut node, out);
+        drop(node);
+        self.wake_ready(now, out);
     }
 
     /// Carries outputs from layer to layer until there are none.
@@ -276,6 +291,8 @@ impl ServerCore {
                     let (lookup, step) = Lookup::new(&number, root);
                     self.look_up(now, index, node, (token, lookup), step, out);
                 }
+                ProxyOutput::Wake(token, device) => self.wake(now, index, node, token, &device),
+                ProxyOutput::Forget(token) => self.forget(index, token),
                 ProxyOutput::Unavailable(to, after) => out.avoid(to, after),
                 ProxyOutput::Resolve(token, hop) => {
                     node.asked += 1;
@@ -379,6 +396,7 @@ impl ServerCore {
                 .dropped
                 .extend(media.dropped().into_iter().map(|(reason, count)| (reason.to_owned(), count)));
         }
+        stats.push = self.locations.push().map(|push| push.stats());
         stats.gateways = self.gateways.stats(Instant::now());
         if let Some(overload) = &self.overload {
             stats.refused_share = overload.share();
@@ -443,10 +461,10 @@ impl Core for ServerCore {
         }
         let is_usual = verdict == Verdict::Take && !self.is_draining();
         if is_usual && !flow.protocol.is_reliable() && stateless::is_register(&message) {
-            if let Err(message) = self.register_plainly(now, index, flow, message, out) {
-                self.take(now, index, flow, message, verdict, out);
-            }
-            return;
+            return match self.register_plainly(now, index, flow, message, out) {
+                Ok(()) => self.wake_ready(now, out),
+                Err(message) => self.take(now, index, flow, message, verdict, out),
+            };
         }
         if !is_usual || !stateless::is_options(&message) {
             return self.take(now, index, flow, message, verdict, out);

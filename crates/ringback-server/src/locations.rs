@@ -1,6 +1,7 @@
 //! Where users are: the registrar, split by address of record.
 
 use crate::due::Due;
+use crate::push::Push;
 use ringback_message::{Host, Request, SipUri, UriBuf};
 use ringback_net::{OsEntropy, Worker};
 use ringback_proxy::Branch;
@@ -13,7 +14,7 @@ use smallvec::SmallVec;
 use std::hash::BuildHasher as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// How many parts there are. Many more than processors, so that two seldom want the same one.
@@ -31,6 +32,8 @@ pub(crate) struct Locations {
     gruus: Option<Gruus>,
     /// Whether bindings end with the connection that they lead over.
     end_with_flow: AtomicBool,
+    /// Who wakes phones that sleep, where that is configured.
+    push: Option<Arc<Push>>,
 }
 
 struct Part {
@@ -63,7 +66,18 @@ impl Locations {
             open: Mutex::default(),
             gruus: config.gruus.clone(),
             end_with_flow: AtomicBool::new(end_with_flow),
+            push: None,
         }
+    }
+
+    /// The same with somebody who wakes phones that sleep.
+    pub(crate) fn with_push(self, push: Option<Arc<Push>>) -> Self {
+        Self { push, ..self }
+    }
+
+    /// Who wakes phones that sleep, where that is configured.
+    pub(crate) fn push(&self) -> Option<&Arc<Push>> {
+        self.push.as_ref()
     }
 
     /// Goes on as another configuration says. Bindings that are there stay as they are.
@@ -191,8 +205,22 @@ impl Locations {
         let mut branches: SmallVec<[Branch; 2]> = SmallVec::new();
         let mut instances: SmallVec<[(&str, usize); 2]> = SmallVec::new();
         let (mut rank, mut last) = (1001u16, None);
-        for (score, binding) in found.into_iter().filter(|(_, binding)| !self.is_lost(binding)) {
+        for (score, binding) in found {
+            let wake = self.push.as_ref().and_then(|push| push.device(aor, binding));
+            let is_lost = self.is_lost(binding);
+            if is_lost && wake.is_none() {
+                continue;
+            }
             let mut branch = self.branch(binding);
+            if let (Some(push), Some(device)) = (&self.push, wake) {
+                // By its other flows the same device is not woken once more.
+                if branches.iter().any(|branch| branch.wake.as_ref() == Some(&device)) {
+                    continue;
+                }
+                branch.wake = (is_lost || !push.is_awake(now, &device)).then_some(device);
+                // It fails at once where nobody is to be woken.
+                branch.flow = branch.flow.or(binding.flow.filter(|_| is_lost));
+            }
             if preferences.is_some() {
                 // RFC 3841 §7.2.4: those that fit less are asked later, within the same q as well.
                 if last.replace((binding.preference(), score)) != Some((binding.preference(), score)) {
@@ -215,7 +243,8 @@ impl Locations {
         branches
     }
 
-    fn branch(&self, binding: &Binding) -> Branch {
+    /// The way to a contact, taken to be awake.
+    pub(crate) fn branch(&self, binding: &Binding) -> Branch {
         // Rule 83: headers in a contact do not get into a request.
         let uri = binding.contact.as_sip().and_then(|uri| UriBuf::new(uri.without_headers()).ok());
         Branch {
@@ -226,6 +255,7 @@ impl Locations {
             is_spare: false,
             other_flows: Vec::new(),
             gate: None,
+            wake: None,
         }
     }
 
@@ -280,6 +310,8 @@ impl Locations {
                 binding.flow.is_some_and(|own| own.id == flow.id)
                     && binding.reg_id().is_some()
                     && binding.path.is_empty()
+                    // One who can be woken is there even so.
+                    && self.push.as_ref().and_then(|push| push.device(&aor, binding)).is_none()
             };
             let ended = registrar.locations().lookup(now, &aor).into_iter().filter(over);
             let changes: Vec<Change> =

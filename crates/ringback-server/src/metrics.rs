@@ -1,6 +1,7 @@
 //! Counters.
 
 use crate::gateways::GatewayStats;
+use crate::push::PushStats;
 use crate::records::{SETUP, Setup};
 use ringback_net::Net;
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,9 @@ pub struct Stats {
     /// What was dropped, closed or turned away, by reason. Malformed messages are there by the rule that they break:
     /// `malformed_Content-Length`.
     pub dropped: BTreeMap<String, u64>,
+    /// What push notifications did, where phones are woken.
+    #[serde(default)]
+    pub push: Option<PushStats>,
     /// What is known of each gateway.
     #[serde(default)]
     pub gateways: Vec<GatewayStats>,

@@ -9,7 +9,7 @@ use crate::shard::call_id;
 use ringback_auth::Place;
 use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
-use ringback_proxy::{Branch, Decision, Hop, RoutePolicy};
+use ringback_proxy::{Branch, Decision, Device, Hop, RoutePolicy};
 use ringback_registrar::{Aor, Preferences};
 use ringback_sansio::Flow;
 use smallvec::SmallVec;
@@ -238,7 +238,8 @@ impl<'a> Policy<'a> {
             return match preferences.filter(|preferences| is_asked && preferences.wants("redirect")) {
                 // Phones are told of to those only whom we know.
                 Some(_) if sender == Sender::Ours => {
-                    Decision::Redirect(targets.into_iter().map(|branch| branch.uri).collect())
+                    let told = |branch: Branch| Device::hidden(&branch.uri).unwrap_or(branch.uri);
+                    Decision::Redirect(targets.into_iter().map(told).collect())
                 }
                 _ => Decision::Forward(targets),
             };

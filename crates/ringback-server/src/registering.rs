@@ -139,11 +139,13 @@ impl ServerCore {
         self.locations.register(now, request, aor, flow, user, tag, |outcome| {
             let answer = (outcome.status, outcome.response);
             let Some(jobs) = self.jobs.as_ref().filter(|_| !outcome.changes.is_empty()) else {
+                self.have_registered(now, &outcome.changes);
                 return Some(answer);
             };
             let changes = outcome.changes;
             if outcome.is_refresh {
                 // What is on the disk leads to the same phone, if not for as long.
+                self.have_registered(now, &changes);
                 jobs.push(Job { changes, answer: None });
                 return Some(answer);
             }

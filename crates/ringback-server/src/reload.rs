@@ -153,6 +153,7 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
         "trust": trust,
         "records": records,
         "overload": overload,
+        "push": push,
     }
     kept
 }

@@ -12,6 +12,7 @@ use crate::locations::Locations;
 use crate::metrics::Stats;
 use crate::outside;
 use crate::overload::Watch;
+use crate::push::{self, Push};
 use crate::reach::Reach;
 use crate::records;
 use crate::reload::{Reloaded, Reloader};
@@ -44,6 +45,7 @@ pub struct Server {
     admin: Option<Admin>,
     http: Option<Http>,
     watch: Option<Watch>,
+    push: Option<push::Worker>,
     jobs: Option<Jobs>,
     writer: Option<JoinHandle<()>>,
     trace: Arc<Trace>,
@@ -153,7 +155,8 @@ impl Server {
         OsEntropy::new().fill(&mut secret);
         // Addresses that were given away are understood by the server that starts next as well.
         let secret = store.as_ref().map_or(Ok(secret), |store| store.secret("gruu", secret))?;
-        let locations = locations(&config, &reach, epoch, Gruus::new(secret));
+        let (push, orders) = Push::new(&config.push).unzip();
+        let locations = locations(&config, &reach, epoch, Gruus::new(secret)).with_push(push.clone());
         if let Some(store) = &store {
             restore(store, &locations, epoch)?;
         }
@@ -175,6 +178,7 @@ impl Server {
             admin: None,
             http: None,
             watch: None,
+            push: None,
             jobs,
             writer: None,
             trace,
@@ -184,6 +188,10 @@ impl Server {
         if let (Some(store), Some(waiting)) = (store, waiting) {
             let (core, net) = (server.core.clone(), server.net.clone());
             server.writer = Some(writer::start(store, waiting, core, net, server.realm.clone())?);
+        }
+        if let (Some(push), Some(orders)) = (push, orders) {
+            let sender = config.push_sender.clone();
+            server.push = Some(push::start(&server.core, &server.net, &push, sender, orders)?);
         }
         server.watch = Watch::start(&server.core, &server.net)?;
         let asked =
@@ -282,6 +290,7 @@ impl Server {
 
     fn end(&mut self) {
         (self.admin, self.http, self.watch) = (None, None, None);
+        self.push = None;
         if let Some(jobs) = &self.jobs {
             jobs.end();
         }
@@ -359,6 +368,7 @@ pub(crate) fn registrar(config: &ServerConfig, reach: &Reach) -> RegistrarConfig
         max_expires: config.registrations.max_expires,
         max_contacts: config.limits.contacts_per_user,
         contacts: Arc::new(NotOurselves { addresses: reach.addresses().collect() }),
+        push: config.push.policy(),
         ..RegistrarConfig::default()
     }
 }

@@ -156,13 +156,15 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, jobs: Vec<Job>) {
+    fn write(&mut self, mut jobs: Vec<Job>) {
         let written = self.store.commit(&self.core.epoch, jobs.iter().flat_map(|job| &job.changes));
         if let Err(error) = &written {
             tracing::error!(%error, lost = jobs.len(), "registrations could not be written");
         }
+        // Those that nobody waits for were told before.
+        jobs.retain(|job| job.answer.is_some());
         let mut by_shard: BTreeMap<usize, Vec<Answer>> = BTreeMap::new();
-        for answer in jobs.into_iter().filter_map(|job| job.answer) {
+        for answer in jobs.iter_mut().filter_map(|job| job.answer.take()) {
             by_shard.entry(answer.shard).or_default().push(answer);
         }
         let now = Instant::now();
@@ -190,6 +192,11 @@ impl Writer {
             });
             let mut node = self.core.shard(shard).lock();
             plain.drain(..).for_each(|(to, bytes)| node.send_plainly(now, to, bytes, &mut out));
+        }
+        if written.is_ok() {
+            // RFC 8599 §5.6.2: whoever waits for a phone goes on when that is registered, and has been told so.
+            jobs.iter().for_each(|job| self.core.have_registered(now, &job.changes));
+            self.core.wake_ready(now, &mut out);
         }
         self.net.send(out);
     }

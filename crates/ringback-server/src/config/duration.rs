@@ -27,7 +27,7 @@ pub fn read_duration(text: &str) -> Result<Duration, ConfigError> {
 }
 
 /// A time in TOML: the same in quotes, or a number of seconds.
-pub(super) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a time is a number of seconds, or in quotes such as \"30s\"")]
     enum Time {

@@ -68,6 +68,7 @@ impl Page {
         self.setup(stats)?;
         self.media(stats)?;
         self.gateways(stats)?;
+        self.push(stats)?;
         self.head("sip_dropped_total", "counter", "What was dropped, closed or turned away, by reason.")?;
         self.family(
             "sip_dropped_total",
@@ -81,6 +82,21 @@ impl Page {
         self.plain("sip_media_streams", stats.media_streams)?;
         self.head("sip_media_packets_total", "counter", "Media packets relayed.")?;
         self.plain("sip_media_packets_total", stats.media_packets)
+    }
+
+    /// Only where phones are woken.
+    fn push(&mut self, stats: &Stats) -> fmt::Result {
+        let Some(push) = &stats.push else { return Ok(()) };
+        let name = "sip_push_notifications_total";
+        self.head(name, "counter", "Push notifications, by what became of them.")?;
+        let counts = [("accepted", push.accepted), ("failed", push.failed), ("no_room", push.no_room)];
+        self.family(name, "outcome", counts)?;
+        let name = "sip_push_woken_requests_total";
+        self.head(name, "counter", "Requests that went on because their phone had registered.")?;
+        self.plain(name, push.woken)?;
+        let name = "sip_push_waiting_requests";
+        self.head(name, "gauge", "Requests that wait for a phone to wake up.")?;
+        self.plain(name, push.waiting)
     }
 
     /// Each gateway has two labels: its group, and where it is.
@@ -166,6 +182,7 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::PushStats;
 
     #[test]
     fn gateways_are_told_apart_by_group_and_place() {
@@ -191,5 +208,20 @@ mod tests {
         }
         assert!(!page.contains("sip_gateway_registered{group=\"carrier\",uri=\"sip:a.example\"}"));
         assert!(!text(&Stats::default()).contains("sip_gateway"));
+    }
+
+    #[test]
+    fn notifications_are_counted_where_phones_are_woken() {
+        let push = PushStats { accepted: 5, failed: 2, woken: 4, waiting: 1, ..PushStats::default() };
+        let page = text(&Stats { push: Some(push), ..Stats::default() });
+        for line in [
+            "sip_push_notifications_total{outcome=\"accepted\"} 5",
+            "sip_push_notifications_total{outcome=\"failed\"} 2",
+            "sip_push_woken_requests_total 4",
+            "sip_push_waiting_requests 1",
+        ] {
+            assert!(page.lines().any(|own| own == line), "{line}:\n{page}");
+        }
+        assert!(!text(&Stats::default()).contains("sip_push"));
     }
 }

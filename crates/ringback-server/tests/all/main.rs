@@ -10,6 +10,7 @@ mod numbers;
 mod outbound;
 mod overload;
 mod preferences;
+mod push;
 mod records;
 mod registering;
 mod reload;
