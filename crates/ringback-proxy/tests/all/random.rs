@@ -23,6 +23,8 @@ enum Step {
     Fail(usize),
     /// A name is resolved, or not.
     Resolve(usize, bool),
+    /// A device wakes up, or cannot be woken.
+    Wake(usize, bool),
     /// Milliseconds.
     Pass(u32),
     /// The policy changes its mind.
@@ -38,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         "sip:serial@example.com",
         "sip:named@example.com",
         "sip:self@example.com",
+        "sip:asleep@example.com",
         "sip:192.0.2.1;lr",
         "sip:x@192.0.2.20",
         "tel:1",
@@ -61,6 +64,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Reflect),
         1 => any::<usize>().prop_map(Step::Fail),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(at, found)| Step::Resolve(at, found)),
+        2 => (any::<usize>(), any::<bool>()).prop_map(|(at, wakes)| Step::Wake(at, wakes)),
         3 => prop_oneof![0..1_000u32, 0..40_000u32, 0..200_000u32].prop_map(Step::Pass),
         1 => (0..4u8).prop_map(Step::Policy),
     ]
@@ -74,6 +78,8 @@ fn play(steps: &[Step]) -> Vec<String> {
         .user("serial", &[branch_q("sip:s@192.0.2.20", 900), branch_q("sip:s@192.0.2.30;transport=tcp", 1)]);
     element.user("named", &[branch("sip:n@phone.example.net"), branch("sip:n@192.0.2.30")]);
     element.user("self", &[branch("sip:self@192.0.2.1"), branch("sip:bob@192.0.2.1")]);
+    let asleep = [sleeper("sip:a@192.0.2.20", "x"), sleeper("sip:a@192.0.2.30", "y")];
+    element.user("asleep", &[branch("sip:a@192.0.2.20:7"), asleep[0].clone(), asleep[1].clone()]);
     let (mut received, mut sent) = (Vec::new(), Vec::<Sent>::new());
     for step in steps {
         match step {
@@ -105,6 +111,13 @@ fn play(steps: &[Step]) -> Vec<String> {
                 let targets = [Target::Address(Protocol::Udp, BOB.parse().unwrap())];
                 element.resolve(token, &targets[..usize::from(*found)]);
             }
+            Step::Wake(at, wakes) if !element.asleep.is_empty() => {
+                let at = at % element.asleep.len();
+                let (token, device) = element.asleep.swap_remove(at);
+                let branch = &asleep[usize::from(&*device.prid == "y")];
+                element.proxy.woken(element.now, &mut element.transactions, token, wakes.then_some(branch));
+                element.drain();
+            }
             Step::Pass(time) => element.pass(Duration::from_millis((*time).into())),
             Step::Policy(what) => {
                 element.policy.fixed = match what {
@@ -113,7 +126,12 @@ fn play(steps: &[Step]) -> Vec<String> {
                     _ => None,
                 }
             }
-            Step::Again(_) | Step::Answer(..) | Step::Reflect(_) | Step::Fail(_) | Step::Resolve(..) => {}
+            Step::Again(_)
+            | Step::Answer(..)
+            | Step::Reflect(_)
+            | Step::Fail(_)
+            | Step::Resolve(..)
+            | Step::Wake(..) => {}
         }
         // Each input causes a bounded number of outputs.
         assert!(element.sent.len() < 400, "{} outputs for {step:?}", element.sent.len());

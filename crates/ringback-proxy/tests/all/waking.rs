@@ -1,19 +1,8 @@
 //! Requests for devices that are asleep (RFC 8599 §5.2, §5.6.2).
 
 use crate::common::*;
-use ringback_proxy::{Branch, Device};
-use std::sync::Arc;
+use ringback_proxy::Branch;
 use std::time::Duration;
-
-fn device(prid: &str) -> Arc<Device> {
-    let (aor, provider) = ("sip:bob@example.com".into(), "apns".into());
-    Arc::new(Device { aor, provider, param: None, prid: prid.into() })
-}
-
-/// One who is reached there when the device has woken up.
-fn sleeper(uri: &str, prid: &str) -> Branch {
-    Branch { wake: Some(device(prid)), ..branch(uri) }
-}
 
 /// Bob has one phone, which is asleep.
 fn sleeping() -> Element {
@@ -151,4 +140,18 @@ fn what_is_not_woken_is_tried_by_its_other_flow() {
     element.udp(CAROL, &bob.reply(200, "b"));
     element.expect(&["udp 192.0.2.10:5060 200"]);
     element.expect_end_after_silence();
+}
+
+#[test]
+fn callers_who_want_the_history_are_not_told_the_name_of_a_device() {
+    let mut element = Element::new();
+    let contact = "sip:bob@192.0.2.20;pn-provider=apns;pn-prid=x;ob";
+    element.user("bob", &[sleeper(contact, "x")]);
+    element.udp(ALICE, &request("MESSAGE", "sip:bob@example.com", "1", "Supported: histinfo"));
+    woken(&mut element, Some(&branch(contact)));
+    let bob = element.expect(&[&format!("udp 192.0.2.20:5060 MESSAGE {contact}")]).pop().unwrap();
+    assert_eq!(
+        bob.values(ringback_message::HeaderId::HISTORY_INFO),
+        ["<sip:bob@example.com>;index=1", "<sip:bob@192.0.2.20;ob>;index=1.1;rc=1"]
+    );
 }

@@ -254,6 +254,21 @@ fn phones_are_told_what_there_is() {
     assert_eq!(caps(&register(&mut bob, "", 600)), None);
 }
 
+#[test]
+fn who_is_told_of_a_phone_is_not_told_its_name_at_the_service() {
+    let webhook = Webhook::new();
+    let server = start(waking(&webhook));
+    let bob = bob(&server);
+    let mut alice = Phone::udp(&server, "alice", "a");
+    let invite = alice.invite("sip:bob@example.com").header(HeaderId::REQUEST_DISPOSITION, "redirect");
+    let told = alice.transact(invite).0;
+    assert_eq!(told.status(), StatusCode::MOVED_TEMPORARILY);
+    let contact = told.values(HeaderId::CONTACT).next().unwrap();
+    assert_eq!(contact, format!("<sip:bob@{}>", bob.own).as_bytes());
+    // Nobody is woken for that.
+    assert_eq!(server.stats().push.unwrap().waiting, 0);
+}
+
 /// Takes notes of what it is to send.
 #[derive(Debug)]
 struct Notes(Mutex<mpsc::Sender<PushNotification>>);

@@ -121,6 +121,17 @@ pub fn branch_q(uri: &str, q: u16) -> Branch {
     Branch { q, ..branch(uri) }
 }
 
+/// A device of Bob's that may be asleep.
+pub fn device(prid: &str) -> Arc<Device> {
+    let (aor, provider) = ("sip:bob@example.com".into(), "apns".into());
+    Arc::new(Device { aor, provider, param: None, prid: prid.into() })
+}
+
+/// One who is reached there when the device has woken up.
+pub fn sleeper(uri: &str, prid: &str) -> Branch {
+    Branch { wake: Some(device(prid)), ..branch(uri) }
+}
+
 pub struct Element {
     pub now: Instant,
     pub transactions: Transactions<SeededEntropy>,
