@@ -138,8 +138,9 @@ pub(super) fn registrar(input: &[u8]) {
         let before = registrar.locations().len();
         let outcome = registrar.register(now, &request, &flow, act.words.first().copied());
         let refused = outcome.refusal.is_some();
-        let response = outcome.response.build().expect("every REGISTER can be answered");
-        assert_eq!(refused, !response.status().is_success());
+        let response = Message::parse(outcome.response).expect("every REGISTER can be answered");
+        assert_eq!(response.status(), Some(outcome.status));
+        assert_eq!(refused, !outcome.status.is_success());
         assert!(
             !refused || registrar.locations().len() == before,
             "all of a request takes effect, or nothing"

@@ -82,7 +82,12 @@ impl Server {
         let tag = format!("{:016x}", policy.entropy.next_u64());
         let reply = match *request.method() {
             Method::REGISTER => match policy.who(now, request, Place::Server) {
-                Ok(user) => policy.registrar.register(now, request, flow, user.as_deref()).response,
+                Ok(user) => {
+                    let outcome = policy.registrar.register(now, request, flow, user.as_deref());
+                    // Gone means that nobody waits for it any more.
+                    let _ = self.transactions.respond_written(now, key, outcome.status, outcome.response);
+                    return;
+                }
                 Err((status, challenges)) => challenges
                     .iter()
                     .fold(request.reply(status, Some(&tag)), |reply, (id, value)| reply.header(*id, value)),
