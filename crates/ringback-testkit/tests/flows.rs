@@ -51,3 +51,13 @@ fn random_walks_keep_the_laws() {
 fn what_random_walks_found() {
     play("found");
 }
+
+#[test]
+fn rfc_5359_holding() {
+    play("rfc5359");
+}
+
+#[test]
+fn rfc_3262_reliable_ringing() {
+    play("rfc3262");
+}

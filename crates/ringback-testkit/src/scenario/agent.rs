@@ -120,6 +120,7 @@ impl Agent {
         }
         match act {
             Act::Ring => self.ua.ring(now, call),
+            Act::RingReliably => self.ua.ring_reliably(now, call, Some(audio)),
             Act::Answer => self.ua.answer(now, call, audio),
             Act::Reject(status) => self.ua.reject(now, call, StatusCode::new(*status).expect("a status")),
             Act::HangUp => self.ua.hangup(now, call),

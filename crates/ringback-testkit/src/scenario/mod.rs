@@ -4,7 +4,7 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `alice calls bob`, `bob rings`, `bob answers`, `bob rejects 486` | a user does that; `.. with carol` names the call |
+//! | `alice calls bob`, `bob rings`, `bob rings reliably`, `bob answers`, `bob rejects 486` | a user does that; `.. with carol` names the call |
 //! | `alice holds`, `alice resumes`, `alice hangs up` | the same, in a call that is up |
 //! | `bob transfers to carol`, `bob transfers to the call of carol`, `alice accepts the transfer` | REFER, without and with Replaces |
 //! | `alice sends BYE by hand` | in an early dialog, which our user agent itself does not |
@@ -60,7 +60,8 @@ pub fn in_weather(flow: &str, seed: u64) -> Result<String, String> {
     play(flow, Some(seed)).map_err(|fault| format!("seed {seed}: {fault}"))
 }
 
-/// Plays a random walk in bad weather: two to four users who call, hold, transfer and hang up at any time. What is not
+/// Plays a random walk in bad weather: two to four users who call, hold, transfer and hang up at any time, some of them with
+/// sessions that want signs of life. What is not
 /// possible is not done, and the laws are those of flows.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ pub(super) enum Fate {
 pub(super) enum Act {
     Call { to: String, offers: bool },
     Ring,
+    RingReliably,
     Answer,
     Reject(u16),
     HangUp,
@@ -91,6 +92,7 @@ fn act(words: &[&str]) -> Option<Act> {
         ["calls", to] => Act::Call { to: (*to).to_owned(), offers: true },
         ["calls", to, "without", "an", "offer"] => Act::Call { to: (*to).to_owned(), offers: false },
         ["rings"] => Act::Ring,
+        ["rings", "reliably"] => Act::RingReliably,
         ["answers"] => Act::Answer,
         ["rejects", status] => Act::Reject(status.parse().ok()?),
         ["hangs", "up"] => Act::HangUp,

@@ -12,6 +12,9 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
     let count = 2 + entropy.below(3) as usize;
     let steps = 10 + entropy.below(40) as usize;
     let mut lines = Vec::new();
+    if entropy.below(2) == 0 {
+        lines.push((0, Line::Timer(90)));
+    }
     // Everybody is there, whoever does something.
     lines.push(act(0, None, Act::Call { to: NAMES[1].to_owned(), offers: true }));
     for user in 0..count {
@@ -23,7 +26,8 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
         let to = NAMES[other].to_owned();
         let deed = match entropy.below(20) {
             0..3 => Act::Call { to, offers: entropy.below(4) > 0 },
-            3 => Act::Ring,
+            3 if entropy.below(2) == 0 => Act::Ring,
+            3 => Act::RingReliably,
             4..9 => Act::Answer,
             9 => Act::Reject(if entropy.below(2) == 0 { 486 } else { 603 }),
             10 => Act::HangUp,
@@ -37,11 +41,13 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
         let with = (entropy.below(3) == 0).then(|| NAMES[entropy.below(count as u64) as usize].to_owned());
         lines.push(act(user, with, deed));
         // Often at the same time, now and then much later.
-        let pause = match entropy.below(4) {
-            0 => 0,
-            1 => entropy.below(50),
-            2 => entropy.below(1_500),
-            _ => entropy.below(6_000),
+        let pause = match entropy.below(16) {
+            0..4 => 0,
+            4..8 => entropy.below(50),
+            8..12 => entropy.below(1_500),
+            12..15 => entropy.below(6_000),
+            // As long as sessions last without a sign of life.
+            _ => entropy.below(60_000),
         };
         lines.push((lines.len(), Line::After(Duration::from_millis(pause))));
     }
