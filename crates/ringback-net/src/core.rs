@@ -57,7 +57,13 @@ pub trait Core: Send + Sync + 'static {
     /// Fires what is due at or before `now` in the part of the state that is at home with `worker`.
     fn handle_timeout(&self, now: Instant, worker: Worker, out: &mut Outbox<Self::Tag>);
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called for `worker` next. Asked after every batch for
+    /// Whether some deadline may have become sooner since this was asked last, by whichever thread. Asked after every batch;
+    /// without an answer of one's own [`poll_timeout`](Self::poll_timeout) is asked each time.
+    fn is_sooner(&self) -> bool {
+        true
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called for `worker` next. Asked after many batches for
     /// every worker, so it must be cheap: an atomic for each shard, not a lock. It may be called up to 10 ms late.
     fn poll_timeout(&self, worker: Worker) -> Option<Instant>;
 }

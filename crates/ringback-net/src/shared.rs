@@ -67,6 +67,9 @@ impl<C: Core> Shared<C> {
 
     /// Lets every worker look at its deadlines.
     pub(crate) fn wake(&self) {
+        if !self.core.is_sooner() {
+            return;
+        }
         for (index, alarm) in self.alarms.iter().enumerate() {
             let worker = Worker { index, count: self.alarms.len() };
             if let Some(at) = self.core.poll_timeout(worker) {

@@ -144,7 +144,7 @@ impl Draft<'_> {
             }
             // A name at a push service is that of one device, which is somewhere else each time that it wakes up.
             _ if device.is_some() && binding.push().as_ref() == device => true,
-            _ => binding.contact.as_uri().equivalent(contact),
+            _ => binding.contact.as_str() == contact.as_str() || binding.contact.as_uri().equivalent(contact),
         };
         // Twice in one request: the last one counts.
         self.new.retain(|binding| !means(binding));

@@ -153,16 +153,17 @@ impl MemoryLocations {
     }
 
     fn put(&mut self, aor: &Aor, binding: Arc<Binding>) {
-        let Some(old) = self.same(aor, &binding) else { return self.add(aor.clone(), binding) };
+        let Some(keys) = self.by_aor.get_mut(aor) else { return self.add(aor.clone(), binding) };
+        let is_it =
+            |key: &Key<Record>| self.records.get(*key).is_some_and(|old| old.binding.is_same(&binding));
+        let Some(place) = keys.iter().position(is_it) else { return self.add(aor.clone(), binding) };
         // Stays where it is in the tables; only its end is another, and that it was registered last.
-        if let Some(record) = self.records.get_mut(old) {
-            self.ends.remove(&(record.binding.expires_at, old));
-            self.ends.insert((binding.expires_at, old));
+        let key = keys.remove(place);
+        keys.push(key);
+        if let Some(record) = self.records.get_mut(key) {
+            self.ends.remove(&(record.binding.expires_at, key));
+            self.ends.insert((binding.expires_at, key));
             record.binding = binding;
-        }
-        if let Some(keys) = self.by_aor.get_mut(aor).filter(|keys| keys.len() > 1) {
-            keys.retain(|key| *key != old);
-            keys.push(old);
         }
     }
 

@@ -119,9 +119,10 @@ impl ServerCore {
         let max_age = Duration::from_secs(config.records.max_age.into());
         let calls =
             || records.as_ref().map(|_| Calls::new(hasher, epoch, max_age, share(config.records.calls)));
+        let dues = locations.dues.clone();
         let shard = |_| {
             let ring = Ring::new(messages, bytes);
-            Shard::new(epoch.at, transactions.clone(), proxy.clone(), ring, media.clone(), calls(), most)
+            Shard::new(&dues, transactions.clone(), proxy.clone(), ring, media.clone(), calls(), most)
         };
         Ok(Self {
             hasher,
@@ -131,7 +132,7 @@ impl ServerCore {
             ownership,
             routes: ArcSwap::from_pointee(Routes::new(&config.routes)?),
             trust,
-            gateways: Gateways::new(epoch.at, &config.gateways, OsEntropy::new().next_u64())?,
+            gateways: Gateways::new(&dues, epoch.at, &config.gateways, OsEntropy::new().next_u64())?,
             jobs,
             epoch,
             reach,
@@ -557,6 +558,10 @@ impl Core for ServerCore {
         for part in (0..PARTS).filter(|part| worker.is_home_of(*part)) {
             self.locations.expire(now, part);
         }
+    }
+
+    fn is_sooner(&self) -> bool {
+        self.locations.dues.take_sooner()
     }
 
     fn poll_timeout(&self, worker: Worker) -> Option<Instant> {

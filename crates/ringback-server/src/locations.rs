@@ -1,6 +1,6 @@
 //! Where users are: the registrar, split by address of record.
 
-use crate::due::Due;
+use crate::due::{Due, Dues};
 use crate::push::Push;
 use ringback_message::{Host, Request, SipUri, UriBuf};
 use ringback_net::{OsEntropy, Worker};
@@ -23,6 +23,7 @@ pub(crate) const PARTS: usize = 64;
 /// All bindings.
 pub(crate) struct Locations {
     hasher: Hasher,
+    pub(crate) dues: Dues,
     parts: Vec<Part>,
     /// The domains under which a user may be found, the one that was asked for aside.
     domains: Vec<String>,
@@ -43,7 +44,7 @@ struct Part {
 
 impl Locations {
     pub(crate) fn new(
-        now: Instant,
+        dues: Dues,
         config: &RegistrarConfig,
         domains: Vec<String>,
         capacity: usize,
@@ -56,11 +57,12 @@ impl Locations {
             let locations = MemoryLocations::with_hasher(capacity, hasher);
             Part {
                 registrar: Mutex::new(Registrar::new(config.clone(), locations, OsEntropy::new())),
-                due: Due::never(now),
+                due: dues.never(),
             }
         };
         Self {
             hasher,
+            dues: dues.clone(),
             parts: (0..PARTS).map(part).collect(),
             domains,
             open: Mutex::default(),

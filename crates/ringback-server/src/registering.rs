@@ -63,9 +63,10 @@ impl ServerCore {
         let plain = stateless::is_plain(&request, &Method::REGISTER, &self.ownership).then(|| {
             let via = request.first::<Via<'_>>()?.ok()?;
             let hash = hash(&request, &via, &flow, self.hasher())?;
-            Some((response_target(&flow, &via)?, stateless::tag(&request, &via, self.hasher()), hash))
+            Some((response_target(&flow, &via)?, hash))
         });
-        let Some((to, tag, hash)) = plain.flatten() else { return Err(request.into()) };
+        let Some((to, hash)) = plain.flatten() else { return Err(request.into()) };
+        let tag = stateless::tag(hash);
         let tag = std::str::from_utf8(&tag).unwrap_or_default();
         let mut node = self.shard(index).lock();
         node.counters.received.count(request.as_received());

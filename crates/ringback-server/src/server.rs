@@ -5,6 +5,7 @@ use crate::authority::Authority;
 use crate::config::{ConfigError, ServerConfig, Storage};
 use crate::core::{Outlets, ServerCore};
 use crate::drain;
+use crate::due::Dues;
 use crate::guard::Guard;
 use crate::history::Recorded;
 use crate::http::{self, Http};
@@ -356,7 +357,7 @@ fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
 fn locations(config: &ServerConfig, reach: &Reach, epoch: Epoch, gruus: Gruus) -> Locations {
     let registrar = RegistrarConfig { gruus: Some(gruus), ..registrar(config, reach) };
     let end_with_flow = config.registrations.end_with_flow;
-    Locations::new(epoch.at, &registrar, reach.hosts(), config.limits.bindings, end_with_flow)
+    Locations::new(Dues::new(epoch.at), &registrar, reach.hosts(), config.limits.bindings, end_with_flow)
 }
 
 /// What the registrar allows.

@@ -1,6 +1,6 @@
 //! One part of the calls: those whose Call-IDs have the same hash.
 
-use crate::due::Due;
+use crate::due::{Due, Dues};
 use crate::enumeration::Lookup;
 use crate::gateways::{Errand, Sent};
 use crate::history::Ring;
@@ -56,7 +56,7 @@ pub(crate) struct Node {
 
 impl Shard {
     pub(crate) fn new(
-        now: Instant,
+        dues: &Dues,
         transactions: TransactionConfig,
         proxy: ProxyConfig,
         ring: Ring,
@@ -79,7 +79,7 @@ impl Shard {
             seen: Seen::new(most_seen),
             entropy,
         };
-        Self { node: Mutex::new(node), due: Due::never(now) }
+        Self { node: Mutex::new(node), due: dues.never() }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Node> {

@@ -32,7 +32,7 @@ pub(crate) fn answer(
     let answered = is_plain(&request, &Method::OPTIONS, ownership).then(|| {
         let via = request.first::<Via<'_>>()?.ok()?;
         let to = response_target(flow, &via)?;
-        let tag = tag(&request, &via, hasher);
+        let tag = tag(hasher.hash_one((via.branch(), request.values(HeaderId::CALL_ID).next())));
         let tag = std::str::from_utf8(&tag).ok()?;
         let answer = (StatusCode::OK, StatusCode::OK.reason());
         let bytes = WRITTEN.with_borrow_mut(|bytes| {
@@ -81,8 +81,7 @@ pub(crate) fn is_plain(request: &Request, method: &Method, ownership: &Ownership
         && matches!(request.to_tag(), Ok(None))
 }
 
-/// The tag of To: the same for the same request, and for nobody to foretell.
-pub(crate) fn tag(request: &Request, via: &Via<'_>, hasher: &Hasher) -> [u8; 16] {
-    let hash = hasher.hash_one((via.branch(), request.values(HeaderId::CALL_ID).next()));
+/// The tag of To, by a keyed hash of what tells the request from others: the same for its copies, and for nobody to foretell.
+pub(crate) fn tag(hash: u64) -> [u8; 16] {
     std::array::from_fn(|place| b"0123456789abcdef"[(hash >> (60 - 4 * place)) as usize % 16])
 }

@@ -9,6 +9,7 @@ use crate::scan::UriMarks;
 use memchr::memchr;
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 
 /// A `sip` or `sips` URI (RFC 3261 §19.1), taken apart where it stands.
 #[derive(Clone, Copy)]
@@ -267,7 +268,14 @@ impl<'a> SipUri<'a> {
                 aor.push_str(name);
                 aor[start..].make_ascii_lowercase();
             }
-            Host::Ip(_) => {
+            // An IPv4 address is read in one spelling alone.
+            Host::Ip(IpAddr::V4(_)) => {
+                let scheme = if self.secure { "sips:" } else { "sip:" };
+                let start = if self.sign > 0 { usize::from(self.sign) + 1 } else { scheme.len() };
+                let text = self.slice(start, self.bare);
+                aor.push_str(text.split_once(':').map_or(text, |(host, _)| host));
+            }
+            Host::Ip(IpAddr::V6(_)) => {
                 use fmt::Write as _;
                 let _ = write!(aor, "{}", self.host);
             }
@@ -364,6 +372,12 @@ mod tests {
     #[test]
     fn addresses_of_record_have_one_spelling() {
         assert_eq!(sip("SIP:%61lice@Atlanta.COM;transport=tcp").address_of_record(), "sip:alice@atlanta.com");
+        for plain in
+            ["sip:192.0.2.4", "sips:bob@192.0.2.4:5061", "sip:bob@192.0.2.4", "sip:b@[2001:db8::1]:5060"]
+        {
+            assert_eq!(sip(plain).address_of_record(), plain);
+        }
+        assert_eq!(sip("SIPS:b:pw@192.0.2.4;x").address_of_record(), "sips:b@192.0.2.4");
         assert_eq!(sip("sip:null-%00-null@example.com").address_of_record(), "sip:null-%00-null@example.com");
     }
 }

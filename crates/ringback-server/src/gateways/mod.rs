@@ -11,7 +11,7 @@ pub(crate) use errand::{Errand, Sent};
 pub use member::GatewayStats;
 
 use crate::config::ConfigError;
-use crate::due::Due;
+use crate::due::{Due, Dues};
 use leg::{Calls, Leg};
 use member::Member;
 use ringback_message::{Method, Request, SipUriBuf, UriBuf};
@@ -33,7 +33,12 @@ pub(crate) struct Gateways {
 
 impl Gateways {
     /// Draws by `seed`.
-    pub(crate) fn new(now: Instant, configs: &[GatewayConfig], seed: u64) -> Result<Self, ConfigError> {
+    pub(crate) fn new(
+        dues: &Dues,
+        now: Instant,
+        configs: &[GatewayConfig],
+        seed: u64,
+    ) -> Result<Self, ConfigError> {
         let mut groups = Vec::new();
         let mut random = SeededEntropy::new(seed);
         for (at, config) in configs.iter().enumerate() {
@@ -49,7 +54,7 @@ impl Gateways {
             calls: Arc::default(),
             random: Mutex::new(random),
             plan: Mutex::default(),
-            due: Due::never(now),
+            due: dues.never(),
         };
         gateways.plan(now);
         Ok(gateways)

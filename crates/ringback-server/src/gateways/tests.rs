@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ServerConfig;
+use crate::due::Dues;
 use ringback_message::{Method, Request, StatusCode};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +29,7 @@ calls_per_second = 2
 
 fn gateways(now: Instant, seed: u64) -> Gateways {
     let config = ServerConfig::from_toml(GROUPS).unwrap();
-    Gateways::new(now, &config.gateways, seed).unwrap()
+    Gateways::new(&Dues::new(now), now, &config.gateways, seed).unwrap()
 }
 
 fn order(gateways: &Gateways, now: Instant) -> Vec<String> {
