@@ -114,11 +114,10 @@ impl Proxy {
         let news = context.answered == Answered::No;
         context.answered = Answered::Success;
         let asleep = context.stop();
-        let request = transactions.server_request(context.server);
-        if news {
-            self.calls = self.calls.saturating_add_signed(request.map_or(0, change_of_calls));
+        if news && let Some(request) = transactions.server_request(context.server) {
+            self.calls = self.calls.saturating_add_signed(change_of_calls(request));
         }
-        if request.is_some() {
+        if transactions.is_alive(context.server) {
             let _ = transactions.respond(now, context.server, *response);
         } else {
             self.forward_success(*response);

@@ -80,6 +80,14 @@ impl ClientMachine {
             Self::NonInvite(machine) => Self::NonInvite(machine.step(on, pace, effects)),
         }
     }
+
+    /// Whether nothing of it will be sent again: what waits are copies of the response.
+    fn is_answered(self) -> bool {
+        match self {
+            Self::Invite(machine) => machine == InviteClient::Accepted,
+            Self::NonInvite(machine) => machine == NonInviteClient::Completed,
+        }
+    }
 }
 
 impl<E: Entropy> Transactions<E> {
@@ -239,6 +247,9 @@ impl<E: Entropy> Transactions<E> {
             self.outputs.push_back(TransactionOutput::Transmit { key: Some(name), to, bytes });
         }
         let is_own = client.is_own;
+        if client.machine.is_answered() {
+            client.kept = Bytes::new();
+        }
         let cancel =
             if effects.cancel { cancel(&client.kept, client.reason.take().as_deref()) } else { None };
         if effects.pass_up

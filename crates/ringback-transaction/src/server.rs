@@ -46,9 +46,12 @@ impl ServerMachine {
         }
     }
 
-    /// Whether it only answers copies of its request.
+    /// Whether it has its final response, and waits for copies and for the ACK alone.
     fn is_answered(self) -> bool {
-        matches!(self, Self::NonInvite(NonInviteServer::Completed))
+        match self {
+            Self::Invite(machine) => machine != InviteServer::Proceeding,
+            Self::NonInvite(machine) => machine == NonInviteServer::Completed,
+        }
     }
 
     fn takes(self, status: StatusCode) -> bool {

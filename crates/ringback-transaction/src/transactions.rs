@@ -132,8 +132,12 @@ impl<E: Entropy> Transactions<E> {
         request.push_front(HeaderId::VIA, via).map_err(RequestError::Invalid)
     }
 
-    /// The request of a server transaction that is alive and may still be answered: no longer that of a request other than
-    /// INVITE which is.
+    /// Whether a server transaction is alive, answered or not.
+    pub fn is_alive(&self, key: ServerKey) -> bool {
+        self.servers.get(key.0).is_some()
+    }
+
+    /// The request of a server transaction that is not answered yet. Of those that are, over datagrams, the request is forgotten.
     pub fn server_request(&self, key: ServerKey) -> Option<&Request> {
         self.servers.get(key.0)?.asked.request()
     }

@@ -6,6 +6,7 @@ use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, SeededEntrop
 use ringback_transaction::{
     ClientKey, End, Key, ServerKey, TransactionConfig, TransactionInput, TransactionOutput, Transactions,
 };
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 pub const PEER: &str = "192.0.2.9:5060";
@@ -27,6 +28,8 @@ pub struct Layer {
     pub now: Instant,
     pub transactions: Transactions<SeededEntropy>,
     pub seen: Vec<(u64, Seen)>,
+    /// Every request that was passed up.
+    pub asked: BTreeMap<ServerKey, Request>,
 }
 
 impl Layer {
@@ -47,6 +50,7 @@ impl Layer {
             now,
             transactions: Transactions::new(config, SeededEntropy::new(1)),
             seen: Vec::new(),
+            asked: BTreeMap::new(),
         }
     }
 
@@ -57,7 +61,10 @@ impl Layer {
                 TransactionOutput::Transmit { key, to, bytes } => {
                     Seen::Wire(key, to, Message::parse(bytes).unwrap())
                 }
-                TransactionOutput::Request(key, _, request) => Seen::Request(key, *request),
+                TransactionOutput::Request(key, _, request) => {
+                    self.asked.insert(key, (*request).clone());
+                    Seen::Request(key, *request)
+                }
                 TransactionOutput::Cancelled(key, _) => Seen::Cancelled(key),
                 TransactionOutput::Response(key, _, response) => Seen::Response(key, *response),
                 TransactionOutput::Stray(_, message) => Seen::Stray(*message),
@@ -118,7 +125,7 @@ impl Layer {
     }
 
     pub fn respond(&mut self, key: ServerKey, status: u16, tag: &str) -> bool {
-        let Some(request) = self.transactions.server_request(key) else { return false };
+        let Some(request) = self.asked.get(&key) else { return false };
         let response = request.reply(code(status), (!tag.is_empty()).then_some(tag)).build().unwrap();
         let sent = self.transactions.respond(self.now, key, response).is_ok();
         self.drain();
