@@ -19,7 +19,7 @@ use crate::shard::Node;
 use ringback_message::header::From;
 use ringback_message::{HeaderId, Request};
 use ringback_proxy::{Branch, Device, Token};
-use ringback_registrar::{Aor, Binding, Change};
+use ringback_registrar::{Aor, Binding, BindingKey, Change};
 use serde::{Deserialize, Serialize};
 use sleepers::{Place, Sleepers};
 use std::collections::VecDeque;
@@ -111,10 +111,11 @@ impl Push {
 
     /// A binding was made or refreshed: who waited for its device goes on, to `branch`.
     fn registered(&self, now: Instant, aor: &Aor, binding: &Binding, branch: impl FnOnce() -> Branch) {
+        // One that was a device before, under the same key, is left to be found out when it is due.
         let Some(device) = self.device(aor, binding) else { return };
         // A registration that is shorter than the time before its end is refreshed half way.
         let half = now + binding.expires_at.saturating_duration_since(now) / 2;
-        self.plan_refresh(&device, self.refresh_at(&device, binding, half));
+        self.plan_refresh(aor, binding.key(), self.refresh_at(&device, binding, half));
         let mut sleepers = self.sleepers();
         sleepers.awake(now, &device, self.config.awake());
         let places = sleepers.take(&device);
@@ -131,7 +132,7 @@ impl Push {
     pub(crate) fn restored(&self, now: Instant, aor: &Aor, binding: &Binding) {
         if let Some(device) = self.device(aor, binding) {
             let at = self.refresh_at(&device, binding, now);
-            self.plan_refresh(&device, at);
+            self.plan_refresh(aor, binding.key(), at);
         }
     }
 
@@ -144,8 +145,8 @@ impl Push {
         is_ours.then_some(at)
     }
 
-    fn plan_refresh(&self, device: &Arc<Device>, at: Option<Instant>) {
-        let is_next = self.sleepers().refresh(device, at);
+    fn plan_refresh(&self, aor: &Aor, key: BindingKey, at: Option<Instant>) {
+        let is_next = self.sleepers().refresh(&(aor.clone(), key), at);
         if is_next {
             self.sooner.notify_one();
         }
@@ -270,8 +271,11 @@ impl ServerCore {
     pub(crate) fn have_registered(&self, now: Instant, changes: &[Change]) {
         let Some(push) = self.locations.push() else { return };
         for change in changes {
-            if let Change::Put(aor, binding) = change {
-                push.registered(now, aor, binding, || self.locations.branch(binding));
+            match change {
+                Change::Put(aor, binding) => {
+                    push.registered(now, aor, binding, || self.locations.branch(binding));
+                }
+                Change::Remove(aor, key) => push.plan_refresh(aor, key.clone(), None),
             }
         }
     }
@@ -288,14 +292,12 @@ impl ServerCore {
 
     /// The next notification for a registration that is about to end, unless it is gone.
     fn refresh_order(&self, now: Instant, push: &Push) -> Option<Order> {
-        let device = push.sleepers().due(now)?;
-        let aor = Aor::parse(&device.aor)?;
-        let is_there = self.locations.with(&aor, |locations| {
+        let (aor, key) = push.sleepers().due(now)?;
+        let device = self.locations.with(&aor, |locations| {
             let bindings = locations.lookup(now, &aor);
-            bindings.into_iter().any(|binding| push.device(&aor, binding).as_ref() == Some(&device))
-        });
-        let notification = push.notification(&device);
-        is_there.then_some(Order { device, notification })
+            push.device(&aor, bindings.into_iter().find(|binding| key.is_of(binding))?)
+        })?;
+        Some(Order { notification: push.notification(&device), device })
     }
 
     /// A notification was sent, or could not be.

@@ -1,9 +1,10 @@
 //! Which devices are being woken and who waits for them, which are awake, and which have to be woken to stay registered.
 
 use ringback_proxy::{Device, Token};
+use ringback_registrar::{Aor, BindingKey};
 use ringback_sansio::Map;
 use smallvec::SmallVec;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,11 +22,16 @@ pub(super) struct Sleepers {
     devices: Map<Place, Arc<Device>>,
     /// When each registered last, of those that did so lately.
     awake: Map<Arc<Device>, Instant>,
-    /// When each is to be woken for its registration to go on, the next one first.
-    refreshes: BTreeSet<(Instant, Arc<Device>)>,
-    /// The same by device.
-    refresh_at: Map<Arc<Device>, Instant>,
+    /// The bindings whose devices are to be woken for them to go on, and when, the next one first. The number tells those of one instant
+    /// apart.
+    refreshes: BTreeMap<(Instant, u64), Bound>,
+    /// The same by binding.
+    refresh_at: Map<Bound, (Instant, u64)>,
+    refreshed: u64,
 }
+
+/// A binding: whose, and which.
+pub(super) type Bound = (Aor, BindingKey);
 
 #[derive(Debug)]
 struct Waits {
@@ -89,34 +95,65 @@ impl Sleepers {
         is
     }
 
-    /// Sets when a device is to be woken for its registration to go on, or that it is not; says whether it is the next one.
-    pub(super) fn refresh(&mut self, device: &Arc<Device>, at: Option<Instant>) -> bool {
-        let before = match at {
-            Some(at) => self.refresh_at.insert(device.clone(), at),
-            None => self.refresh_at.remove(device),
-        };
-        if let Some(before) = before {
-            self.refreshes.remove(&(before, device.clone()));
+    /// Sets when the device of a binding is to be woken for that to go on, or that it is not; says whether it is the next one.
+    pub(super) fn refresh(&mut self, bound: &Bound, at: Option<Instant>) -> bool {
+        if let Some(before) = self.refresh_at.remove(bound) {
+            self.refreshes.remove(&before);
         }
         let Some(at) = at else { return false };
-        self.refreshes.insert((at, device.clone()));
-        self.refreshes.first().is_some_and(|(first, own)| *first == at && own == device)
+        self.refreshed += 1;
+        let at = (at, self.refreshed);
+        self.refresh_at.insert(bound.clone(), at);
+        self.refreshes.insert(at, bound.clone());
+        self.refreshes.first_key_value().is_some_and(|(first, _)| *first == at)
     }
 
     pub(super) fn next_refresh(&self) -> Option<Instant> {
-        self.refreshes.first().map(|(at, _)| *at)
+        self.refreshes.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// A device that is to be woken now for its registration to go on.
-    pub(super) fn due(&mut self, now: Instant) -> Option<Arc<Device>> {
-        self.refreshes.first().filter(|(at, _)| *at <= now)?;
-        let (_, device) = self.refreshes.pop_first()?;
-        self.refresh_at.remove(&device);
-        Some(device)
+    /// A binding whose device is to be woken now.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Bound> {
+        let first = self.refreshes.first_entry().filter(|first| first.key().0 <= now)?;
+        let bound = first.remove();
+        self.refresh_at.remove(&bound);
+        Some(bound)
     }
 
     /// How many requests wait.
     pub(super) fn len(&self) -> usize {
         self.devices.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings_that_come_and_go_leave_nothing_behind() {
+        let now = Instant::now();
+        let bob = Aor::parse("sip:bob@example.com").unwrap();
+        let bound = |number: u32| {
+            let contact = ringback_message::UriBuf::new(&format!("sip:bob@h;pn-prid={number}")).unwrap();
+            (bob.clone(), BindingKey::Contact(contact))
+        };
+        let at = |seconds| Some(now + Duration::from_secs(seconds));
+        let mut sleepers = Sleepers::default();
+        assert!(sleepers.refresh(&bound(1), at(9)));
+        assert!(!sleepers.refresh(&bound(2), at(9)), "another one comes first");
+        assert!(sleepers.refresh(&bound(2), at(5)));
+        assert!(sleepers.refresh(&bound(2), at(5)), "the same again");
+        assert_eq!((sleepers.refreshes.len(), sleepers.refresh_at.len()), (2, 2));
+        assert_eq!(sleepers.due(now), None);
+        assert_eq!(sleepers.due(now + Duration::from_secs(5)), Some(bound(2)));
+        assert_eq!(sleepers.next_refresh(), at(9));
+        assert!(!sleepers.refresh(&bound(1), None));
+        assert_eq!((sleepers.refreshes.len(), sleepers.refresh_at.len()), (0, 0));
+        for number in 0..100 {
+            sleepers.refresh(&bound(number), at(9));
+            sleepers.refresh(&bound(number), None);
+        }
+        assert!(sleepers.refreshes.is_empty() && sleepers.refresh_at.is_empty());
     }
 }
