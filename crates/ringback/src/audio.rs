@@ -1,5 +1,6 @@
 //! What a call plays and records.
 
+use crate::stream::{self, AudioStream, Line, LineEnd};
 use ringback_media::{AudioFileError, AudioSource, WavWriter, read_wav};
 use std::fmt;
 use std::fs::File;
@@ -33,6 +34,7 @@ enum Play {
     File(PathBuf),
     Samples(Arc<[i16]>),
     Echo,
+    Line(Line),
 }
 
 impl Audio {
@@ -56,6 +58,39 @@ impl Audio {
         Self { play: Play::Echo, record: None }
     }
 
+    /// Hands the audio to the application, for one call: it hears what the stream yields and says what is sent to it.
+    ///
+    /// ```
+    /// use futures::{SinkExt as _, StreamExt as _};
+    /// use ringback::{Audio, CommandError, IncomingCall};
+    ///
+    /// /// Says what was heard a moment later.
+    /// async fn talk(incoming: IncomingCall) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let (audio, mut stream) = Audio::stream();
+    ///     let _call = incoming.answer(audio).await?;
+    ///     while let Some(frame) = stream.next().await {
+    ///         stream.send(frame).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn stream() -> (Self, AudioStream) {
+        let (line, stream) = stream::to_application();
+        (Self { play: Play::Line(line), record: None }, stream)
+    }
+
+    /// Connects two calls: what one of them hears is what the other says. Digits do not cross; the application sees them in
+    /// both calls, and how each of them ends.
+    pub fn bridge() -> (Self, Self) {
+        let (one, other) = stream::between_calls();
+        (Self { play: Play::Line(one), record: None }, Self { play: Play::Line(other), record: None })
+    }
+
+    /// Without a recording.
+    pub(crate) fn unrecorded(self) -> Self {
+        Self { record: None, ..self }
+    }
+
     /// Records what is received into a WAV file: each packet as it was decoded, placed by its RTP timestamp,
     /// without the changes that play-out makes to hide a bad network. Written when the call ends; an hour at most.
     #[must_use]
@@ -67,15 +102,23 @@ impl Audio {
     /// Opens the files, so that what is wrong with them is known before anything is sent.
     pub(crate) fn open(self) -> Result<OpenAudio, AudioError> {
         let plays = matches!(self.play, Play::File(_) | Play::Samples(_));
-        let (source, echo) = match self.play {
-            Play::Silence => (AudioSource::silence(), false),
-            Play::Echo => (AudioSource::silence(), true),
-            Play::Samples(samples) => (AudioSource::once(samples), false),
+        let (mut echo, mut line) = (false, None);
+        let source = match self.play {
+            Play::Silence => AudioSource::silence(),
+            Play::Echo => {
+                echo = true;
+                AudioSource::silence()
+            }
+            Play::Line(of) => {
+                line = Some(of.take().ok_or(AudioError::Taken)?);
+                AudioSource::silence()
+            }
+            Play::Samples(samples) => AudioSource::once(samples),
             Play::File(path) => {
                 let file = File::open(&path).map_err(|error| AudioError::open(&path, error))?;
                 let samples =
                     read_wav(BufReader::new(file), RATE).map_err(|error| AudioError::Read(path, error))?;
-                (AudioSource::once(samples.into()), false)
+                AudioSource::once(samples.into())
             }
         };
         let record = match self.record {
@@ -85,7 +128,7 @@ impl Audio {
             }
             None => None,
         };
-        Ok(OpenAudio { source, plays, echo, record })
+        Ok(OpenAudio { source, plays, echo, line, record })
     }
 }
 
@@ -95,6 +138,8 @@ pub(crate) struct OpenAudio {
     /// Whether the source has something to play.
     pub(crate) plays: bool,
     pub(crate) echo: bool,
+    /// Who hears and speaks instead.
+    pub(crate) line: Option<LineEnd>,
     pub(crate) record: Option<(PathBuf, File)>,
 }
 
@@ -118,6 +163,8 @@ pub enum AudioError {
     Read(PathBuf, AudioFileError),
     /// The recording could not be written.
     Write(PathBuf, AudioFileError),
+    /// It leads to the application or to another call, and a call has it already.
+    Taken,
 }
 
 impl AudioError {
@@ -137,6 +184,7 @@ impl fmt::Display for AudioError {
             Self::Create(path, error) => write!(f, "cannot create {}: {error}", path.display()),
             Self::Read(path, error) => write!(f, "cannot play {}: {error}", path.display()),
             Self::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+            Self::Taken => f.write_str("another call has this audio"),
         }
     }
 }

@@ -226,6 +226,17 @@ impl Call {
         self.endpoint.inner.command(|state, now| state.ua.hangup(now, key))
     }
 
+    /// Plays something else from now on. [`CallEvent::Played`] follows where it has an end. What is recorded does not change,
+    /// whatever `audio` says of that.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or the call is over.
+    pub async fn play(&self, audio: Audio) -> Result<(), CallError> {
+        let audio = audio.unrecorded().open()?;
+        let sent = self.commands.send(Command::Play(audio)).await;
+        sent.map_err(|_| CallError::Command(CommandError::Gone))
+    }
+
     /// Sends digits as telephone events (RFC 4733), one after the other. [`CallEvent::DigitsSent`] follows.
     ///
     /// # Errors

@@ -55,6 +55,7 @@ mod error;
 mod incoming;
 mod node;
 mod session;
+mod stream;
 mod transfer;
 
 pub use account::{Account, AccountBuilder, Registration};
@@ -71,4 +72,5 @@ pub use ringback_net::{
 };
 pub use ringback_sdp::SrtpPolicy;
 pub use ringback_ua::{Advice, CommandError, EndedBy, Ending};
+pub use stream::AudioStream;
 pub use transfer::Transfer;

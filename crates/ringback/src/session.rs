@@ -30,6 +30,8 @@ const LONGEST: usize = 2_048;
 /// What the task of a call is told by its handle.
 pub(crate) enum Command {
     Digits(String),
+    /// Plays this instead, and records as before.
+    Play(OpenAudio),
 }
 
 /// Which call it is.
@@ -132,6 +134,7 @@ impl Task {
                 },
                 command = commands.recv(), if is_held => match command {
                     Some(Command::Digits(digits)) => self.media.send_digits(&digits),
+                    Some(Command::Play(audio)) => self.media.play(audio),
                     None => is_held = false,
                 },
                 () = tick(&mut ticker) => self.media.on_tick(&self.events).await,
@@ -259,15 +262,27 @@ impl Media {
         }
     }
 
+    fn play(&mut self, audio: OpenAudio) {
+        (self.plays, self.silent) = (audio.plays, 0);
+        self.frame.clear();
+        self.audio = OpenAudio { record: self.audio.record.take(), ..audio };
+    }
+
     async fn on_tick(&mut self, events: &mpsc::Sender<CallEvent>) {
         let now = Instant::now();
         let Some(leg) = &mut self.leg else { return };
         let length = leg.frame_len();
         self.play_out.resize(length, 0);
         leg.next_frame(now, &mut self.play_out);
+        if let Some(line) = &mut self.audio.line {
+            line.hear(&self.play_out);
+        }
         if self.frame.len() != length {
             self.frame.resize(length, 0);
-            self.audio.source.fill(&mut self.frame);
+            match &mut self.audio.line {
+                Some(line) => line.fill(&mut self.frame),
+                None => self.audio.source.fill(&mut self.frame),
+            }
         }
         if self.audio.echo {
             self.frame.copy_from_slice(&self.play_out);

@@ -1,6 +1,7 @@
 //! A server, phones and tones for the examples.
 
-use ringback::{AccountBuilder, Call, CallEvent, Endpoint, Summary};
+use futures::StreamExt as _;
+use ringback::{AccountBuilder, Audio, AudioStream, Call, CallEvent, Endpoint, Summary};
 use ringback_media::{WavWriter, read_wav};
 use ringback_server::{Server, ServerConfig, Storage};
 use std::fs::File;
@@ -51,9 +52,10 @@ pub(crate) async fn ended(call: &mut Call) -> Summary {
     }
 }
 
-/// A file of this test.
+/// A file of this test, and of this run.
 pub(crate) fn file(name: &str) -> String {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("example-{name}.wav")).display().to_string()
+    let name = format!("example-{name}-{}.wav", std::process::id());
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name).display().to_string()
 }
 
 /// Seconds of a tone at 8 kHz.
@@ -68,8 +70,11 @@ pub(crate) fn write(path: &str, samples: &[i16]) {
     wav.finish().expect("an end");
 }
 
+/// Reads a recording, which is done with then.
 pub(crate) fn read(path: &str) -> Vec<i16> {
-    read_wav(File::open(path).expect("a recording"), 8_000).expect("a WAV file")
+    let samples = read_wav(File::open(path).expect("a recording"), 8_000).expect("a WAV file");
+    std::fs::remove_file(path).expect("a file of ours");
+    samples
 }
 
 /// For how many milliseconds this tone is louder than all else (Goertzel, in blocks of 10 ms).
@@ -87,4 +92,24 @@ pub(crate) fn heard(samples: &[i16], hertz: f64) -> usize {
         all > 80.0 * 1_000_000.0 && (re * re + im * im) * 2.0 / 80.0 > 0.8 * all
     };
     samples.chunks_exact(80).filter(is_tone).count() * 10
+}
+
+/// Takes the next call and has the audio in hand.
+pub(crate) async fn answer(phone: &Endpoint) -> (Call, AudioStream) {
+    let incoming = phone.incoming().await.expect("a call");
+    let (audio, stream) = Audio::stream();
+    (incoming.answer(audio).await.expect("a caller that waits"), stream)
+}
+
+/// Listens until this tone was heard for so many milliseconds.
+pub(crate) async fn hear(stream: &mut AudioStream, hertz: f64, milliseconds: usize) {
+    let mut so_far = 0;
+    while so_far < milliseconds {
+        so_far += heard(&stream.next().await.expect("the call is up"), hertz);
+    }
+}
+
+/// Waits until something happens.
+pub(crate) async fn happens(call: &mut Call, is_wanted: impl Fn(&CallEvent) -> bool) {
+    while !is_wanted(&call.next().await.expect("the call is up")) {}
 }
