@@ -6,6 +6,7 @@
 use crate::body::SDP;
 use crate::calls::{Context, Timer};
 use crate::dialog::{Dialog, Ends};
+use crate::moved::Whereabouts;
 use crate::redirect::Redirects;
 use crate::reliable::Reliable;
 use crate::timer::Lifetime;
@@ -125,6 +126,7 @@ pub(crate) struct Call {
     /// How often a change was put off (rule 34).
     pub(crate) tries: u32,
     pub(crate) lifetime: Lifetime,
+    pub(crate) whereabouts: Whereabouts,
     /// The number of our REFER whose outcome is not known yet.
     pub(crate) referring: Option<u32>,
     /// Where a transfer of ours leads that waits for the ACK to our first 2xx.
@@ -165,6 +167,7 @@ impl Call {
             holds: false,
             tries: 0,
             lifetime,
+            whereabouts: Whereabouts::default(),
             referring: None,
             put_off: None,
             referrals: Vec::new(),

@@ -122,7 +122,7 @@ pub(crate) struct Context<'a> {
 pub struct Calls<E> {
     config: CallsConfig,
     entropy: E,
-    calls: Slab<Call>,
+    pub(crate) calls: Slab<Call>,
     /// How many of them are not over.
     live: usize,
     /// By our own tag, which is random: a peer can neither guess nor choose it.
@@ -489,7 +489,7 @@ impl<E: Entropy> Calls<E> {
         key
     }
 
-    fn command(
+    pub(crate) fn command(
         &mut self,
         now: Instant,
         key: CallKey,
@@ -504,7 +504,7 @@ impl<E: Entropy> Calls<E> {
     }
 
     /// Lets a call act, and removes it when nothing is left to do.
-    fn with<R>(
+    pub(crate) fn with<R>(
         &mut self,
         now: Instant,
         key: CallKey,
@@ -621,7 +621,7 @@ impl<E: Entropy> Calls<E> {
     }
 
     /// An earlier `now` than one already seen is treated as that one.
-    fn clamp(&mut self, now: Instant) -> Instant {
+    pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
         let now = self.now.map_or(now, |seen| seen.max(now));
         self.now = Some(now);
         now

@@ -1,4 +1,4 @@
-//! Hold and resume: our re-INVITE inside of a call (RFC 3261 §14.1, RFC 3264 §8.4, RFC 6141).
+//! Hold, resume and moves: our re-INVITE inside of a call (RFC 3261 §14.1, RFC 3264 §8.4, RFC 6141).
 
 use crate::body::{SDP, description};
 use crate::call::{Call, Ours, Purpose, Side, Stage};
@@ -30,8 +30,9 @@ impl Call {
     /// something has come to an end.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
         // Rule 34: the retry is dropped when the need for it is gone.
-        let changes = self.wants_hold != self.holds;
-        let is_needed = self.stage == Stage::Up && !self.hanging_up && (changes || self.lifetime.is_due);
+        let changes = self.wants_hold != self.holds || self.whereabouts.audio;
+        let is_due = changes || self.lifetime.is_due || self.whereabouts.is_news();
+        let is_needed = self.stage == Stage::Up && !self.hanging_up && is_due;
         let is_free = self.ours.is_none() && self.theirs.is_none() && self.lifetime.updating.is_none();
         if !is_needed || !is_free || cx.timers.deadline((cx.key, Timer::Glare)).is_some() {
             return;
@@ -57,6 +58,7 @@ impl Call {
             Ok((hop, invite)) => {
                 let tag = self.send(cx, Purpose::Reinvite, Some(hop), invite);
                 self.ours = Some(Ours { tag, offers: true });
+                self.whereabouts.sent();
             }
             Err(error) => self.refuse_change(cx, StatusCode::NOT_ACCEPTABLE_HERE, &error.to_string()),
         }
@@ -116,6 +118,8 @@ impl Call {
             StatusCode::REQUEST_TIMEOUT => {
                 self.break_off(cx, EndedBy::Network, Some(status), "no answer within the call");
             }
+            // A network that was just joined may take a while until it carries anything.
+            _ if self.whereabouts.is_news() && self.tries < MOST_TRIES => self.try_again(cx, cx.timings.t2),
             _ => self.refuse_change(cx, status, "cannot be reached"),
         }
     }
@@ -128,6 +132,7 @@ impl Call {
         };
         let mut dialog = self.dialogs.remove(at);
         dialog.refresh(response);
+        self.whereabouts.accepted();
         self.lifetime.take(response);
         let number = cseq(response).unwrap_or(self.cseq);
         self.acknowledge(cx, &mut dialog, number, None);
@@ -169,7 +174,8 @@ impl Call {
     fn refuse_change(&mut self, cx: &mut Context<'_>, status: StatusCode, reason: &str) {
         // A sign of life that was refused is no news; the session ends when its time is over.
         self.lifetime.is_due = false;
-        if self.wants_hold == self.holds {
+        let was_news = self.whereabouts.give_up();
+        if self.wants_hold == self.holds && !was_news {
             return;
         }
         self.wants_hold = self.holds;

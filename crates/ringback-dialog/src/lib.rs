@@ -63,6 +63,7 @@ mod dialog;
 mod event;
 mod field;
 mod key;
+mod moved;
 mod redirect;
 mod refusal;
 mod reliable;

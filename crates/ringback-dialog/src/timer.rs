@@ -184,6 +184,7 @@ impl Call {
         if let Ok(update) = update.build() {
             let tag = self.send(cx, Purpose::Update, Some(hop), update);
             self.lifetime.updating = Some(tag);
+            self.whereabouts.sent();
         }
     }
 
@@ -198,6 +199,7 @@ impl Call {
         }
         if status.is_success() {
             self.tries = 0;
+            self.whereabouts.accepted();
             self.lifetime.take(response);
             if let Some(dialog) = self.dialogs.first_mut() {
                 dialog.refresh(response);
@@ -224,6 +226,8 @@ impl Call {
             // The session lives for as long as was agreed, and then ends.
             _ => {
                 self.lifetime.is_due = false;
+                // Where we are may be told by re-INVITE still.
+                self.lifetime.peer_updates &= !self.whereabouts.is_news();
                 self.settle(cx);
             }
         }
@@ -236,8 +240,12 @@ impl Call {
             (Stage::Up, StatusCode::REQUEST_TIMEOUT) => {
                 self.break_off(cx, EndedBy::Network, Some(status), "no answer within the call");
             }
+            (Stage::Up, _) if self.whereabouts.is_news() && self.tries < MOST_TRIES => {
+                self.try_again(cx, cx.timings.t2);
+            }
             _ => {
                 self.lifetime.is_due = false;
+                self.whereabouts.give_up();
                 self.settle(cx);
             }
         }

@@ -58,6 +58,11 @@ fn rfc_5359_holding() {
 }
 
 #[test]
+fn moves_to_another_address() {
+    play("moves");
+}
+
+#[test]
 fn rfc_3262_reliable_ringing() {
     play("rfc3262");
 }

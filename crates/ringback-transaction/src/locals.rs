@@ -2,7 +2,7 @@
 
 use ringback_message::{Host, ParseError, header::Header as _, header::Via};
 use ringback_sansio::{Protocol, Target};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Our sent-by values, by transport and address family (RFC 3261 §18.1.1).
 ///
@@ -21,6 +21,8 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug, Default)]
 pub struct Locals {
     rows: Vec<Local>,
+    /// Addresses that we had, newest last: answers to what left under them may still come.
+    former: Vec<SocketAddr>,
     alias: bool,
     feedback: bool,
 }
@@ -34,6 +36,9 @@ struct Local {
     /// Where we listen for it: the local end of flows that speak under it.
     own: Option<SocketAddr>,
 }
+
+/// How many former addresses are remembered.
+const MOST_FORMER: usize = 16;
 
 impl Locals {
     /// Says that peers reach us at `address` by `protocol`, and makes it the sent-by for targets of its family
@@ -50,6 +55,24 @@ impl Locals {
         self.rows.retain(|row| (row.protocol, row.own) != (protocol, Some(own)));
         let sent_by = address.to_string();
         self.rows.insert(0, Local { protocol, is_ipv6, sent_by, address: Some(address), own: Some(own) });
+    }
+
+    /// Says that the address `from` is gone and `to` has taken its place, with the same ports: in what we listen on, and in
+    /// what peers are told where that is the same. Responses to requests that left before are still ours.
+    pub fn moved(&mut self, from: IpAddr, to: IpAddr) {
+        for row in &mut self.rows {
+            if let Some(own) = row.own.as_mut().filter(|own| own.ip() == from) {
+                own.set_ip(to);
+                row.is_ipv6 = own.is_ipv6();
+            }
+            if let Some(address) = row.address.as_mut().filter(|address| address.ip() == from) {
+                self.former.retain(|former| former != address);
+                self.former.push(*address);
+                address.set_ip(to);
+                row.sent_by = address.to_string();
+            }
+        }
+        self.former.drain(..self.former.len().saturating_sub(MOST_FORMER));
     }
 
     /// As [`set`](Self::set), with a name: `host` or `host:port`, such as the `.invalid` one of a WebSocket
@@ -106,6 +129,10 @@ impl Locals {
     pub fn is_ours(&self, via: &Via<'_>) -> bool {
         let default_port = Protocol::from_token(via.transport).unwrap_or(Protocol::Udp).default_port();
         let port = via.port.unwrap_or(default_port);
+        let is_former = |former: &SocketAddr| via.host == Host::Ip(former.ip()) && port == former.port();
+        if self.former.iter().any(is_former) {
+            return true;
+        }
         self.rows.iter().any(|row| match (row.address, via.host) {
             (Some(address), Host::Ip(ip)) => address.ip() == ip && address.port() == port,
             (None, _) => {
@@ -179,5 +206,18 @@ mod tests {
         for text in ["", "a b", "a;branch=x", "a\r\nVia: x"] {
             assert!(Locals::default().set_name(Protocol::Udp, false, text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_that_moves_is_told_at_once_and_still_known() {
+        let (mut locals, [from, to]) = (locals(), ["192.0.2.1", "192.0.2.99"].map(|ip| ip.parse().unwrap()));
+        locals.moved(from, to);
+        let target = Target::Address(Protocol::Tcp, "198.51.100.7:5060".parse().unwrap());
+        assert_eq!(locals.sent_by(&target), Some("192.0.2.99:5080"));
+        let ours = |text: &'static str| locals.is_ours(&Via::parse(text.as_bytes()).unwrap());
+        for via in ["192.0.2.99:5080", "192.0.2.1:5080", "192.0.2.2:5060"] {
+            assert!(ours(format!("SIP/2.0/TCP {via};branch=z9hG4bKa").leak()), "{via}");
+        }
+        assert!(!ours("SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bKa"));
     }
 }

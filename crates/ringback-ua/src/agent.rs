@@ -229,6 +229,14 @@ impl<E: Entropy> UserAgent<E> {
         self.command(now, |calls, now| calls.reject(now, call, status))
     }
 
+    /// Answers a call with 302: the caller shall try `target` instead.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call waits to be answered.
+    pub fn redirect(&mut self, now: Instant, call: CallKey, target: &UriBuf) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.redirect(now, call, target))
+    }
+
     /// Ends a call as its state asks: CANCEL, BYE, or 603. [`UaEvent::Ended`](crate::UaEvent::Ended) tells when that
     /// is certain.
     ///
@@ -429,7 +437,7 @@ impl<E: Entropy> UserAgent<E> {
     }
 
     /// An earlier `now` than one already seen is treated as that one.
-    fn clamp(&mut self, now: Instant) -> Instant {
+    pub(crate) fn clamp(&mut self, now: Instant) -> Instant {
         let now = self.now.map_or(now, |seen| seen.max(now));
         self.now = Some(now);
         now

@@ -68,7 +68,9 @@
 //! - acknowledges reliable provisional responses, and gives a sign of life in long calls;
 //! - follows redirections; tells who has asked for a transfer what becomes of it;
 //! - keeps registrations fresh, and tries again after failures that may pass;
-//! - registers the address that the registrar sees it at, where a NAT makes that another one.
+//! - registers the address that the registrar sees it at, where a NAT makes that another one, and tells it to the peers of
+//!   calls that are up when it changes;
+//! - after [`UserAgent::moved`], registers from the new address and has the calls that are up go on there.
 //!
 //! Not here: sockets and names (`ringback-net`), audio (`ringback-rtp`, `ringback-media`), subscriptions.
 //!
@@ -83,6 +85,7 @@ mod event;
 mod glue;
 mod inspect;
 mod mapping;
+mod moved;
 mod outgoing;
 mod registration;
 

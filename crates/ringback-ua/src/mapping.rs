@@ -54,6 +54,11 @@ impl Mapping {
         was_moving
     }
 
+    /// The address that was learned.
+    pub(crate) fn seen(&self) -> Option<SocketAddr> {
+        self.seen
+    }
+
     /// Where we are to be reached over a flow to the registrar: what stands behind the `@` of Contact.
     pub(crate) fn address(&self, protocol: Protocol) -> Option<SocketAddr> {
         self.seen.filter(|_| !matches!(protocol, Protocol::Ws | Protocol::Wss))

@@ -33,6 +33,8 @@ pub(crate) struct Registration {
     /// How many seconds to ask for.
     seconds: u32,
     in_flight: bool,
+    /// Our address has changed since the REGISTER in flight was sent.
+    again: bool,
     /// The REGISTER in flight takes the binding back.
     leaving: bool,
     /// There may be a binding at the registrar.
@@ -46,6 +48,8 @@ pub(crate) struct Registration {
     flow: Option<Flow>,
     /// Where the registrar sees us.
     mapping: Mapping,
+    /// What the peers of our calls were told of that.
+    told: Option<SocketAddr>,
     /// Who we are to the registrar, whatever our address.
     instance: String,
     /// Whether our flow is numbered: not where the first proxy cannot keep it (439).
@@ -66,6 +70,7 @@ impl Registration {
             wanted: false,
             seconds: u32::try_from(account.expires.as_secs()).unwrap_or(u32::MAX).max(1),
             in_flight: false,
+            again: false,
             leaving: false,
             bound: false,
             failures: 0,
@@ -73,6 +78,7 @@ impl Registration {
             contact: None,
             flow: None,
             mapping: Mapping::default(),
+            told: None,
             instance: account.instance.clone().unwrap_or_else(|| made_up(entropy)),
             numbered: true,
             by_flow: false,
@@ -91,6 +97,16 @@ impl Registration {
     pub(crate) fn seen_at(&self, to: &Target) -> Option<SocketAddr> {
         let flow = self.flow.filter(|flow| (flow.protocol, flow.peer) == (to.protocol(), to.peer()))?;
         self.mapping.address(flow.protocol)
+    }
+
+    /// Our address is another one, and what is known about how others see the old one means nothing any more. Whether
+    /// to register at once.
+    pub(crate) fn moved(&mut self) -> bool {
+        self.mapping = Mapping::default();
+        self.told = None;
+        self.by_flow = false;
+        self.again = self.in_flight;
+        self.wanted && !self.in_flight
     }
 
     /// What Contact of a REGISTER says: the new one, and that the one before is over where it was another.
@@ -158,6 +174,7 @@ impl<E: Entropy> UserAgent<E> {
         let known = self.accounts.get_mut(key.0).ok_or(CommandError::Gone)?;
         let uri = known.account.registrar_uri().ok_or(CommandError::NotSip)?;
         let registration = &mut known.registration;
+        registration.again = false;
         registration.leaving = !registration.wanted;
         let seconds = if registration.leaving { 0 } else { registration.seconds };
         let number = registration.next_cseq();
@@ -202,6 +219,7 @@ impl<E: Entropy> UserAgent<E> {
             let via = response.first::<Via<'_>>().and_then(Result::ok).filter(|_| self.learns_address);
             let contact = registration.contact.as_ref();
             let is_elsewhere = !was_leaving
+                && !registration.again
                 && registration.wanted
                 && via.is_some_and(|via| registration.mapping.learn(flow, &via, contact));
             if was_leaving {
@@ -217,6 +235,7 @@ impl<E: Entropy> UserAgent<E> {
                     return;
                 }
                 self.tell(UaEvent::Registered { account: key, expires });
+                self.tell_calls(now, key);
             }
             self.catch_up(now, key, was_leaving);
             return;
@@ -270,6 +289,11 @@ impl<E: Entropy> UserAgent<E> {
         let was_leaving = std::mem::replace(&mut registration.leaving, false);
         if was_leaving {
             registration.bound = false;
+        }
+        if registration.again && registration.wanted && !was_leaving {
+            // What failed was from where we are not any more. It could be written before, so it can be now.
+            let _ = self.send_register(now, key);
+            return;
         }
         // The application may have changed its mind meanwhile.
         let was_wanted = registration.wanted && !was_leaving;
@@ -330,11 +354,27 @@ impl<E: Entropy> UserAgent<E> {
         }
     }
 
+    /// Tells the peers of the account's calls when the registrar sees us elsewhere than before.
+    fn tell_calls(&mut self, now: Instant, key: AccountKey) {
+        let Some(known) = self.accounts.get_mut(key.0) else { return };
+        let seen = known.registration.mapping.seen();
+        if std::mem::replace(&mut known.registration.told, seen) == seen {
+            return;
+        }
+        let calls: Vec<_> =
+            self.callers.iter().filter(|(_, account)| **account == key).map(|(call, _)| *call).collect();
+        for call in calls {
+            // One that is not up tells it by its answer.
+            let _ = self.calls.refresh_target(now, call);
+        }
+    }
+
     /// Does what the application has asked for while a REGISTER was in flight.
     fn catch_up(&mut self, now: Instant, key: AccountKey, was_leaving: bool) {
         let Some(known) = self.accounts.get(key.0) else { return };
         let (wanted, bound) = (known.registration.wanted, known.registration.bound);
-        let is_behind = if was_leaving { wanted } else { !wanted && bound };
+        let is_elsewhere = known.registration.again && wanted;
+        let is_behind = is_elsewhere || if was_leaving { wanted } else { !wanted && bound };
         if is_behind {
             // It could be written before, so it can be now.
             let _ = self.send_register(now, key);

@@ -351,6 +351,11 @@ impl OfferAnswer {
         self.change(local, |media| media.port = port)
     }
 
+    /// Where our media are received, as the next description says.
+    pub fn local_address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Moves all our media to another address.
     pub fn set_local_address(&mut self, address: IpAddr) {
         self.address = address;

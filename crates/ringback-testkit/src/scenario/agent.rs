@@ -6,7 +6,7 @@ use ringback_sansio::{Protocol, SeededEntropy};
 use ringback_ua::{
     Account, AccountKey, CallKey, CommandError, LocalAudio, TransferKey, UaConfig, UaEvent, UserAgent,
 };
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 /// What is known of a call at one end.
@@ -34,11 +34,20 @@ pub(super) struct Agent {
     /// Names, by number.
     everybody: Vec<String>,
     number: usize,
+    moves: u8,
 }
 
-/// Where somebody is.
-pub(super) fn address(number: usize) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1 + number as u8), 5_060))
+/// Where somebody is after so many moves.
+pub(super) fn address(number: usize, moves: u8) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2 + moves, 1 + number as u8), 5_060))
+}
+
+/// Who has or had an address.
+pub(super) fn number_of(ip: IpAddr) -> Option<usize> {
+    match ip {
+        IpAddr::V4(ip) => usize::from(ip.octets()[3]).checked_sub(1),
+        IpAddr::V6(_) => None,
+    }
 }
 
 fn uri(name: &str, address: SocketAddr) -> UriBuf {
@@ -48,7 +57,7 @@ fn uri(name: &str, address: SocketAddr) -> UriBuf {
 impl Agent {
     pub(super) fn new(everybody: &[String], number: usize, seed: u64, session_expires: u32) -> Self {
         let name = &everybody[number];
-        let address = address(number);
+        let address = address(number, 0);
         let mut config = UaConfig {
             accepts_transfers: true,
             session_expires: Some(session_expires),
@@ -69,6 +78,7 @@ impl Agent {
             faults: Vec::new(),
             everybody: everybody.to_vec(),
             number,
+            moves: 0,
         }
     }
 
@@ -111,8 +121,14 @@ impl Agent {
             }
             return Ok(());
         }
+        if *act == Act::Move {
+            self.moves = self.moves.wrapping_add(1);
+            let old = std::mem::replace(&mut self.address, address(self.number, self.moves));
+            self.ua.moved(now, old.ip(), self.address.ip());
+            return Ok(());
+        }
         let call = self.call(with).ok_or(CommandError::WrongState)?;
-        if let Act::Transfer { to } | Act::TransferToCall { to } = act
+        if let Act::Transfer { to } | Act::TransferToCall { to } | Act::Redirect { to } = act
             && self.calls.iter().any(|seen| seen.key == call && seen.peer == *to)
         {
             // Somebody who calls himself is no flow.
@@ -123,6 +139,7 @@ impl Agent {
             Act::RingReliably => self.ua.ring_reliably(now, call, Some(audio)),
             Act::Answer => self.ua.answer(now, call, audio),
             Act::Reject(status) => self.ua.reject(now, call, StatusCode::new(*status).expect("a status")),
+            Act::Redirect { to } => self.ua.redirect(now, call, &uri(to, at(to))),
             Act::HangUp => self.ua.hangup(now, call),
             Act::Hold => self.ua.hold(now, call),
             Act::Resume => self.ua.resume(now, call),
@@ -131,7 +148,7 @@ impl Agent {
                 let other = self.call(Some(to)).ok_or(CommandError::WrongState)?;
                 self.ua.transfer_to(now, call, other)
             }
-            Act::Call { .. } | Act::Accept | Act::Refuse | Act::ByeByHand => Ok(()),
+            Act::Call { .. } | Act::Accept | Act::Refuse | Act::Move | Act::ByeByHand => Ok(()),
         }
     }
 
@@ -176,11 +193,16 @@ impl Agent {
             }
             UaEvent::TransferRequested { transfer, target, .. } => {
                 // The contact of who is in a dialog has no user, so it is the address that says who that is.
-                let host = target.as_sip().map(|uri| uri.host().to_string());
-                let is_there = |number: &usize| Some(address(*number).ip().to_string()) == host;
-                let to =
-                    (0..self.everybody.len()).find(is_there).map(|number| self.everybody[number].clone());
+                let host = target.as_sip().and_then(|uri| uri.host().ip());
+                let to = host.and_then(number_of).and_then(|number| self.everybody.get(number).cloned());
                 self.transfers.push((transfer, to.unwrap_or_default()));
+            }
+            UaEvent::Redirected { call, target } => {
+                let to = target.as_sip().and_then(|uri| uri.host().ip()).and_then(number_of);
+                let to = to.and_then(|number| self.everybody.get(number).cloned());
+                if let (Some(seen), Some(to)) = (self.calls.iter_mut().find(|seen| seen.key == call), to) {
+                    seen.peer = to;
+                }
             }
             UaEvent::Answered { call, .. } => {
                 self.once(call, "answered", |seen| std::mem::replace(&mut seen.answered, true))

@@ -12,11 +12,15 @@ pub(super) fn agree(stage: &Stage) -> Result<(), String> {
             return Err(format!("{}: {fault}", agent.name));
         }
         for seen in &agent.calls {
-            let ends = |other: &&Agent| other.name != agent.name;
-            let other = stage.agents.iter().filter(ends).find_map(|other| {
+            let others = stage.agents.iter().filter(|other| other.name != agent.name);
+            let ends = others.filter_map(|other| {
                 Some((other, other.calls.iter().find(|call| call.call_id == seen.call_id)?))
             });
+            // A call that was redirected has been to several.
+            let other =
+                ends.clone().find(|(other, _)| other.name == seen.peer).or_else(|| ends.clone().next());
             match other {
+                Some((_, call)) if call.is_caller && call.peer != agent.name && seen.ended => {}
                 Some((other, call)) => same((agent, seen), (other, call))?,
                 // It never came in.
                 None if seen.ended => {}

@@ -4,8 +4,9 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `alice calls bob`, `bob rings`, `bob rings reliably`, `bob answers`, `bob rejects 486` | a user does that; `.. with carol` names the call |
+//! | `alice calls bob`, `bob rings`, `bob rings reliably`, `bob answers`, `bob rejects 486`, `bob redirects to carol` | a user does that; `.. with carol` names the call |
 //! | `alice holds`, `alice resumes`, `alice hangs up` | the same, in a call that is up |
+//! | `alice moves` | to another address; nobody is at the old one any more |
 //! | `bob transfers to carol`, `bob transfers to the call of carol`, `alice accepts the transfer` | REFER, without and with Replaces |
 //! | `alice sends BYE by hand` | in an early dialog, which our user agent itself does not |
 //! | `alice -> bob: INVITE`, `bob -> alice: 180 INVITE` | it is sent, and arrives |

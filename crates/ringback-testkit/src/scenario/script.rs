@@ -21,6 +21,8 @@ pub(super) enum Act {
     RingReliably,
     Answer,
     Reject(u16),
+    Redirect { to: String },
+    Move,
     HangUp,
     Hold,
     Resume,
@@ -95,6 +97,8 @@ fn act(words: &[&str]) -> Option<Act> {
         ["rings", "reliably"] => Act::RingReliably,
         ["answers"] => Act::Answer,
         ["rejects", status] => Act::Reject(status.parse().ok()?),
+        ["redirects", "to", to] => Act::Redirect { to: (*to).to_owned() },
+        ["moves"] => Act::Move,
         ["hangs", "up"] => Act::HangUp,
         ["holds"] => Act::Hold,
         ["resumes"] => Act::Resume,
@@ -132,7 +136,7 @@ pub(super) fn users(lines: &[(usize, Line)]) -> Vec<String> {
             Line::Message { from, to, .. } => [from, to].into_iter().for_each(&mut add),
             Line::Act { who, act, .. } => {
                 add(who);
-                if let Act::Call { to, .. } | Act::Transfer { to } = act {
+                if let Act::Call { to, .. } | Act::Transfer { to } | Act::Redirect { to } = act {
                     add(to);
                 }
             }

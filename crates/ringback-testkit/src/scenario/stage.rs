@@ -149,7 +149,8 @@ impl Stage {
     }
 
     fn name_of(&self, address: SocketAddr) -> &str {
-        self.agents.iter().find(|agent| agent.address == address).map_or("nobody", |agent| &agent.name)
+        let agent = agent::number_of(address.ip()).and_then(|number| self.agents.get(number));
+        agent.map_or("nobody", |agent| &agent.name)
     }
 
     fn message(&mut self, from: &str, to: &str, name: &str, fate: Fate) -> Result<(), String> {
@@ -221,7 +222,7 @@ impl Stage {
             places
                 .iter()
                 .find(|(known, _)| known == name)
-                .map_or(agent::address(200), |(_, address)| *address)
+                .map_or(agent::address(200, 0), |(_, address)| *address)
         };
         let patience = self.now + if self.waits { SHORT_PATIENCE } else { Duration::ZERO };
         loop {

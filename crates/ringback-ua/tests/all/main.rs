@@ -3,6 +3,7 @@
 mod bodies;
 mod calls;
 mod chaos;
+mod moved;
 mod outbound;
 mod peer;
 mod redirect;
