@@ -107,7 +107,7 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     let named = |own: &&Scenario| arguments.is_empty() || arguments.iter().any(|word| word == own.name);
     if flooded {
         let names: Vec<&str> = SCENARIOS.iter().filter(named).map(|own| own.name).collect();
-        return flood::run(&lab, peers, &names, pairs, seconds);
+        return flood::run(&lab, peers, &names, (pairs, seconds), rate);
     }
     println!(
         "{:10} {:>8} {:>12} {:>12} {:>7}  failed",

@@ -10,7 +10,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use self::load::{Load, Ports};
-use super::process::cpu;
+use super::process::{cpu, resident};
 use super::{Lab, Peer, start};
 use crate::failure::{Failure, Outcome};
 use crate::interop::server::free_port;
@@ -28,20 +28,38 @@ struct Flooded {
     lost: u64,
     /// Datagrams that the kernel dropped because the server did not read them.
     dropped: u64,
+    /// What the server held in the end, in KiB.
+    memory: u64,
 }
 
 /// Floods the servers in turns with each of these, and prints what came of it.
-pub(super) fn run(lab: &Lab, peers: &[Peer], names: &[&str], pairs: u64, seconds: u64) -> Outcome {
-    println!("{:20} {:>10} {:>10} {:>8}  dropped", "flood", "a second", "µs each", "lost");
-    names.iter().try_for_each(|name| compare(lab, peers, name, pairs, seconds))
+pub(super) fn run(
+    lab: &Lab,
+    peers: &[Peer],
+    names: &[&str],
+    (pairs, seconds): (u64, u64),
+    rate: Option<u64>,
+) -> Outcome {
+    println!(
+        "{:20} {:>10} {:>10} {:>8} {:>8} {:>10}",
+        "flood", "a second", "µs each", "lost", "dropped", "KiB"
+    );
+    let rate = rate.map(|rate| rate as f64);
+    names.iter().try_for_each(|name| compare(lab, peers, name, (pairs, seconds), rate))
 }
 
-fn compare(lab: &Lab, peers: &[Peer], name: &str, pairs: u64, seconds: u64) -> Outcome {
+fn compare(
+    lab: &Lab,
+    peers: &[Peer],
+    name: &str,
+    (pairs, seconds): (u64, u64),
+    rate: Option<f64>,
+) -> Outcome {
     let mut runs: Vec<Vec<Flooded>> = vec![Vec::new(); peers.len()];
     for pair in 0..pairs {
         eprintln!("flood of {name} {}/{pairs}", pair + 1);
         for (peer, runs) in peers.iter().zip(&mut runs) {
-            runs.push(flood(lab, *peer, name, seconds, None)?);
+            runs.push(flood(lab, *peer, name, seconds, rate)?);
         }
     }
     let medians: Vec<Flooded> = runs.iter_mut().filter_map(|runs| median(runs)).collect();
@@ -51,7 +69,7 @@ fn compare(lab: &Lab, peers: &[Peer], name: &str, pairs: u64, seconds: u64) -> O
     if let [ours, theirs, ..] = medians.as_slice() {
         println!("ratio {:.2}, of the rates {:.2}", ours.each / theirs.each, ours.rate / theirs.rate);
     }
-    if let Some(ours) = medians.first() {
+    if let Some(ours) = medians.first().filter(|_| rate.is_none()) {
         let eased = flood(lab, Peer::Ringback, name, seconds, Some(ours.rate * 0.8))?;
         println!("{}", row("at 80 %", &eased));
         if eased.dropped + eased.lost > 0 {
@@ -62,8 +80,8 @@ fn compare(lab: &Lab, peers: &[Peer], name: &str, pairs: u64, seconds: u64) -> O
 }
 
 fn row(name: &str, flooded: &Flooded) -> String {
-    let Flooded { each, rate, lost, dropped } = flooded;
-    format!("{name:20} {rate:>10.0} {each:>10.2} {lost:>8}  {dropped}")
+    let Flooded { each, rate, lost, dropped, memory } = flooded;
+    format!("{name:20} {rate:>10.0} {each:>10.2} {lost:>8} {dropped:>8} {memory:>10}")
 }
 
 /// The run whose cost is in the middle.
@@ -86,7 +104,13 @@ fn flood(lab: &Lab, peer: Peer, name: &str, seconds: u64, rate: Option<f64>) -> 
     }
     let dropped = dropped(&std::fs::read_to_string("/proc/net/udp").unwrap_or_default(), port);
     let each = spent * 1e6 / answered as f64;
-    Ok(Flooded { each, rate: answered as f64 / took.as_secs_f64(), lost, dropped })
+    Ok(Flooded {
+        each,
+        rate: answered as f64 / took.as_secs_f64(),
+        lost,
+        dropped,
+        memory: resident(server.id()),
+    })
 }
 
 /// How many ended well and how many were lost, and how long it took.

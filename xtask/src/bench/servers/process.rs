@@ -1,4 +1,4 @@
-//! The processor time of a server: of its process and all that it started.
+//! The processor time and memory of a server: of its process and all that it started.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,16 @@ use std::path::Path;
 /// Seconds of processor time so far, all threads of a process and of its descendants together.
 pub(in crate::bench) fn cpu(process: u32) -> f64 {
     family(process).into_iter().map(own_cpu).sum()
+}
+
+/// What they hold in memory, in KiB; what several share is counted once.
+pub(in crate::bench) fn resident(process: u32) -> u64 {
+    let own = |process: u32| -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.split_ascii_whitespace().next()?.parse().ok()
+    };
+    family(process).into_iter().filter_map(own).sum()
 }
 
 /// A process and all that it started.
@@ -61,5 +71,6 @@ mod tests {
             sum = (0..1_000_000).fold(sum, u64::wrapping_add);
         }
         assert!(sum > 0 && family(own).contains(&own));
+        assert!(resident(own) > 1_000);
     }
 }

@@ -84,7 +84,7 @@ impl Talks {
 
 impl Load for Talks {
     fn most(&self) -> u64 {
-        64
+        32
     }
 
     fn users(&self) -> u64 {
