@@ -126,6 +126,18 @@ impl Proxy {
         if news {
             self.cancel_pending(now, transactions, key, Some(ELSEWHERE));
         }
+        self.forget_answered(key);
+    }
+
+    /// Forgets a request other than INVITE of which everything has come that can. Copies are for the transactions.
+    fn forget_answered(&mut self, key: SlabKey<Context>) {
+        let over = |context: &&Context| {
+            !context.is_invite && context.answered != Answered::No && !context.is_pending()
+        };
+        if let Some(context) = self.contexts.get(key).filter(over) {
+            self.by_server.remove(&context.server);
+            self.contexts.remove(key);
+        }
     }
 
     /// Ends a branch with a response other than 2xx, or with a status of our own.
@@ -206,14 +218,15 @@ impl Proxy {
                     // RFC 3261 §15.1.1: whatever is answered, the call is over.
                     self.calls = self.calls.saturating_sub(1);
                 }
-                return match best {
+                match best {
                     Ok(response) => drop(transactions.respond(now, server, response)),
                     Err(status) => {
                         let later = (status == StatusCode::SERVICE_UNAVAILABLE)
                             .then(|| (HeaderId::RETRY_AFTER, "10".to_owned()));
                         self.refuse(now, transactions, server, (status, later.into_iter().collect()));
                     }
-                };
+                }
+                return self.forget_answered(key);
             }
             self.try_next_group(now, transactions, key);
         }

@@ -75,7 +75,7 @@ impl Proxy {
         share: Option<u32>,
     ) {
         let Some(context) = self.contexts.get_mut(key) else { return };
-        let along = context.along.filter(|_| branch.is_none());
+        let along = context.along.as_deref().copied().filter(|_| branch.is_none());
         let was_for = branch
             .filter(|_| history::is_wanted(&request))
             .and_then(|_| Some(request.uri().ok()?.to_owned()));

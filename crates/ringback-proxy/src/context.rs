@@ -15,7 +15,7 @@ pub(crate) struct Context {
     /// How the request came.
     pub(crate) flow: Flow,
     /// The flow to take where the request is relayed: our Route named it.
-    pub(crate) along: Option<Flow>,
+    pub(crate) along: Option<Box<Flow>>,
     pub(crate) is_invite: bool,
     pub(crate) loop_hash: u64,
     /// The request with our Routes removed, while copies may still be made of it.

@@ -289,7 +289,7 @@ impl Proxy {
         let context = Context {
             server: key,
             flow,
-            along,
+            along: along.map(Box::new),
             is_invite: *request.method() == Method::INVITE,
             loop_hash,
             template: None,

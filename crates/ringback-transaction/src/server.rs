@@ -6,14 +6,15 @@ use crate::table::{Matching, server_identity};
 use crate::{End, Gone, Key, ServerKey, TransactionOutput, Transactions, reply};
 use bytes::Bytes;
 use ringback_message::header::{To, Via};
-use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
+use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode};
 use ringback_sansio::{CloseReason, Entropy, Flow, Target};
 use std::time::Instant;
 
 /// A server transaction.
 pub(crate) struct Server {
     pub(crate) machine: ServerMachine,
-    flow: Flow,
+    /// The stream that the request came over.
+    stream: Option<Box<Flow>>,
     reply_to: Target,
     pub(crate) asked: Asked,
     /// The last response, which is retransmitted; empty while there is none.
@@ -22,8 +23,8 @@ pub(crate) struct Server {
     matching: Matching,
     hash: u64,
     pub(crate) armed: TimerSet,
-    /// The To tag with which a CANCEL was answered before there was another.
-    made_up_tag: Option<Box<str>>,
+    /// The To tag with which a CANCEL was answered before there was another, or that of a response that is forgotten.
+    tag: Option<Box<str>>,
     /// Whether its user knows that it is cancelled.
     cancelled: bool,
     /// Whether responses left the stream that the request came over, because that is gone.
@@ -68,7 +69,13 @@ impl Server {
         let last = if self.kept.is_empty() { None } else { Message::parse(self.kept.clone()).ok() };
         last.as_ref()
             .and_then(|last| last.first::<To<'_>>()?.ok()?.tag().map(str::to_owned))
-            .or_else(|| self.made_up_tag.as_deref().map(str::to_owned))
+            .or_else(|| self.tag.as_deref().map(str::to_owned))
+    }
+
+    /// Whether a 2xx is forgotten once it is sent. RFC 6026 §7.1: it is repeated by whoever handed it over; a stream, though, may
+    /// be found gone, and then it is sent again.
+    fn forgets_success(&self) -> bool {
+        matches!(self.machine, ServerMachine::Invite(_)) && self.stream.is_none()
     }
 
     /// §17.2.3 on RFC 2543 peers: the To tag is that of the request, in an ACK that of the response.
@@ -184,7 +191,7 @@ impl<E: Entropy> Transactions<E> {
         };
         let key = self.servers.insert(Server {
             machine,
-            flow,
+            stream: flow.protocol.is_reliable().then(|| Box::new(flow)),
             reply_to,
             asked: Asked::Whole(request),
             kept: Bytes::new(),
@@ -192,7 +199,7 @@ impl<E: Entropy> Transactions<E> {
             matching,
             hash,
             armed: TimerSet::default(),
-            made_up_tag: None,
+            tag: None,
             cancelled: false,
             reopened: false,
             is_own,
@@ -231,7 +238,7 @@ impl<E: Entropy> Transactions<E> {
         let Some(server) = self.servers.get_mut(key) else { return };
         let tag = server.to_tag().unwrap_or_else(|| {
             let tag = format!("{:016x}", self.entropy.next_u64());
-            server.made_up_tag = Some(tag.as_str().into());
+            server.tag = Some(tag.as_str().into());
             tag
         });
         let pending = matches!(server.machine, ServerMachine::Invite(InviteServer::Proceeding));
@@ -250,6 +257,17 @@ impl<E: Entropy> Transactions<E> {
         }
         if news {
             self.outputs.push_back(TransactionOutput::Cancelled(ServerKey(key), cancel));
+        }
+    }
+
+    /// Notes the tag of a 2xx to INVITE, of which nothing else is kept.
+    pub(crate) fn note_tag(&mut self, key: ServerKey, response: &Response) {
+        if response.status().is_success()
+            && let Some(server) = self.servers.get_mut(key.0)
+            && server.forgets_success()
+            && server.tag.is_none()
+        {
+            server.tag = to_tag(response).map(Into::into);
         }
     }
 
@@ -279,7 +297,8 @@ impl<E: Entropy> Transactions<E> {
         let Some(server) = self.servers.get_mut(key) else { return };
         if !server.reopened && !server.kept.is_empty() {
             let via = server.asked.request().and_then(|request| request.first::<Via<'_>>()?.ok());
-            if let Some(to) = via.and_then(|via| reply::after_the_stream(&server.flow, &via)) {
+            let stream = server.stream.as_deref();
+            if let Some(to) = via.and_then(|via| reply::after_the_stream(stream?, &via)) {
                 server.reopened = true;
                 server.reply_to = to;
                 let (key, bytes) = (Some(ServerKey(key).into()), server.kept.clone());
@@ -318,15 +337,22 @@ impl<E: Entropy> Transactions<E> {
                 server.asked.request().map(|request| request.reply(StatusCode::TRYING, None).build());
             server.kept = trying.and_then(Result::ok).map_or_else(Bytes::new, |trying| trying.render());
         }
-        if effects.forget {
-            server.kept = Bytes::new();
-        }
         // Datagrams have no way back that could be lost with a connection, for which the Via would be asked again.
         if server.machine.is_answered() && !reliable && server.matching == Matching::Branch {
             server.asked.answered();
         }
+        if effects.forget {
+            server.kept = Bytes::new();
+        }
         if effects.send != Send::Nothing && !server.kept.is_empty() {
             let (to, bytes) = (server.reply_to, server.kept.clone());
+            let is_accepted = matches!(server.machine, ServerMachine::Invite(InviteServer::Accepted));
+            if is_accepted && server.forgets_success() {
+                if server.tag.is_none() {
+                    server.tag = server.to_tag().map(Into::into);
+                }
+                server.kept = Bytes::new();
+            }
             self.outputs.push_back(TransactionOutput::Transmit { key: Some(name), to, bytes });
         }
         if let Some((flow, request)) = ack {

@@ -80,7 +80,9 @@ impl<E: Entropy> Transactions<E> {
     /// # Errors
     /// When the transaction is over or has its final response. After a 2xx to INVITE further 2xx are fine.
     pub fn respond(&mut self, now: Instant, key: ServerKey, response: Response) -> Result<(), Gone> {
-        self.respond_written(now, key, response.status(), response.render())
+        let now = self.clamp(now);
+        self.note_tag(key, &response);
+        self.respond_server(now, key, response.status(), response.render())
     }
 
     /// The same with a response as it is sent, which has this status.
