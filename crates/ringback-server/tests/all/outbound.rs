@@ -5,6 +5,7 @@ use ringback_message::header::Contact;
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode};
 use ringback_sansio::Protocol;
 use ringback_server::{Server, ServerConfig, Storage};
+use std::net::TcpListener;
 use std::time::Instant;
 
 const DESK: &str = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
@@ -85,7 +86,16 @@ fn rfc_5626_5_3_requests_take_the_flow_and_its_end_ends_the_binding() {
 #[test]
 fn a_connection_that_is_no_numbered_flow_may_end_before_its_binding() {
     let server = start(config());
-    drop(bob(&server, Protocol::Tcp, DESK, ""));
+    let mut bob = Phone::new(&server, Protocol::Tcp, "bob", "b");
+    // Where it says that it listens nobody does: whether or not the server has seen the end, it cannot be reached.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let aor = bob.aor();
+    let register = bob
+        .request(Method::REGISTER, "sip:example.com", &aor)
+        .header(HeaderId::SUPPORTED, "outbound")
+        .header(HeaderId::CONTACT, format!("<sip:bob@{closed};transport=tcp;ob>"));
+    assert_eq!(bob.transact(register).0.status(), StatusCode::OK);
+    drop(bob);
     let mut caller = caller(&server);
     let message = caller.request(Method::MESSAGE, "sip:bob@example.com", "sip:bob@example.com");
     let answer = caller.transact(message).0.status();
