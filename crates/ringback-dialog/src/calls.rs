@@ -4,6 +4,7 @@ use crate::audio::LocalAudio;
 use crate::body::{SDP, description};
 use crate::call::{Call, Ours, Purpose, Side, Stage, Theirs};
 use crate::dialog::{Dialog, Ends, cseq, from_tag, to_tag};
+use crate::field::is_of_application;
 use crate::redirect::Redirects;
 use crate::timer::{self, Lifetime};
 use crate::transfer;
@@ -11,7 +12,7 @@ use crate::{
     CallError, CallKey, DialogInput, DialogOutput, Invited, SendEnd, SendTag, Session, TransferKey, refusal,
 };
 use ringback_message::header::{CSeq, CallId, From, To};
-use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
+use ringback_message::{HeaderId, InvalidValue, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Machine, Map, Slab, TimerQueue};
 use ringback_sdp::{Codec, LocalSrtp};
 use ringback_transaction::{ServerKey, Timings};
@@ -71,6 +72,9 @@ pub struct Invitation {
     pub audio: LocalAudio,
     /// Whether the INVITE carries the offer; else the peer makes it and the ACK answers.
     pub offers: bool,
+    /// Header fields of the application, name and value: those that the registry does not name, and `Subject`, `Call-Info`,
+    /// `Alert-Info`, `Priority` and `Organization`. All others are ours to write, and refused.
+    pub headers: Vec<(String, String)>,
 }
 
 /// What a call waits for.
@@ -172,7 +176,7 @@ impl<E: Entropy> Calls<E> {
         if self.live >= self.config.max_calls {
             return Err(CallError::TooManyCalls);
         }
-        let Invitation { target, from, to, routes, audio, offers } = invitation;
+        let Invitation { target, from, to, routes, audio, offers, headers } = invitation;
         let mut session = audio.negotiate(&mut self.entropy);
         let offer = if offers { Some(session.make_offer()?) } else { None };
         let call_id = format!("{:016x}{:016x}", self.entropy.next_u64(), self.entropy.next_u64());
@@ -194,6 +198,12 @@ impl<E: Entropy> Calls<E> {
             .header(HeaderId::CSEQ, CSeq { number, method: Method::INVITE });
         if let Some(replaces) = replaces {
             invite = invite.header(HeaderId::REPLACES, replaces);
+        }
+        for (name, value) in &headers {
+            if !is_of_application(HeaderId::from_name(name.as_bytes())) {
+                return Err(InvalidValue::Malformed("header field of an application").into());
+            }
+            invite = invite.other(name, value.as_str());
         }
         if let Some(offer) = &offer {
             invite = invite.body(SDP, offer.to_bytes());

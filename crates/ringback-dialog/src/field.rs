@@ -1,7 +1,7 @@
-//! Small readings of header fields that several parts need.
+//! Small facts and readings of header fields that several parts need.
 
 use ringback_message::header::{Allow, Header, Token};
-use ringback_message::{Message, Method};
+use ringback_message::{HeaderId, Message, Method};
 
 /// Whether a list of option tags has this one.
 pub(crate) fn has_token<'a, H: Header<'a> + Token<'a>>(message: &'a Message, tag: &str) -> bool {
@@ -20,4 +20,17 @@ pub(crate) fn allows(message: &Message, method: &Method) -> Option<bool> {
 /// The first value of a field, where it is there and right.
 pub(crate) fn value<'a, H: Header<'a>>(message: &'a Message) -> Option<H> {
     message.first::<H>()?.ok()
+}
+
+/// Whether an application may write the field; what the others say is for the state of the call to decide.
+pub(crate) fn is_of_application(field: HeaderId) -> bool {
+    matches!(
+        field,
+        HeaderId::OTHER
+            | HeaderId::SUBJECT
+            | HeaderId::CALL_INFO
+            | HeaderId::ALERT_INFO
+            | HeaderId::PRIORITY
+            | HeaderId::ORGANIZATION
+    )
 }

@@ -23,6 +23,7 @@
 //!     routes: Vec::new(),
 //!     audio: LocalAudio::new("192.0.2.1:4000".parse()?),
 //!     offers: true,
+//!     headers: vec![("X-Order".into(), "4711".into())],
 //! })?;
 //! let Some(DialogOutput::Send { tag, request: invite, .. }) = calls.poll() else { unreachable!() };
 //!

@@ -140,6 +140,7 @@ impl World {
                     routes: Vec::new(),
                     audio: audio(),
                     offers,
+                    headers: Vec::new(),
                 };
                 let call = self.calls.call(self.now, invitation).unwrap();
                 self.known.insert(call, false);

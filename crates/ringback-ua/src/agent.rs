@@ -147,7 +147,7 @@ impl<E: Entropy> UserAgent<E> {
         target: &UriBuf,
         audio: LocalAudio,
     ) -> Result<CallKey, CommandError> {
-        self.invite(now, account, target, audio, true)
+        self.invite(now, account, target, audio, true, Vec::new())
     }
 
     /// Calls somebody and leaves the offer to the peer; our answer goes with the ACK (RFC 3261 §13.2.1).
@@ -161,7 +161,22 @@ impl<E: Entropy> UserAgent<E> {
         target: &UriBuf,
         audio: LocalAudio,
     ) -> Result<CallKey, CommandError> {
-        self.invite(now, account, target, audio, false)
+        self.invite(now, account, target, audio, false, Vec::new())
+    }
+
+    /// Calls somebody, with header fields of the application, name and value (see [`Invitation::headers`]).
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); [`CommandError::Invalid`] when a field is not the application's to write.
+    pub fn call_with(
+        &mut self,
+        now: Instant,
+        account: AccountKey,
+        target: &UriBuf,
+        audio: LocalAudio,
+        headers: Vec<(String, String)>,
+    ) -> Result<CallKey, CommandError> {
+        self.invite(now, account, target, audio, true, headers)
     }
 
     fn invite(
@@ -171,6 +186,7 @@ impl<E: Entropy> UserAgent<E> {
         target: &UriBuf,
         audio: LocalAudio,
         offers: bool,
+        headers: Vec<(String, String)>,
     ) -> Result<CallKey, CommandError> {
         let now = self.clamp(now);
         let known = self.accounts.get(account.0).ok_or(CommandError::Gone)?;
@@ -184,6 +200,7 @@ impl<E: Entropy> UserAgent<E> {
             routes: known.routes(),
             audio,
             offers,
+            headers,
         };
         let call = self.calls.call(now, invitation)?;
         self.callers.insert(call, account);
@@ -301,6 +318,7 @@ impl<E: Entropy> UserAgent<E> {
             routes: known.routes(),
             audio,
             offers: true,
+            headers: Vec::new(),
         };
         let call = self.calls.take_transfer(now, transfer, invitation)?;
         self.callers.insert(call, account);

@@ -3,7 +3,7 @@
 use crate::{AccountKey, CallKey, Ending, Session};
 use bytes::Bytes;
 use ringback_dialog::{CallError, TransferKey};
-use ringback_message::{InvalidValue, Message, Response, StatusCode, UriBuf};
+use ringback_message::{InvalidValue, Message, Request, Response, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Flow, Target};
 use ringback_sdp::{Codec, NegotiationError};
 use ringback_transaction::Key;
@@ -228,6 +228,8 @@ pub struct Incoming {
     pub offered: Vec<Codec>,
     /// The call that this one takes the place of once it is answered.
     pub replaces: Option<CallKey>,
+    /// The INVITE, for all else that it says.
+    pub request: Request,
 }
 
 /// Why a command was not carried out.

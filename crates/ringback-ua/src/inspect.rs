@@ -178,9 +178,11 @@ impl<E: Entropy> UserAgent<E> {
     ) {
         let (from, to) = (from_address(&request), to_address(&request));
         let call_id = request.require::<CallId<'_>>().map(|id| id.0.to_owned()).unwrap_or_default();
+        let invite = request.clone();
         if let Some(Invited { call, offered, replaces }) = self.calls.invited(now, key, contact, request) {
             self.callers.insert(call, account);
-            self.tell(UaEvent::Incoming(Incoming { call, account, from, to, call_id, offered, replaces }));
+            let incoming = Incoming { call, account, from, to, call_id, offered, replaces, request: invite };
+            self.tell(UaEvent::Incoming(incoming));
         }
     }
 

@@ -98,11 +98,12 @@ pub struct CallBuilder {
     account: AccountKey,
     target: String,
     audio: Audio,
+    headers: Vec<(String, String)>,
 }
 
 impl CallBuilder {
     pub(crate) fn new(endpoint: Endpoint, account: AccountKey, target: String) -> Self {
-        Self { endpoint, account, target, audio: Audio::silence() }
+        Self { endpoint, account, target, audio: Audio::silence(), headers: Vec::new() }
     }
 
     /// What to play and where to record.
@@ -126,10 +127,18 @@ impl CallBuilder {
         self
     }
 
+    /// Adds a header field of the application to the request: one that no RFC defines, such as `X-Order`, or `Subject`,
+    /// `Call-Info`, `Alert-Info`, `Priority` or `Organization`.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
     /// Calls.
     ///
     /// # Errors
-    /// When the target is no SIP URI, a file cannot be used, or no socket is to be had. What the other side says comes
+    /// When the target is no SIP URI, a header field is not the application's to write, a file cannot be used, or no socket is to be had. What the other side says comes
     /// as [`CallEvent`]s.
     pub async fn start(self) -> Result<Call, CallError> {
         let target = UriBuf::new(&self.target).map_err(CallError::Target)?;
@@ -138,7 +147,7 @@ impl CallBuilder {
         let local = self.endpoint.inner.local_audio(&socket);
         let (account, begun) = (self.account, Instant::now());
         let (call, call_id, events) = self.endpoint.inner.command(|state, now| {
-            let call = state.ua.call(now, account, &target, local)?;
+            let call = state.ua.call_with(now, account, &target, local, self.headers)?;
             let call_id = state.ua.call_id(call).unwrap_or_default().to_owned();
             Ok::<_, CommandError>((call, call_id, state.follow(call)))
         })?;

@@ -6,7 +6,7 @@ use crate::call::Call;
 use crate::endpoint::Endpoint;
 use crate::session::{self, Side};
 use bytes::Bytes;
-use ringback_message::StatusCode;
+use ringback_message::{HeaderId, StatusCode};
 use ringback_net::MediaSocket;
 use ringback_ua::{CommandError, Ending, Incoming, UaEvent};
 use std::time::Instant;
@@ -60,6 +60,15 @@ impl IncomingCall {
     /// The Call-ID.
     pub fn call_id(&self) -> &str {
         &self.incoming().call_id
+    }
+
+    /// The value of a header field of the request, by name in any letter case; the first where there are several. `None` as well
+    /// when it is no text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let request = &self.incoming().request;
+        let id = HeaderId::from_name(name.as_bytes());
+        let value = if id == HeaderId::OTHER { request.other(name) } else { request.values(id).next() };
+        std::str::from_utf8(value?).ok()
     }
 
     /// Whether it takes the place of a call that is up, as in an attended transfer. That one ends when this one is

@@ -9,6 +9,8 @@ mod audio_stream;
 mod call;
 #[path = "../../examples/click_to_dial.rs"]
 mod click_to_dial;
+#[path = "../../examples/custom_header.rs"]
+mod custom_header;
 #[path = "../../examples/echo_bot.rs"]
 mod echo_bot;
 #[path = "../../examples/load_generator.rs"]
@@ -20,7 +22,7 @@ mod bots;
 mod connected;
 mod support;
 
-use ringback::{Audio, CallEvent};
+use ringback::{Audio, CallError, CallEvent, CommandError};
 use support::{Place, ended, file, heard, in_time, read, tone, write};
 
 #[tokio::test]
@@ -73,4 +75,28 @@ async fn echo_bot_plays_back_what_it_hears() {
         assert!(heard >= 700, "{heard} ms");
     }
     bot.abort();
+}
+
+#[tokio::test]
+async fn custom_header_arrives_and_those_of_the_stack_are_refused() {
+    let place = Place::new();
+    let (phone, bob) = (place.phone().await, place.phone().await);
+    let _bob = place.account(&bob, "bob").register().await.expect("Bob is registered");
+    let alice = place.account(&phone, "alice").register().await.expect("Alice is registered");
+    let answering = async {
+        let incoming = bob.incoming().await.expect("a call");
+        assert_eq!(incoming.header("x-order"), Some("4711"));
+        assert_eq!(incoming.header("X-Other"), None);
+        incoming.reject(ringback::StatusCode::BUSY_HERE).expect("a caller that waits");
+    };
+    let called = custom_header::run(&alice, "sip:bob@example.com", "4711");
+    let (called, ()) = in_time(async { tokio::join!(called, answering) }).await;
+    called.expect("the example works");
+    for (name, value) in
+        [("Via", "SIP/2.0/UDP x"), ("f", "<sip:m@x>"), ("X-Order", "1\r\nVia: x"), ("X Y", "1")]
+    {
+        let call = alice.call("sip:bob@example.com").header(name, value).start().await;
+        assert!(matches!(call, Err(CallError::Command(CommandError::Invalid(_)))), "{name}");
+    }
+    assert_eq!(phone.calls(), 0);
 }
