@@ -29,8 +29,10 @@ pub struct Endpoint {
 
 pub(crate) struct Inner {
     pub(crate) net: Net<Node>,
-    /// Where peers send us audio.
+    /// What the sockets for audio are bound to: one address, or all where that is what we listen on.
     pub(crate) media_ip: IpAddr,
+    /// Where peers reach us. It changes with the network where we listen on all addresses.
+    pub(crate) place: std::sync::Mutex<IpAddr>,
     /// What peers are told instead of it.
     media_told: Option<IpAddr>,
     srtp: SrtpPolicy,
@@ -44,7 +46,7 @@ impl Inner {
     /// Our side of the audio of a call, for its description.
     pub(crate) fn local_audio(&self, socket: &MediaSocket) -> LocalAudio {
         let own = socket.rtp_address();
-        LocalAudio::new(SocketAddr::new(self.media_told.unwrap_or(own.ip()), own.port()))
+        LocalAudio::new(SocketAddr::new(self.media_told.unwrap_or(self.reached(own).ip()), own.port()))
             .srtp(sdes::local(self.srtp, &mut OsEntropy::new()))
     }
 
@@ -79,6 +81,7 @@ impl EndpointBuilder {
     /// Listens on `udp:ADDRESS:PORT`, `tcp:ADDRESS:PORT` or `tls:ADDRESS:PORT`; port 0 lets the system choose. Without
     /// any, on UDP and TCP at free ports of the address that leads outside. TLS is spoken, also to servers, only with
     /// a listener for it.
+    /// At `0.0.0.0` or `[::]` calls and registrations go on when the network changes ([`Endpoint::moved`]).
     #[must_use]
     pub fn listen(mut self, listen: impl Into<String>) -> Self {
         self.listen.push(listen.into());
@@ -209,12 +212,14 @@ impl EndpointBuilder {
         }
         config.learns_address = self.advertise.is_empty();
         let (mut media_ip, mut media_told) = (None, None);
+        let mut place = IpAddr::V4(Ipv4Addr::LOCALHOST);
         for (listener, asked) in sockets.listeners().iter().zip(&asked) {
             let own = reachable(listener.address);
             let told = Advertise::of(&self.advertise, asked, own.port());
             config.transactions.locals.advertise(listener.protocol, own, told.unwrap_or(own));
             if media_ip.is_none() {
-                (media_ip, media_told) = (Some(own.ip()), told.map(|told| told.ip()));
+                (media_ip, media_told) = (Some(listener.address.ip()), told.map(|told| told.ip()));
+                place = own.ip();
             }
         }
         if proves {
@@ -236,7 +241,8 @@ impl EndpointBuilder {
         let net = sockets.start(Arc::new(node)).map_err(StartError::Thread)?;
         let inner = Inner {
             net,
-            media_ip: media_ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            media_ip: media_ip.unwrap_or(place),
+            place: std::sync::Mutex::new(place),
             media_told,
             srtp,
             media_hook: self.media_hook,
@@ -244,7 +250,11 @@ impl EndpointBuilder {
             arrivals: Mutex::new(arrived),
             messages: Mutex::new(received),
         };
-        Ok(Endpoint { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        if inner.media_ip.is_unspecified() && inner.media_told.is_none() {
+            tokio::spawn(crate::moved::watch(Arc::downgrade(&inner), inner.media_ip));
+        }
+        Ok(Endpoint { inner })
     }
 }
 
@@ -300,7 +310,7 @@ fn tls_of(mut settings: TlsSettings, listen: &Listen) -> Result<Arc<Tls>, StartE
 }
 
 /// The address that peers reach a socket at: its own, unless it is bound to all.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     if !address.ip().is_unspecified() {
         return address;
     }

@@ -53,6 +53,7 @@ mod call;
 mod endpoint;
 mod error;
 mod incoming;
+mod moved;
 mod node;
 mod session;
 mod stream;

@@ -399,11 +399,13 @@ impl Media {
     }
 
     fn show(&self, direction: Direction, kind: MediaKind, peer: SocketAddr, packet: &[u8]) {
-        let Some(tap) = self.inner.upgrade().and_then(|inner| inner.tap.clone()) else { return };
+        let Some(inner) = self.inner.upgrade() else { return };
+        let Some(tap) = &inner.tap else { return };
         let local = match kind {
             MediaKind::Rtp => self.socket.rtp_address(),
             MediaKind::Rtcp => self.socket.rtcp_address(),
         };
+        let local = inner.reached(local);
         let bytes = Bytes::copy_from_slice(packet);
         let at = epoch().unix;
         tap.saw(Seen { at, direction, protocol: Protocol::Udp, local, peer, bytes: &bytes });

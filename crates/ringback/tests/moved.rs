@@ -1,0 +1,59 @@
+//! An endpoint moves to another address while it talks, by what is on the wire.
+
+use ringback::{Audio, CallEvent, Direction, Endpoint, Seen, Tap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+/// The INVITEs that Bob is sent.
+struct Invites(UnboundedSender<String>);
+
+impl Tap for Invites {
+    fn saw(&self, seen: Seen<'_>) {
+        if seen.direction == Direction::In && seen.bytes.starts_with(b"INVITE") {
+            let _ = self.0.send(String::from_utf8_lossy(seen.bytes).into_owned());
+        }
+    }
+}
+
+async fn next(invites: &mut UnboundedReceiver<String>) -> String {
+    let invite = tokio::time::timeout(Duration::from_secs(10), invites.recv());
+    invite.await.expect("in time").expect("Bob listens")
+}
+
+/// The address for audio that a message names.
+fn connection(message: &str) -> IpAddr {
+    let (_, rest) = message.split_once("c=IN IP4 ").expect("an address");
+    rest.lines().next().expect("a line").parse().expect("an address")
+}
+
+#[tokio::test]
+async fn a_call_goes_on_at_the_new_address() {
+    let (sender, mut invites) = mpsc::unbounded_channel();
+    let alice = Endpoint::builder().listen("udp:0.0.0.0:0").start().await.expect("a free port");
+    let bob = Endpoint::builder().listen("udp:127.0.0.1:0").answers_anyone();
+    let bob = bob.tap(Arc::new(Invites(sender))).start().await.expect("a free port");
+    let bobs: SocketAddr = bob.listeners()[0].address;
+    let account = bob.account("sip:bob@127.0.0.1").open().await.expect("an account");
+    let answering = tokio::spawn(async move {
+        let _account = account;
+        let mut call = bob.incoming().await.expect("Alice calls").answer(Audio::silence()).await.expect("up");
+        while call.next().await.is_some() {}
+    });
+    let account = alice.account("sip:alice@127.0.0.1").open().await.expect("an account");
+    let call = account.call(format!("sip:bob@{bobs}")).audio(Audio::silence());
+    let mut call = call.start().await.expect("a call");
+    while !matches!(call.next().await.expect("Bob answers"), CallEvent::Answered(_)) {}
+    let first = connection(&next(&mut invites).await);
+
+    alice.moved(first, IpAddr::from([127, 0, 0, 2]));
+    // The first may have come twice.
+    let mut moved = next(&mut invites).await;
+    while connection(&moved) == first {
+        moved = next(&mut invites).await;
+    }
+    assert!(moved.contains("c=IN IP4 127.0.0.2") && moved.contains("@127.0.0.2:"), "{moved}");
+    drop(call);
+    tokio::time::timeout(Duration::from_secs(10), answering).await.expect("BYE comes").expect("no panic");
+}
