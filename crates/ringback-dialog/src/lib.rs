@@ -46,12 +46,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not here: transactions, digest, where requests go, who may call whom (`ringback-ua`); subscriptions
-//! other than those of transfers.
+//! [`Subscriptions`] holds all event subscriptions in the same way, our own and those of peers.
+//!
+//! Not here: transactions, digest, where requests go, who may call whom, publications (`ringback-ua`).
 //!
 //! Sources: RFC 3261 §8.1.3.4 (redirection) and §12 to §15, RFC 3262 (reliable provisional responses), RFC 3264 and
 //! RFC 6337 (which message carries which description), RFC 3311 (UPDATE), RFC 3515 and 4488 (REFER), RFC 3891 (Replaces), RFC 4028 (session timers), RFC 5057 (what ends
-//! a dialog), RFC 5407 (races), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
+//! a dialog), RFC 5407 (races), RFC 6665 (events), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
 
 mod audio;
 mod body;
@@ -62,6 +63,7 @@ mod calls;
 mod change;
 mod dialog;
 mod event;
+mod events;
 mod field;
 mod key;
 mod moved;
@@ -75,4 +77,9 @@ pub use audio::{LocalAudio, Session};
 pub use body::is_description;
 pub use calls::{Calls, CallsConfig, Invitation};
 pub use event::{Advice, CallError, CallEvent, DialogInput, DialogOutput, EndedBy, Ending, Invited, SendEnd};
+pub use events::{
+    Content, EventsConfig, EventsInput, EventsOutput, Notification, Package, Served, Standing,
+    SubscriptionEnd, SubscriptionEvent, SubscriptionKey, Subscriptions, Termination, Usage, WatcherEvent,
+    WatcherKey, Wish,
+};
 pub use key::{CallKey, SendTag, TransferKey};

@@ -3,10 +3,11 @@
 use crate::call::{Call, Purpose, Stage};
 use crate::calls::Context;
 use crate::dialog::cseq;
+use crate::events::{Standing, Termination, state_value, told};
 use crate::field::value;
 use crate::{CallError, CallEvent, EndedBy, TransferKey};
 use ringback_message::body::{Fragment, FragmentBuf, SIPFRAG};
-use ringback_message::header::{Event, Header as _, ReferSub, ReferTo, Replaces, SubscriptionState};
+use ringback_message::header::{Event, Header as _, ReferSub, ReferTo, Replaces};
 use ringback_message::{HeaderId, Method, ParamsBuf, Request, Response, SipUriBuf, StatusCode, UriBuf};
 use ringback_transaction::ServerKey;
 
@@ -98,7 +99,7 @@ impl Call {
 
     /// The peer tells what became of a transfer. It may come before the answer to the REFER (rule 39).
     pub(crate) fn on_notify(&mut self, cx: &mut Context<'_>, key: ServerKey, notify: &Request) {
-        let event = value::<Event<'_>>(notify).filter(|event| event.is("refer"));
+        let event = value::<Event<'_>>(notify).filter(|event| event.value == "refer");
         let is_refer = event.is_some();
         let id = event.and_then(|event| event.id()).map(str::parse::<u32>);
         let is_ours = is_refer && self.referring.is_some_and(|ours| id.is_none_or(|id| id == Ok(ours)));
@@ -107,7 +108,7 @@ impl Call {
             return Self::respond_plain(cx, key, notify, status);
         }
         Self::respond_plain(cx, key, notify, StatusCode::OK);
-        let is_over = value(notify).is_some_and(|state: SubscriptionState<'_>| state.is_terminated());
+        let is_over = told(notify).is_some_and(|told| matches!(told.standing, Standing::Terminated(_)));
         match (told_status(notify), is_over) {
             (Some(status), _) if status.is_final() => self.transfer_ended(cx, status),
             // It ended without saying how.
@@ -170,7 +171,10 @@ impl Call {
         let number = self.next_cseq();
         let Some(dialog) = self.dialogs.first() else { return };
         let (hop, notify) = dialog.request(&self.ends, Method::NOTIFY, number);
-        let state = if status.is_final() { "terminated;reason=noresource" } else { "active;expires=180" };
+        let state = match status.is_final() {
+            true => state_value(&Standing::Terminated(Termination::NoResource), None),
+            false => state_value(&Standing::Active, Some(180)),
+        };
         let notify = notify
             .header(HeaderId::EVENT, format_args!("refer;id={id}"))
             .header(HeaderId::SUBSCRIPTION_STATE, state)

@@ -3,7 +3,7 @@
 use crate::checks::breadth;
 use crate::{Branch, ProxyConfig, token};
 use ringback_message::header::{Contact, Header as _, MaxForwards, ProxyAuthorization, Route, To, Via};
-use ringback_message::{HeaderId, InvalidValue, Request, SipUri, StatusCode, Uri};
+use ringback_message::{HeaderId, InvalidValue, Method, Request, SipUri, StatusCode, Uri};
 use ringback_sansio::{Flow, Hasher, Protocol, Target};
 use ringback_transaction::Locals;
 use ringback_transport::locate::{NextHop, next_hop};
@@ -152,10 +152,12 @@ fn wants_flow(request: &Request) -> bool {
     contact.is_some_and(SipUri::is_outbound) && request.all::<Via<'_>>().nth(1).is_none()
 }
 
-/// Only a request that may begin a dialog: later ones do not change its route set.
+/// Only a request that may begin a dialog: later ones do not change its route set. At who has subscribed it is the NOTIFY
+/// that begins the dialog, and it has a To tag from the first (RFC 6665 §4.3).
 fn records_route(request: &Request, config: &ProxyConfig) -> bool {
     let in_dialog = || request.first::<To<'_>>().is_some_and(|to| to.is_ok_and(|to| to.tag().is_some()));
-    config.record_route && request.method().creates_dialog() && !in_dialog()
+    let method = request.method();
+    config.record_route && (*method == Method::NOTIFY || method.creates_dialog() && !in_dialog())
 }
 
 /// Rule 11: a request that would be over 1,300 bytes on the wire goes by TCP, where we speak it.

@@ -3,13 +3,16 @@
 use crate::account::{Ids, Known};
 use crate::entropy::Shared;
 use crate::outgoing::{Lookup, Outgoing, Purpose};
+use crate::publication::{Publication, PublicationKey};
 use crate::registration::Registration;
 use crate::{
     Account, AccountKey, CallKey, CommandError, InboundAuthentication, LocalAudio, Outbound, RequestKey,
     Session, UaConfig, UaInput, UaOutput,
 };
 use bytes::Bytes;
-use ringback_dialog::{CallError, Calls, CallsConfig, Invitation, SendTag, TransferKey};
+use ringback_dialog::{
+    CallError, Calls, CallsConfig, EventsConfig, Invitation, SendTag, Subscriptions, TransferKey, Usage,
+};
 use ringback_message::{HeaderId, Method, Request, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Hasher, Key, Machine, Map, Slab, TimerQueue};
 use ringback_transaction::{ClientKey, Locals, ServerKey, TransactionInput, Transactions};
@@ -26,9 +29,13 @@ pub struct UserAgent<E> {
     pub(crate) entropy: Shared<E>,
     pub(crate) transactions: Transactions<Shared<E>>,
     pub(crate) calls: Calls<Shared<E>>,
+    pub(crate) events: Subscriptions<Shared<E>>,
     pub(crate) accounts: Slab<Known>,
     /// The account of each call.
     pub(crate) callers: Map<CallKey, AccountKey>,
+    /// The account of each subscription.
+    pub(crate) usages: Map<Usage, AccountKey>,
+    pub(crate) publications: Slab<Publication>,
     pub(crate) outgoing: Slab<Outgoing>,
     pub(crate) by_client: Map<ClientKey, Key<Outgoing>>,
     pub(crate) by_tag: Map<SendTag, Key<Outgoing>>,
@@ -38,6 +45,8 @@ pub struct UserAgent<E> {
     pub(crate) serving: Map<ServerKey, (String, String, u32, Method)>,
     /// When registrations are to be refreshed or tried again.
     pub(crate) timers: TimerQueue<AccountKey>,
+    /// When publications are to be.
+    pub(crate) publishing: TimerQueue<PublicationKey>,
     pub(crate) outputs: VecDeque<UaOutput>,
     now: Option<Instant>,
 }
@@ -58,7 +67,10 @@ impl<E: Entropy> UserAgent<E> {
             session_expires,
             answers_anyone,
             authentication,
+            packages,
+            max_watchers,
         } = config;
+        let timings = transactions.timings;
         let calls = CallsConfig {
             timings: transactions.timings,
             max_calls,
@@ -79,9 +91,15 @@ impl<E: Entropy> UserAgent<E> {
             authentication,
             transactions: Transactions::new(transactions, entropy.clone()),
             calls: Calls::new(calls, entropy.clone()),
+            events: Subscriptions::new(
+                EventsConfig { timings, packages, max_watchers, ..EventsConfig::default() },
+                entropy.clone(),
+            ),
             entropy,
             accounts: Slab::new(),
             callers: Map::default(),
+            usages: Map::default(),
+            publications: Slab::new(),
             outgoing: Slab::new(),
             by_client: Map::default(),
             by_tag: Map::default(),
@@ -89,6 +107,7 @@ impl<E: Entropy> UserAgent<E> {
             served: Map::with_hasher(hasher),
             serving: Map::default(),
             timers: TimerQueue::new(),
+            publishing: TimerQueue::new(),
             outputs: VecDeque::new(),
             now: None,
         }
@@ -414,12 +433,16 @@ impl<E: Entropy> UserAgent<E> {
         self.calls.len()
     }
 
-    /// Whether nothing is going on: no transaction, call, question or timer. An account that is registered has a
+    /// Whether nothing is going on: no transaction, call, subscription, publication, question or timer. An account that is registered has a
     /// timer.
     pub fn is_empty(&self) -> bool {
         self.transactions.is_empty()
             && self.calls.is_empty()
             && self.callers.is_empty()
+            && self.events.is_empty()
+            && self.usages.is_empty()
+            && self.publications.is_empty()
+            && self.publishing.is_empty()
             && self.outgoing.is_empty()
             && self.by_client.is_empty()
             && self.by_tag.is_empty()
@@ -472,7 +495,7 @@ pub(crate) enum Hop {
 }
 
 /// A URI as it stands in To: without what is only for the way there (RFC 3261 §19.1.1, Table 1).
-fn bare(uri: &UriBuf) -> UriBuf {
+pub(crate) fn bare(uri: &UriBuf) -> UriBuf {
     uri.without_params()
 }
 
@@ -506,6 +529,12 @@ impl<E: Entropy> Machine for UserAgent<E> {
         self.pump(now);
         self.calls.handle_timeout(now);
         self.pump(now);
+        self.events.handle_timeout(now);
+        self.pump(now);
+        while let Some(publication) = self.publishing.pop_expired(now) {
+            self.renew_publication(now, publication);
+            self.pump(now);
+        }
         while let Some(account) = self.timers.pop_expired(now) {
             self.renew_registration(now, account);
             self.pump(now);
@@ -517,7 +546,13 @@ impl<E: Entropy> Machine for UserAgent<E> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let deadlines = [self.transactions.poll_timeout(), self.calls.poll_timeout(), self.timers.next()];
+        let deadlines = [
+            self.transactions.poll_timeout(),
+            self.calls.poll_timeout(),
+            self.events.poll_timeout(),
+            self.publishing.next(),
+            self.timers.next(),
+        ];
         deadlines.into_iter().flatten().min()
     }
 }
@@ -527,6 +562,7 @@ impl<E> std::fmt::Debug for UserAgent<E> {
         f.debug_struct("UserAgent")
             .field("accounts", &self.accounts.len())
             .field("calls", &self.calls)
+            .field("subscriptions", &self.events)
             .field("transactions", &self.transactions)
             .finish_non_exhaustive()
     }

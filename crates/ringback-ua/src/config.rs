@@ -1,6 +1,7 @@
 //! How a user agent is set up.
 
 use ringback_auth::{Authenticator, Credentials};
+use ringback_dialog::Package;
 use ringback_sansio::Epoch;
 use ringback_sdp::{Codec, LocalSrtp};
 use ringback_transaction::TransactionConfig;
@@ -35,6 +36,10 @@ pub struct UaConfig {
     pub answers_anyone: bool,
     /// Who must prove a password before a request outside of calls is taken; `None` is nobody.
     pub authentication: Option<InboundAuthentication>,
+    /// What peers may subscribe to; a SUBSCRIBE for anything else is answered 489.
+    pub packages: Vec<Package>,
+    /// At most so many subscriptions of peers; a further one is answered 503.
+    pub max_watchers: usize,
 }
 
 impl Default for UaConfig {
@@ -51,6 +56,8 @@ impl Default for UaConfig {
             session_expires: Some(1_800),
             answers_anyone: false,
             authentication: None,
+            packages: Vec::new(),
+            max_watchers: 1_000,
         }
     }
 }

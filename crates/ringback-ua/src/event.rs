@@ -1,8 +1,8 @@
 //! What goes in and what comes out.
 
-use crate::{AccountKey, CallKey, Ending, Session};
+use crate::{AccountKey, CallKey, Ending, PublicationKey, Session, Subscriber};
 use bytes::Bytes;
-use ringback_dialog::{CallError, TransferKey};
+use ringback_dialog::{CallError, Notification, SubscriptionEnd, SubscriptionKey, TransferKey, WatcherKey};
 use ringback_message::{InvalidValue, Message, Request, Response, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Flow, Target};
 use ringback_sdp::{Codec, NegotiationError};
@@ -197,6 +197,59 @@ pub enum UaEvent {
         body: Bytes,
         /// The call that it came in.
         call: Option<CallKey>,
+    },
+    /// A notifier told something, in a subscription of ours.
+    Notified {
+        /// Which subscription.
+        subscription: SubscriptionKey,
+        /// What it told.
+        notification: Notification,
+    },
+    /// No notifier is left for now, and the subscription begins anew by itself.
+    SubscriptionLapsed {
+        /// Which subscription.
+        subscription: SubscriptionKey,
+        /// Why.
+        why: SubscriptionEnd,
+        /// When it begins anew.
+        retry_in: Duration,
+    },
+    /// A subscription of ours is over. Exactly once for each.
+    SubscriptionEnded {
+        /// Which subscription.
+        subscription: SubscriptionKey,
+        /// Why.
+        why: SubscriptionEnd,
+    },
+    /// Somebody wants to subscribe to a state of ours: accept or refuse it.
+    SubscriptionRequested(Box<Subscriber>),
+    /// A subscription of a peer is over. Exactly once for each.
+    WatcherGone {
+        /// Which subscription.
+        watcher: WatcherKey,
+    },
+    /// The server has the newest state of a publication, or holds it for longer.
+    Published {
+        /// Which publication.
+        publication: PublicationKey,
+        /// For how long, if it were not refreshed before.
+        expires: Duration,
+    },
+    /// A publication was refused or not answered.
+    PublicationFailed {
+        /// Which publication.
+        publication: PublicationKey,
+        /// The status; 408 when no answer came, 503 when the server cannot be reached.
+        status: StatusCode,
+        /// Why, for people.
+        reason: String,
+        /// When it is tried again; `None` when there is no use in that, and the publication is over.
+        retry_in: Option<Duration>,
+    },
+    /// A publication was taken back, and is over.
+    Unpublished {
+        /// Which publication.
+        publication: PublicationKey,
     },
     /// What became of a request outside of calls.
     Reply {

@@ -19,6 +19,8 @@ impl<E: Entropy> UserAgent<E> {
                 self.on_transaction(now, output);
             } else if let Some(output) = self.calls.poll() {
                 self.on_dialog(now, output);
+            } else if let Some(output) = self.events.poll() {
+                self.on_events(now, output);
             } else {
                 break;
             }

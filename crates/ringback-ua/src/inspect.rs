@@ -15,7 +15,7 @@ use ringback_transaction::ServerKey;
 use std::time::Instant;
 
 /// What a peer may ask of us.
-const ALLOWED: [Method; 11] = [
+const ALLOWED: [Method; 12] = [
     Method::INVITE,
     Method::ACK,
     Method::CANCEL,
@@ -27,6 +27,7 @@ const ALLOWED: [Method; 11] = [
     Method::PRACK,
     Method::REFER,
     Method::NOTIFY,
+    Method::SUBSCRIBE,
 ];
 /// The extensions that a peer may require of us; what they need is told to the calls.
 const EXTENSIONS: [&str; 4] = ["100rel", "timer", "replaces", "norefersub"];
@@ -63,10 +64,14 @@ impl<E: Entropy> UserAgent<E> {
         let contact = contact.or_else(|| UriBuf::new(&format!("sip:{}", flow.local)).ok());
         let Some(contact) = contact else { return };
         match (account, request.method()) {
+            (None, _) if self.is_of_subscription(&request) => {
+                self.on_subscription_request(now, key, contact, request);
+            }
             (None, _) => self.calls.handle(now, DialogInput::Request { key, contact, request }),
             (Some(account), &Method::INVITE) => self.on_invite(now, key, contact, account, request),
             (Some(account), &Method::MESSAGE) => self.on_message(now, key, &request, &tag, account, None),
             (Some(_), &Method::OPTIONS) => self.on_options(now, key, &request, &tag),
+            (Some(account), &Method::SUBSCRIBE) => self.on_subscribe(now, key, contact, account, request),
             // The rest has a meaning inside of calls only (rule 23); a CANCEL that comes here matches nothing
             // (rule 14).
             (Some(_), _) => {
@@ -213,6 +218,7 @@ impl<E: Entropy> UserAgent<E> {
             .header(HeaderId::ACCEPT_ENCODING, "identity")
             .header(HeaderId::ACCEPT_LANGUAGE, "en")
             .header(HeaderId::SUPPORTED, supported());
+        let reply = self.with_packages(reply);
         self.finish_answer(now, key, reply.build());
     }
 
@@ -224,6 +230,10 @@ impl<E: Entropy> UserAgent<E> {
                 self.on_message(now, key, request, &tag, account, Some(call))
             }
             (&Method::OPTIONS, _) => self.on_options(now, key, request, &tag),
+            (&Method::SUBSCRIBE, _) => {
+                let reply = Self::refuse_sharing(request, &tag);
+                self.finish_answer(now, key, reply.build());
+            }
             _ => {
                 let reply = request.reply(StatusCode::METHOD_NOT_ALLOWED, Some(&tag));
                 self.finish_answer(now, key, reply.header(HeaderId::ALLOW, allow()).build());
@@ -260,10 +270,10 @@ fn inspect_body(request: &Request) -> Result<(), Refusal> {
     }
 }
 
-fn from_address(request: &Request) -> String {
+pub(crate) fn from_address(request: &Request) -> String {
     request.require::<From<'_>>().map(|from| from.address()).unwrap_or_default()
 }
 
-fn to_address(request: &Request) -> String {
+pub(crate) fn to_address(request: &Request) -> String {
     request.require::<To<'_>>().map(|to| to.address()).unwrap_or_default()
 }

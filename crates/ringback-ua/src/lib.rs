@@ -66,15 +66,16 @@
 //! - answers challenges and sends credentials along with later requests; challenges others, if told to;
 //! - sends what is too large for a datagram over TCP, and tries the next address of a name when one fails;
 //! - acknowledges reliable provisional responses, and gives a sign of life in long calls;
+//! - refreshes subscriptions and publications, and begins them anew where that has a point;
 //! - follows redirections; tells who has asked for a transfer what becomes of it;
 //! - keeps registrations fresh, and tries again after failures that may pass;
 //! - registers the address that the registrar sees it at, where a NAT makes that another one, and tells it to the peers of
 //!   calls that are up when it changes;
 //! - after [`UserAgent::moved`], registers from the new address and has the calls that are up go on there.
 //!
-//! Not here: sockets and names (`ringback-net`), audio (`ringback-rtp`, `ringback-media`), subscriptions.
+//! Not here: sockets and names (`ringback-net`), audio (`ringback-rtp`, `ringback-media`), what event packages say.
 //!
-//! Sources: RFC 3261 §8, §10, §11, §13 to §15, §18.1.1 and §22; RFC 3263 §4.3; RFC 3581; RFC 3428 (MESSAGE); RFC 5626 §4.5
+//! Sources: RFC 3261 §8, §10, §11, §13 to §15, §18.1.1 and §22; RFC 3263 §4.3; RFC 3581; RFC 3428 (MESSAGE); RFC 3903 (PUBLISH); RFC 6665 (events); RFC 5626 §4.5
 //! (intervals after failures); RFC 6086 (INFO).
 
 mod account;
@@ -82,16 +83,23 @@ mod agent;
 mod config;
 mod entropy;
 mod event;
+mod events;
 mod glue;
 mod inspect;
 mod mapping;
 mod moved;
 mod outgoing;
+mod publication;
 mod registration;
 
 pub use account::{Account, AccountKey, Outbound};
 pub use agent::UserAgent;
 pub use config::{InboundAuthentication, UaConfig};
 pub use event::{CommandError, Incoming, RequestKey, Token, UaEvent, UaInput, UaOutput};
+pub use events::{Interest, Subscriber};
+pub use publication::PublicationKey;
 pub use ringback_dialog::{Advice, CallKey, EndedBy, Ending, LocalAudio, Session, TransferKey};
+pub use ringback_dialog::{
+    Content, Notification, Package, Standing, SubscriptionEnd, SubscriptionKey, Termination, WatcherKey,
+};
 pub use ringback_sansio::{Protocol, Target};

@@ -14,7 +14,8 @@ impl<E: Entropy> UserAgent<E> {
     /// tells its peer by re-INVITE where requests and audio go from now on, and
     /// [`ChangeRefused`](crate::UaEvent::ChangeRefused) says if the peer does not want that; one whose peer knows
     /// nothing of it (481) or does not answer ends. A call that rings here can be answered as before. A call of ours
-    /// that has no answer yet is cancelled, since that would go to the old address.
+    /// that has no answer yet is cancelled, since that would go to the old address. Subscriptions, ours and those of peers,
+    /// go on from there.
     pub fn moved(&mut self, now: Instant, from: IpAddr, to: IpAddr) {
         let now = self.clamp(now);
         self.transactions.locals_mut().moved(from, to);
@@ -28,6 +29,7 @@ impl<E: Entropy> UserAgent<E> {
             }
         }
         self.calls.moved(now, from, to);
+        self.events.moved(now);
         self.pump(now);
     }
 }

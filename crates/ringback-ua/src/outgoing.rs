@@ -2,9 +2,10 @@
 //! §18.1.1, §22; RFC 3263 §4.3).
 
 use crate::agent::{Hop, UserAgent};
+use crate::publication::PublicationKey;
 use crate::{AccountKey, CallKey, Outbound, Protocol, RequestKey, Target, Token, UaEvent, UaOutput};
 use ringback_auth::Attempt;
-use ringback_dialog::{DialogInput, SendEnd, SendTag};
+use ringback_dialog::{DialogInput, EventsInput, SendEnd, SendTag, Usage};
 use ringback_message::header::{CSeq, RetryAfter};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, Uri, UriBuf};
 use ringback_sansio::{CloseReason, Entropy, Flow, Key, Machine};
@@ -25,7 +26,9 @@ const MOST_TARGETS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Call(SendTag, CallKey),
+    Event(SendTag, Usage),
     Registration(AccountKey),
+    Publication(PublicationKey),
     /// A MESSAGE or OPTIONS, named by its own key.
     Single,
 }
@@ -233,7 +236,10 @@ impl<E: Entropy> UserAgent<E> {
                 let written = request.set(HeaderId::CONTACT, &contact);
                 written.and_then(|()| old.map_or(Ok(()), |old| request.push(HeaderId::CONTACT, &old)))
             }
-            (&Method::INVITE | &Method::UPDATE | &Method::REFER | &Method::NOTIFY, Some(contact)) => {
+            (
+                &Method::INVITE | &Method::UPDATE | &Method::REFER | &Method::NOTIFY | &Method::SUBSCRIBE,
+                Some(contact),
+            ) => {
                 let known = account.and_then(|account| self.accounts.get(account.0));
                 // RFC 5626 §4.3: what comes later in the dialog shall take our flow as well.
                 let ob = if known.is_some_and(|known| known.registration.by_flow) { ";ob" } else { "" };
@@ -358,7 +364,10 @@ impl<E: Entropy> UserAgent<E> {
         let is_first = !std::mem::replace(&mut outgoing.answered, true);
         match outgoing.purpose {
             Purpose::Call(tag, _) => self.calls.handle(now, DialogInput::Response(tag, response)),
+            Purpose::Event(tag, _) => self.events.handle(now, EventsInput::Response(tag, response)),
             Purpose::Registration(account) => self.on_register_response(now, account, flow, &response),
+            Purpose::Publication(key) if is_first => self.on_publish_response(now, key, &response),
+            Purpose::Publication(_) => {}
             Purpose::Single if is_first => {
                 let reason = reason(&response);
                 let (request, response) = (RequestKey(key), Some(response));
@@ -385,9 +394,15 @@ impl<E: Entropy> UserAgent<E> {
         }
         match purpose {
             Purpose::Call(tag, _) => self.calls.renumber(*tag, request),
-            Purpose::Registration(_) | Purpose::Single => {
-                let number = match purpose {
-                    Purpose::Registration(_) => known.registration.next_cseq(),
+            Purpose::Event(tag, _) => self.events.renumber(*tag, request),
+            Purpose::Registration(_) | Purpose::Publication(_) | Purpose::Single => {
+                let publication = match purpose {
+                    Purpose::Publication(key) => self.publications.get_mut(key.0),
+                    _ => None,
+                };
+                let number = match (purpose, publication) {
+                    (Purpose::Registration(_), _) => known.registration.next_cseq(),
+                    (_, Some(publication)) => publication.next_cseq(),
                     _ => request.require::<CSeq>().map_or(1, |cseq| cseq.number.wrapping_add(1)),
                 };
                 let method = request.method().clone();
@@ -461,14 +476,21 @@ impl<E: Entropy> UserAgent<E> {
                 self.calls.handle(now, DialogInput::Ended(tag, end));
                 self.forget_call(call);
             }
+            Purpose::Event(tag, usage) => {
+                self.events.handle(now, EventsInput::Ended(tag, end));
+                self.forget_usage(usage);
+            }
             Purpose::Registration(account) if !outgoing.answered => {
                 self.on_register_failed(now, account, status, &reason, None);
+            }
+            Purpose::Publication(key) if !outgoing.answered => {
+                self.publication_failed(now, key, status, &reason, None);
             }
             Purpose::Single if !outgoing.answered => {
                 let request = RequestKey(key);
                 self.tell(UaEvent::Reply { request, status, reason, response: None });
             }
-            Purpose::Registration(_) | Purpose::Single => {}
+            Purpose::Registration(_) | Purpose::Publication(_) | Purpose::Single => {}
         }
     }
 

@@ -436,7 +436,7 @@ fn refresh_after(expires: Duration) -> Duration {
 }
 
 /// Whether trying again would end the same way: the request or the account is wrong.
-fn is_lasting(status: StatusCode) -> bool {
+pub(crate) fn is_lasting(status: StatusCode) -> bool {
     match status {
         StatusCode::REQUEST_TIMEOUT
         | StatusCode::TEMPORARILY_UNAVAILABLE

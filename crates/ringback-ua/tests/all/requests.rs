@@ -24,12 +24,12 @@ fn reply(world: &mut World, agent: usize) -> (RequestKey, u16) {
 fn rule_22_methods_that_are_not_ours_are_405_and_unknown_ones_501() {
     let mut world = World::new(1);
     for (method, status) in
-        [(Method::SUBSCRIBE, 405), (Method::REGISTER, 405), (Method::new("DANCE").unwrap(), 501)]
+        [(Method::PUBLISH, 405), (Method::REGISTER, 405), (Method::new("DANCE").unwrap(), 501)]
     {
         let request = world.peer_request(0, method).build().unwrap();
         let refusal = ask(&mut world, request);
         assert_eq!(refusal.status().as_u16(), status);
-        assert_eq!(refusal.all::<Allow>().count(), 11);
+        assert_eq!(refusal.all::<Allow>().count(), 12);
     }
     world.finish();
 }
@@ -131,7 +131,7 @@ fn options_tells_what_we_can_do() {
     world.run(50);
     assert_eq!(reply(&mut world, 0), (key, 200));
     let answer = world.last("200 OPTIONS");
-    assert_eq!(answer.all::<Allow>().count(), 11);
+    assert_eq!(answer.all::<Allow>().count(), 12);
     for id in [HeaderId::ACCEPT, HeaderId::SUPPORTED, HeaderId::SERVER] {
         assert!(answer.has(id), "{}", id.name());
     }
