@@ -6,6 +6,7 @@
 use crate::body::SDP;
 use crate::calls::{Context, Timer};
 use crate::dialog::{Dialog, Ends};
+use crate::info::Digits;
 use crate::moved::Whereabouts;
 use crate::redirect::Redirects;
 use crate::reliable::Reliable;
@@ -49,6 +50,7 @@ pub(crate) enum Purpose {
     Refer,
     Notify,
     Update,
+    Info,
 }
 
 /// An INVITE of ours that waits for its final response.
@@ -127,6 +129,8 @@ pub(crate) struct Call {
     pub(crate) tries: u32,
     pub(crate) lifetime: Lifetime,
     pub(crate) whereabouts: Whereabouts,
+    /// Digits that go by INFO.
+    pub(crate) digits: Digits,
     /// The number of our REFER whose outcome is not known yet.
     pub(crate) referring: Option<u32>,
     /// Where a transfer of ours leads that waits for the ACK to our first 2xx.
@@ -168,6 +172,7 @@ impl Call {
             tries: 0,
             lifetime,
             whereabouts: Whereabouts::default(),
+            digits: Digits::default(),
             referring: None,
             put_off: None,
             referrals: Vec::new(),
@@ -246,6 +251,16 @@ impl Call {
 
     pub(crate) fn tell(cx: &mut Context<'_>, event: CallEvent) {
         cx.outputs.push_back(DialogOutput::Event(cx.key, event));
+    }
+
+    /// Tells that both sides talk, and what they have agreed on.
+    pub(crate) fn tell_answered(&mut self, cx: &mut Context<'_>, mut session: Session) {
+        if let Some(dialog) = self.dialogs.first().filter(|dialog| dialog.offered.is_some()) {
+            session.held_by_us = dialog.holds;
+        }
+        self.holds = session.held_by_us;
+        self.told = Some(session.clone());
+        Self::tell(cx, CallEvent::Answered(session));
     }
 
     /// Tells of the session where it is not what was told before.

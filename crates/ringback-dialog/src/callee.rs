@@ -4,9 +4,10 @@ use crate::body::{SDP, description};
 use crate::call::{Accepted, Call, Stage, Theirs};
 use crate::calls::{Context, Timer};
 use crate::dialog::{cseq, from_tag};
+use crate::early::wish;
 use crate::refusal::Refusal;
 use crate::reliable::{Reliable, is_required};
-use crate::{CallError, CallEvent, DialogOutput, EndedBy, LocalAudio, Session, timer};
+use crate::{CallError, DialogOutput, EndedBy, LocalAudio, Session, timer};
 use ringback_message::header::Reason;
 use ringback_message::{HeaderId, Method, Request, ResponseBuilder, StatusCode, UriBuf};
 use ringback_sdp::SessionDescription;
@@ -68,6 +69,7 @@ impl Call {
     ) -> Result<Option<SessionDescription>, CallError> {
         let theirs = self.waiting()?;
         let mut session = audio.negotiate(cx.entropy);
+        wish(&mut session, self.wants_hold);
         let described = match description(&theirs.request).ok().flatten() {
             Some(offer) => {
                 if let Err(error) = session.receive_offer(&offer) {
@@ -84,6 +86,9 @@ impl Call {
             None => session.make_offer()?,
         };
         self.session = Some(session);
+        if let Some(dialog) = self.dialogs.first_mut() {
+            dialog.holds = self.wants_hold;
+        }
         Ok(Some(described))
     }
 
@@ -108,9 +113,7 @@ impl Call {
         self.accept(cx, ok, offers);
         self.wind_up(cx);
         if let Some(session) = self.session.as_ref().and_then(Session::of) {
-            self.holds = session.held_by_us;
-            self.told = Some(session.clone());
-            Self::tell(cx, CallEvent::Answered(session));
+            self.tell_answered(cx, session);
         }
         Ok(())
     }
@@ -226,6 +229,7 @@ impl Call {
             self.break_off(cx, EndedBy::Us, None, "hung up");
         } else {
             self.refer_at_last(cx);
+            self.dial_at_last(cx);
             self.settle(cx);
         }
     }
@@ -237,8 +241,7 @@ impl Call {
         session.receive_answer(&answer).map_err(|error| error.to_string())?;
         match (&self.told, Session::of(session)) {
             (None, Some(session)) => {
-                self.told = Some(session.clone());
-                Self::tell(cx, CallEvent::Answered(session));
+                self.tell_answered(cx, session);
             }
             _ => self.tell_change(cx),
         }
@@ -379,9 +382,9 @@ impl Call {
             self.break_off(cx, EndedBy::Us, None, "hung up");
             return Err(Refusal::plain(StatusCode::CALL_DOES_NOT_EXIST));
         }
-        match self.ours {
-            Some(_) => Err(Refusal::plain(StatusCode::REQUEST_PENDING)),
-            None => Ok(()),
+        match self.ours.is_some() || self.has_offered(0) {
+            true => Err(Refusal::plain(StatusCode::REQUEST_PENDING)),
+            false => Ok(()),
         }
     }
 
@@ -424,14 +427,7 @@ impl Call {
             self.wind_up(cx);
         }
         if result.is_ok_and(|answer| answer.is_some()) {
-            match self.dialogs[at].preview.as_ref().filter(|_| self.stage == Stage::Inviting) {
-                Some(early) => {
-                    if let Some(session) = Session::of(early) {
-                        Self::tell(cx, CallEvent::EarlyMedia(session));
-                    }
-                }
-                None => self.tell_change(cx),
-            }
+            self.tell_early(cx, at);
         }
     }
 
@@ -451,34 +447,21 @@ impl Call {
         offer: &SessionDescription,
     ) -> Result<SessionDescription, Refusal> {
         let seconds = cx.entropy.below(11) as u32;
-        self.apply_hold();
-        let session = match self.stage {
-            Stage::Inviting => self.dialogs[at].preview.as_mut(),
-            _ => self.session.as_mut(),
-        };
+        let hold = self.wants_hold;
         // Rule 45: without a session the first offer still waits for its answer.
-        let session = session.ok_or_else(|| Refusal::later(seconds))?;
+        let session = self.session_of(at).ok_or_else(|| Refusal::later(seconds))?;
+        wish(session, hold);
         let answered = session.receive_offer(offer).and_then(|()| session.make_answer());
-        answered.map_err(|error| {
+        let answer = answered.map_err(|error| {
             if !matches!(error, ringback_sdp::NegotiationError::Glare) {
                 session.rollback();
             }
             Refusal::of_offer(error, session, seconds)
-        })
-    }
-
-    /// RFC 6086 §4.2.2: we have no packages; outside of packages only an empty INFO is understood.
-    fn on_info(cx: &mut Context<'_>, key: ServerKey, request: &Request) {
-        let response = match (request.has(HeaderId::INFO_PACKAGE), request.body().is_empty()) {
-            (true, _) => request.reply(StatusCode::BAD_INFO_PACKAGE, None).other("Recv-Info", ""),
-            (false, true) => request.reply(StatusCode::OK, None),
-            (false, false) => {
-                request.reply(StatusCode::UNSUPPORTED_MEDIA_TYPE, None).header(HeaderId::ACCEPT, "")
-            }
-        };
-        if let Ok(response) = response.build() {
-            Self::respond(cx, key, response);
+        })?;
+        if let Some(dialog) = self.dialogs.get_mut(at) {
+            dialog.holds = hold;
         }
+        Ok(answer)
     }
 }
 

@@ -4,27 +4,30 @@ use crate::body::description;
 use crate::call::{Call, MOST_DIALOGS, Purpose, Stage};
 use crate::calls::Context;
 use crate::dialog::{Dialog, cseq, to_tag};
-use crate::field::value;
+use crate::early::wish;
+use crate::field::{allows, value};
 use crate::redirect;
 use crate::reliable::is_required;
 use crate::{CallEvent, DialogOutput, EndedBy, SendEnd, SendTag, Session};
 use ringback_message::header::RSeq;
-use ringback_message::{Response, StatusCode};
+use ringback_message::{Method, Response, StatusCode};
 use ringback_sdp::SessionDescription;
 
 impl Call {
     pub(crate) fn on_response(&mut self, cx: &mut Context<'_>, tag: SendTag, response: &Response) {
-        let Some((_, purpose)) = self.sends.iter().find(|(of, _)| *of == tag) else { return };
+        let Some((_, purpose)) = self.sends.iter().find(|(of, _)| *of == tag).copied() else { return };
         match purpose {
             Purpose::Invite if response.status().is_provisional() => self.on_progress(cx, response),
             Purpose::Invite if response.status().is_success() => self.on_success(cx, response),
             Purpose::Invite => self.on_failure(cx, response),
             Purpose::Reinvite => self.on_change_response(cx, response),
-            // Rule 32: no answer to BYE is needed to be done with the call.
+            Purpose::Update | Purpose::Prack if self.on_offer_response(cx, tag, purpose, response) => {}
             Purpose::Update => self.on_update_response(cx, response),
             Purpose::Refer => self.on_refer_response(cx, response),
+            Purpose::Info => self.on_info_response(cx, tag, response),
             // RFC 6665 §4.2.2: who knows nothing of the subscription wants no more of it.
             Purpose::Notify if response.status().class() > 3 => self.referrals.clear(),
+            // Rule 32: no answer to BYE is needed to be done with the call.
             Purpose::Bye | Purpose::Prack | Purpose::Notify => {}
         }
     }
@@ -42,6 +45,12 @@ impl Call {
         let (_, purpose) = self.sends.remove(at);
         if self.lifetime.updating == Some(tag) {
             return self.on_update_lost(cx, lost(end));
+        }
+        if self.on_offer_lost(cx, tag, lost(end)) {
+            return;
+        }
+        if purpose == Purpose::Info {
+            return self.on_info_lost(cx, tag, lost(end));
         }
         if purpose == Purpose::Refer && end != SendEnd::Completed {
             return self.on_refer_lost(cx, lost(end));
@@ -67,7 +76,12 @@ impl Call {
                 }
             }
             Purpose::Reinvite => self.on_change_lost(cx, status),
-            Purpose::Bye | Purpose::Prack | Purpose::Update | Purpose::Refer | Purpose::Notify => {}
+            Purpose::Bye
+            | Purpose::Prack
+            | Purpose::Update
+            | Purpose::Refer
+            | Purpose::Notify
+            | Purpose::Info => {}
         }
     }
 
@@ -98,6 +112,7 @@ impl Call {
             }
             None => return Self::tell(cx, CallEvent::Ringing(response.status())),
         };
+        self.dialogs[at].updates = allows(response, &Method::UPDATE).unwrap_or(self.dialogs[at].updates);
         let rseq = value(response).filter(|_| is_required(response)).map(|RSeq(rseq)| rseq);
         // Rule 40: copies, and what comes out of order, say nothing new.
         if rseq.is_some_and(|rseq| !self.is_next(at, rseq)) {
@@ -145,7 +160,10 @@ impl Call {
             return;
         };
         let early = self.dialogs.iter_mut().find(|early| early.remote_tag == dialog.remote_tag);
-        let (preview, is_agreed) = early.map_or((None, false), |early| (early.preview.take(), early.agreed));
+        let (preview, is_agreed) = early.map_or((None, false), |early| {
+            dialog.continues(early);
+            (early.preview.take(), early.agreed)
+        });
         self.invite = None;
         self.lifetime.take(response);
         let agreed = match (description(response), &mut self.session) {
@@ -157,11 +175,11 @@ impl Call {
             (Ok(Some(answer)), Some(session)) if offers => {
                 session.receive_answer(&answer).map(|()| None).map_err(|error| error.to_string())
             }
-            (Ok(Some(offer)), Some(session)) => session
-                .receive_offer(&offer)
-                .and_then(|()| session.make_answer())
-                .map(Some)
-                .map_err(|error| error.to_string()),
+            (Ok(Some(offer)), Some(session)) => {
+                wish(session, self.wants_hold);
+                let answered = session.receive_offer(&offer).and_then(|()| session.make_answer());
+                answered.map(Some).map_err(|error| error.to_string())
+            }
             // The answer was in a 1xx, where it does not count; but nothing else can be meant.
             (Ok(None), session) if offers && preview.is_some() => {
                 *session = preview;
@@ -179,9 +197,9 @@ impl Call {
         match (agreed, session) {
             (Ok(_), Some(session)) => {
                 self.stage = Stage::Up;
-                self.told = Some(session.clone());
-                Self::tell(cx, CallEvent::Answered(session));
+                self.tell_answered(cx, session);
                 self.wind_up(cx);
+                self.settle(cx);
             }
             (Err(reason), _) => self.break_off(cx, EndedBy::Us, None, &reason),
             (Ok(_), None) => self.break_off(cx, EndedBy::Us, None, "the answer has no media"),

@@ -364,10 +364,12 @@ impl<E: Entropy> Calls<E> {
     }
 
     /// Holds the peer. [`CallEvent::Changed`](crate::CallEvent::Changed) or
-    /// [`ChangeRefused`](crate::CallEvent::ChangeRefused) follows, unless it is held already.
+    /// [`ChangeRefused`](crate::CallEvent::ChangeRefused) follows, unless it is held already. Before the answer it is
+    /// offered in PRACK or UPDATE where both sides have agreed on something reliably, and
+    /// [`EarlyMedia`](crate::CallEvent::EarlyMedia) follows; else it waits for the answer.
     ///
     /// # Errors
-    /// [`CallError::WrongState`] unless the call is up.
+    /// [`CallError::WrongState`] when the call is being hung up.
     pub fn hold(&mut self, now: Instant, key: CallKey) -> Result<(), CallError> {
         self.command(now, key, |call, cx| call.change(cx, true))
     }
@@ -375,7 +377,7 @@ impl<E: Entropy> Calls<E> {
     /// Ends our hold, as [`hold`](Self::hold) begins it.
     ///
     /// # Errors
-    /// [`CallError::WrongState`] unless the call is up.
+    /// As [`hold`](Self::hold).
     pub fn resume(&mut self, now: Instant, key: CallKey) -> Result<(), CallError> {
         self.command(now, key, |call, cx| call.change(cx, false))
     }

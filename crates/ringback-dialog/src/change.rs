@@ -5,6 +5,7 @@ use crate::call::{Call, Ours, Purpose, Side, Stage};
 use crate::caller::reason;
 use crate::calls::{Context, Timer};
 use crate::dialog::{cseq, to_tag};
+use crate::early::wish;
 use crate::{CallError, CallEvent, EndedBy};
 use ringback_message::header::RetryAfter;
 use ringback_message::{HeaderId, Method, Response, StatusCode};
@@ -13,11 +14,11 @@ use std::time::Duration;
 /// How often a change is tried again before it is given up.
 pub(crate) const MOST_TRIES: u32 = 10;
 /// The longest Retry-After that is waited for instead of giving a change up, in seconds.
-const MOST_PATIENCE: u32 = 10;
+pub(crate) const MOST_PATIENCE: u32 = 10;
 
 impl Call {
     pub(crate) fn change(&mut self, cx: &mut Context<'_>, hold: bool) -> Result<(), CallError> {
-        if self.stage != Stage::Up || self.hanging_up {
+        if self.stage == Stage::Over || self.hanging_up {
             return Err(CallError::WrongState);
         }
         self.wants_hold = hold;
@@ -29,11 +30,15 @@ impl Call {
     /// Sends a re-INVITE when the session is not as it should be and nothing stands in the way. Called whenever
     /// something has come to an end.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        if self.stage != Stage::Up {
+            return self.settle_early(cx);
+        }
         // Rule 34: the retry is dropped when the need for it is gone.
         let changes = self.wants_hold != self.holds || self.whereabouts.audio;
         let is_due = changes || self.lifetime.is_due || self.whereabouts.is_news();
-        let is_needed = self.stage == Stage::Up && !self.hanging_up && is_due;
-        let is_free = self.ours.is_none() && self.theirs.is_none() && self.lifetime.updating.is_none();
+        let is_needed = !self.hanging_up && is_due;
+        let is_busy = self.lifetime.updating.is_some() || self.has_offered(0);
+        let is_free = self.ours.is_none() && self.theirs.is_none() && !is_busy;
         if !is_needed || !is_free || cx.timers.deadline((cx.key, Timer::Glare)).is_some() {
             return;
         }
@@ -66,10 +71,8 @@ impl Call {
 
     /// Lets the next description say what the application wants.
     pub(crate) fn apply_hold(&mut self) {
-        match (&mut self.session, self.wants_hold) {
-            (Some(session), true) => session.hold(),
-            (Some(session), false) => session.resume(),
-            (None, _) => {}
+        if let Some(session) = &mut self.session {
+            wish(session, self.wants_hold);
         }
     }
 
@@ -164,10 +167,7 @@ impl Call {
     fn roll_back(&mut self) {
         if let Some(session) = &mut self.session {
             session.rollback();
-            match self.holds {
-                true => session.hold(),
-                false => session.resume(),
-            }
+            wish(session, self.holds);
         }
     }
 

@@ -1,5 +1,7 @@
 //! One dialog (RFC 3261 §12): the far end of a call, and the way there.
 
+use crate::early::Offered;
+use crate::field::allows;
 use ringback_message::header::{CSeq, Contact, From, NameAddr, RecordRoute, To};
 use ringback_message::{HeaderId, Message, Method, Request, RequestBuilder, Response, UriBuf};
 use ringback_sdp::OfferAnswer;
@@ -37,6 +39,12 @@ pub(crate) struct Dialog {
     pub(crate) agreed: bool,
     /// The number of the peer's last reliable response.
     pub(crate) rseq: Option<u32>,
+    /// Whether the peer takes UPDATE before the call is answered.
+    pub(crate) updates: bool,
+    /// Whether it was agreed that we hold the peer.
+    pub(crate) holds: bool,
+    /// Our offer in UPDATE or PRACK that has no answer yet.
+    pub(crate) offered: Option<Offered>,
     acks: VecDeque<(u32, UriBuf, Request)>,
 }
 
@@ -55,6 +63,9 @@ impl Dialog {
             preview: None,
             agreed: false,
             rseq: None,
+            updates: allows(response, &Method::UPDATE) == Some(true),
+            holds: false,
+            offered: None,
             acks: VecDeque::new(),
         })
     }
@@ -69,6 +80,9 @@ impl Dialog {
             preview: None,
             agreed: false,
             rseq: None,
+            updates: allows(request, &Method::UPDATE) == Some(true),
+            holds: false,
+            offered: None,
             acks: VecDeque::new(),
         })
     }
@@ -85,6 +99,9 @@ impl Dialog {
             preview: None,
             agreed: false,
             rseq: None,
+            updates: allows(response, &Method::UPDATE) == Some(true),
+            holds: false,
+            offered: None,
             acks: VecDeque::new(),
         }
     }
@@ -127,6 +144,13 @@ impl Dialog {
         if let Some(contact) = contact(message) {
             self.remote_target = contact;
         }
+    }
+
+    /// Goes on with what is known from before the answer (rule 27).
+    pub(crate) fn continues(&mut self, early: &mut Self) {
+        self.remote_cseq = early.remote_cseq;
+        self.holds = early.holds;
+        self.offered = early.offered.take();
     }
 
     /// Rule 31: whether a request with this number comes in order, which is remembered. Gaps are fine.

@@ -5,6 +5,7 @@ use ringback_message::{InvalidValue, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{Codec, NegotiationError};
 use ringback_transaction::ServerKey;
 use std::fmt;
+use std::time::Duration;
 
 /// What the layer below tells the calls.
 #[derive(Clone, Debug)]
@@ -119,6 +120,10 @@ pub enum CallEvent {
     TransferProgress(StatusCode),
     /// What became of it. After a success the call ends, too.
     TransferEnded(StatusCode),
+    /// The peer has sent a digit by INFO, so long.
+    Digit(char, Duration),
+    /// All our digits by INFO were taken (2xx), or one was refused with this status and those behind it were not sent.
+    DigitsSent(StatusCode),
     /// The call is over. Exactly once for each.
     Ended(Ending),
 }

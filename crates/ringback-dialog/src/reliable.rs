@@ -5,6 +5,7 @@ use crate::body::{SDP, description};
 use crate::call::{Call, Purpose, Stage, Theirs};
 use crate::calls::{Context, Timer};
 use crate::dialog::cseq;
+use crate::early::wish;
 use crate::field::{has_token, value};
 use crate::refusal::Refusal;
 use crate::{CallError, CallEvent, DialogOutput, EndedBy, LocalAudio, Session};
@@ -152,6 +153,8 @@ impl Call {
         }
         if self.theirs.as_ref().is_some_and(|theirs| theirs.answer_waits) {
             self.answer_now(cx);
+        } else {
+            self.settle(cx);
         }
     }
 
@@ -203,33 +206,38 @@ impl Call {
     pub(crate) fn on_reliable(&mut self, cx: &mut Context<'_>, at: usize, response: &Response) {
         let offers = self.ours.as_ref().is_some_and(|ours| ours.offers);
         let is_first = !self.dialogs[at].agreed;
+        let hold = self.wants_hold;
         let (agreed, answer) = match (description(response), &self.session) {
-            (Ok(Some(described)), Some(session)) if is_first => agree(session.clone(), offers, &described),
+            (Ok(Some(described)), Some(session)) if is_first => {
+                agree(session.clone(), offers, hold, &described)
+            }
             (Err(_), _) if is_first => (Err(()), None),
             _ => (Ok(None), None),
         };
-        self.prack(cx, at, response, answer.as_ref());
-        match agreed {
-            Ok(Some(session)) => {
-                let before = self.dialogs[at].preview.as_ref().and_then(Session::of);
-                let after = Session::of(&session);
-                self.dialogs[at].preview = Some(session);
-                self.dialogs[at].agreed = true;
-                if let Some(after) = after.filter(|after| before.as_ref() != Some(after)) {
-                    Self::tell(cx, CallEvent::EarlyMedia(after));
-                }
-            }
-            Ok(None) => {}
-            Err(()) => {
-                // Nothing can come of this call any more; what ends it is the 487.
-                if let (false, Some(ours)) = (self.hanging_up, &self.ours) {
-                    self.hanging_up = true;
-                    cx.outputs.push_back(DialogOutput::Cancel(ours.tag));
-                }
-            }
+        let mut news = None;
+        let is_usable = agreed.is_ok();
+        if let Ok(Some(session)) = agreed {
+            let dialog = &mut self.dialogs[at];
+            let before = dialog.preview.as_ref().and_then(Session::of);
+            news = Session::of(&session).filter(|after| before.as_ref() != Some(after));
+            dialog.preview = Some(session);
+            dialog.agreed = true;
+            dialog.holds = hold && !offers;
         }
+        self.prack(cx, at, response, answer.as_ref());
+        if let Some(session) = news {
+            Self::tell(cx, CallEvent::EarlyMedia(session));
+        }
+        // Nothing can come of this call where the description is of no use; what ends it is the 487.
+        if let (false, false, Some(ours)) = (is_usable, self.hanging_up, &self.ours) {
+            self.hanging_up = true;
+            cx.outputs.push_back(DialogOutput::Cancel(ours.tag));
+        }
+        self.settle(cx);
     }
 
+    /// Acknowledges a reliable response: with our answer where it offered, and with our next offer where we want
+    /// something else than was agreed.
     fn prack(
         &mut self,
         cx: &mut Context<'_>,
@@ -242,13 +250,16 @@ impl Call {
         let next = self.next_cseq();
         let (hop, prack) = self.dialogs[at].request(&self.ends, Method::PRACK, next);
         let prack = prack.with(RAck { response: rseq, cseq });
-        let prack = match answer {
-            Some(answer) => prack.body(SDP, answer.to_bytes()).build(),
-            None => prack.build(),
+        let (prack, offers) = match answer {
+            Some(answer) => (prack.body(SDP, answer.to_bytes()), false),
+            None => self.with_offer_due(at, prack),
         };
         // What came from the peer was read, so it can be written; if not, the peer will give up by itself.
-        if let Ok(prack) = prack {
-            self.send(cx, Purpose::Prack, Some(hop), prack);
+        if let Ok(prack) = prack.build() {
+            let tag = self.send(cx, Purpose::Prack, Some(hop), prack);
+            if offers {
+                self.offered_by_prack(at, tag);
+            }
         }
     }
 }
@@ -257,12 +268,14 @@ impl Call {
 fn agree(
     mut session: OfferAnswer,
     offers: bool,
+    hold: bool,
     described: &SessionDescription,
 ) -> (Result<Option<OfferAnswer>, ()>, Option<SessionDescription>) {
     if offers {
         let taken = session.receive_answer(described);
         return (taken.map(|()| Some(session)).map_err(drop), None);
     }
+    wish(&mut session, hold);
     match session.receive_offer(described).and_then(|()| session.make_answer()) {
         Ok(answer) => (Ok(Some(session)), Some(answer)),
         Err(_) => (Err(()), None),

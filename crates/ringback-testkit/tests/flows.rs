@@ -58,6 +58,16 @@ fn rfc_5359_holding() {
 }
 
 #[test]
+fn rfc_3311_offers_before_the_answer() {
+    play("rfc3311");
+}
+
+#[test]
+fn rfc_6086_digits() {
+    play("rfc6086");
+}
+
+#[test]
 fn moves_to_another_address() {
     play("moves");
 }

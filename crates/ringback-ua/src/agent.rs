@@ -17,7 +17,7 @@ use ringback_message::{HeaderId, Method, Request, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Hasher, Key, Machine, Map, Slab, TimerQueue};
 use ringback_transaction::{ClientKey, Locals, ServerKey, TransactionInput, Transactions};
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A user agent with its accounts, registrations, calls and transactions. See the [crate documentation](crate).
 pub struct UserAgent<E> {
@@ -283,10 +283,12 @@ impl<E: Entropy> UserAgent<E> {
     }
 
     /// Holds the peer. [`SessionChanged`](crate::UaEvent::SessionChanged) or
-    /// [`ChangeRefused`](crate::UaEvent::ChangeRefused) follows, unless it is held already.
+    /// [`ChangeRefused`](crate::UaEvent::ChangeRefused) follows, unless it is held already. Before the answer it is offered
+    /// in PRACK or UPDATE where that is possible, and [`EarlyMedia`](crate::UaEvent::EarlyMedia) follows; else it waits for
+    /// the answer.
     ///
     /// # Errors
-    /// [`CommandError::WrongState`] unless the call is up.
+    /// [`CommandError::WrongState`] when the call is being hung up.
     pub fn hold(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
         self.command(now, |calls, now| calls.hold(now, call))
     }
@@ -294,9 +296,24 @@ impl<E: Entropy> UserAgent<E> {
     /// Ends our hold.
     ///
     /// # Errors
-    /// [`CommandError::WrongState`] unless the call is up.
+    /// As [`hold`](Self::hold).
     pub fn resume(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
         self.command(now, |calls, now| calls.resume(now, call))
+    }
+
+    /// Sends digits by INFO, each so long, for peers that take no telephone events (RFC 4733).
+    /// [`DigitsSent`](crate::UaEvent::DigitsSent) follows.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call is up, when one is no digit, or when more than 64 wait.
+    pub fn send_digits(
+        &mut self,
+        now: Instant,
+        call: CallKey,
+        digits: &str,
+        duration: Duration,
+    ) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.send_digits(now, call, digits, duration))
     }
 
     /// Asks the peer of a call to call `target` instead of talking to us. One

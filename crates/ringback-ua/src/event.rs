@@ -178,6 +178,22 @@ pub enum UaEvent {
         /// The final status.
         status: StatusCode,
     },
+    /// The peer has sent a digit by INFO.
+    Digit {
+        /// Which call.
+        call: CallKey,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        digit: char,
+        /// How long it was pressed.
+        duration: Duration,
+    },
+    /// All our digits by INFO were taken, or one was refused and those behind it were not sent.
+    DigitsSent {
+        /// Which call.
+        call: CallKey,
+        /// 2xx, or the status that one was refused with.
+        status: StatusCode,
+    },
     /// The call is over. Exactly once for each.
     Ended {
         /// Which call.

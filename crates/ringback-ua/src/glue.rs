@@ -96,6 +96,8 @@ impl<E: Entropy> UserAgent<E> {
         if says_so {
             let _ = response.set(HeaderId::ALLOW, crate::inspect::allow());
             let _ = response.set(HeaderId::SUPPORTED, crate::inspect::supported());
+            // RFC 6086 §5.2.1: we take INFO, and no package.
+            let _ = response.set(HeaderId::RECV_INFO, "");
         }
         // Where the transaction is over there is nobody to answer.
         let _ = self.transactions.respond(now, key, response);
@@ -115,6 +117,8 @@ impl<E: Entropy> UserAgent<E> {
             }
             CallEvent::TransferProgress(status) => UaEvent::TransferProgress { call, status },
             CallEvent::TransferEnded(status) => UaEvent::TransferEnded { call, status },
+            CallEvent::Digit(digit, duration) => UaEvent::Digit { call, digit, duration },
+            CallEvent::DigitsSent(status) => UaEvent::DigitsSent { call, status },
             CallEvent::Ended(ending) => {
                 self.forget_call(call);
                 UaEvent::Ended { call, ending }

@@ -246,6 +246,11 @@ impl<E: Entropy> UserAgent<E> {
                 request
                     .set(HeaderId::CONTACT, format_args!("<{contact}{ob}>"))
                     .and_then(|()| request.set(HeaderId::ALLOW, crate::inspect::allow()))
+                    .and_then(|()| match *request.method() {
+                        // RFC 6086 §5.2.1: we take INFO, and no package.
+                        Method::INVITE => request.set(HeaderId::RECV_INFO, ""),
+                        _ => Ok(()),
+                    })
             }
             _ => Ok(()),
         };

@@ -7,7 +7,7 @@ use ringback_ua::{
     Account, AccountKey, CallKey, CommandError, LocalAudio, TransferKey, UaConfig, UaEvent, UserAgent,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is known of a call at one end.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Seen {
     pub(super) ended: bool,
     /// Whether a response to our INVITE got through while it was not over.
     pub(super) responded: bool,
+    /// The digits that came by INFO.
+    pub(super) digits: String,
 }
 
 pub(super) struct Agent {
@@ -142,6 +144,7 @@ impl Agent {
             Act::Redirect { to } => self.ua.redirect(now, call, &uri(to, at(to))),
             Act::HangUp => self.ua.hangup(now, call),
             Act::Hold => self.ua.hold(now, call),
+            Act::Dial(digits) => self.ua.send_digits(now, call, digits, Duration::from_millis(100)),
             Act::Resume => self.ua.resume(now, call),
             Act::Transfer { to } => self.ua.transfer(now, call, &uri(to, at(to))),
             Act::TransferToCall { to } => {
@@ -162,6 +165,7 @@ impl Agent {
             answered: false,
             ended: false,
             responded: false,
+            digits: String::new(),
         });
     }
 
@@ -189,6 +193,7 @@ impl Agent {
                     answered: false,
                     ended: false,
                     responded: false,
+                    digits: String::new(),
                 });
             }
             UaEvent::TransferRequested { transfer, target, .. } => {
@@ -211,9 +216,13 @@ impl Agent {
                 self.transfers.retain(|(transfer, _)| transfer.call() != call);
                 self.once(call, "ended", |seen| std::mem::replace(&mut seen.ended, true));
             }
-            UaEvent::SessionChanged { call, .. } | UaEvent::ChangeRefused { call, .. } => {
-                self.once(call, "changed", |seen| !seen.answered);
-            }
+            UaEvent::SessionChanged { call, .. } => self.once(call, "changed", |seen| !seen.answered),
+            // Before the answer, too.
+            UaEvent::ChangeRefused { call, .. } => self.once(call, "not changed", |_| false),
+            UaEvent::Digit { call, digit, .. } => self.once(call, "sent a digit", |seen| {
+                seen.digits.push(digit);
+                false
+            }),
             _ => {}
         }
     }

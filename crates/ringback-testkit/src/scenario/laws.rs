@@ -16,6 +16,24 @@ pub(super) fn agree(stage: &Stage) -> Result<(), String> {
             let ends = others.filter_map(|other| {
                 Some((other, other.calls.iter().find(|call| call.call_id == seen.call_id)?))
             });
+            // A call that forked: one of those who are called has it up, or none. The others ring on, as nobody keeps
+            // count of the branches who could cancel them.
+            let mut all = ends.clone().chain([(agent, seen)]);
+            if all.any(|(_, call)| call.is_caller && stage.is_team(&call.peer)) {
+                let is_up = |(_, call): &(&Agent, &Seen)| {
+                    call.answered && !call.ended && call.is_caller != seen.is_caller
+                };
+                match ends.clone().find(is_up) {
+                    Some(other) if seen.is_caller || (seen.answered && !seen.ended) => {
+                        same((agent, seen), other)?;
+                    }
+                    None if seen.answered && !seen.ended => {
+                        return Err(format!("{} talks to nobody: {seen:?}", agent.name));
+                    }
+                    _ => {}
+                }
+                continue;
+            }
             // A call that was redirected has been to several.
             let other =
                 ends.clone().find(|(other, _)| other.name == seen.peer).or_else(|| ends.clone().next());
@@ -72,7 +90,8 @@ fn is_mirrored(here: &Session, there: &Session) -> bool {
 pub(super) fn claim(stage: &Stage, claim: &Line) -> Result<(), String> {
     let live = |name: &str, with: &str| {
         let agent = stage.agent(name);
-        let call = agent.calls.iter().find(|seen| seen.peer == with && !seen.ended && seen.answered);
+        let is_with = |seen: &&Seen| seen.peer == with || stage.is_team(&seen.peer);
+        let call = agent.calls.iter().find(|seen| is_with(seen) && !seen.ended && seen.answered);
         call.map(|seen| (agent, seen))
     };
     match claim {
@@ -84,6 +103,10 @@ pub(super) fn claim(stage: &Stage, claim: &Line) -> Result<(), String> {
             let held = live(who, by).and_then(|(agent, seen)| agent.ua.session(seen.key));
             let is_held = held.is_some_and(|session| session.held_by_them);
             if is_held { Ok(()) } else { Err(format!("{who} is not held by {by}")) }
+        }
+        Line::GotDigits { who, digits } => {
+            let got: String = stage.agent(who).calls.iter().map(|seen| seen.digits.as_str()).collect();
+            if got == *digits { Ok(()) } else { Err(format!("{who} got the digits {got}")) }
         }
         Line::NobodyTalks => {
             let talks = |agent: &&Agent| agent.calls.iter().any(|seen| !seen.ended);

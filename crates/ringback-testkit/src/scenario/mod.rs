@@ -8,13 +8,15 @@
 //! | `alice holds`, `alice resumes`, `alice hangs up` | the same, in a call that is up |
 //! | `alice moves` | to another address; nobody is at the old one any more |
 //! | `bob transfers to carol`, `bob transfers to the call of carol`, `alice accepts the transfer` | REFER, without and with Replaces |
+//! | `alice dials 12 by INFO` | in a call that is up, or will be |
 //! | `alice sends BYE by hand` | in an early dialog, which our user agent itself does not |
 //! | `alice -> bob: INVITE`, `bob -> alice: 180 INVITE` | it is sent, and arrives |
 //! | `alice -x bob: ACK` | it is sent, and gets lost |
 //! | `alice ~> bob: BYE`, and later `bob gets BYE` | it is sent, and arrives later: whatever stands between crosses it |
 //! | `after 3 s` | time passes |
+//! | `team is bob and carol` | who calls `team` calls them all, by a proxy that forks, holds refusals back while others may still answer, and cancels nobody |
 //! | `sessions last 90 s` | all of them have that session timer |
-//! | `alice and bob talk`, `bob is held by alice`, `nobody talks`, `alice was never answered` | how it ends |
+//! | `alice and bob talk`, `bob is held by alice`, `nobody talks`, `alice was never answered`, `bob got the digits 12` | how it ends |
 //!
 //! A message that no line names, such as a 100 or a copy, is held until the last line, and then comes late. Where a line
 //! names a message that was not sent, time passes until it is, so a line may be about a copy that a timer sends.

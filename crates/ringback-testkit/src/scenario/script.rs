@@ -16,33 +16,68 @@ pub(super) enum Fate {
 /// What a user does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    Call { to: String, offers: bool },
+    Call {
+        to: String,
+        offers: bool,
+    },
     Ring,
     RingReliably,
     Answer,
     Reject(u16),
-    Redirect { to: String },
+    Redirect {
+        to: String,
+    },
     Move,
     HangUp,
     Hold,
     Resume,
-    Transfer { to: String },
-    TransferToCall { to: String },
+    Transfer {
+        to: String,
+    },
+    TransferToCall {
+        to: String,
+    },
     Accept,
     Refuse,
+    /// Digits by INFO.
+    Dial(String),
     ByeByHand,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line {
-    Message { from: String, to: String, name: String, fate: Fate },
-    Gets { who: String, name: String },
-    Act { who: String, with: Option<String>, act: Act },
+    Message {
+        from: String,
+        to: String,
+        name: String,
+        fate: Fate,
+    },
+    Gets {
+        who: String,
+        name: String,
+    },
+    Act {
+        who: String,
+        with: Option<String>,
+        act: Act,
+    },
     After(Duration),
     Talk(String, String),
-    IsHeld { who: String, by: String },
+    IsHeld {
+        who: String,
+        by: String,
+    },
     NobodyTalks,
     NeverAnswered(String),
+    GotDigits {
+        who: String,
+        digits: String,
+    },
+    /// Who is called where `name` is.
+    Team {
+        name: String,
+        members: Vec<String>,
+    },
     Timer(u32),
 }
 
@@ -79,6 +114,11 @@ fn line(text: &str) -> Option<Line> {
         ["nobody", "talks"] => Line::NobodyTalks,
         [one, "and", other, "talk"] => Line::Talk(own(one), own(other)),
         [who, "is", "held", "by", by] => Line::IsHeld { who: own(who), by: own(by) },
+        [who, "got", "the", "digits", digits] => Line::GotDigits { who: own(who), digits: own(digits) },
+        ["team", "is", members @ ..] => Line::Team {
+            name: "team".to_owned(),
+            members: members.iter().filter(|word| **word != "and").map(own).collect(),
+        },
         [who, "was", "never", "answered"] => Line::NeverAnswered(own(who)),
         [who, "gets", name @ ..] => Line::Gets { who: own(who), name: name.join(" ") },
         [who, act @ .., "with", other] => {
@@ -106,6 +146,7 @@ fn act(words: &[&str]) -> Option<Act> {
         ["transfers", "to", "the", "call", "of", to] => Act::TransferToCall { to: (*to).to_owned() },
         ["accepts", "the", "transfer"] => Act::Accept,
         ["refuses", "the", "transfer"] => Act::Refuse,
+        ["dials", digits, "by", "INFO"] => Act::Dial((*digits).to_owned()),
         ["sends", "BYE", "by", "hand"] => Act::ByeByHand,
         _ => return None,
     })
@@ -123,6 +164,11 @@ fn message(way: &str, name: &str) -> Option<Line> {
     Some(Line::Message { from: (*from).to_owned(), to: (*to).to_owned(), name: name.to_owned(), fate })
 }
 
+/// Whether a name stands for several users.
+fn is_team(lines: &[(usize, Line)], name: &str) -> bool {
+    lines.iter().any(|(_, line)| matches!(line, Line::Team { name: team, .. } if team == name))
+}
+
 /// Everybody who is named, in order.
 pub(super) fn users(lines: &[(usize, Line)]) -> Vec<String> {
     let mut users: Vec<String> = Vec::new();
@@ -133,10 +179,13 @@ pub(super) fn users(lines: &[(usize, Line)]) -> Vec<String> {
     };
     for (_, line) in lines {
         match line {
+            Line::Team { members, .. } => members.iter().for_each(&mut add),
             Line::Message { from, to, .. } => [from, to].into_iter().for_each(&mut add),
             Line::Act { who, act, .. } => {
                 add(who);
-                if let Act::Call { to, .. } | Act::Transfer { to } | Act::Redirect { to } = act {
+                if let Act::Call { to, .. } | Act::Transfer { to } | Act::Redirect { to } = act
+                    && !is_team(lines, to)
+                {
                     add(to);
                 }
             }

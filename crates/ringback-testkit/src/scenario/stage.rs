@@ -6,7 +6,7 @@ use super::script::{Act, Fate, Line, users};
 use crate::sim::{Network, Weather};
 use bytes::Bytes;
 use ringback_message::header::CSeq;
-use ringback_message::{HeaderId, Message, Method, Request};
+use ringback_message::{HeaderId, Message, Method, Request, UriBuf};
 use ringback_sansio::{Flow, FlowId, Machine as _, Protocol};
 use ringback_transport::FromNetwork;
 use ringback_transport::via::{Inbound, receive};
@@ -33,6 +33,15 @@ struct Packet {
     bytes: Bytes,
 }
 
+/// Users who are called together.
+struct Team {
+    name: String,
+    members: Vec<String>,
+    address: SocketAddr,
+    /// Who has refused which call.
+    refused: Vec<(SocketAddr, Vec<u8>)>,
+}
+
 pub(super) struct Stage {
     start: Instant,
     pub(super) now: Instant,
@@ -51,6 +60,7 @@ pub(super) struct Stage {
     /// The first INVITE, and what To said in responses with a tag: for who sends by hand.
     invite: Option<Message>,
     tags: Vec<(SocketAddr, String)>,
+    teams: Vec<Team>,
     ladder: String,
     steps: usize,
 }
@@ -89,6 +99,7 @@ impl Stage {
             passed: Vec::new(),
             invite: None,
             tags: Vec::new(),
+            teams: teams(lines),
             ladder: String::new(),
             steps: 0,
         }
@@ -109,7 +120,7 @@ impl Stage {
                 Line::Gets { who, name } => self.gets(who, name).map_err(at_line)?,
                 Line::Act { who, with, act } => self.act(who, with.as_deref(), act).map_err(at_line)?,
                 Line::After(time) => self.run(*time)?,
-                Line::Timer(_) => {}
+                Line::Timer(_) | Line::Team { .. } => {}
                 claim => claims.push((*number, claim)),
             }
         }
@@ -216,8 +227,9 @@ impl Stage {
             let sent = self.bye_by_hand(number);
             return if self.holds { sent } else { Ok(()) };
         }
-        let places: Vec<(String, SocketAddr)> =
-            self.agents.iter().map(|agent| (agent.name.clone(), agent.address)).collect();
+        let users = self.agents.iter().map(|agent| (agent.name.clone(), agent.address));
+        let teams = self.teams.iter().map(|team| (team.name.clone(), team.address));
+        let places: Vec<(String, SocketAddr)> = users.chain(teams).collect();
         let at = |name: &str| {
             places
                 .iter()
@@ -285,8 +297,47 @@ impl Stage {
         }
     }
 
+    /// Whether a name stands for several users.
+    pub(super) fn is_team(&self, name: &str) -> bool {
+        self.teams.iter().any(|team| team.name == name)
+    }
+
+    /// What goes to a team goes to each of its members, as a proxy has it that forks and keeps no state.
+    fn fork(&mut self, from: SocketAddr, members: &[String], bytes: &Bytes) {
+        for member in members {
+            let to = self.at(member);
+            let message = Message::parse(bytes.clone()).expect("agents send messages");
+            let Ok(mut request) = Request::try_from(message) else { continue };
+            let uri: UriBuf = format!("sip:{member}@{to}").parse().expect("a URI");
+            if request.set_uri(&uri).is_ok() {
+                self.carry(from, to, request.render());
+            }
+        }
+    }
+
+    /// Whether a refusal waits at the proxy for what the others say (RFC 3261 §16.7 step 5).
+    fn is_kept(&mut self, from: SocketAddr, response: &Message) -> bool {
+        let is_refusal = response.status().is_some_and(|status| status.class() > 2);
+        let is_invite = response.require::<CSeq>().is_ok_and(|cseq| cseq.method == Method::INVITE);
+        let to = response.values(HeaderId::TO).next().map(String::from_utf8_lossy);
+        let called = to.and_then(|to| Some(to.split_once("sip:")?.1.split_once('@')?.0.to_owned()));
+        let team = self.teams.iter_mut().find(|team| Some(&team.name) == called.as_ref());
+        let (true, true, Some(team)) = (is_refusal, is_invite, team) else { return false };
+        let call_id = response.values(HeaderId::CALL_ID).next().unwrap_or_default().to_vec();
+        if !team.refused.contains(&(from, call_id.clone())) {
+            team.refused.push((from, call_id.clone()));
+        }
+        team.refused.iter().filter(|(_, call)| *call == call_id).count() < team.members.len()
+    }
+
     fn carry(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        if let Some(team) = self.teams.iter().find(|team| team.address == to) {
+            return self.fork(from, &team.members.clone(), &bytes);
+        }
         let message = Message::parse(bytes.clone()).expect("agents send messages");
+        if self.is_kept(from, &message) {
+            return;
+        }
         let name = name(&message);
         if self.invite.is_none() && message.method() == Some(&Method::INVITE) {
             self.invite = Some(message);
@@ -379,6 +430,21 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+fn teams(lines: &[(usize, Line)]) -> Vec<Team> {
+    let teams = lines.iter().filter_map(|(_, line)| match line {
+        Line::Team { name, members } => Some((name.clone(), members.clone())),
+        _ => None,
+    });
+    // Beyond all users.
+    let place = |(number, (name, members))| Team {
+        name,
+        members,
+        address: agent::address(100 + number, 0),
+        refused: Vec::new(),
+    };
+    teams.enumerate().map(place).collect()
 }
 
 /// `INVITE`, or `200 INVITE`.

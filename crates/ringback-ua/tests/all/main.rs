@@ -3,7 +3,9 @@
 mod bodies;
 mod calls;
 mod chaos;
+mod info;
 mod moved;
+mod offers;
 mod outbound;
 mod peer;
 mod publication;

@@ -532,8 +532,8 @@ fn methods_within_a_call_get_proper_answers() {
         assert_eq!(answer.status().as_u16(), status, "{method}");
         answer
     };
-    let dtmf = world.peer_within(&ok, "p", Method::INFO, 10).body("application/dtmf-relay", "Signal=5");
-    expect(&mut world, dtmf.build().unwrap(), 415);
+    let odd = world.peer_within(&ok, "p", Method::INFO, 10).body("application/x-signal", "Signal=5");
+    expect(&mut world, odd.build().unwrap(), 415);
     let package = world.peer_within(&ok, "p", Method::INFO, 11).header(HeaderId::INFO_PACKAGE, "x");
     expect(&mut world, package.build().unwrap(), 469);
     let prack = world.peer_within(&ok, "p", Method::PRACK, 12).build().unwrap();
