@@ -129,6 +129,10 @@ pub(crate) struct Call {
     pub(crate) tries: u32,
     pub(crate) lifetime: Lifetime,
     pub(crate) whereabouts: Whereabouts,
+    /// Who we are, where the INVITE was meant for somebody else.
+    pub(crate) identity: Option<String>,
+    /// Whether the peer understands that our address changes within the call.
+    pub(crate) peer_follows: bool,
     /// Digits that go by INFO.
     pub(crate) digits: Digits,
     /// The number of our REFER whose outcome is not known yet.
@@ -172,6 +176,8 @@ impl Call {
             tries: 0,
             lifetime,
             whereabouts: Whereabouts::default(),
+            identity: None,
+            peer_follows: false,
             digits: Digits::default(),
             referring: None,
             put_off: None,

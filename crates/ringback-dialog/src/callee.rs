@@ -228,6 +228,7 @@ impl Call {
         } else if self.hanging_up {
             self.break_off(cx, EndedBy::Us, None, "hung up");
         } else {
+            self.show_identity();
             self.refer_at_last(cx);
             self.dial_at_last(cx);
             self.settle(cx);
@@ -283,6 +284,7 @@ impl Call {
         if !cseq(&request).is_some_and(|number| self.dialogs[at].accepts(number)) {
             return Self::respond_plain(cx, key, &request, StatusCode::SERVER_INTERNAL_ERROR);
         }
+        self.learn_identity(cx, &request);
         match *request.method() {
             Method::BYE => self.on_bye(cx, key, &request, is_current),
             Method::INVITE => self.on_reinvite(cx, key, contact, request),

@@ -10,7 +10,7 @@ use crate::redirect;
 use crate::reliable::is_required;
 use crate::{CallEvent, DialogOutput, EndedBy, SendEnd, SendTag, Session};
 use ringback_message::header::RSeq;
-use ringback_message::{Method, Response, StatusCode};
+use ringback_message::{HeaderId, Method, Response, StatusCode};
 use ringback_sdp::SessionDescription;
 
 impl Call {
@@ -112,6 +112,7 @@ impl Call {
             }
             None => return Self::tell(cx, CallEvent::Ringing(response.status())),
         };
+        self.dialogs[at].is_muted = is_muted(response).unwrap_or(self.dialogs[at].is_muted);
         self.dialogs[at].updates = allows(response, &Method::UPDATE).unwrap_or(self.dialogs[at].updates);
         let rseq = value(response).filter(|_| is_required(response)).map(|RSeq(rseq)| rseq);
         // Rule 40: copies, and what comes out of order, say nothing new.
@@ -125,18 +126,24 @@ impl Call {
         // Rule 44: what an unreliable 1xx describes is only a preview of the answer.
         let offers = self.ours.as_ref().is_some_and(|ours| ours.offers);
         if self.dialogs[at].agreed {
-            return;
+            return self.tell_preview(cx, at);
         }
         if let (true, Ok(Some(answer)), Some(session)) = (offers, description(response), &self.session) {
             let mut preview = session.clone();
             if preview.receive_answer(&answer).is_ok() {
-                let before = self.dialogs[at].preview.as_ref().and_then(Session::of);
-                let after = Session::of(&preview);
                 self.dialogs[at].preview = Some(preview);
-                if let Some(session) = after.filter(|after| before.as_ref() != Some(after)) {
-                    Self::tell(cx, CallEvent::EarlyMedia(session));
-                }
             }
+        }
+        self.tell_preview(cx, at);
+    }
+
+    /// Tells of media before the answer, where that is news and the network lets them be heard.
+    pub(crate) fn tell_preview(&mut self, cx: &mut Context<'_>, at: usize) {
+        let dialog = &mut self.dialogs[at];
+        let session = dialog.preview.as_ref().and_then(Session::of).filter(|_| !dialog.is_muted);
+        if let Some(session) = session.filter(|session| dialog.told.as_ref() != Some(session)) {
+            dialog.told = Some(session.clone());
+            Self::tell(cx, CallEvent::EarlyMedia(session));
         }
     }
 
@@ -269,6 +276,21 @@ fn lost(end: SendEnd) -> StatusCode {
         SendEnd::TimedOut | SendEnd::Completed => StatusCode::REQUEST_TIMEOUT,
         SendEnd::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
     }
+}
+
+/// What P-Early-Media says of media from the peer (RFC 5009 §2): whether they shall not be heard.
+fn is_muted(response: &Response) -> Option<bool> {
+    let mut says = None;
+    for value in response.values(HeaderId::P_EARLY_MEDIA) {
+        for word in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if word.eq_ignore_ascii_case(b"inactive") || word.eq_ignore_ascii_case(b"recvonly") {
+                says = Some(true);
+            } else if word.eq_ignore_ascii_case(b"sendrecv") || word.eq_ignore_ascii_case(b"sendonly") {
+                says = Some(false);
+            }
+        }
+    }
+    says
 }
 
 /// The reason phrase, or that of the RFC where there is none.

@@ -4,14 +4,15 @@ use crate::audio::LocalAudio;
 use crate::body::{SDP, description};
 use crate::call::{Call, Ours, Purpose, Side, Stage, Theirs};
 use crate::dialog::{Dialog, Ends, cseq, from_tag, to_tag};
-use crate::field::is_of_application;
+use crate::field::{has_token, is_of_application};
+use crate::identity::FROM_CHANGE;
 use crate::redirect::Redirects;
 use crate::timer::{self, Lifetime};
 use crate::transfer;
 use crate::{
     CallError, CallKey, DialogInput, DialogOutput, Invited, SendEnd, SendTag, Session, TransferKey, refusal,
 };
-use ringback_message::header::{CSeq, CallId, From, To};
+use ringback_message::header::{CSeq, CallId, From, Supported, To};
 use ringback_message::{HeaderId, InvalidValue, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Machine, Map, Slab, TimerQueue};
 use ringback_sdp::{Codec, LocalSrtp};
@@ -20,7 +21,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 /// The extensions that our INVITE may be answered with.
-const SUPPORTED: &str = "100rel, timer, replaces";
+const SUPPORTED: &str = "100rel, timer, replaces, from-change";
 
 /// How calls are set up.
 #[derive(Clone, Debug)]
@@ -124,7 +125,7 @@ pub(crate) struct Context<'a> {
 
 /// All calls of one user agent. See the [crate documentation](crate).
 pub struct Calls<E> {
-    config: CallsConfig,
+    pub(crate) config: CallsConfig,
     entropy: E,
     pub(crate) calls: Slab<Call>,
     /// How many of them are not over.
@@ -235,7 +236,7 @@ impl<E: Entropy> Calls<E> {
         let now = self.clamp(now);
         let tag = self.tag();
         let admitted = self.admit(&request);
-        match admitted.and_then(|it| self.replaced_by(&request).map(|replaces| (it, replaces))) {
+        match admitted.and_then(|it| self.named_call(&request).map(|replaces| (it, replaces))) {
             Ok(((dialog, ends, offered), replaces)) => {
                 let ends = Ends { local_tag: tag, ..ends };
                 // §8.1.1.5: arbitrary and below 2^31.
@@ -249,6 +250,7 @@ impl<E: Entropy> Calls<E> {
                     Lifetime::new(self.config.session_expires),
                 );
                 call.lifetime.learn(&request);
+                call.peer_follows = has_token::<Supported<'_>>(&request, FROM_CHANGE);
                 call.dialogs.push(dialog);
                 call.theirs = Some(Theirs::new(key, number, request, contact, true));
                 call.replaces = replaces;
@@ -263,32 +265,6 @@ impl<E: Entropy> Calls<E> {
                 }
                 None
             }
-        }
-    }
-
-    /// Rule 37: the call that an INVITE wants to replace.
-    fn replaced_by(&self, request: &Request) -> Result<Option<CallKey>, refusal::Refusal> {
-        let refuse = |status| Err(refusal::Refusal::plain(status));
-        let (call_id, ours, theirs, early_only) = match transfer::replaces(request) {
-            None => return Ok(None),
-            Some(Err(())) => return refuse(StatusCode::BAD_REQUEST),
-            Some(Ok(named)) => named,
-        };
-        let found =
-            self.find(Some(&ours), Some(&call_id)).and_then(|key| Some((key, self.calls.get(key.0)?)));
-        let knows = |call: &Call| {
-            call.dialogs.iter().any(|dialog| dialog.remote_tag.as_deref() == Some(theirs.as_str()))
-        };
-        let Some((key, call)) = found.filter(|(_, call)| knows(call)) else {
-            return refuse(StatusCode::CALL_DOES_NOT_EXIST);
-        };
-        match call.stage {
-            // RFC 3891 §3: an early dialog can be replaced by who was called only.
-            Stage::Ringing => refuse(StatusCode::CALL_DOES_NOT_EXIST),
-            Stage::Over => refuse(StatusCode::DECLINE),
-            Stage::Up if early_only => refuse(StatusCode::BUSY_HERE),
-            _ if !self.config.accepts_transfers => refuse(StatusCode::FORBIDDEN),
-            Stage::Inviting | Stage::Up => Ok(Some(key)),
         }
     }
 
@@ -580,7 +556,7 @@ impl<E: Entropy> Calls<E> {
     }
 
     /// The call whose tag of ours this is, if the Call-ID is right too.
-    fn find(&self, tag: Option<&str>, call_id: Option<&str>) -> Option<CallKey> {
+    pub(crate) fn find(&self, tag: Option<&str>, call_id: Option<&str>) -> Option<CallKey> {
         let key = self.by_tag.get(tag?)?;
         let call = self.calls.get(key.0)?;
         (Some(call.ends.call_id.as_str()) == call_id).then_some(*key)

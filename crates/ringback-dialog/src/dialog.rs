@@ -1,5 +1,6 @@
 //! One dialog (RFC 3261 §12): the far end of a call, and the way there.
 
+use crate::Session;
 use crate::early::Offered;
 use crate::field::allows;
 use ringback_message::header::{CSeq, Contact, From, NameAddr, RecordRoute, To};
@@ -41,6 +42,10 @@ pub(crate) struct Dialog {
     pub(crate) rseq: Option<u32>,
     /// Whether the peer takes UPDATE before the call is answered.
     pub(crate) updates: bool,
+    /// Whether the network does not want its media heard before the answer (RFC 5009).
+    pub(crate) is_muted: bool,
+    /// What was told of its media before the answer.
+    pub(crate) told: Option<Session>,
     /// Whether it was agreed that we hold the peer.
     pub(crate) holds: bool,
     /// Our offer in UPDATE or PRACK that has no answer yet.
@@ -64,6 +69,8 @@ impl Dialog {
             agreed: false,
             rseq: None,
             updates: allows(response, &Method::UPDATE) == Some(true),
+            is_muted: false,
+            told: None,
             holds: false,
             offered: None,
             acks: VecDeque::new(),
@@ -81,6 +88,8 @@ impl Dialog {
             agreed: false,
             rseq: None,
             updates: allows(request, &Method::UPDATE) == Some(true),
+            is_muted: false,
+            told: None,
             holds: false,
             offered: None,
             acks: VecDeque::new(),
@@ -100,6 +109,8 @@ impl Dialog {
             agreed: false,
             rseq: None,
             updates: allows(response, &Method::UPDATE) == Some(true),
+            is_muted: false,
+            told: None,
             holds: false,
             offered: None,
             acks: VecDeque::new(),

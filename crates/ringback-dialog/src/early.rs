@@ -225,6 +225,9 @@ impl Call {
         if self.stage == Stage::Up {
             return self.tell_change(cx);
         }
+        if self.stage == Stage::Inviting {
+            return self.tell_preview(cx, at);
+        }
         if let Some(session) = self.session_of(at).and_then(|session| Session::of(session)) {
             Self::tell(cx, CallEvent::EarlyMedia(session));
         }

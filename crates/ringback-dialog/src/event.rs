@@ -120,6 +120,8 @@ pub enum CallEvent {
     TransferProgress(StatusCode),
     /// What became of it. After a success the call ends, too.
     TransferEnded(StatusCode),
+    /// The peer is, or calls itself, somebody else than before (RFC 4916): what From says now, without tag. Nothing proves it.
+    Connected(String),
     /// The peer has sent a digit by INFO, so long.
     Digit(char, Duration),
     /// All our digits by INFO were taken (2xx), or one was refused with this status and those behind it were not sent.

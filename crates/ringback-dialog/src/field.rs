@@ -32,5 +32,7 @@ pub(crate) fn is_of_application(field: HeaderId) -> bool {
             | HeaderId::ALERT_INFO
             | HeaderId::PRIORITY
             | HeaderId::ORGANIZATION
+            | HeaderId::ANSWER_MODE
+            | HeaderId::PRIV_ANSWER_MODE
     )
 }

@@ -51,7 +51,7 @@
 //! Not here: transactions, digest, where requests go, who may call whom, publications (`ringback-ua`).
 //!
 //! Sources: RFC 3261 §8.1.3.4 (redirection) and §12 to §15, RFC 3262 (reliable provisional responses), RFC 3264 and
-//! RFC 6337 (which message carries which description), RFC 3311 (UPDATE), RFC 3515 and 4488 (REFER), RFC 3891 (Replaces), RFC 4028 (session timers), RFC 5057 (what ends
+//! RFC 6337 (which message carries which description), RFC 3311 (UPDATE), RFC 3515 and 4488 (REFER), RFC 3891 (Replaces), RFC 3911 (Join, refused), RFC 4028 (session timers), RFC 4916 (connected identity), RFC 5057 (what ends
 //! a dialog), RFC 5407 (races), RFC 6665 (events), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
 
 mod audio;
@@ -66,12 +66,14 @@ mod early;
 mod event;
 mod events;
 mod field;
+mod identity;
 mod info;
 mod key;
 mod moved;
 mod redirect;
 mod refusal;
 mod reliable;
+mod replaces;
 mod timer;
 mod transfer;
 

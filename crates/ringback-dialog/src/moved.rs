@@ -20,7 +20,8 @@ pub(crate) struct Whereabouts {
 }
 
 impl Whereabouts {
-    fn moved(&mut self, audio: bool) {
+    /// Something changed that the peer has to hear of.
+    pub(crate) fn moved(&mut self, audio: bool) {
         self.moves = self.moves.wrapping_add(1);
         self.audio |= audio;
     }

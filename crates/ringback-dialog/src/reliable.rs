@@ -8,7 +8,7 @@ use crate::dialog::cseq;
 use crate::early::wish;
 use crate::field::{has_token, value};
 use crate::refusal::Refusal;
-use crate::{CallError, CallEvent, DialogOutput, EndedBy, LocalAudio, Session};
+use crate::{CallError, DialogOutput, EndedBy, LocalAudio};
 use ringback_message::header::{CSeq, RAck, RSeq, Require, Supported};
 use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{OfferAnswer, SessionDescription};
@@ -214,20 +214,15 @@ impl Call {
             (Err(_), _) if is_first => (Err(()), None),
             _ => (Ok(None), None),
         };
-        let mut news = None;
         let is_usable = agreed.is_ok();
         if let Ok(Some(session)) = agreed {
             let dialog = &mut self.dialogs[at];
-            let before = dialog.preview.as_ref().and_then(Session::of);
-            news = Session::of(&session).filter(|after| before.as_ref() != Some(after));
             dialog.preview = Some(session);
             dialog.agreed = true;
             dialog.holds = hold && !offers;
         }
         self.prack(cx, at, response, answer.as_ref());
-        if let Some(session) = news {
-            Self::tell(cx, CallEvent::EarlyMedia(session));
-        }
+        self.tell_preview(cx, at);
         // Nothing can come of this call where the description is of no use; what ends it is the 487.
         if let (false, false, Some(ours)) = (is_usable, self.hanging_up, &self.ours) {
             self.hanging_up = true;

@@ -208,17 +208,3 @@ pub(crate) fn replaces_of(target: &UriBuf) -> Option<String> {
     let value = String::from_utf8(value.into_owned()).ok()?;
     Replaces::parse(value.as_bytes()).is_ok().then_some(value)
 }
-
-/// Which dialog a Replaces field means, seen from our side (RFC 3891 §3): Call-ID, our tag, the peer's tag, and whether
-/// only an early one.
-pub(crate) fn replaces(request: &Request) -> Option<Result<(String, String, String, bool), ()>> {
-    let mut values = request.all::<Replaces<'_>>();
-    let value = values.next()?;
-    let (Ok(replaces), None) = (value, values.next()) else { return Some(Err(())) };
-    Some(match (replaces.to_tag(), replaces.from_tag()) {
-        (Some(ours), Some(theirs)) => {
-            Ok((replaces.call_id().to_owned(), ours.to_owned(), theirs.to_owned(), replaces.is_early_only()))
-        }
-        _ => Err(()),
-    })
-}

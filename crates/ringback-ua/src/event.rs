@@ -178,6 +178,14 @@ pub enum UaEvent {
         /// The final status.
         status: StatusCode,
     },
+    /// The peer is somebody else than before, or than we have called: it says so itself (RFC 4916), or our own server does
+    /// (RFC 3325).
+    Connected {
+        /// Which call.
+        call: CallKey,
+        /// Who, as From or P-Asserted-Identity says.
+        identity: String,
+    },
     /// The peer has sent a digit by INFO.
     Digit {
         /// Which call.
@@ -297,6 +305,10 @@ pub struct Incoming {
     pub offered: Vec<Codec>,
     /// The call that this one takes the place of once it is answered.
     pub replaces: Option<CallKey>,
+    /// Who calls as the account's own server says (P-Asserted-Identity), which From alone does not prove.
+    pub asserted: Option<String>,
+    /// After how long the caller wants it answered without anybody doing that (RFC 5373 and what phones invented).
+    pub auto_answer: Option<Duration>,
     /// The INVITE, for all else that it says.
     pub request: Request,
 }

@@ -117,6 +117,7 @@ impl<E: Entropy> UserAgent<E> {
             }
             CallEvent::TransferProgress(status) => UaEvent::TransferProgress { call, status },
             CallEvent::TransferEnded(status) => UaEvent::TransferEnded { call, status },
+            CallEvent::Connected(identity) => UaEvent::Connected { call, identity },
             CallEvent::Digit(digit, duration) => UaEvent::Digit { call, digit, duration },
             CallEvent::DigitsSent(status) => UaEvent::DigitsSent { call, status },
             CallEvent::Ended(ending) => {

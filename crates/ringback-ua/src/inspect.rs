@@ -30,7 +30,7 @@ const ALLOWED: [Method; 12] = [
     Method::SUBSCRIBE,
 ];
 /// The extensions that a peer may require of us; what they need is told to the calls.
-const EXTENSIONS: [&str; 4] = ["100rel", "timer", "replaces", "norefersub"];
+const EXTENSIONS: [&str; 5] = ["100rel", "timer", "replaces", "norefersub", "from-change"];
 
 /// The value of Accept: what a body may be, or hold (RFC 5621 §3.1).
 pub(crate) const ACCEPTED: &str =
@@ -68,7 +68,7 @@ impl<E: Entropy> UserAgent<E> {
                 self.on_subscription_request(now, key, contact, request);
             }
             (None, _) => self.calls.handle(now, DialogInput::Request { key, contact, request }),
-            (Some(account), &Method::INVITE) => self.on_invite(now, key, contact, account, request),
+            (Some(account), &Method::INVITE) => self.on_invite(now, (key, flow), contact, account, request),
             (Some(account), &Method::MESSAGE) => self.on_message(now, key, &request, &tag, account, None),
             (Some(_), &Method::OPTIONS) => self.on_options(now, key, &request, &tag),
             (Some(account), &Method::SUBSCRIBE) => self.on_subscribe(now, key, contact, account, request),
@@ -176,7 +176,7 @@ impl<E: Entropy> UserAgent<E> {
     fn on_invite(
         &mut self,
         now: Instant,
-        key: ServerKey,
+        (key, flow): (ServerKey, &Flow),
         contact: UriBuf,
         account: AccountKey,
         request: Request,
@@ -186,7 +186,23 @@ impl<E: Entropy> UserAgent<E> {
         let invite = request.clone();
         if let Some(Invited { call, offered, replaces }) = self.calls.invited(now, key, contact, request) {
             self.callers.insert(call, account);
-            let incoming = Incoming { call, account, from, to, call_id, offered, replaces, request: invite };
+            if let Some(address) = self.own_identity(account, &invite) {
+                self.calls.identify(call, address);
+            }
+            let asserted = self.asserted(Some(account), flow, &invite);
+            let auto_answer = crate::identity::auto_answer(&invite);
+            let incoming = Incoming {
+                call,
+                account,
+                from,
+                to,
+                call_id,
+                offered,
+                replaces,
+                asserted,
+                auto_answer,
+                request: invite,
+            };
             self.tell(UaEvent::Incoming(incoming));
         }
     }

@@ -85,6 +85,7 @@ mod entropy;
 mod event;
 mod events;
 mod glue;
+mod identity;
 mod inspect;
 mod mapping;
 mod moved;

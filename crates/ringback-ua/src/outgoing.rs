@@ -368,7 +368,12 @@ impl<E: Entropy> UserAgent<E> {
         let Some(outgoing) = self.outgoing.get_mut(key) else { return };
         let is_first = !std::mem::replace(&mut outgoing.answered, true);
         match outgoing.purpose {
-            Purpose::Call(tag, _) => self.calls.handle(now, DialogInput::Response(tag, response)),
+            Purpose::Call(tag, call) => {
+                if status.is_success() {
+                    self.tell_connected(call, flow, &response);
+                }
+                self.calls.handle(now, DialogInput::Response(tag, response));
+            }
             Purpose::Event(tag, _) => self.events.handle(now, EventsInput::Response(tag, response)),
             Purpose::Registration(account) => self.on_register_response(now, account, flow, &response),
             Purpose::Publication(key) if is_first => self.on_publish_response(now, key, &response),

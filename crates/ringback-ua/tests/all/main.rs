@@ -3,6 +3,7 @@
 mod bodies;
 mod calls;
 mod chaos;
+mod identity;
 mod info;
 mod moved;
 mod offers;
