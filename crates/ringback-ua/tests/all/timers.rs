@@ -307,3 +307,24 @@ fn rule_41_a_change_of_the_session_counts_as_a_sign_of_life() {
     world.no_event(0);
     hang_up(&mut world, call);
 }
+
+/// A day of talk takes no time on the virtual clock, every sign of life is where it should be, and the same day again is the
+/// same to the octet.
+#[test]
+fn rule_60_a_day_on_the_virtual_clock_is_the_same_each_time() {
+    let day = || {
+        let mut world = World::direct(2);
+        let (calling, _) = world.up();
+        world.run(86_400_000);
+        world.act(0, |ua, now| ua.hangup(now, calling));
+        world.run(100);
+        world.ended(1);
+        world.finish();
+        world.log.iter().map(|packet| packet.bytes.clone()).collect::<Vec<_>>()
+    };
+    let wire = day();
+    let updates = wire.iter().filter(|bytes| bytes.starts_with(b"UPDATE")).count();
+    // Half an hour lasts a session, and a sign of life comes at half time.
+    assert!((95..=96).contains(&updates), "{updates}");
+    assert_eq!(wire, day());
+}
