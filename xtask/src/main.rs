@@ -45,7 +45,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "test",
         arguments: "[CARGO TEST ARGUMENTS]",
-        about: "all tests that need nothing but Rust and a C compiler",
+        about: "all tests that need nothing but Rust, a C compiler and tmux",
         run: test::run,
     },
     Command {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests that need nothing but Rust and a C compiler.
+//! `cargo xtask test`: all tests that need nothing but Rust, a C compiler and tmux.
 
 use crate::failure::Outcome;
 use crate::process::{cargo, run as show};

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Call(Call),
     /// Waits for calls and answers them
     Answer(Answer),
+    /// A phone on the screen of this terminal: accounts, contacts, several calls, transfers, messages
+    Phone(crate::phone::Screen),
     /// Sends an instant message
     Message(Message),
     /// Asks whether somebody is there (OPTIONS)

@@ -23,8 +23,12 @@ use args::{Cli, Command};
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use outcome::Failure;
+use std::fs::File;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -36,7 +40,14 @@ fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(64) };
         }
     };
-    log(cli.verbose, matches!(cli.command, Command::Doctor(_)));
+    let writer = match log_writer(&cli.command) {
+        Ok(writer) => writer,
+        Err(failure) => {
+            out::complain(&failure);
+            return failure.exit_code();
+        }
+    };
+    log(cli.verbose, matches!(cli.command, Command::Doctor(_)), writer);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -60,6 +71,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Register(args) => phone::register(args).await,
         Command::Call(args) => phone::call(args).await,
         Command::Answer(args) => phone::answer(args).await,
+        Command::Phone(args) => phone::phone(args).await,
         Command::Message(args) => phone::message(args).await,
         Command::Ping(args) => phone::ping(args).await,
         Command::Doctor(args) => doctor::doctor(args).await,
@@ -79,8 +91,19 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Log lines go to standard error; what peers sent is escaped by the formatter (fault 47).
-fn log(verbose: u8, tells_itself: bool) {
+/// Log lines go to standard error, unless that is the screen that a phone draws on.
+fn log_writer(command: &Command) -> Result<BoxMakeWriter, Failure> {
+    let Command::Phone(args) = command else { return Ok(BoxMakeWriter::new(io::stderr)) };
+    let failed = |error: io::Error| Failure::Usage(format!("--log: cannot write: {error}"));
+    Ok(match &args.log {
+        Some(path) => BoxMakeWriter::new(Mutex::new(File::create(path).map_err(failed)?)),
+        None if io::stderr().is_terminal() => BoxMakeWriter::new(io::sink),
+        None => BoxMakeWriter::new(io::stderr),
+    })
+}
+
+/// What peers sent is escaped by the formatter (fault 47).
+fn log(verbose: u8, tells_itself: bool, writer: BoxMakeWriter) {
     let level = match verbose {
         // What it finds is what it says.
         0 if tells_itself => "error",
@@ -90,5 +113,5 @@ fn log(verbose: u8, tells_itself: bool) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("RINGBACK_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).init();
 }

@@ -1,4 +1,4 @@
-//! Changing the sample rate with a polyphase filter, for whole recordings.
+//! Changing the sample rate with a polyphase filter, for whole recordings and for sound as it comes.
 
 use std::fmt;
 
@@ -85,6 +85,43 @@ impl Resampler {
             })
             .sum();
         sum.round() as i16
+    }
+}
+
+/// Converts sound piece by piece, as a device gives or takes it: what [`Resampler`] makes of the whole, some milliseconds later.
+#[derive(Clone, Debug)]
+pub struct RunningResampler {
+    resampler: Resampler,
+    /// The input that outputs to come still need.
+    kept: Vec<i16>,
+    /// Where the next output is, from the first sample that is kept, in units of an input sample divided by `up`.
+    at: usize,
+}
+
+impl RunningResampler {
+    /// A converter as [`Resampler::new`] makes it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new(from: u32, to: u32) -> Result<Self, UnsupportedRate> {
+        Ok(Self { resampler: Resampler::new(from, to)?, kept: Vec::new(), at: 0 })
+    }
+
+    /// Takes a piece, and appends to `out` what can be told by now.
+    pub fn convert(&mut self, samples: &[i16], out: &mut impl Extend<i16>) {
+        let Resampler { up, down, reach, .. } = self.resampler;
+        if up == down {
+            out.extend(samples.iter().copied());
+            return;
+        }
+        self.kept.extend_from_slice(samples);
+        while self.at / up + reach < self.kept.len() {
+            out.extend([self.resampler.sample(&self.kept, self.at)]);
+            self.at += down;
+        }
+        let past = (self.at / up + 1).saturating_sub(reach).min(self.kept.len());
+        self.kept.drain(..past);
+        self.at -= past * up;
     }
 }
 
@@ -183,5 +220,22 @@ mod tests {
         assert_eq!(Resampler::new(8_000, 8_000).map(|it| it.convert(&samples)), Ok(samples));
         let constant = Resampler::new(44_100, 8_000).map(|it| it.convert(&[1_234; 4_410]));
         assert!(constant.is_ok_and(|it| it.len() == 800 && it[50..750].iter().all(|it| *it == 1_234)));
+    }
+
+    #[test]
+    fn pieces_give_what_the_whole_gives() {
+        let sound: Vec<i16> = (0..4_000_i32).map(|n| ((n * n * 7) % 20_001 - 10_000) as i16).collect();
+        for (from, to) in [(48_000, 8_000), (8_000, 48_000), (44_100, 8_000), (8_000, 44_100), (8_000, 8_000)]
+        {
+            let whole = Resampler::new(from, to).unwrap().convert(&sound);
+            for length in [1, 7, 160, 441] {
+                let (mut running, mut out) = (RunningResampler::new(from, to).unwrap(), Vec::new());
+                sound.chunks(length).for_each(|piece| running.convert(piece, &mut out));
+                assert_eq!(out, whole[..out.len()], "{from} to {to} by {length}");
+                // What is missing lies within the reach of the filter.
+                let late = (whole.len() - out.len()) as f64 / f64::from(to);
+                assert!(late < 0.01, "{late} s of {from} to {to}");
+            }
+        }
     }
 }

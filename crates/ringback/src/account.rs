@@ -202,7 +202,8 @@ async fn look_up(server: &str, default_port: u16) -> Option<SocketAddr> {
     found.first().copied()
 }
 
-/// One of our addresses, ready to call and to be called.
+/// One of our addresses, ready to call and to be called. Clones are the same account.
+#[derive(Clone)]
 pub struct Account {
     pub(crate) endpoint: Endpoint,
     pub(crate) key: AccountKey,
@@ -234,6 +235,16 @@ impl Account {
     /// When the registrar refuses or does not answer.
     pub async fn register(&mut self) -> Result<Duration, RegisterError> {
         self.settle(|state, now, key| state.ua.register(now, key)).await
+    }
+
+    /// Begins to register, and keeps registered; what becomes of it is told by
+    /// [`registration_changed`](Self::registration_changed).
+    ///
+    /// # Errors
+    /// When the endpoint cannot send it.
+    pub fn start_registering(&self) -> Result<(), CommandError> {
+        let key = self.key;
+        self.endpoint.inner.command(|state, now| state.ua.register(now, key))
     }
 
     /// Takes the registration back.

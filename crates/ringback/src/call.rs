@@ -4,6 +4,7 @@ use crate::CallError;
 use crate::audio::{Audio, AudioError};
 use crate::endpoint::Endpoint;
 use crate::session::{self, Command, Side};
+use crate::status::{AudioStatus, Shared};
 use crate::transfer::Transfer;
 use ringback_media::LegStats;
 use ringback_message::{StatusCode, UriBuf};
@@ -11,6 +12,7 @@ use ringback_net::MediaSocket;
 use ringback_ua::{AccountKey, CallKey, CommandError, Ending, Session};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -163,6 +165,7 @@ pub struct Call {
     call_id: String,
     events: mpsc::Receiver<CallEvent>,
     commands: mpsc::Sender<Command>,
+    shared: Shared,
     over: bool,
 }
 
@@ -172,8 +175,10 @@ impl Call {
         side: &Side,
         events: mpsc::Receiver<CallEvent>,
         commands: mpsc::Sender<Command>,
+        shared: Shared,
     ) -> Self {
-        Self { endpoint, key: side.call, call_id: side.call_id.clone(), events, commands, over: false }
+        let call_id = side.call_id.clone();
+        Self { endpoint, key: side.call, call_id, events, commands, shared, over: false }
     }
 
     /// The Call-ID.
@@ -204,6 +209,22 @@ impl Call {
     pub fn resume(&self) -> Result<(), CommandError> {
         let key = self.key;
         self.endpoint.inner.command(|state, now| state.ua.resume(now, key))
+    }
+
+    /// Lets the other side hear silence instead of us, or us again. What there is to play goes on meanwhile, as does who speaks; the
+    /// other side is not told.
+    pub fn mute(&self, muted: bool) {
+        self.shared.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// Whether the call is muted.
+    pub fn is_muted(&self) -> bool {
+        self.shared.muted.load(Ordering::Relaxed)
+    }
+
+    /// How the audio is doing, ten times a second anew; `None` before there is any.
+    pub fn audio_status(&self) -> Option<AudioStatus> {
+        *self.shared.status.borrow()
     }
 
     /// Asks the other side to call `target` instead of talking to us (RFC 3515). [`CallEvent::TransferEnded`] follows.

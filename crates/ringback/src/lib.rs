@@ -45,6 +45,8 @@
 //! nobody waits for its outcome. Dropping a [`Call`] hangs up, dropping an [`IncomingCall`] declines it, and
 //! [`Call::next`] loses no event when it is dropped before it is ready.
 //!
+//! A call tells how its audio is doing at any time ([`Call::audio_status`]), and can be muted.
+//!
 //! Not here: servers (see `ringback-server`), sound cards, video.
 
 mod account;
@@ -56,6 +58,7 @@ mod incoming;
 mod moved;
 mod node;
 mod session;
+mod status;
 mod stream;
 mod transfer;
 
@@ -73,5 +76,6 @@ pub use ringback_net::{
 };
 pub use ringback_sdp::SrtpPolicy;
 pub use ringback_ua::{Advice, CommandError, EndedBy, Ending};
+pub use status::AudioStatus;
 pub use stream::AudioStream;
 pub use transfer::Transfer;

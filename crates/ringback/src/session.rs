@@ -3,6 +3,7 @@
 use crate::audio::{self, OpenAudio, RATE};
 use crate::call::{Call, CallEvent, MediaInfo, Summary};
 use crate::endpoint::{Endpoint, Inner};
+use crate::status::Gauge;
 use crate::transfer::Transfer;
 use bytes::Bytes;
 use ringback_media::{
@@ -53,7 +54,8 @@ pub(crate) fn spawn(
     let (commands, commanded) = mpsc::channel(8);
     // The task must not keep alive what it waits for.
     let inner = Arc::downgrade(&endpoint.inner);
-    let call = Call::new(endpoint, &side, receiver, commands);
+    let (gauge, shared) = Gauge::new();
+    let call = Call::new(endpoint, &side, receiver, commands, shared);
     let recorder = audio.record.is_some().then(|| TimestampRecorder::new(RecorderLimits::default()));
     let audio_plays = audio.plays;
     let task = Task {
@@ -70,6 +72,7 @@ pub(crate) fn spawn(
             dials: false,
             plays: audio_plays,
             silent: 0,
+            gauge,
         },
         cname: format!("{:x}", scramble(&side.call_id)),
         begun: side.begun,
@@ -112,6 +115,7 @@ struct Media {
     plays: bool,
     /// How many frames of silence went out behind it.
     silent: u32,
+    gauge: Gauge,
 }
 
 impl Task {
@@ -290,6 +294,12 @@ impl Media {
         self.packet.clear();
         // Who is held hears nothing of us, and the way to them stays open; what there is to play waits.
         let holds = self.holds;
+        // Who has muted the call goes on speaking, unheard.
+        if self.gauge.is_muted() && !holds {
+            self.frame.fill(0);
+        }
+        let said = if holds { &[] } else { &self.frame[..] };
+        self.gauge.note(said, &self.play_out, || leg.stats());
         if holds {
             self.play_out.fill(0);
         }

@@ -6,6 +6,7 @@ mod message;
 mod ping;
 mod plan;
 mod register;
+mod screen;
 mod tap;
 
 pub(crate) use answer::answer;
@@ -14,12 +15,14 @@ pub(crate) use message::message;
 pub(crate) use ping::ping;
 pub(crate) use plan::numbered;
 pub(crate) use register::register;
+pub(crate) use screen::{Screen, phone};
 pub(crate) use tap::packet;
 
 use crate::args;
 use crate::outcome::Failure;
-use ringback::{AccountBuilder, Endpoint, Protocol, SrtpPolicy, TlsIdentity, TlsSettings, TlsVerify};
+use ringback::{AccountBuilder, Endpoint, Protocol, SrtpPolicy, Tap, TlsIdentity, TlsSettings, TlsVerify};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a phone does by itself.
@@ -46,6 +49,16 @@ pub(crate) struct Phone {
 impl Phone {
     /// Opens sockets as the options say.
     pub(crate) async fn open(args: args::Phone, policy: Policy) -> Result<Self, Failure> {
+        let capture = args.pcap.as_deref().map(tap::Capture::create).transpose()?;
+        Self::open_seen_by(args, policy, capture.map(|capture| capture as Arc<dyn Tap>)).await
+    }
+
+    /// Opens sockets as the options say; `tap` sees what goes over them, in place of a capture.
+    pub(crate) async fn open_seen_by(
+        args: args::Phone,
+        policy: Policy,
+        tap: Option<Arc<dyn Tap>>,
+    ) -> Result<Self, Failure> {
         let protocol = match args.transport.as_str() {
             "tcp" => Protocol::Tcp,
             "tls" => Protocol::Tls,
@@ -94,8 +107,8 @@ impl Phone {
         if policy.answers_anyone {
             builder = builder.answers_anyone();
         }
-        if let Some(path) = &args.pcap {
-            builder = builder.tap(tap::Capture::create(path)?);
+        if let Some(tap) = tap {
+            builder = builder.tap(tap);
         }
         let endpoint = builder.start().await?;
         let address = match &args.from {
@@ -125,6 +138,26 @@ impl Phone {
             account = account.instance(urn);
         }
         Ok(account)
+    }
+
+    /// An account beside that of the options.
+    pub(crate) fn further(&self, further: &screen::Further) -> Result<AccountBuilder, Failure> {
+        let mut account = self.endpoint.account(with_scheme(&further.from)).transport(self.protocol);
+        if let Some(server) = &further.server {
+            account = account.server(server);
+        }
+        if let Some(variable) = &further.password_env {
+            account = account.password(password(variable)?);
+        }
+        if let Some(name) = &further.auth_user {
+            account = account.username(name);
+        }
+        Ok(account)
+    }
+
+    /// The server that everything goes through, as it was given.
+    pub(crate) fn server(&self) -> Option<&str> {
+        self.args.server.as_deref()
     }
 
     /// The address of whom `target` names: a URI, `user@host`, or a user of our own domain.

@@ -10,6 +10,7 @@ mod nat;
 mod phone;
 mod records;
 mod reload;
+mod screen;
 mod serve;
 #[path = "../support/mod.rs"]
 mod support;

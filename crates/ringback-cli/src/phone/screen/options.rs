@@ -1,0 +1,49 @@
+//! Options of `ringback phone`.
+
+use crate::args;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Options of `ringback phone`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keys (F1 or ? shows them all): d dials, a answers, x hangs up, h holds and resumes, m mutes, t and T transfer, \
+                  w writes a message, Tab turns the page, q quits.\n\n\
+                  Contacts and further accounts stand in a TOML file:\n  \
+                  [[contacts]]\n  name = \"Bob\"\n  address = \"sip:bob@example.com\"\n\n  \
+                  [[accounts]]\n  from = \"sip:alice@example.org\"\n  server = \"192.0.2.1\"\n  password_env = \"ALICE_ORG\"\n\n\
+                  Examples:\n  \
+                  ringback phone --from sip:alice@example.com --password-env ALICE\n  \
+                  ringback phone --listen udp:127.0.0.1:5070 --no-register --play hello.wav --record heard.wav"
+)]
+pub(crate) struct Screen {
+    #[command(flatten)]
+    pub(crate) phone: args::Phone,
+    /// Calls this address at once
+    pub(crate) target: Option<String>,
+    /// Does not register; calls come straight to our listener
+    #[arg(long)]
+    pub(crate) no_register: bool,
+    /// Reads contacts and further accounts from this file [default: ringback/phone.toml in the user's folder for
+    /// configuration, where it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) contacts: Option<PathBuf>,
+    /// Plays this WAV file in each call, in place of a microphone (8, 16 or 48 kHz PCM)
+    #[arg(long, value_name = "WAV")]
+    pub(crate) play: Option<PathBuf>,
+    /// Records what is heard in calls into this WAV file; of later calls -2, -3 … is added to the name
+    #[arg(long, value_name = "WAV")]
+    pub(crate) record: Option<PathBuf>,
+    /// Uses no sound device although this program can
+    #[arg(long)]
+    pub(crate) no_device: bool,
+    /// Whether audio is encrypted (SRTP): never, where the other side can, or always
+    #[arg(long, value_name = "off|offer|require", default_value = "offer", value_parser = ["off", "offer", "require"])]
+    pub(crate) srtp: String,
+    /// Refuses to be transferred, without asking
+    #[arg(long)]
+    pub(crate) no_transfer: bool,
+    /// Writes log lines into this file; the screen is no place for them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+}
