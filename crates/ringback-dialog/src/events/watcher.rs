@@ -13,7 +13,8 @@ use ringback_message::{HeaderId, Method, Request, Response, ResponseBuilder, Sta
 use ringback_transaction::ServerKey;
 use std::time::{Duration, Instant};
 
-/// The longest that a subscriber may have us wait with a notification.
+/// The shortest and the longest that a subscriber may have us wait with a notification.
+const SHORTEST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// A SUBSCRIBE that waits for the application.
@@ -203,12 +204,13 @@ impl Watcher {
         self.sending = None;
         if status.is_success() {
             self.dialog.refresh(response);
-        } else if ends_usage(status) {
+        } else if ends_usage(status) || self.closing && !self.behind {
             return self.vanish(cx);
-        } else if let Some(after) = field::value::<RetryAfter<'_>>(response) {
+        } else if let (false, Some(after)) = (self.closing, field::value::<RetryAfter<'_>>(response)) {
             // §4.2.2: whoever says when is told then; else the next state will do.
             self.behind = true;
-            self.not_before = Some(cx.now + Duration::from_secs(after.seconds.into()).min(LONGEST_WAIT));
+            let after = Duration::from_secs(after.seconds.into()).clamp(SHORTEST_WAIT, LONGEST_WAIT);
+            self.not_before = Some(cx.now + after);
         }
         self.go_on(cx);
     }
