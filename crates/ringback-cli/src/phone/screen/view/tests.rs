@@ -36,10 +36,11 @@ impl Stage {
 
     /// Presses the keys of a text, and gives what the last one asks for.
     fn keys(&mut self, text: &str) -> Vec<Action> {
-        text.chars()
-            .map(|c| self.press(if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) }))
-            .last()
-            .unwrap()
+        let mut actions = Vec::new();
+        for c in text.chars() {
+            actions = self.press(if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) });
+        }
+        actions
     }
 
     fn hear(&mut self, news: News) -> Vec<Action> {
