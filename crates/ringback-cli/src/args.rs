@@ -273,6 +273,9 @@ pub(crate) struct InCall {
     /// Sends these digits (0-9 * # A-D) once the call is up
     #[arg(long, value_name = "DIGITS", value_parser = digits)]
     pub(crate) dtmf: Option<String>,
+    /// How they go: as telephone events beside the audio (RFC 4733), or by INFO, for gateways that take no others
+    #[arg(long, value_name = "rtp|info", default_value = "rtp", value_parser = ["rtp", "info"], requires = "dtmf")]
+    pub(crate) dtmf_by: String,
     /// Holds the call so long after it was answered
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) hold_after: Option<Duration>,
@@ -328,6 +331,9 @@ pub(crate) struct Call {
     /// Does not follow redirections
     #[arg(long)]
     pub(crate) no_redirect: bool,
+    /// Asks the other side to answer by itself, or not to (RFC 5373)
+    #[arg(long, value_name = "auto|manual", value_parser = ["auto", "manual"])]
+    pub(crate) answer_mode: Option<String>,
     /// Makes so many calls, one after the other
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) calls: u32,
@@ -349,6 +355,10 @@ pub(crate) struct Answer {
     /// Rings so long before answering
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "0")]
     pub(crate) ring: Duration,
+    /// Answers by itself those calls that ask for it (Answer-Mode: Auto, answer-after), without ringing. Whoever can call us
+    /// can listen in then
+    #[arg(long)]
+    pub(crate) auto_answer: bool,
     /// Has callers acknowledge that it rings, so that both sides are ready before the answer
     #[arg(long)]
     pub(crate) reliable: bool,

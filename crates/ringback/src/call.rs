@@ -40,10 +40,14 @@ pub enum CallEvent {
     TransferProgress(StatusCode),
     /// What became of it. After a success the call ends, too.
     TransferEnded(StatusCode),
-    /// A digit was pressed at the other side.
+    /// The other side is somebody else than before, or than was called: it says so itself (RFC 4916), or our own server does.
+    Connected(String),
+    /// A digit was pressed at the other side, and came as a telephone event or by INFO.
     Digit(char),
     /// All digits were sent.
     DigitsSent,
+    /// The other side refused a digit that went by INFO; those behind it were not sent.
+    DigitsRefused(StatusCode),
     /// What was to be played is played, and 200 ms of silence after it, so that hanging up now cuts nothing off.
     Played,
     /// It is over, recordings are written. Nothing comes after this.
@@ -130,7 +134,7 @@ impl CallBuilder {
     }
 
     /// Adds a header field of the application to the request: one that no RFC defines, such as `X-Order`, or `Subject`,
-    /// `Call-Info`, `Alert-Info`, `Priority` or `Organization`.
+    /// `Call-Info`, `Alert-Info`, `Priority`, `Organization`, `Answer-Mode` or `Priv-Answer-Mode`.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -278,6 +282,16 @@ impl Call {
         }
         let sent = self.commands.send(Command::Digits(digits.to_owned())).await;
         sent.map_err(|_| CallError::Command(CommandError::Gone))
+    }
+
+    /// Sends digits by INFO (`application/dtmf-relay`, or `application/dtmf` where only that is taken), for gateways that
+    /// understand no telephone events. [`CallEvent::DigitsSent`] follows, or [`CallEvent::DigitsRefused`].
+    ///
+    /// # Errors
+    /// When one is no digit, more than 64 wait, or the call is not up.
+    pub fn send_digits_by_info(&self, digits: &str) -> Result<(), CommandError> {
+        let key = self.key;
+        self.endpoint.inner.command(|state, now| state.ua.send_digits(now, key, digits, session::DIGIT))
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ringback_message::{HeaderId, StatusCode};
 use ringback_net::MediaSocket;
 use ringback_ua::{CommandError, Ending, Incoming, UaEvent};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// A call that waits for the application.
@@ -50,6 +50,17 @@ impl IncomingCall {
     /// Who calls, as the From field says.
     pub fn from(&self) -> &str {
         &self.incoming().from
+    }
+
+    /// Who calls as our own server says (P-Asserted-Identity, RFC 3325), else as the From field does, which nothing proves.
+    pub fn caller(&self) -> &str {
+        self.incoming().asserted.as_deref().unwrap_or(self.from())
+    }
+
+    /// After how long the caller wants it answered without anybody doing that: `Answer-Mode: Auto` (RFC 5373), and what phones
+    /// invented in Call-Info and Alert-Info. Whether to do so is for the application to decide: it opens a microphone.
+    pub fn auto_answer(&self) -> Option<Duration> {
+        self.incoming().auto_answer
     }
 
     /// Whom they call, as the To field says.

@@ -120,6 +120,9 @@ impl State {
             | UaEvent::TransferRequested { call, .. }
             | UaEvent::TransferProgress { call, .. }
             | UaEvent::TransferEnded { call, .. }
+            | UaEvent::Connected { call, .. }
+            | UaEvent::Digit { call, .. }
+            | UaEvent::DigitsSent { call, .. }
             | UaEvent::ChangeRefused { call, .. } => {
                 if let Some(sender) = self.calls.get(&call)
                     && sender.try_send(event).is_err()

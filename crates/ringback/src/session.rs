@@ -24,7 +24,7 @@ const EVENTS: usize = 64;
 /// off what is still on its way, or waits in the other side's jitter buffer.
 const SILENCE: u32 = 10;
 /// How long a digit sounds.
-const DIGIT: Duration = Duration::from_millis(100);
+pub(crate) const DIGIT: Duration = Duration::from_millis(100);
 /// No RTP packet of a telephone call is longer than a datagram on Ethernet.
 const LONGEST: usize = 2_048;
 
@@ -172,6 +172,10 @@ impl Task {
             }
             UaEvent::TransferProgress { status, .. } => CallEvent::TransferProgress(status),
             UaEvent::TransferEnded { status, .. } => CallEvent::TransferEnded(status),
+            UaEvent::Connected { identity, .. } => CallEvent::Connected(identity),
+            UaEvent::Digit { digit, .. } => CallEvent::Digit(digit),
+            UaEvent::DigitsSent { status, .. } if status.is_success() => CallEvent::DigitsSent,
+            UaEvent::DigitsSent { status, .. } => CallEvent::DigitsRefused(status),
             _ => return,
         };
         tell(&self.events, told);

@@ -38,6 +38,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     let options = Arc::new(Options {
         in_call,
         ring: args.ring,
+        auto_answer: args.auto_answer,
         reliable: args.reliable,
         reject: args.reject.and_then(StatusCode::new),
         echo: args.echo,
@@ -81,6 +82,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
 struct Options {
     in_call: args::InCall,
     ring: std::time::Duration,
+    auto_answer: bool,
     reliable: bool,
     reject: Option<StatusCode>,
     echo: bool,
@@ -96,7 +98,11 @@ async fn take(
         return incoming.reject(status).map_err(|error| Failure::Failed(error.to_string()));
     }
     // Who is transferred to us is expected already.
-    if !options.ring.is_zero() && !incoming.is_replacement() {
+    let ring = match incoming.auto_answer().filter(|_| options.auto_answer) {
+        Some(after) => after,
+        None => options.ring,
+    };
+    if !ring.is_zero() && !incoming.is_replacement() {
         // Gone shows in the wait below.
         if options.reliable {
             let _ = incoming.ring_reliably();
@@ -109,7 +115,7 @@ async fn take(
                 report.tell("cancelled", [("reason", ending.as_str().into())], format!("given up {ending}"));
                 return Ok(());
             }
-            () = tokio::time::sleep(options.ring) => {}
+            () = tokio::time::sleep(ring) => {}
         }
     }
     let audio = if options.echo {
@@ -123,10 +129,11 @@ async fn take(
 }
 
 fn tell_incoming(report: &Reporter, incoming: &IncomingCall) {
-    let from = plain(incoming.from());
-    let text = format!("{from} calls");
+    let (from, caller) = (plain(incoming.from()), plain(incoming.caller()));
+    let text = format!("{caller} calls");
     let fields = [
         ("from", from.into()),
+        ("caller", caller.into()),
         ("to", plain(incoming.to()).into()),
         ("call_id", plain(incoming.call_id()).into()),
     ];

@@ -19,7 +19,11 @@ pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
     in_call.transfer_to = in_call.transfer_to.map(|target| phone.target(&target));
     let mut outcome = Ok(());
     for number in 1..=args.calls {
-        let call = account.call(&target).audio(plan::audio(&in_call, number)).start().await?;
+        let mut builder = account.call(&target).audio(plan::audio(&in_call, number));
+        if let Some(mode) = &args.answer_mode {
+            builder = builder.header("Answer-Mode", if mode == "auto" { "Auto" } else { "Manual" });
+        }
+        let call = builder.start().await?;
         let text = format!("calling {}", plain(&target));
         report.tell("calling", [("target", plain(&target).into()), ("call_id", call.call_id().into())], text);
         let summary = plan::converse(call, &in_call, Some(args.timeout), &report).await?;

@@ -5,7 +5,8 @@ use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
 use crate::signals::Stop;
 use ringback::{
-    Audio, Call, CallEvent, EndedBy, LegStats, MediaInfo, SrtpProfile, StatusCode, Summary, Transfer,
+    Audio, Call, CallError, CallEvent, EndedBy, LegStats, MediaInfo, SrtpProfile, StatusCode, Summary,
+    Transfer,
 };
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -84,14 +85,20 @@ pub(crate) async fn converse(
                         alarms.transfer = in_call.transfer_to.as_ref().map(|_| now + in_call.transfer_after);
                         alarms.hold = in_call.hold_after.map(|after| now + after);
                         if let Some(digits) = &in_call.dtmf {
-                            call.send_digits(digits).await?;
+                            match in_call.dtmf_by.as_str() {
+                                "info" => call.send_digits_by_info(digits).map_err(CallError::Command)?,
+                                _ => call.send_digits(digits).await?,
+                            }
                         }
                     }
                     CallEvent::Played => to_play = false,
-                    CallEvent::DigitsSent => to_dial = false,
+                    CallEvent::DigitsSent | CallEvent::DigitsRefused(_) => to_dial = false,
                     _ => {}
                 }
-                let done = matches!(event, CallEvent::Played | CallEvent::DigitsSent);
+                let done = matches!(
+                    event,
+                    CallEvent::Played | CallEvent::DigitsSent | CallEvent::DigitsRefused(_)
+                );
                 if let CallEvent::TransferRequested(transfer) = event {
                     tell_transfer(report, &transfer);
                     coming = transfer.accept(audio(in_call, 2)).await.ok();
@@ -221,7 +228,16 @@ fn tell(report: &Reporter, event: &CallEvent) {
         CallEvent::Digit(digit) => {
             report.tell("digit", [("digit", digit.to_string().into())], format!("digit {digit}"));
         }
+        CallEvent::Connected(identity) => {
+            let identity = plain(identity);
+            let text = format!("connected to {identity}");
+            report.tell("connected", [("identity", identity.into())], text);
+        }
         CallEvent::DigitsSent => report.tell("digits-sent", [], "digits sent"),
+        CallEvent::DigitsRefused(status) => {
+            let text = format!("digits refused: {status} {}", status.reason());
+            report.tell("digits-refused", [("status", status.as_u16().into())], text);
+        }
         CallEvent::Played => report.tell("played", [], "played"),
         _ => {}
     }

@@ -50,6 +50,33 @@ fn a_call_through_the_server_holds_resumes_and_dials() {
 }
 
 #[test]
+fn digits_go_by_info_to_a_phone_that_answers_by_itself() {
+    let server = Server::with_users();
+    // Who would ring so long would be given up.
+    let mut bob = bob(&server, &["--calls", "1", "--ring", "60", "--auto-answer"]);
+    let mut args = alice(&server, "call", "bob");
+    args.extend([
+        "--answer-mode",
+        "auto",
+        "--dtmf",
+        "4*",
+        "--dtmf-by",
+        "info",
+        "--duration",
+        "1",
+        "--timeout",
+        "20",
+    ]);
+    let output = run(&args);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("digits sent"), "{}", text(&output));
+    let seen = bob.rest();
+    for event in ["digit 4", "digit *", "ended by the peer"] {
+        assert!(seen.contains(event), "{event}:\n{seen}");
+    }
+}
+
+#[test]
 fn exit_statuses_tell_the_outcome() {
     let server = Server::with_users();
     let status = |args: &[&str]| {
