@@ -87,6 +87,26 @@ mod tests {
         assert_eq!(numbers, [13, 3, 4]);
     }
 
+    /// Every rule of the layers and of the whole has a test under its number, but for ICE (52), which is not there yet. Those of
+    /// syntax (61 to 84) are held by the corpora of messages, whose tests have other names.
+    #[test]
+    fn rule_60_each_rule_has_a_test_under_its_number() {
+        let mut folders = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../crates"))];
+        let mut held: std::collections::BTreeSet<u32> = std::iter::once(60).collect();
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|ending| ending == "rs") {
+                    let source = std::fs::read_to_string(path).unwrap();
+                    held.extend(rule_tests(&source).into_iter().map(|(rule, _)| rule));
+                }
+            }
+        }
+        let missing: Vec<u32> = (1..=60).filter(|rule| *rule != 52 && !held.contains(rule)).collect();
+        assert_eq!(missing, [0; 0]);
+    }
+
     #[test]
     fn the_report_counts_rules_and_lists_those_without() {
         let tests = BTreeMap::from([(2, vec!["a.rs: x".to_owned(), "b.rs: y".to_owned()])]);
