@@ -4,6 +4,7 @@
 //! ([`crate::transfer`]), and reads and writes Subscription-State by the same [`state`].
 
 mod content;
+mod context;
 mod event;
 mod key;
 mod leg;

@@ -1,9 +1,10 @@
 //! Which SUBSCRIBEs of peers are put before the application, and what the others are answered.
 
 use super::content::Package;
+use super::context::Timer;
 use super::event::Served;
 use super::key::WatcherKey;
-use super::table::{Subscriptions, Timer};
+use super::table::Subscriptions;
 use super::watcher::{Asked, Watcher};
 use crate::dialog::{Dialog, Ends};
 use crate::field;

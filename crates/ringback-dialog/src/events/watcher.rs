@@ -1,11 +1,11 @@
 //! One subscription of a peer to a state of ours (RFC 6665 §4.2).
 
 use super::content::{Content, Package};
+use super::context::{Context, Timer};
 use super::event::{Standing, WatcherEvent};
 use super::reason::{Termination, ends_usage};
 use super::served::lifetime;
 use super::state;
-use super::table::{Context, Timer};
 use crate::dialog::{Dialog, Ends, cseq, from_tag};
 use crate::{SendEnd, SendTag, field};
 use ringback_message::header::{Event, MinExpires, RetryAfter};
