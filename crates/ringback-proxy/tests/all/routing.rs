@@ -212,6 +212,29 @@ fn rule_20_a_change_of_address_family_is_recorded_on_both_sides() {
 }
 
 #[test]
+fn the_route_of_a_notify_is_recorded_as_it_begins_the_dialog_at_who_subscribed() {
+    // RFC 6665 §4.3: it comes with a To tag from the first, and may come before the 200 to the SUBSCRIBE.
+    let lines = "To: <sip:bob@192.0.2.20>;tag=b\nRoute: <sip:192.0.2.1:5060;lr>\nEvent: dialog\nSubscription-State: active\n\
+                 Contact: <sip:alice@192.0.2.10>";
+    let mut element = Element::new();
+    element.udp(ALICE, &request("NOTIFY", "sip:bob@192.0.2.20", "1", lines));
+    let sent = element.expect(&["udp 192.0.2.20:5060 NOTIFY sip:bob@192.0.2.20"]);
+    assert_eq!(sent[0].values(HeaderId::RECORD_ROUTE), ["<sip:192.0.2.1:5060;lr>"]);
+    assert_eq!(sent[0].values(HeaderId::ROUTE), Vec::<String>::new());
+    element.udp(BOB, &sent[0].reply(200, "b"));
+    let ok = element.expect(&["udp 192.0.2.10:5060 200"]);
+    assert_eq!(ok[0].values(HeaderId::VIA).len(), 1);
+    // A refresh in the dialog records nothing (RFC 3261 §16.6 step 4), and a proxy that stays out of the way never does.
+    let refresh = "To: <sip:alice@192.0.2.10>;tag=a\nRoute: <sip:192.0.2.1:5060;lr>\nEvent: dialog";
+    element.udp(BOB, &request("SUBSCRIBE", "sip:alice@192.0.2.10", "2", refresh));
+    let mut quiet = Element::with(|config| config.record_route = false, |_| {});
+    quiet.udp(ALICE, &request("NOTIFY", "sip:bob@192.0.2.20", "3", lines));
+    for sent in [element.expect_only("SUBSCRIBE"), quiet.expect_only("NOTIFY")] {
+        assert_eq!(sent.values(HeaderId::RECORD_ROUTE), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn record_route_only_where_a_dialog_may_begin_and_only_if_wanted() {
     let mut element = element_with_bob();
     element.udp(ALICE, &request("MESSAGE", "sip:bob@example.com", "1", ""));

@@ -400,3 +400,55 @@ fn a_watcher_hears_the_last_state_however_bad_the_network_is() {
         world.finish();
     }
 }
+
+#[test]
+fn rule_32_the_last_word_is_said_once_to_who_answers_that_it_should_come_later() {
+    // Alone, and behind a NOTIFY that was on its way.
+    for is_behind in [false, true] {
+        let mut world = world(1);
+        let (watcher, _, first) = watched(&mut world, 600);
+        let later = |notify: &Request| {
+            World::reply(notify, 503, "p").header(HeaderId::RETRY_AFTER, 0u32).build().unwrap()
+        };
+        if !is_behind {
+            answer(&mut world, &first, 200);
+        }
+        world.act(0, |ua, now| ua.end_subscription(now, watcher, Termination::NoResource, None));
+        if is_behind {
+            world.peer_sends(0, later(&first));
+        }
+        world.run(10);
+        let last = Request::try_from(world.last("NOTIFY")).unwrap();
+        assert_eq!(standing(&last), "terminated;reason=noresource");
+        gone(&mut world);
+        world.peer_sends(0, later(&last));
+        world.run(60_000);
+        assert_eq!(world.sent("NOTIFY"), 2);
+        assert_eq!(world.agents[0].ua.subscriptions(), (0, 0));
+        world.finish();
+    }
+}
+
+#[test]
+fn who_wants_to_be_told_again_at_once_and_never_takes_it_is_told_every_few_seconds() {
+    let mut world = world(1);
+    let (watcher, _, first) = watched(&mut world, 600);
+    let mut notify = first;
+    for _ in 0..20 {
+        let later = World::reply(&notify, 503, "p").header(HeaderId::RETRY_AFTER, 0u32).build().unwrap();
+        world.mail.clear();
+        world.peer_sends(0, later);
+        world.run(4_900);
+        assert!(world.mail.is_empty(), "not before its time");
+        world.run(200);
+        notify = Request::try_from(world.last("NOTIFY")).unwrap();
+    }
+    assert_eq!(world.sent("NOTIFY"), 21);
+    answer(&mut world, &notify, 200);
+    world.act(0, |ua, now| ua.end_subscription(now, watcher, Termination::NoResource, None));
+    world.run(10);
+    let last = Request::try_from(world.last("NOTIFY")).unwrap();
+    answer(&mut world, &last, 200);
+    gone(&mut world);
+    world.finish();
+}
