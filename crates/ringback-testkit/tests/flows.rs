@@ -63,6 +63,11 @@ fn rfc_3311_offers_before_the_answer() {
 }
 
 #[test]
+fn rfc_6665_subscriptions() {
+    play("rfc6665");
+}
+
+#[test]
 fn rfc_6086_digits() {
     play("rfc6086");
 }

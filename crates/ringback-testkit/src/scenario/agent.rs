@@ -1,10 +1,12 @@
 //! One user of a flow: a user agent, its calls, and what was heard of each.
 
 use super::script::Act;
+use super::watching::Watching;
 use ringback_message::{StatusCode, UriBuf};
 use ringback_sansio::{Protocol, SeededEntropy};
 use ringback_ua::{
-    Account, AccountKey, CallKey, CommandError, LocalAudio, TransferKey, UaConfig, UaEvent, UserAgent,
+    Account, AccountKey, CallKey, CommandError, LocalAudio, Package, TransferKey, UaConfig, UaEvent,
+    UserAgent,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -28,9 +30,10 @@ pub(super) struct Agent {
     pub(super) name: String,
     pub(super) address: SocketAddr,
     pub(super) ua: UserAgent<SeededEntropy>,
-    account: AccountKey,
+    pub(super) account: AccountKey,
     pub(super) calls: Vec<Seen>,
     transfers: Vec<(TransferKey, String)>,
+    pub(super) watching: Watching,
     /// What was heard that must not be.
     pub(super) faults: Vec<String>,
     /// Names, by number.
@@ -63,6 +66,7 @@ impl Agent {
         let mut config = UaConfig {
             accepts_transfers: true,
             session_expires: Some(session_expires),
+            packages: vec![Package::new("dialog", "text/plain")],
             ..UaConfig::default()
         };
         config.transactions.locals.set(Protocol::Udp, address);
@@ -77,6 +81,7 @@ impl Agent {
             account,
             calls: Vec::new(),
             transfers: Vec::new(),
+            watching: Watching::default(),
             faults: Vec::new(),
             everybody: everybody.to_vec(),
             number,
@@ -129,6 +134,20 @@ impl Agent {
             self.ua.moved(now, old.ip(), self.address.ip());
             return Ok(());
         }
+        match act {
+            Act::Subscribe { to } => return self.subscribe(now, to, &uri(to, at(to))),
+            Act::Unsubscribe => return self.unsubscribe(now, with),
+            Act::Dismiss(why) => return self.dismiss(now, why),
+            Act::Tell(state) => {
+                self.tell(now, state);
+                return Ok(());
+            }
+            Act::RefuseSubscriptions(status) => {
+                self.refuse_subscriptions(StatusCode::new(*status).expect("a status"));
+                return Ok(());
+            }
+            _ => {}
+        }
         let call = self.call(with).ok_or(CommandError::WrongState)?;
         if let Act::Transfer { to } | Act::TransferToCall { to } | Act::Redirect { to } = act
             && self.calls.iter().any(|seen| seen.key == call && seen.peer == *to)
@@ -151,7 +170,17 @@ impl Agent {
                 let other = self.call(Some(to)).ok_or(CommandError::WrongState)?;
                 self.ua.transfer_to(now, call, other)
             }
-            Act::Call { .. } | Act::Accept | Act::Refuse | Act::Move | Act::ByeByHand => Ok(()),
+            // Done above, or by hand.
+            Act::Call { .. }
+            | Act::Accept
+            | Act::Refuse
+            | Act::Move
+            | Act::Subscribe { .. }
+            | Act::Unsubscribe
+            | Act::Dismiss(_)
+            | Act::Tell(_)
+            | Act::RefuseSubscriptions(_)
+            | Act::ByeByHand => Ok(()),
         }
     }
 
@@ -177,7 +206,8 @@ impl Agent {
         }
     }
 
-    pub(super) fn heard(&mut self, event: UaEvent) {
+    pub(super) fn heard(&mut self, now: Instant, event: UaEvent) {
+        self.heard_of_watching(now, &event);
         match event {
             UaEvent::Incoming(incoming) => {
                 let peer = incoming.from.split_once("sip:").and_then(|(_, uri)| uri.split_once('@'));

@@ -3,13 +3,17 @@
 use super::agent::{Agent, Seen};
 use super::script::Line;
 use super::stage::Stage;
-use ringback_ua::Session;
+use super::watching::Watched;
+use ringback_ua::{Session, SubscriptionEnd};
 
 /// Both ends of each call have the same of it: it is over, or up with the same media.
 pub(super) fn agree(stage: &Stage) -> Result<(), String> {
     for agent in &stage.agents {
         if let Some(fault) = agent.faults.first() {
             return Err(format!("{}: {fault}", agent.name));
+        }
+        for own in agent.watching.own.iter().filter(|own| !own.ended) {
+            watched(stage, own).map_err(|fault| format!("{}: {fault}: {own:?}", agent.name))?;
         }
         for seen in &agent.calls {
             let others = stage.agents.iter().filter(|other| other.name != agent.name);
@@ -47,6 +51,26 @@ pub(super) fn agree(stage: &Stage) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Rule 39: who is subscribed knows how the other is, or knows that it does not and subscribes anew.
+fn watched(stage: &Stage, own: &Watched) -> Result<(), String> {
+    if own.leaving {
+        return Err("it was taken back, and goes on".into());
+    }
+    if own.lapsed {
+        return Ok(());
+    }
+    if own.told.is_empty() {
+        return Err("nobody tells anything".into());
+    }
+    // Of several notifiers one may be gone while the others still tell.
+    if stage.is_team(&own.peer) {
+        return Ok(());
+    }
+    let state = &stage.agent(&own.peer).watching.state;
+    let is_right = own.told.values().all(|(who, told)| *who == own.peer && told == state);
+    if is_right { Ok(()) } else { Err(format!("{} is {state}", own.peer)) }
 }
 
 fn same(one: (&Agent, &Seen), other: (&Agent, &Seen)) -> Result<(), String> {
@@ -112,6 +136,21 @@ pub(super) fn claim(stage: &Stage, claim: &Line) -> Result<(), String> {
             let talks = |agent: &&Agent| agent.calls.iter().any(|seen| !seen.ended);
             stage.agents.iter().find(talks).map_or(Ok(()), |agent| Err(format!("{} talks", agent.name)))
         }
+        Line::Knows { who, of, state } => {
+            let own = &stage.agent(who).watching.own;
+            let mut told = own.iter().flat_map(|own| own.told.values());
+            let knows = told.any(|(name, told)| name == of && told == state);
+            if knows { Ok(()) } else { Err(format!("{who} does not know that {of} is {state}: {own:?}")) }
+        }
+        Line::WatchesNobody(who) => {
+            let live = stage.agent(who).watching.own.iter().find(|own| !own.ended);
+            live.map_or(Ok(()), |own| Err(format!("{who} watches {}", own.peer)))
+        }
+        Line::WasTold { who, why } => {
+            let end = SubscriptionEnd::Terminated(why.clone());
+            let was = stage.agent(who).watching.own.iter().any(|own| own.reasons.contains(&end));
+            if was { Ok(()) } else { Err(format!("{who} was not told {}", why.as_str())) }
+        }
         Line::NeverAnswered(who) => {
             let was = stage.agent(who).calls.iter().any(|seen| seen.answered);
             if was { Err(format!("{who} was answered")) } else { Ok(()) }
@@ -126,6 +165,9 @@ pub(super) fn nothing_is_left(stage: &Stage) -> Result<(), String> {
     for agent in &stage.agents {
         if let Some(seen) = agent.calls.iter().find(|seen| !seen.ended) {
             return Err(format!("{}: {seen:?} never ended", agent.name));
+        }
+        if let Some(own) = agent.watching.own.iter().find(|own| !own.ended) {
+            return Err(format!("{}: {own:?} never ended", agent.name));
         }
         if !agent.ua.is_empty() {
             return Err(format!("something is left at {}: {:?}", agent.name, agent.ua));

@@ -9,6 +9,8 @@
 //! | `alice moves` | to another address; nobody is at the old one any more |
 //! | `bob transfers to carol`, `bob transfers to the call of carol`, `alice accepts the transfer` | REFER, without and with Replaces |
 //! | `alice dials 12 by INFO` | in a call that is up, or will be |
+//! | `alice subscribes to bob`, `alice unsubscribes`, `bob refuses subscriptions 403` | who does not refuse takes whoever subscribes |
+//! | `bob tells busy`, `bob ends the subscription as noresource` | to all who watch; before, all are `idle` |
 //! | `alice sends BYE by hand` | in an early dialog, which our user agent itself does not |
 //! | `alice -> bob: INVITE`, `bob -> alice: 180 INVITE` | it is sent, and arrives |
 //! | `alice -x bob: ACK` | it is sent, and gets lost |
@@ -16,7 +18,7 @@
 //! | `after 3 s` | time passes |
 //! | `team is bob and carol` | who calls `team` calls them all, by a proxy that forks, holds refusals back while others may still answer, and cancels nobody |
 //! | `sessions last 90 s` | all of them have that session timer |
-//! | `alice and bob talk`, `bob is held by alice`, `nobody talks`, `alice was never answered`, `bob got the digits 12` | how it ends |
+//! | `alice and bob talk`, `bob is held by alice`, `nobody talks`, `alice was never answered`, `bob got the digits 12`, `alice knows that bob is busy`, `alice was told noresource`, `alice watches nobody` | how it ends |
 //!
 //! A message that no line names, such as a 100 or a copy, is held until the last line, and then comes late. Where a line
 //! names a message that was not sent, time passes until it is, so a line may be about a copy that a timer sends.
@@ -24,7 +26,8 @@
 //! The same flow can be played in bad weather ([`in_weather`]): then messages get lost, doubled and late as a seed says,
 //! users do what they do as soon as they can, and lines about messages only make them wait. How that ends nobody knows
 //! beforehand; but however it is played, in the end both ends have the same of each call, each call is answered and ends
-//! once at most, and when all have hung up every table is empty.
+//! once at most, and when all have hung up every table is empty. Who is subscribed knows the last state of the other, or knows
+//! that it does not.
 //!
 //! ```
 //! let flow = "
@@ -46,6 +49,7 @@ mod laws;
 mod script;
 mod stage;
 mod walk;
+mod watching;
 
 /// Plays a flow as it is written. Gives all that was sent and done, a line each.
 ///

@@ -1,5 +1,6 @@
 //! The lines of a flow, read.
 
+use ringback_ua::Termination;
 use std::time::Duration;
 
 /// What becomes of a message that is sent.
@@ -41,6 +42,15 @@ pub(super) enum Act {
     Refuse,
     /// Digits by INFO.
     Dial(String),
+    Subscribe {
+        to: String,
+    },
+    Unsubscribe,
+    /// A state, to all who watch.
+    Tell(String),
+    /// The end, to all who watch.
+    Dismiss(Termination),
+    RefuseSubscriptions(u16),
     ByeByHand,
 }
 
@@ -72,6 +82,16 @@ pub(super) enum Line {
     GotDigits {
         who: String,
         digits: String,
+    },
+    Knows {
+        who: String,
+        of: String,
+        state: String,
+    },
+    WatchesNobody(String),
+    WasTold {
+        who: String,
+        why: Termination,
     },
     /// Who is called where `name` is.
     Team {
@@ -119,6 +139,11 @@ fn line(text: &str) -> Option<Line> {
             name: "team".to_owned(),
             members: members.iter().filter(|word| **word != "and").map(own).collect(),
         },
+        [who, "knows", "that", of, "is", state] => {
+            Line::Knows { who: own(who), of: own(of), state: own(state) }
+        }
+        [who, "watches", "nobody"] => Line::WatchesNobody(own(who)),
+        [who, "was", "told", why] => Line::WasTold { who: own(who), why: termination(why)? },
         [who, "was", "never", "answered"] => Line::NeverAnswered(own(who)),
         [who, "gets", name @ ..] => Line::Gets { who: own(who), name: name.join(" ") },
         [who, act @ .., "with", other] => {
@@ -148,8 +173,26 @@ fn act(words: &[&str]) -> Option<Act> {
         ["refuses", "the", "transfer"] => Act::Refuse,
         ["dials", digits, "by", "INFO"] => Act::Dial((*digits).to_owned()),
         ["sends", "BYE", "by", "hand"] => Act::ByeByHand,
+        ["subscribes", "to", to] => Act::Subscribe { to: (*to).to_owned() },
+        ["unsubscribes"] => Act::Unsubscribe,
+        ["tells", state] => Act::Tell((*state).to_owned()),
+        ["ends", "the", "subscription", "as", why] => Act::Dismiss(termination(why)?),
+        ["refuses", "subscriptions", status] => Act::RefuseSubscriptions(status.parse().ok()?),
         _ => return None,
     })
+}
+
+fn termination(word: &str) -> Option<Termination> {
+    let known = [
+        Termination::Deactivated,
+        Termination::Probation,
+        Termination::Rejected,
+        Termination::Timeout,
+        Termination::GiveUp,
+        Termination::NoResource,
+        Termination::Invariant,
+    ];
+    known.into_iter().find(|why| why.as_str() == word)
 }
 
 fn message(way: &str, name: &str) -> Option<Line> {
@@ -183,7 +226,10 @@ pub(super) fn users(lines: &[(usize, Line)]) -> Vec<String> {
             Line::Message { from, to, .. } => [from, to].into_iter().for_each(&mut add),
             Line::Act { who, act, .. } => {
                 add(who);
-                if let Act::Call { to, .. } | Act::Transfer { to } | Act::Redirect { to } = act
+                if let Act::Call { to, .. }
+                | Act::Transfer { to }
+                | Act::Redirect { to }
+                | Act::Subscribe { to } = act
                     && !is_team(lines, to)
                 {
                     add(to);

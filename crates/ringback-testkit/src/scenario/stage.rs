@@ -145,6 +145,9 @@ impl Stage {
                 let _ = self.agents[number].ua.hangup(now, call);
                 self.drain();
             }
+            let now = self.now;
+            self.agents[number].unsubscribe_all(now);
+            self.drain();
             self.run(PATIENCE)?;
         }
         self.run(4 * PATIENCE)?;
@@ -291,7 +294,7 @@ impl Stage {
                         self.agents[number].ua.handle(now, UaInput::Resolved(token, Ok(Vec::new())));
                     }
                     UaOutput::Keep(..) | UaOutput::Forget(_) | UaOutput::Unavailable(..) => {}
-                    UaOutput::Event(event) => self.agents[number].heard(event),
+                    UaOutput::Event(event) => self.agents[number].heard(self.now, event),
                 }
             }
         }
