@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Phone(crate::phone::Screen),
     /// Sends an instant message
     Message(Message),
+    /// Subscribes to a state of somebody, and prints what is told
+    Subscribe(Subscribe),
+    /// Publishes a state of ours, until interrupted
+    Publish(Publish),
     /// Asks whether somebody is there (OPTIONS)
     Ping(Ping),
     /// Shows a whole call on this machine: two phones and a server, drawn, recorded and checked
@@ -371,6 +375,9 @@ pub(crate) struct Answer {
     /// Sends back what it hears
     #[arg(long, conflicts_with = "play")]
     pub(crate) echo: bool,
+    /// Tells whoever subscribes to `dialog` which calls there are: with whom, and how far they are
+    #[arg(long)]
+    pub(crate) busy_lamp: bool,
 }
 
 /// Options of `ringback message`.
@@ -382,6 +389,51 @@ pub(crate) struct Message {
     pub(crate) text: String,
     #[command(flatten)]
     pub(crate) phone: Phone,
+}
+
+/// Options of `ringback subscribe`.
+#[derive(Debug, Args)]
+pub(crate) struct Subscribe {
+    /// Whose state
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) phone: Phone,
+    /// The event package: message-summary, dialog, presence
+    #[arg(long, value_name = "PACKAGE")]
+    pub(crate) event: String,
+    /// A type that may be told; again for each [default: what the package has]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) accept: Vec<String>,
+    /// For how long to ask at a time; 0 asks once
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
+    pub(crate) expires: u32,
+    /// Ends after so long [default: when interrupted]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+}
+
+/// Options of `ringback publish`.
+#[derive(Debug, Args)]
+pub(crate) struct Publish {
+    /// Whose state
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) phone: Phone,
+    /// The event package: presence
+    #[arg(long, value_name = "PACKAGE")]
+    pub(crate) event: String,
+    /// The state
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body_file: PathBuf,
+    /// What the state is
+    #[arg(long, value_name = "TYPE", default_value = "application/pidf+xml")]
+    pub(crate) content_type: String,
+    /// For how long to publish at a time
+    #[arg(long, value_name = "SECONDS", default_value_t = 3_600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) expires: u32,
+    /// Ends after so long [default: when interrupted]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
 }
 
 /// Options of `ringback ping`.

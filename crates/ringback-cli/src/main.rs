@@ -73,6 +73,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Answer(args) => phone::answer(args).await,
         Command::Phone(args) => phone::phone(args).await,
         Command::Message(args) => phone::message(args).await,
+        Command::Subscribe(args) => phone::subscribe(args).await,
+        Command::Publish(args) => phone::publish(args).await,
         Command::Ping(args) => phone::ping(args).await,
         Command::Doctor(args) => doctor::doctor(args).await,
         Command::Demo(args) => demo::demo(args).await,

@@ -440,6 +440,12 @@ impl<E: Entropy> Calls<E> {
         Some(&call.ends.call_id)
     }
 
+    /// What From or To says of the peer of a call that is not over, without tag.
+    pub fn remote(&self, key: CallKey) -> Option<&str> {
+        let call = self.calls.get(key.0).filter(|call| call.stage != Stage::Over)?;
+        Some(&call.ends.remote)
+    }
+
     /// What is agreed in a call that is up.
     pub fn session(&self, key: CallKey) -> Option<Session> {
         let call = self.calls.get(key.0).filter(|call| call.stage == Stage::Up)?;

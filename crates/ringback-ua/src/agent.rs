@@ -435,6 +435,16 @@ impl<E: Entropy> UserAgent<E> {
         self.calls.call_id(call)
     }
 
+    /// What From or To says of the peer of a call that is not over, without tag.
+    pub fn remote(&self, call: CallKey) -> Option<&str> {
+        self.calls.remote(call)
+    }
+
+    /// The account of a call that is not over.
+    pub fn account_of(&self, call: CallKey) -> Option<AccountKey> {
+        self.callers.get(&call).copied()
+    }
+
     /// What is agreed in a call that is up.
     pub fn session(&self, call: CallKey) -> Option<Session> {
         self.calls.session(call)

@@ -101,6 +101,7 @@ pub use events::{Interest, Subscriber};
 pub use publication::PublicationKey;
 pub use ringback_dialog::{Advice, CallKey, EndedBy, Ending, LocalAudio, Session, TransferKey};
 pub use ringback_dialog::{
-    Content, Notification, Package, Standing, SubscriptionEnd, SubscriptionKey, Termination, WatcherKey,
+    Content, Notification, Package, Standing, SubscriptionEnd, SubscriptionEvent, SubscriptionKey,
+    Termination, WatcherKey,
 };
 pub use ringback_sansio::{Protocol, Target};

@@ -3,10 +3,13 @@
 use crate::call::CallBuilder;
 use crate::endpoint::Endpoint;
 use crate::node::Reply;
+use crate::publication::PublicationBuilder;
+use crate::subscription::SubscriptionBuilder;
 use crate::{RegisterError, RequestFailed};
+use bytes::Bytes;
 use ringback_message::{Host, StatusCode, UriBuf};
 use ringback_net::{Protocol, Target};
-use ringback_ua::{AccountKey, CommandError, Outbound, RequestKey};
+use ringback_ua::{AccountKey, CommandError, Content, Outbound, RequestKey};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
@@ -277,6 +280,28 @@ impl Account {
     /// Begins to describe a call to `target`: `sip:bob@example.com`.
     pub fn call(&self, target: impl Into<String>) -> CallBuilder {
         CallBuilder::new(self.endpoint.clone(), self.key, target.into())
+    }
+
+    /// Begins to describe a subscription to a state of `target`: to the event package `message-summary`, `dialog`, `presence`.
+    pub fn subscribe(&self, target: impl Into<String>, package: impl Into<String>) -> SubscriptionBuilder {
+        SubscriptionBuilder::new(self.endpoint.clone(), self.key, target.into(), package.into())
+    }
+
+    /// Begins to describe a publication of a state of ours, in an event package such as `presence`.
+    pub fn publish(
+        &self,
+        package: impl Into<String>,
+        content_type: impl Into<String>,
+        body: impl Into<Bytes>,
+    ) -> PublicationBuilder {
+        let content = Content::new(content_type, body);
+        PublicationBuilder::new(
+            self.endpoint.clone(),
+            self.key,
+            self.address.clone(),
+            package.into(),
+            content,
+        )
     }
 
     /// Sends an instant message (RFC 3428). Returns the status that it was taken with: 200, or 202 when it waits

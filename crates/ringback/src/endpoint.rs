@@ -3,8 +3,11 @@
 use crate::StartError;
 use crate::account::AccountBuilder;
 use crate::audio::MediaHook;
+use crate::dialog_info::DIALOG_INFO;
 use crate::incoming::{Arrival, IncomingCall, ReceivedMessage};
+use crate::lamps::Lamps;
 use crate::node::{Node, State};
+use crate::watcher::IncomingSubscription;
 use ringback_net::{
     Advertise, Listen, MediaSocket, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, Tls,
     TlsIdentity, TlsSettings, local_ip_towards,
@@ -12,11 +15,11 @@ use ringback_net::{
 use ringback_sansio::Entropy as _;
 use ringback_sdp::SrtpPolicy;
 use ringback_srtp::sdes;
-use ringback_ua::{LocalAudio, UaConfig, UserAgent};
+use ringback_ua::{LocalAudio, Package, Subscriber, Termination, UaConfig, UserAgent};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
 /// How many calls and messages may wait for the application to look at them.
 const WAITING: usize = 64;
@@ -40,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) tap: Option<Arc<dyn Tap>>,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,
     messages: Mutex<mpsc::Receiver<ReceivedMessage>>,
+    subscribers: Mutex<mpsc::Receiver<(Box<Subscriber>, watch::Receiver<bool>)>>,
 }
 
 impl Inner {
@@ -75,6 +79,8 @@ pub struct EndpointBuilder {
     tap: Option<Arc<dyn Tap>>,
     media_hook: Option<MediaHook>,
     srtp: Option<SrtpPolicy>,
+    packages: Vec<Package>,
+    has_lamps: bool,
 }
 
 impl EndpointBuilder {
@@ -163,6 +169,22 @@ impl EndpointBuilder {
         self
     }
 
+    /// Lets others subscribe to a state of ours: the event package, and what our notifications carry. Each asks by
+    /// [`Endpoint::subscriber`]; to ask for anything else is refused with 489.
+    #[must_use]
+    pub fn notifies(mut self, package: impl Into<String>, content_type: impl Into<String>) -> Self {
+        self.packages.push(Package::new(package, content_type));
+        self
+    }
+
+    /// Tells whoever subscribes to `dialog` (RFC 4235) which calls an account has, with whom and how far they are: busy
+    /// lamps. Nobody is asked who that is, so it is for those who can reach us only.
+    #[must_use]
+    pub fn busy_lamps(mut self) -> Self {
+        self.has_lamps = true;
+        self
+    }
+
     /// Lets `hook` see, change and drop the media packets that are received.
     #[must_use]
     pub fn media_hook(mut self, hook: MediaHook) -> Self {
@@ -207,6 +229,11 @@ impl EndpointBuilder {
         if let Some(after) = self.session_expires {
             config.session_expires = Some(u32::try_from(after.as_secs()).unwrap_or(u32::MAX));
         }
+        config.packages = self.packages;
+        if self.has_lamps {
+            config.packages.retain(|package| package.name != "dialog");
+            config.packages.push(Package::new("dialog", DIALOG_INFO));
+        }
         if let Some(user_agent) = self.user_agent {
             config.user_agent = user_agent;
         }
@@ -237,7 +264,10 @@ impl EndpointBuilder {
         }
         let (arrivals, arrived) = mpsc::channel(WAITING);
         let (messages, received) = mpsc::channel(WAITING);
-        let node = Node::new(UserAgent::new(config, OsEntropy::new()), arrivals, messages);
+        let (subscribers, subscribed) = mpsc::channel(WAITING);
+        let lamps = self.has_lamps.then(Lamps::default);
+        let ua = UserAgent::new(config, OsEntropy::new());
+        let node = Node::new(ua, arrivals, messages, subscribers, lamps);
         let net = sockets.start(Arc::new(node)).map_err(StartError::Thread)?;
         let inner = Inner {
             net,
@@ -249,6 +279,7 @@ impl EndpointBuilder {
             tap: self.tap,
             arrivals: Mutex::new(arrived),
             messages: Mutex::new(received),
+            subscribers: Mutex::new(subscribed),
         };
         let inner = Arc::new(inner);
         if inner.media_ip.is_unspecified() && inner.media_told.is_none() {
@@ -285,12 +316,31 @@ impl Endpoint {
         self.inner.messages.lock().await.recv().await
     }
 
+    /// The next who wants to subscribe to a state of ours that we [notify](EndpointBuilder::notifies). `None` when the
+    /// endpoint is shut down. Cancel safe.
+    pub async fn subscriber(&self) -> Option<IncomingSubscription> {
+        let (subscriber, is_gone) = self.inner.subscribers.lock().await.recv().await?;
+        Some(IncomingSubscription::new(self.clone(), subscriber, is_gone))
+    }
+
+    /// Ends all that others have subscribed to at us, busy lamps too, and takes no further subscription. Waits until they have
+    /// heard, at most as long as a transaction lasts.
+    pub async fn end_watchers(&self, why: Termination) {
+        let mut watched = self.inner.command(|state, now| {
+            state.end_watchers(now, &why);
+            state.watched.subscribe()
+        });
+        // The sender lives as long as the endpoint.
+        let _ = watched.wait_for(|watched| *watched == 0).await;
+    }
+
     /// How many calls are not over.
     pub fn calls(&self) -> usize {
         self.inner.net.core().lock().ua.calls()
     }
 
-    /// Ends the network thread after what is to be sent was sent. Calls that are up are not ended, so hang up before.
+    /// Ends the network thread after what is to be sent was sent. Calls that are up are not ended, so hang up before,
+    /// and [those who watch](Self::end_watchers) are not told.
     /// Other clones keep the endpoint alive.
     pub async fn shutdown(self) {
         if let Ok(inner) = Arc::try_unwrap(self.inner) {

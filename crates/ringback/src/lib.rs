@@ -42,7 +42,8 @@
 //! started the endpoint.
 //!
 //! **Cancel safety.** Dropping any future of this crate leaves the endpoint consistent: what was commanded goes on,
-//! nobody waits for its outcome. Dropping a [`Call`] hangs up, dropping an [`IncomingCall`] declines it, and
+//! nobody waits for its outcome. Dropping a [`Call`] hangs up, dropping an [`IncomingCall`] declines it, dropping a
+//! [`Subscription`] or [`Publication`] takes it back, and
 //! [`Call::next`] loses no event when it is dropped before it is ready.
 //!
 //! A call tells how its audio is doing at any time ([`Call::audio_status`]), and can be muted.
@@ -52,15 +53,20 @@
 mod account;
 mod audio;
 mod call;
+mod dialog_info;
 mod endpoint;
 mod error;
 mod incoming;
+mod lamps;
 mod moved;
 mod node;
+mod publication;
 mod session;
 mod status;
 mod stream;
+mod subscription;
 mod transfer;
+mod watcher;
 
 pub use account::{Account, AccountBuilder, Registration};
 pub use audio::{Audio, AudioError, MediaHook};
@@ -68,6 +74,7 @@ pub use call::{Call, CallBuilder, CallEvent, MediaInfo, Summary};
 pub use endpoint::{Endpoint, EndpointBuilder};
 pub use error::{CallError, RegisterError, RequestFailed, StartError};
 pub use incoming::{IncomingCall, ReceivedMessage};
+pub use publication::{Publication, PublicationBuilder, PublicationState};
 pub use ringback_media::{LegStats, SrtpProfile};
 pub use ringback_message::StatusCode;
 pub use ringback_net::{
@@ -75,7 +82,12 @@ pub use ringback_net::{
     TlsVerify, local_ip_towards,
 };
 pub use ringback_sdp::SrtpPolicy;
-pub use ringback_ua::{Advice, CommandError, EndedBy, Ending};
+pub use ringback_ua::{
+    Advice, CommandError, Content, EndedBy, Ending, Notification, Standing, SubscriptionEnd,
+    SubscriptionEvent, Termination,
+};
 pub use status::AudioStatus;
 pub use stream::AudioStream;
+pub use subscription::{Subscription, SubscriptionBuilder};
 pub use transfer::Transfer;
+pub use watcher::{IncomingSubscription, Watcher};

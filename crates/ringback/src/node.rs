@@ -2,15 +2,20 @@
 
 use crate::account::Registration;
 use crate::incoming::{Arrival, ReceivedMessage};
+use crate::lamps::Lamps;
+use crate::publication::PublicationState;
 use ringback_message::{Message, StatusCode};
 use ringback_net::{CloseReason, Core, Flow, LocateError, OsEntropy, Outbox, Target, Worker};
 use ringback_sansio::{Machine as _, Map};
 use ringback_transaction::Key;
-use ringback_ua::{AccountKey, CallKey, RequestKey, Token, UaEvent, UaInput, UaOutput, UserAgent};
+use ringback_ua::{
+    AccountKey, CallKey, PublicationKey, RequestKey, Subscriber, SubscriptionEvent, SubscriptionKey, Token,
+    UaEvent, UaInput, UaOutput, UserAgent, WatcherKey,
+};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// How many events of one call may wait for its task, which does little between them.
 const EVENTS: usize = 64;
@@ -34,6 +39,16 @@ pub(crate) struct State {
     pub(crate) accounts: Map<AccountKey, watch::Sender<Registration>>,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
     pub(crate) messages: mpsc::Sender<ReceivedMessage>,
+    pub(crate) subscriptions: Map<SubscriptionKey, broadcast::Sender<SubscriptionEvent>>,
+    pub(crate) publications: Map<PublicationKey, watch::Sender<PublicationState>>,
+    /// Whether each subscription of others is gone.
+    pub(crate) watchers: Map<WatcherKey, watch::Sender<bool>>,
+    pub(crate) subscribers: mpsc::Sender<(Box<Subscriber>, watch::Receiver<bool>)>,
+    pub(crate) lamps: Option<Lamps>,
+    /// How many subscriptions of others are not over, with their last words.
+    pub(crate) watched: watch::Sender<usize>,
+    /// Whether nobody may subscribe any more.
+    pub(crate) is_leaving: bool,
 }
 
 impl Node {
@@ -41,6 +56,8 @@ impl Node {
         ua: UserAgent<OsEntropy>,
         arrivals: mpsc::Sender<Arrival>,
         messages: mpsc::Sender<ReceivedMessage>,
+        subscribers: mpsc::Sender<(Box<Subscriber>, watch::Receiver<bool>)>,
+        lamps: Option<Lamps>,
     ) -> Self {
         let state = State {
             ua,
@@ -49,6 +66,13 @@ impl Node {
             accounts: Map::default(),
             arrivals,
             messages,
+            subscriptions: Map::default(),
+            publications: Map::default(),
+            watchers: Map::default(),
+            subscribers,
+            lamps,
+            watched: watch::Sender::new(0),
+            is_leaving: false,
         };
         Self { state: Mutex::new(state) }
     }
@@ -80,6 +104,13 @@ impl State {
         receiver
     }
 
+    /// A channel for what happens to a subscription of ours.
+    pub(crate) fn watch(&mut self, subscription: SubscriptionKey) -> broadcast::Receiver<SubscriptionEvent> {
+        let (sender, receiver) = broadcast::channel(EVENTS);
+        self.subscriptions.insert(subscription, sender);
+        receiver
+    }
+
     fn drain(&mut self, now: Instant, out: &mut Outbox<Key>) {
         while let Some(output) = self.ua.poll() {
             match output {
@@ -91,9 +122,12 @@ impl State {
                 UaOutput::Event(event) => self.event(now, event),
             }
         }
+        let (_, watched) = self.ua.subscriptions();
+        self.watched.send_if_modified(|seen| std::mem::replace(seen, watched) != watched);
     }
 
     fn event(&mut self, now: Instant, event: UaEvent) {
+        self.light(now, &event);
         match event {
             UaEvent::Registered { account, expires } => {
                 self.registration(account, Registration::Active { expires });
@@ -146,7 +180,66 @@ impl State {
                     let _ = sender.send(Reply { status, reason, response });
                 }
             }
+            UaEvent::Notified { subscription, notification } => {
+                self.subscription(subscription, SubscriptionEvent::Notified(notification));
+            }
+            UaEvent::SubscriptionLapsed { subscription, why, retry_in } => {
+                self.subscription(subscription, SubscriptionEvent::Lapsed { why, retry_in });
+            }
+            UaEvent::SubscriptionEnded { subscription, why } => {
+                self.subscription(subscription, SubscriptionEvent::Ended(why));
+                self.subscriptions.remove(&subscription);
+            }
+            UaEvent::SubscriptionRequested(subscriber) => self.subscriber(now, subscriber),
+            UaEvent::WatcherGone { watcher } => {
+                if let Some(sender) = self.watchers.remove(&watcher) {
+                    sender.send_replace(true);
+                }
+            }
+            UaEvent::Published { publication, expires } => {
+                self.publication(publication, PublicationState::Active { expires });
+            }
+            UaEvent::PublicationFailed { publication, status, reason, retry_in } => {
+                self.publication(publication, PublicationState::Failed { status, reason, retry_in });
+                if retry_in.is_none() {
+                    self.publications.remove(&publication);
+                }
+            }
+            UaEvent::Unpublished { publication } => {
+                self.publication(publication, PublicationState::Removed);
+                self.publications.remove(&publication);
+            }
             other => tracing::debug!(?other, "an event that nobody here knows"),
+        }
+    }
+
+    fn subscription(&self, subscription: SubscriptionKey, event: SubscriptionEvent) {
+        if let Some(sender) = self.subscriptions.get(&subscription) {
+            // Nobody listens any more when it was dropped.
+            let _ = sender.send(event);
+        }
+    }
+
+    fn subscriber(&mut self, now: Instant, subscriber: Box<Subscriber>) {
+        let watcher = subscriber.watcher;
+        if self.is_leaving {
+            let _ = self.ua.refuse_subscription(now, watcher, StatusCode::TEMPORARILY_UNAVAILABLE);
+            return;
+        }
+        if self.lend(now, &subscriber) {
+            return;
+        }
+        let (sender, receiver) = watch::channel(false);
+        self.watchers.insert(watcher, sender);
+        if self.subscribers.try_send((subscriber, receiver)).is_err() {
+            // Nobody takes subscriptions, or not fast enough.
+            let _ = self.ua.refuse_subscription(now, watcher, StatusCode::TEMPORARILY_UNAVAILABLE);
+        }
+    }
+
+    fn publication(&self, publication: PublicationKey, state: PublicationState) {
+        if let Some(sender) = self.publications.get(&publication) {
+            sender.send_replace(state);
         }
     }
 

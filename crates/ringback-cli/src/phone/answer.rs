@@ -1,11 +1,11 @@
 //! `ringback answer`.
 
-use super::{Phone, Policy, plan};
+use super::{FAREWELL, Phone, Policy, plan};
 use crate::args;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
 use crate::signals::Stop;
-use ringback::{Account, Audio, Endpoint, IncomingCall, Registration, StatusCode};
+use ringback::{Account, Audio, Endpoint, IncomingCall, Registration, StatusCode, Termination};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -17,7 +17,13 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     let answers_anyone = args.no_register || args.phone.from.is_none();
     let phone = Phone::open(
         args.phone,
-        Policy { answers_anyone, no_transfer: args.in_call.no_transfer, srtp, ..Policy::default() },
+        Policy {
+            answers_anyone,
+            no_transfer: args.in_call.no_transfer,
+            busy_lamp: args.busy_lamp,
+            srtp,
+            ..Policy::default()
+        },
     )
     .await?;
     for listener in phone.endpoint.listeners() {
@@ -167,6 +173,8 @@ fn complain(ended: Result<Result<(), Failure>, tokio::task::JoinError>) {
 }
 
 async fn leave(mut account: Account, registered: bool, endpoint: Endpoint) {
+    // Who does not hear it notices when it refreshes.
+    let _ = tokio::time::timeout(FAREWELL, endpoint.end_watchers(Termination::NoResource)).await;
     if registered {
         // The server forgets us by itself when it does not hear this.
         let _ = account.unregister().await;

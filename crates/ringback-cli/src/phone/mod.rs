@@ -7,6 +7,7 @@ mod ping;
 mod plan;
 mod register;
 mod screen;
+mod subscribe;
 mod tap;
 
 pub(crate) use answer::answer;
@@ -16,6 +17,7 @@ pub(crate) use ping::ping;
 pub(crate) use plan::numbered;
 pub(crate) use register::register;
 pub(crate) use screen::{Screen, phone};
+pub(crate) use subscribe::{publish, subscribe};
 pub(crate) use tap::packet;
 
 use crate::args;
@@ -24,6 +26,9 @@ use ringback::{AccountBuilder, Endpoint, Protocol, SrtpPolicy, Tap, TlsIdentity,
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long we wait for the other side to hear that we leave.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What a phone does by itself.
 #[derive(Clone, Copy, Default)]
@@ -34,6 +39,8 @@ pub(crate) struct Policy {
     pub(crate) no_redirect: bool,
     /// Refuses to be transferred.
     pub(crate) no_transfer: bool,
+    /// Tells others which calls there are.
+    pub(crate) busy_lamp: bool,
     /// Whether audio is encrypted.
     pub(crate) srtp: SrtpPolicy,
 }
@@ -103,6 +110,9 @@ impl Phone {
         builder = builder.srtp(policy.srtp);
         if policy.no_redirect {
             builder = builder.max_redirects(0);
+        }
+        if policy.busy_lamp {
+            builder = builder.busy_lamps();
         }
         if policy.answers_anyone {
             builder = builder.answers_anyone();

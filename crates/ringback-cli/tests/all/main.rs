@@ -3,6 +3,7 @@
 mod demo;
 mod doctor;
 mod drain;
+mod events;
 mod lint;
 mod load;
 mod media;

@@ -6,8 +6,8 @@ use ringback_message::{Request, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Entropy, Machine, Protocol, SeededEntropy, Target};
 use ringback_transaction::Key;
 use ringback_ua::{
-    Account, AccountKey, CallKey, LocalAudio, Outbound, Token, UaConfig, UaEvent, UaInput, UaOutput,
-    UserAgent,
+    Account, AccountKey, CallKey, Content, Interest, LocalAudio, Outbound, Package, PublicationKey,
+    SubscriptionKey, Token, UaConfig, UaEvent, UaInput, UaOutput, UserAgent, WatcherKey,
 };
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -21,6 +21,9 @@ pub struct UserAgentSubject {
     /// Our tags, as the peer saw them.
     tags: Vec<String>,
     questions: Vec<Token>,
+    subscriptions: Vec<SubscriptionKey>,
+    watchers: Vec<WatcherKey>,
+    publications: Vec<PublicationKey>,
 }
 
 impl UserAgentSubject {
@@ -37,7 +40,8 @@ impl UserAgentSubject {
                 .expect("a URI");
         let call = pick(entropy, &self.calls).map(|at| self.calls[at]);
         // What the machine refuses is as good as what it does.
-        match (entropy.below(13), call) {
+        match (entropy.below(18), call) {
+            (13.., _) => self.event_command(machine, now, &target, entropy, journal),
             (0 | 1, _) => {
                 if let Ok(call) = machine.call(now, self.account, &target, audio()) {
                     self.begin(call, journal);
@@ -65,6 +69,49 @@ impl UserAgentSubject {
         }
     }
 
+    fn event_command(
+        &mut self,
+        machine: &mut UserAgent<SeededEntropy>,
+        now: Instant,
+        target: &UriBuf,
+        entropy: &mut SeededEntropy,
+        journal: &mut Journal,
+    ) {
+        let content = Content::new("text/plain", entropy.below(9).to_string());
+        let watcher = pick(entropy, &self.watchers).map(|at| self.watchers[at]);
+        match (entropy.below(7), watcher) {
+            (0, _) => {
+                let interest = Interest { expires: 60, ..Interest::new("dialog") };
+                if let Ok(key) = machine.subscribe(now, self.account, target, interest) {
+                    journal.begins(format!("{key:?}"));
+                    self.subscriptions.push(key);
+                }
+            }
+            (1, _) => {
+                if let Some(at) = pick(entropy, &self.subscriptions) {
+                    let _ = machine.unsubscribe(now, self.subscriptions[at]);
+                }
+            }
+            (2, _) => {
+                let lasts = Duration::from_secs(60);
+                let published = machine.publish(now, self.account, target, "presence", content, lasts);
+                if let Ok(key) = published {
+                    journal.begins(format!("{key:?}"));
+                    self.publications.push(key);
+                }
+            }
+            (3, _) => {
+                if let Some(at) = pick(entropy, &self.publications) {
+                    let _ = machine.unpublish(now, self.publications[at]);
+                }
+            }
+            (4, Some(watcher)) => drop(machine.accept_subscription(now, watcher, Some(content))),
+            (5, Some(watcher)) => drop(machine.notify(now, watcher, content)),
+            (_, Some(watcher)) => drop(machine.refuse_subscription(now, watcher, StatusCode::FORBIDDEN)),
+            (_, None) => {}
+        }
+    }
+
     fn begin(&mut self, call: CallKey, journal: &mut Journal) {
         journal.begins(format!("{call:?}"));
         self.calls.push(call);
@@ -78,6 +125,7 @@ impl Subject for UserAgentSubject {
 
     fn start(_: Instant, seed: u64) -> (Self::Machine, Self) {
         let mut config = UaConfig { answers_anyone: true, max_calls: 20, ..UaConfig::default() };
+        config.packages = vec![Package::new("dialog", "text/plain")];
         config.transactions.locals.set(Protocol::Udp, local());
         config.transactions.locals.set(Protocol::Tcp, local());
         let mut ua = UserAgent::new(config, SeededEntropy::new(seed));
@@ -89,7 +137,9 @@ impl Subject for UserAgentSubject {
         }
         let account = ua.add_account(account);
         let (calls, sent, tags, questions) = Default::default();
-        (ua, Self { account, calls, sent, tags, questions })
+        let (subscriptions, watchers, publications) = Default::default();
+        let subject = Self { account, calls, sent, tags, questions, subscriptions, watchers, publications };
+        (ua, subject)
     }
 
     fn act(
@@ -156,6 +206,25 @@ impl Subject for UserAgentSubject {
                     UaEvent::Incoming(incoming) => self.begin(incoming.call, journal),
                     UaEvent::Ended { call, .. } => journal.ends(format!("{call:?}")),
                     UaEvent::Reply { request, .. } => journal.ends(format!("{request:?}")),
+                    UaEvent::SubscriptionRequested(subscriber) => {
+                        journal.begins(format!("{:?}", subscriber.watcher));
+                        self.watchers.push(subscriber.watcher);
+                    }
+                    UaEvent::WatcherGone { watcher } => journal.ends(format!("{watcher:?}")),
+                    UaEvent::SubscriptionEnded { subscription, .. } => {
+                        journal.ends(format!("{subscription:?}"));
+                    }
+                    UaEvent::Notified { subscription, .. }
+                    | UaEvent::SubscriptionLapsed { subscription, .. } => {
+                        journal.mentions(&format!("{subscription:?}"));
+                    }
+                    UaEvent::Unpublished { publication }
+                    | UaEvent::PublicationFailed { publication, retry_in: None, .. } => {
+                        journal.ends(format!("{publication:?}"));
+                    }
+                    UaEvent::Published { publication, .. } => {
+                        journal.mentions(&format!("{publication:?}"));
+                    }
                     UaEvent::Trying { call }
                     | UaEvent::Ringing { call, .. }
                     | UaEvent::EarlyMedia { call, .. }
@@ -175,6 +244,12 @@ impl Subject for UserAgentSubject {
         for call in self.calls.drain(..) {
             // Gone means that it is over.
             let _ = machine.hangup(now, call);
+        }
+        for subscription in self.subscriptions.drain(..) {
+            let _ = machine.unsubscribe(now, subscription);
+        }
+        for publication in self.publications.drain(..) {
+            let _ = machine.unpublish(now, publication);
         }
         machine.remove_account(self.account);
     }

@@ -45,17 +45,37 @@ pub(super) fn request(
     uri: &str,
     to_tag: &str,
 ) -> Option<Message> {
-    const METHODS: [&str; 10] =
-        ["INVITE", "INVITE", "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "MESSAGE", "UPDATE", "INFO"];
+    const METHODS: [&str; 13] = [
+        "INVITE",
+        "INVITE",
+        "INVITE",
+        "ACK",
+        "CANCEL",
+        "BYE",
+        "OPTIONS",
+        "MESSAGE",
+        "UPDATE",
+        "INFO",
+        "SUBSCRIBE",
+        "NOTIFY",
+        "NOTIFY",
+    ];
     let method = one(entropy, &METHODS);
     let (branch, number, call) = (entropy.below(8), 1 + entropy.below(4), entropy.below(3));
     let to_tag = if to_tag.is_empty() { String::new() } else { format!(";tag={to_tag}") };
     let body = if entropy.below(2) == 0 { DESCRIPTION } else { "" };
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    let states =
+        ["active;expires=60", "pending", "terminated;reason=deactivated", "terminated;reason=rejected"];
+    let event = match method {
+        "SUBSCRIBE" => format!("Event: dialog\r\nExpires: {}\r\n", 60 * entropy.below(3)),
+        "NOTIFY" => format!("Event: dialog\r\nSubscription-State: {}\r\n", one(entropy, &states)),
+        _ => String::new(),
+    };
     let text = format!(
         "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{} 192.0.2.9;branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
          From: <sip:bob@example.com>;tag=b{call}\r\nTo: <sip:alice@example.com>{to_tag}\r\nCall-ID: c{call}\r\n\
-         CSeq: {number} {method}\r\nContact: <sip:bob@192.0.2.9>\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+         CSeq: {number} {method}\r\nContact: <sip:bob@192.0.2.9>\r\n{event}{kind}Content-Length: {}\r\n\r\n{body}",
         protocol.as_via(),
         body.len(),
     );
