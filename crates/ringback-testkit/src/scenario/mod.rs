@@ -114,6 +114,21 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_know_the_state_of_whom_he_watches_is_named() {
+        let subscribed = "alice subscribes to bob\nalice -> bob: SUBSCRIBE\nbob -> alice: 200 SUBSCRIBE\n\
+                          bob -> alice: NOTIFY\nalice -> bob: 200 NOTIFY\nbob tells busy\n";
+        for (flow, fault) in [
+            ("alice knows that bob is idle", "line 7: alice does not know that bob is idle"),
+            ("alice watches nobody", "line 7: alice watches bob"),
+            ("alice was told rejected", "line 7: alice was not told rejected"),
+            ("bob unsubscribes", "line 7: bob cannot"),
+        ] {
+            let told = as_written(&format!("{subscribed}{flow}")).unwrap_err();
+            assert!(told.starts_with(fault), "{told}");
+        }
+    }
+
+    #[test]
     fn bad_weather_follows_from_its_seed() {
         let flow = format!("{CALL}alice -> bob: ACK\nalice holds\nbob hangs up\n");
         assert_eq!(in_weather(&flow, 3), in_weather(&flow, 3));
