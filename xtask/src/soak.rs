@@ -28,7 +28,7 @@ const HOLD: &str = "2s";
 /// How many users take turns at registering.
 const USERS: usize = 5_000;
 /// The part of the time, one in so many, in which memory may still grow, and the least of it in seconds.
-const WARM_UP: u64 = 6;
+const WARM_UP: u64 = 3;
 const SHORTEST_WARM_UP: u64 = 90;
 /// By how much memory may grow after that.
 const GROWTH: f64 = 0.03;

@@ -34,16 +34,15 @@ thread_local! {
     });
 }
 
-/// Reads what waits in `socket`, which is bound to `local`, at most [`BATCH`] datagrams.
-pub(crate) fn receive(
-    socket: &Socket,
-    local: SocketAddr,
-    into: &mut Vec<(SocketAddr, Bytes)>,
-) -> Result<(), Errno> {
+/// Who sent a datagram, and what it says.
+pub(crate) type Received = (SocketAddr, Bytes);
+
+/// Waits for something to read in `socket`, which is bound to `local`, and reads at most [`BATCH`] datagrams.
+pub(crate) fn receive(socket: &Socket, local: SocketAddr, into: &mut Vec<Received>) -> Result<(), Errno> {
     RECEIVER.with_borrow_mut(|Receiver { headers, buffers }| {
         let headers = &mut headers[usize::from(local.is_ipv6())];
         let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
-        let received = recvmmsg(socket.as_raw_fd(), headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?;
+        let received = recvmmsg(socket.as_raw_fd(), headers, &mut slices, MsgFlags::MSG_WAITFORONE, None)?;
         for datagram in received {
             let Some(peer) = datagram.address.as_ref().and_then(socket_addr) else { continue };
             // A datagram without bytes has no slice.
@@ -77,13 +76,16 @@ pub(crate) struct Datagram<T> {
 }
 
 /// Sends all of `datagrams`, and says which of them the system refused. A full socket buffer is no refusal: that
-/// datagram is lost, as any may be, and is sent again by whoever waits for an answer.
+/// datagram is lost, as any may be, and is sent again by whoever waits for an answer. Returns whether the system told of an
+/// earlier datagram that came back, of which the error queue tells more: it tells only once, be it a reader or a sender.
+#[must_use]
 pub(crate) fn send<T>(
     socket: &Socket,
     datagrams: &[Datagram<T>],
     mut refused: impl FnMut(&Datagram<T>, CloseReason),
-) {
+) -> bool {
     let mut done = 0;
+    let mut came_back = false;
     // An error of an earlier datagram, reported by ICMP, may surface in any call; the one at hand is tried again.
     let mut again = true;
     while done < datagrams.len() {
@@ -99,6 +101,7 @@ pub(crate) fn send<T>(
                 | rustix::io::Errno::NETUNREACH,
             ) if again => {
                 again = false;
+                came_back = true;
             }
             Err(error) => {
                 if let Some(reason) = reason(error) {
@@ -109,6 +112,12 @@ pub(crate) fn send<T>(
             }
         }
     }
+    came_back
+}
+
+/// Whether this error of a socket is that of a datagram which did not arrive.
+pub(crate) fn is_about_a_peer(error: Errno) -> bool {
+    reason(rustix::io::Errno::from_raw_os_error(error as i32)) == Some(CloseReason::Reset)
 }
 
 fn send_some<T>(socket: &Socket, datagrams: &[Datagram<T>]) -> rustix::io::Result<usize> {

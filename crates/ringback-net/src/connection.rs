@@ -1,6 +1,7 @@
 //! One task for each connection: reads, and writes what is queued.
 
 mod pipe;
+mod plain;
 mod secure;
 mod upgrade;
 mod web_socket;
@@ -13,6 +14,8 @@ use crate::{Core, Outbox, drops, sockets};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use pipe::{Octets, Part, Sink, Source};
+pub(crate) use plain::Direct;
+use plain::Plain;
 use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
 use ringback_transport::{FromNetwork, Identity};
 use socket2::SockRef;
@@ -22,6 +25,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_rustls::client::TlsStream;
@@ -128,8 +132,9 @@ async fn make<C: Core>(shared: &Arc<Shared<C>>, to: Target) -> Result<Made, Clos
 async fn plain<C: Core>(shared: Arc<Shared<C>>, to: Option<Target>, stream: TcpStream, peer: SocketAddr) {
     let local = prepared(&stream, peer);
     let (reader, writer) = stream.into_split();
-    let (source, sink) = (Octets(reader), Octets(writer));
-    serve(shared, to, Ends::new(Protocol::Tcp, local, peer), source, sink).await;
+    let writer = Arc::new(writer);
+    let ends = Ends { direct: Some(writer.clone()), ..Ends::new(Protocol::Tcp, local, peer) };
+    serve(shared, to, ends, Octets(reader), Plain(writer)).await;
 }
 
 /// Takes a client to WebSocket, as long as there is room for those who are on their way.
@@ -165,11 +170,13 @@ struct Ends {
     peer: SocketAddr,
     /// Who a client has proved to be.
     identities: Vec<Identity>,
+    /// Where messages are written as they are.
+    direct: Option<Arc<OwnedWriteHalf>>,
 }
 
 impl Ends {
     fn new(protocol: Protocol, local: SocketAddr, peer: SocketAddr) -> Self {
-        Self { protocol, local, peer, identities: Vec::new() }
+        Self { protocol, local, peer, identities: Vec::new(), direct: None }
     }
 }
 
@@ -214,10 +221,8 @@ async fn serve<C: Core>(
     // One that allocates for what waits, and nothing while nothing does.
     let (queue, waiting) = mpsc::channel(shared.config.max_queued);
     let (queued, kill) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-    let Some(flow) = open(&shared, to, ends, Writer { queue, queued: queued.clone(), kill: kill.clone() })
-    else {
-        return;
-    };
+    let writer = Writer { queue, queued: queued.clone(), kill: kill.clone(), direct: None };
+    let Some(flow) = open(&shared, to, ends, writer) else { return };
     let _alive = Alive(shared.clone());
     let reason = {
         let mut write = pin!(write(&shared, flow, sink, waiting, &queued));
@@ -259,15 +264,21 @@ impl<C: Core> Drop for Alive<C> {
     }
 }
 
-fn open<C: Core>(shared: &Arc<Shared<C>>, to: Option<Target>, ends: Ends, writer: Writer) -> Option<Flow> {
+fn open<C: Core>(
+    shared: &Arc<Shared<C>>,
+    to: Option<Target>,
+    ends: Ends,
+    mut writer: Writer,
+) -> Option<Flow> {
     let now = Instant::now();
     let (mut events, mut out) = (Vec::new(), Outbox::new());
     let mut streams = shared.streams();
     if streams.closing {
         return None;
     }
-    let Ends { protocol, local, peer, identities } = ends;
+    let Ends { protocol, local, peer, identities, direct } = ends;
     let flow = Flow { id: streams.name(), protocol, local, peer };
+    writer.direct = direct.map(|direct| Arc::new(Direct::new(flow, direct, writer.queued.clone())));
     if !streams.opened(now, to, flow, writer, &mut events) {
         return None;
     }
@@ -353,9 +364,12 @@ async fn write<C: Core>(
             Err(_) => return Written::Late,
         }
         for what in batch.drain(..) {
-            let Queued::Message(bytes) = what else { continue };
-            queued.fetch_sub(bytes.len(), Ordering::Relaxed);
-            shared.tap(Instant::now(), Direction::Out, &flow, &bytes);
+            let Some(bytes) = what.octets() else { continue };
+            // Of a rest the message was seen when its front was written.
+            if let Queued::Message(bytes) = &what {
+                shared.tap(Instant::now(), Direction::Out, &flow, bytes);
+            }
+            queued.fetch_sub(bytes.len(), Ordering::Release);
         }
     }
     let _ = tokio::time::timeout(LINGER, sink.end()).await;

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,6 +42,7 @@ impl<C: Core> Net<C> {
             .map(|_| Builder::new_current_thread().enable_all().max_blocking_threads(16).build())
             .collect::<io::Result<_>>()?;
         let now = epoch();
+        let sockets_of_each = udp.len();
         let drops = Arc::new(Drops::default());
         let shared = Arc::new(Shared {
             core,
@@ -52,7 +53,8 @@ impl<C: Core> Net<C> {
             drops,
             stream_deadline: Notify::new(),
             alarms: (0..count).map(|_| Alarm::new(now.at)).collect(),
-            threads: (0..count).map(|_| AtomicI32::new(0)).collect(),
+            threads: (0..count * (1 + sockets_of_each)).map(|_| AtomicI32::new(0)).collect(),
+            stopping: AtomicBool::new(false),
             runtimes: runtimes.iter().map(|runtime| runtime.handle().clone()).collect(),
             questions: AtomicUsize::new(0),
             finder: Finder::new(&config),
@@ -61,6 +63,8 @@ impl<C: Core> Net<C> {
             config,
         });
         let (stop, _) = watch::channel(false);
+        // From here on its end is seen to, also when a thread is refused.
+        let mut net = Self { shared: shared.clone(), stop: stop.clone(), ended: Mutex::default() };
         let mut ended = Vec::new();
         for (index, runtime) in runtimes.into_iter().enumerate() {
             let (end, has_ended) = oneshot::channel();
@@ -69,8 +73,7 @@ impl<C: Core> Net<C> {
             let of = shared.clone();
             let run = move || {
                 shared::become_worker(index);
-                let thread = rustix::thread::gettid().as_raw_nonzero().get();
-                of.threads[index].store(thread, Ordering::Relaxed);
+                of.enrol(index);
                 // It is not held while it runs: whoever drops the driver ends this thread.
                 drop(of);
                 // An error means that the driver was dropped.
@@ -81,6 +84,21 @@ impl<C: Core> Net<C> {
             thread::Builder::new().name(format!("net-{index}")).spawn(run)?;
             ended.push(has_ended);
         }
+        for (number, (listener, worker)) in (0..sockets_of_each)
+            .flat_map(|listener| (0..count).map(move |worker| (listener, worker)))
+            .enumerate()
+        {
+            let (end, has_ended) = oneshot::channel();
+            let of = shared.clone();
+            let run = move || {
+                of.enrol(count + number);
+                udp::serve(&of, listener, worker);
+                drop(of);
+                let _ = end.send(());
+            };
+            thread::Builder::new().name(format!("udp-{listener}-{worker}")).spawn(run)?;
+            ended.push(has_ended);
+        }
         for listener in tcp {
             let protocol = listener.protocol;
             for (index, socket) in listener.by_worker.into_iter().enumerate() {
@@ -89,7 +107,8 @@ impl<C: Core> Net<C> {
                 shared.runtimes[index].spawn(keep(task, "accepting connections"));
             }
         }
-        Ok(Self { shared, stop, ended: Mutex::new(ended) })
+        net.ended = Mutex::new(ended);
+        Ok(net)
     }
 
     /// What it drives.
@@ -161,6 +180,7 @@ impl<C: Core> Net<C> {
             }
         };
         let _ = tokio::time::timeout(LAST_WORDS, written).await;
+        self.shared.stop();
         self.stop.send_replace(true);
         let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
         for ended in ended {
@@ -171,6 +191,7 @@ impl<C: Core> Net<C> {
 
 impl<C: Core> Drop for Net<C> {
     fn drop(&mut self) {
+        self.shared.stop();
         self.stop.send_replace(true);
     }
 }
@@ -182,10 +203,6 @@ impl<C: Core> std::fmt::Debug for Net<C> {
 }
 
 fn spawn_tasks<C: Core>(shared: &Arc<Shared<C>>, runtime: &Runtime, worker: Worker) {
-    for listener in 0..shared.udp.len() {
-        let shared = shared.clone();
-        runtime.spawn(keep(move || udp::serve(shared.clone(), listener, worker.index), "reading datagrams"));
-    }
     let own = shared.clone();
     runtime.spawn(keep(move || timer::serve(own.clone(), worker), "running timers"));
     if worker.index == 0 {

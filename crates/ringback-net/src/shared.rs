@@ -1,22 +1,23 @@
 //! What all workers share, and how an outbox is carried out.
 
 use crate::batch::{self, Datagram};
+use crate::connection::{self, Direct};
 use crate::drops::Drops;
-use crate::icmp::Sent;
+use crate::icmp::{self, Sent};
 use crate::outbox::Outbox;
 use crate::resolve::Finder;
 use crate::sockets::Datagrams;
 use crate::streams::{Event, Streams};
 use crate::tap::{Direction, Seen};
 use crate::timer::Alarm;
-use crate::{Core, Listen, NetConfig, Worker, connection, resolve};
+use crate::{Core, Listen, NetConfig, Worker, resolve};
 use bytes::Bytes;
 use ringback_sansio::{CloseReason, Epoch, Flow, FlowId, Protocol, Target};
 use ringback_transport::FromNetwork;
 use smallvec::SmallVec;
 use std::cell::Cell;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicI32, AtomicUsize};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::runtime::Handle;
@@ -45,8 +46,9 @@ pub(crate) struct Shared<C: Core> {
     pub(crate) stream_deadline: Notify,
     pub(crate) alarms: Vec<Alarm>,
     pub(crate) runtimes: Vec<Handle>,
-    /// The threads of the workers, as the system knows them.
+    /// All threads, as the system knows them.
     pub(crate) threads: Vec<AtomicI32>,
+    pub(crate) stopping: AtomicBool,
     pub(crate) questions: AtomicUsize,
     pub(crate) finder: Finder,
     /// Clients that shake hands at the moment.
@@ -63,6 +65,25 @@ impl<C: Core> Shared<C> {
     pub(crate) fn streams(&self) -> MutexGuard<'_, Streams<C::Tag>> {
         // Whoever panicked with the lock left a machine that is consistent between calls.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the threads that wait for datagrams.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        for socket in self.udp.iter().flat_map(|listener| &listener.by_worker) {
+            // A socket that is not connected says that it is not, and wakes who waits for it all the same.
+            let _ = socket.shutdown(Shutdown::Read);
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Says that this thread is the one with this number.
+    pub(crate) fn enrol(&self, number: usize) {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        self.threads[number].store(thread, Ordering::Relaxed);
     }
 
     /// Lets every worker look at its deadlines.
@@ -163,10 +184,21 @@ impl<C: Core> Shared<C> {
                     self.tap(now, Direction::Out, &flow, bytes);
                 }
             }
-            batch::send(&own.by_worker[worker], run, |datagram, reason| {
+            let came_back = batch::send(&own.by_worker[worker], run, |datagram, reason| {
                 failures.extend(datagram.tag.map(|tag| (tag, reason)));
             });
+            if came_back {
+                failures.extend(self.came_back(run[0].listener, worker));
+            }
         }
+    }
+
+    /// Who has to hear that a datagram came back. The error queue is read, but for what comes meanwhile, which is an event of
+    /// its own.
+    pub(crate) fn came_back(&self, listener: usize, worker: usize) -> Failures<C::Tag> {
+        let mut sent = self.sent[worker].lock().unwrap_or_else(PoisonError::into_inner);
+        let tags = icmp::failed(&self.udp[listener].by_worker[worker], &mut sent);
+        tags.into_iter().map(|tag| (tag, CloseReason::Reset)).collect()
     }
 
     fn send_on_stream(
@@ -187,6 +219,13 @@ impl<C: Core> Shared<C> {
                 Event::Connect(to, given_up) => self.connect(to, given_up),
                 Event::Raced(token, there) => self.finder.raced(token, there),
                 Event::Failed(tag, reason) => failures.push((tag, reason)),
+                Event::Write(direct, bytes) => {
+                    for event in self.write(now, &direct, bytes) {
+                        if let Event::Failed(tag, reason) = event {
+                            failures.push((tag, reason));
+                        }
+                    }
+                }
                 // Nothing comes in by sending.
                 Event::Received(..)
                 | Event::Malformed(..)
@@ -209,6 +248,10 @@ impl<C: Core> Shared<C> {
                 Event::Connect(to, given_up) => self.connect(to, given_up),
                 Event::Raced(token, there) => self.finder.raced(token, there),
                 Event::Failed(tag, reason) => self.core.failed(now, tag, reason, out),
+                Event::Write(direct, bytes) => {
+                    let events = self.write(now, &direct, bytes);
+                    self.handle_events(now, events, out);
+                }
                 Event::Received(flow, message) => self.core.received(now, flow, message, out),
                 Event::Malformed(flow, error) => self.core.malformed(now, flow, error),
                 Event::Datagram(id, peer, bytes) => {
@@ -230,6 +273,22 @@ impl<C: Core> Shared<C> {
         self.watch(&mut streams);
         drop(streams);
         self.handle_events(now, events, out);
+    }
+
+    /// Writes to a connection, or into its queue; tells what comes of a queue that is full.
+    fn write(&self, now: Instant, direct: &Direct, bytes: Bytes) -> Vec<Event<C::Tag>> {
+        let mut events = Vec::new();
+        let is_seen = self.config.tap.as_ref().is_some_and(|tap| tap.is_on());
+        let seen = is_seen.then(|| bytes.clone());
+        let written = direct.write(bytes, |rest| {
+            let mut streams = self.streams();
+            streams.queue_rest(now, direct.flow.id, rest, &mut events);
+            self.watch(&mut streams);
+        });
+        if let (true, Some(bytes)) = (written, seen) {
+            self.tap(now, Direction::Out, &direct.flow, &bytes);
+        }
+        events
     }
 
     fn connect(self: &Arc<Self>, to: Target, given_up: Arc<Notify>) {
@@ -262,4 +321,4 @@ impl<C: Core> Shared<C> {
 }
 
 type Batch<T> = SmallVec<[Datagram<T>; 8]>;
-type Failures<T> = Vec<(T, CloseReason)>;
+pub(crate) type Failures<T> = Vec<(T, CloseReason)>;

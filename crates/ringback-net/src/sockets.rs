@@ -139,7 +139,8 @@ fn bind(protocol: Protocol, address: SocketAddr, shared: bool, config: &NetConfi
     let buffer = config.socket_buffer;
     let kind = if protocol == Protocol::Udp { Type::DGRAM } else { Type::STREAM };
     let socket = Socket::new(Domain::for_address(address), kind, None)?;
-    socket.set_nonblocking(true)?;
+    // Readers of datagrams sleep in the socket; who sends says each time that it will not wait.
+    socket.set_nonblocking(protocol != Protocol::Udp)?;
     if address.is_ipv6() {
         // IPv4 has a listener of its own where it is wanted; addresses then look the same everywhere.
         socket.set_only_v6(true)?;

@@ -1,5 +1,6 @@
 //! All streams of a driver, behind one lock: the transport machine, and the queues into which it writes.
 
+use crate::connection::Direct;
 use crate::drops::{self, Drops};
 use crate::{NetConfig, OsEntropy};
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub(crate) enum Event<T> {
     Failed(T, CloseReason),
     Received(Flow, Message),
     Malformed(Flow, ParseError),
+    /// To be written, without the lock.
+    Write(Arc<Direct>, Bytes),
     /// To be sent.
     Datagram(FlowId, SocketAddr, Bytes),
     Mapped(Flow, SocketAddr),
@@ -33,8 +36,20 @@ pub(crate) enum Event<T> {
 #[derive(Debug)]
 pub(crate) enum Queued {
     Message(Bytes),
+    /// What is left of a message.
+    Rest(Bytes),
     /// A ping of WebSocket.
     Ping,
+}
+
+impl Queued {
+    /// What is written of it on a stream, which is pinged by a message of line ends.
+    pub(crate) fn octets(&self) -> Option<&Bytes> {
+        match self {
+            Self::Message(bytes) | Self::Rest(bytes) => Some(bytes),
+            Self::Ping => None,
+        }
+    }
 }
 
 /// The end of a connection that others write into.
@@ -44,6 +59,8 @@ pub(crate) struct Writer {
     pub(crate) queued: Arc<AtomicUsize>,
     /// Ends the connection at once.
     pub(crate) kill: Arc<Notify>,
+    /// Where messages need not wait for their task.
+    pub(crate) direct: Option<Arc<Direct>>,
 }
 
 #[derive(Debug)]
@@ -219,9 +236,15 @@ impl<T> Streams<T> {
                     }
                 }
                 TransportOutput::Raced(token, there) => events.push(Event::Raced(token, there)),
-                TransportOutput::Write(id, bytes) => self.queue(now, id, bytes.len(), Queued::Message(bytes)),
+                TransportOutput::Write(id, bytes) => {
+                    match self.writers.get(&id).and_then(|writer| writer.direct.clone()) {
+                        Some(direct) => events.push(Event::Write(direct, bytes)),
+                        None => self.queue(now, id, Queued::Message(bytes)),
+                    }
+                }
                 // The rest of the queue is written, then the task ends.
                 TransportOutput::Close(id, reason) => {
+                    self.queue_last(now, id, events);
                     self.drops.count(drops::word(reason));
                     self.writers.remove(&id);
                 }
@@ -229,7 +252,7 @@ impl<T> Streams<T> {
                 TransportOutput::Malformed(flow, error) => events.push(Event::Malformed(flow, error)),
                 TransportOutput::Failed(Some(tag), reason) => events.push(Event::Failed(tag, reason)),
                 TransportOutput::Failed(None, _) => {}
-                TransportOutput::Ping(id) => self.queue(now, id, 0, Queued::Ping),
+                TransportOutput::Ping(id) => self.queue(now, id, Queued::Ping),
                 TransportOutput::Datagram(id, to, bytes) => events.push(Event::Datagram(id, to, bytes)),
                 TransportOutput::Mapped(flow, seen) => events.push(Event::Mapped(flow, seen)),
                 TransportOutput::Lost(flow, reason) => events.push(Event::Lost(flow, reason)),
@@ -237,8 +260,26 @@ impl<T> Streams<T> {
         }
     }
 
-    fn queue(&mut self, now: Instant, id: FlowId, len: usize, what: Queued) {
+    /// Queues what would be written to a connection that is about to be closed, so that its task does it before.
+    fn queue_last(&mut self, now: Instant, id: FlowId, events: &mut Vec<Event<T>>) {
+        let last =
+            events.extract_if(.., |event| matches!(event, Event::Write(direct, _) if direct.flow.id == id));
+        for event in last.collect::<Vec<_>>() {
+            if let Event::Write(_, bytes) = event {
+                self.queue(now, id, Queued::Message(bytes));
+            }
+        }
+    }
+
+    /// Takes what a connection did not take at once.
+    pub(crate) fn queue_rest(&mut self, now: Instant, id: FlowId, rest: Queued, events: &mut Vec<Event<T>>) {
+        self.queue(now, id, rest);
+        self.pump(now, events);
+    }
+
+    fn queue(&mut self, now: Instant, id: FlowId, what: Queued) {
         let Some(writer) = self.writers.get_mut(&id) else { return };
+        let len = what.octets().map_or(0, Bytes::len);
         let queued = writer.queued.fetch_add(len, Ordering::Relaxed);
         if queued + len > self.max_queued_bytes.max(len) || writer.queue.try_send(what).is_err() {
             // Fault 4: a peer that does not read is closed, not buffered. The transactions that wait for it have

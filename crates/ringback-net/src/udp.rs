@@ -1,45 +1,69 @@
 //! One worker on one UDP listener: read a batch, hand it up, write what came of it.
 
 use crate::batch::{self, BATCH};
-use crate::shared::Shared;
+use crate::shared::{self, Shared};
 use crate::tap::Direction;
-use crate::{Core, Outbox, icmp};
-use ringback_sansio::{CloseReason, Flow, Protocol, Target};
+use crate::{Core, Outbox};
+use nix::errno::Errno;
+use ringback_sansio::{Flow, Protocol, Target};
 use ringback_transport::via::{self, Inbound};
 use ringback_transport::{FromNetwork, stun};
-use std::io;
-use std::sync::{Arc, PoisonError};
-use std::time::Instant;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-pub(crate) async fn serve<C: Core>(shared: Arc<Shared<C>>, listener: usize, worker: usize) -> io::Result<()> {
-    let datagrams = &shared.udp[listener];
-    let interest = Interest::READABLE | Interest::ERROR;
-    // The runtime watches a descriptor of its own; whoever sends uses the other one.
-    let socket = &datagrams.by_worker[worker];
-    let watched = UdpSocket::from_std(socket.try_clone()?.into())?;
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut out = Outbox::new();
-    loop {
-        let ready = watched.ready(interest).await?;
-        let outcome = watched.try_io(Interest::READABLE, || {
-            match batch::receive(socket, datagrams.local, &mut batch) {
-                // A batch that is not full emptied the socket: it waits for the next event without asking again. What
-                // came meanwhile has made it ready anew, which tokio notices.
-                Ok(()) if batch.len() < BATCH => Err(io::ErrorKind::WouldBlock.into()),
-                outcome => outcome.map_err(io::Error::from),
-            }
-        });
+/// After an error that says nothing of a datagram, as when the system is out of memory.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Reads one socket until the driver ends.
+///
+/// The thread sleeps in the call that reads, and not in one that asks whether there is something to read: where datagrams come
+/// one by one, each of them is one system call and one wake-up less.
+pub(crate) fn serve<C: Core>(shared: &Arc<Shared<C>>, listener: usize, worker: usize) {
+    shared::become_worker(worker);
+    // What comes of a message may be a task.
+    let _runtime = shared.runtimes[worker].enter();
+    let mut reader =
+        Reader { shared, listener, worker, batch: Vec::with_capacity(BATCH), out: Outbox::new() };
+    while !shared.is_stopping() {
+        // A bug above that panics costs the messages of one batch, not the socket.
+        if panic::catch_unwind(AssertUnwindSafe(|| reader.turn())).is_err() {
+            tracing::error!("reading datagrams hit a bug, and goes on");
+            (reader.batch, reader.out) = (Vec::with_capacity(BATCH), Outbox::new());
+        }
+    }
+}
+
+struct Reader<'a, C: Core> {
+    shared: &'a Arc<Shared<C>>,
+    listener: usize,
+    worker: usize,
+    batch: Vec<batch::Received>,
+    out: Outbox<C::Tag>,
+}
+
+impl<C: Core> Reader<'_, C> {
+    /// Waits for something to read, and sees to it.
+    fn turn(&mut self) {
+        let Self { shared, listener, worker, batch, out } = self;
+        let datagrams = &shared.udp[*listener];
+        let outcome = batch::receive(&datagrams.by_worker[*worker], datagrams.local, batch);
+        if shared.is_stopping() {
+            return;
+        }
         let now = Instant::now();
-        if ready.is_error() || outcome.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
-            // The error queue is read to its end; what comes later is an event of its own.
-            let _ = watched.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
-            let mut sent = shared.sent[worker].lock().unwrap_or_else(PoisonError::into_inner);
-            let tags = icmp::failed(socket, &mut sent);
-            drop(sent);
-            for tag in tags {
-                shared.core.failed(now, tag, CloseReason::Reset, &mut out);
+        match outcome {
+            Ok(()) | Err(Errno::EINTR) => {}
+            // A datagram of ours came back, of which the error queue tells more.
+            Err(error) => {
+                let failures = shared.came_back(*listener, *worker);
+                if failures.is_empty() && !batch::is_about_a_peer(error) {
+                    thread::sleep(PAUSE);
+                }
+                for (tag, reason) in failures {
+                    shared.core.failed(now, tag, reason, out);
+                }
             }
         }
         for (peer, bytes) in batch.drain(..) {
@@ -50,14 +74,14 @@ pub(crate) async fn serve<C: Core>(shared: Arc<Shared<C>>, listener: usize, work
                     Some(answer) => out.send(None, Target::Flow(flow), answer),
                     // Looked at before the lock is taken: anybody can send rubbish.
                     None if stun::mapped(&bytes).is_some() => {
-                        shared.tell(now, FromNetwork::Datagram(flow, bytes), &mut out);
+                        shared.tell(now, FromNetwork::Datagram(flow, bytes), out);
                     }
                     None => {}
                 }
                 continue;
             }
             match via::receive_with(&flow, bytes, &shared.config.transport.framing.message) {
-                Inbound::Message(message) => shared.core.received(now, flow, message, &mut out),
+                Inbound::Message(message) => shared.core.received(now, flow, message, out),
                 Inbound::KeepAlive => {}
                 Inbound::Malformed(error, reply) => {
                     if let Some((to, bytes)) = reply {
@@ -67,7 +91,7 @@ pub(crate) async fn serve<C: Core>(shared: Arc<Shared<C>>, listener: usize, work
                 }
             }
         }
-        shared.carry_out(now, &mut out);
+        shared.carry_out(now, out);
         shared.wake();
     }
 }

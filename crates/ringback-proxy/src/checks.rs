@@ -2,7 +2,7 @@
 
 use ringback_message::header::{MaxForwards, ProxyRequire, Via};
 use ringback_message::{HeaderId, Method, Request, StatusCode, Uri};
-use ringback_sansio::Hasher;
+use ringback_sansio::Seal;
 use ringback_transaction::Locals;
 use std::hash::{BuildHasher, Hash, Hasher as _};
 
@@ -49,7 +49,7 @@ pub(crate) fn check(request: &Request, loop_hash: u64, locals: &Locals, local: b
 
 /// What decides where a request goes (RFC 5393 §4.2.2): the same request seen again with the same hash is a loop,
 /// with another one a spiral.
-pub(crate) fn loop_hash(hasher: Hasher, request: &Request) -> u64 {
+pub(crate) fn loop_hash(hasher: Seal, request: &Request) -> u64 {
     let mut state = hasher.build_hasher();
     request.uri_bytes().hash(&mut state);
     for field in request.fields() {

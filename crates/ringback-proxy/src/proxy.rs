@@ -6,7 +6,7 @@ use crate::wake::Asleep;
 use crate::{Branch, Decision, Device, Hop, ProxyConfig, RoutePolicy, routes, token};
 use bytes::Bytes;
 use ringback_message::{HeaderId, Method, Request, StatusCode};
-use ringback_sansio::{Entropy, Flow, Hasher, Key as SlabKey, Map, Slab, Target, TimerQueue};
+use ringback_sansio::{Entropy, Flow, Key as SlabKey, Map, Seal, Slab, Target, TimerQueue};
 use ringback_transaction::{ClientKey, Key, ServerKey, TransactionOutput, Transactions};
 use ringback_transport::locate::NextHop;
 use smallvec::SmallVec;
@@ -74,8 +74,8 @@ pub(crate) struct Undecided {
 pub struct Proxy {
     pub(crate) config: ProxyConfig,
     /// For the hashes by which loops are seen.
-    pub(crate) loops: Hasher,
-    tags: Hasher,
+    pub(crate) loops: Seal,
+    tags: Seal,
     pub(crate) contexts: Slab<Context>,
     pub(crate) by_server: Map<ServerKey, SlabKey<Context>>,
     pub(crate) by_client: Map<ClientKey, SlabKey<Context>>,
@@ -98,8 +98,8 @@ impl Proxy {
     pub fn new(config: ProxyConfig, entropy: &mut impl Entropy) -> Self {
         Self {
             config,
-            loops: Hasher::keyed(entropy.next_u64()),
-            tags: Hasher::keyed(entropy.next_u64()),
+            loops: Seal::keyed(entropy.next_u64()),
+            tags: Seal::keyed(entropy.next_u64()),
             contexts: Slab::new(),
             by_server: Map::default(),
             by_client: Map::default(),

@@ -3,7 +3,7 @@
 //!
 //! A token holds the flow itself and a keyed hash over it, so that only those of our own making are believed.
 
-use ringback_sansio::{Flow, FlowId, Hasher, Protocol};
+use ringback_sansio::{Flow, FlowId, Protocol, Seal};
 use std::fmt::Write as _;
 use std::hash::BuildHasher as _;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ pub(crate) fn needs_token(flow: &Flow) -> bool {
 }
 
 /// Writes a token.
-pub(crate) fn write(key: Hasher, flow: &Flow) -> String {
+pub(crate) fn write(key: Seal, flow: &Flow) -> String {
     let mut bytes = Vec::with_capacity(56);
     bytes.extend(key.hash_one(("flow", flow)).to_be_bytes());
     bytes.extend(flow.id.0.to_be_bytes());
@@ -35,7 +35,7 @@ pub(crate) fn write(key: Hasher, flow: &Flow) -> String {
 }
 
 /// Reads a token that this key wrote.
-pub(crate) fn read(key: Hasher, text: &str) -> Option<Flow> {
+pub(crate) fn read(key: Seal, text: &str) -> Option<Flow> {
     let digits = text.as_bytes();
     if digits.len() > 128 || !digits.len().is_multiple_of(2) {
         return None;
@@ -73,13 +73,13 @@ mod tests {
 
     #[test]
     fn only_tokens_of_our_own_are_believed() {
-        let key = Hasher::keyed(7);
+        let key = Seal::keyed(7);
         for peer in ["192.0.2.1:4321", "[2001:db8::1]:4321"] {
             let peer: SocketAddr = peer.parse().unwrap();
             let flow = Flow { id: FlowId(9), protocol: Protocol::Tls, local: peer, peer };
             let token = write(key, &flow);
             assert_eq!(read(key, &token), Some(flow));
-            assert_eq!(read(Hasher::keyed(8), &token), None);
+            assert_eq!(read(Seal::keyed(8), &token), None);
             for at in 0..token.len() {
                 let mut forged = token.clone().into_bytes();
                 forged[at] = if forged[at] == b'0' { b'1' } else { b'0' };

@@ -8,7 +8,7 @@ use aes_siv::KeyInit as _;
 use aes_siv::siv::Aes128Siv;
 use data_encoding::BASE64URL_NOPAD;
 use ringback_message::{Request, SipUri, SipUriBuf, header::To, unescape};
-use ringback_sansio::Hasher;
+use ringback_sansio::Seal;
 use std::fmt;
 use std::hash::BuildHasher as _;
 
@@ -103,7 +103,7 @@ impl Gruus {
 
 /// Of a Call-ID; only seen encrypted.
 fn hash(call_id: &str) -> u64 {
-    Hasher::default().hash_one(call_id)
+    Seal::default().hash_one(call_id)
 }
 
 /// The address that somebody registers for, for another user.

@@ -58,7 +58,7 @@ mod timer;
 pub use entropy::{Entropy, SeededEntropy};
 pub use epoch::Epoch;
 pub use flow::{CloseReason, DomainId, Flow, FlowId, Protocol, Target};
-pub use hash::{Hasher, Map, Set};
+pub use hash::{Hasher, Map, Seal, Set};
 pub use machine::Machine;
 pub use slab::{Key, Slab};
 pub use timer::TimerQueue;

@@ -4,7 +4,7 @@ use foldhash::fast::FixedState;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::hash::Hash;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How long a slot of later deadlines is, as a power of two of nanoseconds: 268 ms.
 const SLOT: u32 = 28;
@@ -21,21 +21,22 @@ const SLOT: u32 = 28;
 #[derive(Clone, Debug)]
 pub struct TimerQueue<K> {
     /// What is due before `far_from`, the earliest on top.
-    near: BinaryHeap<Reverse<Entry<K>>>,
-    /// What is due later, by the number of its slot.
-    far: BTreeMap<u64, Vec<Entry<K>>>,
+    near: BinaryHeap<Reverse<(At, u32, K)>>,
+    /// What is due later, by the number of its slot, in the order in which it was set.
+    far: BTreeMap<i64, Vec<(At, K)>>,
     /// The first slot that is far.
-    far_from: u64,
+    far_from: i64,
     /// How many entries there are, near and far.
     entries: usize,
-    live: HashMap<K, (Instant, u64), FixedState>,
-    serial: u64,
-    /// The first deadline that was ever set: slots are counted from there.
+    live: HashMap<K, At, FixedState>,
+    /// Counts what comes near, so that equal deadlines keep their order.
+    serial: u32,
+    /// What deadlines are counted from: the first that was ever set.
     start: Option<Instant>,
 }
 
-/// When, in which order among equals, and whose.
-type Entry<K> = (Instant, u64, K);
+/// Nanoseconds after the start, or before it. There are more deadlines than anything else, and an `Instant` is twice as long.
+type At = i64;
 
 impl<K: Copy + Eq + Hash + Ord> Default for TimerQueue<K> {
     fn default() -> Self {
@@ -49,7 +50,7 @@ impl<K: Copy + Eq + Hash + Ord> TimerQueue<K> {
         Self {
             near: BinaryHeap::new(),
             far: BTreeMap::new(),
-            far_from: 0,
+            far_from: i64::MIN,
             entries: 0,
             live: HashMap::default(),
             serial: 0,
@@ -57,19 +58,27 @@ impl<K: Copy + Eq + Hash + Ord> TimerQueue<K> {
         }
     }
 
-    /// Sets the deadline of `key`, in place of the one it had.
+    /// Sets the deadline of `key`, in place of the one it had. One that is centuries away comes a little sooner.
     pub fn set(&mut self, key: K, at: Instant) {
-        self.serial += 1;
-        self.live.insert(key, (at, self.serial));
-        let slot = self.slot(at);
-        let entry = (at, self.serial, key);
+        let at = nanos(*self.start.get_or_insert(at), at);
+        self.live.insert(key, at);
+        let slot = at >> SLOT;
         if slot < self.far_from {
-            self.near.push(Reverse(entry));
+            self.put_near(at, key);
         } else {
-            self.far.entry(slot).or_default().push(entry);
+            self.far.entry(slot).or_default().push((at, key));
         }
         self.entries += 1;
         self.tidy();
+    }
+
+    fn put_near(&mut self, at: At, key: K) {
+        if self.near.is_empty() {
+            self.serial = 0;
+        }
+        self.near.push(Reverse((at, self.serial, key)));
+        // Four thousand million in a quarter of a second would only be out of order.
+        self.serial = self.serial.saturating_add(1);
     }
 
     /// Forgets the deadline of `key`, if it has one.
@@ -81,18 +90,18 @@ impl<K: Copy + Eq + Hash + Ord> TimerQueue<K> {
 
     /// The deadline of `key`.
     pub fn deadline(&self, key: K) -> Option<Instant> {
-        self.live.get(&key).map(|(at, _)| *at)
+        self.live.get(&key).and_then(|at| self.instant(*at))
     }
 
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
-        self.near.peek().map(|Reverse((at, _, _))| *at)
+        self.near.peek().and_then(|Reverse((at, _, _))| self.instant(*at))
     }
 
     /// Takes one key whose deadline is at or before `now`; among equal deadlines the one set first.
     pub fn pop_expired(&mut self, now: Instant) -> Option<K> {
         let Reverse((at, _, key)) = *self.near.peek()?;
-        if at > now {
+        if self.instant(at)? > now {
             return None;
         }
         self.near.pop();
@@ -112,18 +121,16 @@ impl<K: Copy + Eq + Hash + Ord> TimerQueue<K> {
         self.live.is_empty()
     }
 
-    /// In which slot a deadline lies. All before the first one that was ever set are in the first slot.
-    fn slot(&mut self, at: Instant) -> u64 {
-        let start = *self.start.get_or_insert(at);
-        let after = at.saturating_duration_since(start).as_nanos() >> SLOT;
-        u64::try_from(after).unwrap_or(u64::MAX - 1)
+    fn instant(&self, at: At) -> Option<Instant> {
+        let (start, distance) = (self.start?, Duration::from_nanos(at.unsigned_abs()));
+        if at < 0 { start.checked_sub(distance) } else { start.checked_add(distance) }
     }
 
     /// Keeps the invariant that the top of the heap is live, or nothing is; and bounds what is stale.
     fn tidy(&mut self) {
         loop {
-            while let Some(Reverse(entry)) = self.near.peek() {
-                if is_live(&self.live, entry) {
+            while let Some(Reverse((at, _, key))) = self.near.peek() {
+                if is_live(&self.live, *at, key) {
                     break;
                 }
                 self.near.pop();
@@ -135,16 +142,21 @@ impl<K: Copy + Eq + Hash + Ord> TimerQueue<K> {
             let Some((slot, entries)) = self.far.pop_first() else { break };
             self.far_from = slot + 1;
             let before = entries.len();
-            let live = entries.into_iter().filter(|entry| is_live(&self.live, entry)).map(Reverse);
+            let live = entries.into_iter().filter(|(at, key)| is_live(&self.live, *at, key));
             // At once, which takes less time than one after the other.
-            self.near = live.collect::<Vec<_>>().into();
+            self.near = live
+                .zip(0..)
+                .map(|((at, key), serial)| Reverse((at, serial, key)))
+                .collect::<Vec<_>>()
+                .into();
+            self.serial = u32::try_from(self.near.len()).unwrap_or(u32::MAX);
             self.entries -= before - self.near.len();
         }
         if self.entries > 64 && self.entries > 4 * self.live.len() {
             let live = &self.live;
-            self.near.retain(|Reverse(entry)| is_live(live, entry));
+            self.near.retain(|Reverse((at, _, key))| is_live(live, *at, key));
             self.far.retain(|_, entries| {
-                entries.retain(|entry| is_live(live, entry));
+                entries.retain(|(at, key)| is_live(live, *at, key));
                 !entries.is_empty()
             });
             self.entries = self.near.len() + self.far.values().map(Vec::len).sum::<usize>();
@@ -152,8 +164,19 @@ impl<K: Copy + Eq + Hash + Ord> TimerQueue<K> {
     }
 }
 
-fn is_live<K: Eq + Hash>(live: &HashMap<K, (Instant, u64), FixedState>, (_, serial, key): &Entry<K>) -> bool {
-    live.get(key).is_some_and(|(_, own)| own == serial)
+/// How far `at` is from `start`.
+fn nanos(start: Instant, at: Instant) -> At {
+    let whole = |duration: Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    match at.checked_duration_since(start) {
+        Some(after) => whole(after),
+        None => -whole(start.duration_since(at)),
+    }
+}
+
+/// Whether an entry is the deadline that its key has. Where a deadline was forgotten and set again, both entries are, and the
+/// first to come up is taken.
+fn is_live<K: Eq + Hash>(live: &HashMap<K, At, FixedState>, at: At, key: &K) -> bool {
+    live.get(key) == Some(&at)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use ringback_net::{
     Answer, CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
 };
 use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput, Restraint, Token, TrustDomain};
-use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _};
+use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _, Seal};
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, TransactionOutput};
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
@@ -51,6 +51,8 @@ pub(crate) struct Outlets {
 /// Everything that handles messages.
 pub(crate) struct ServerCore {
     hasher: Hasher,
+    /// Makes the tags of answers that have no transaction.
+    seal: Seal,
     shards: Vec<Shard>,
     pub(crate) locations: Locations,
     pub(crate) authority: Authority,
@@ -117,15 +119,17 @@ impl ServerCore {
             (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
         let hasher = Hasher::keyed(OsEntropy::new().next_u64());
         let max_age = Duration::from_secs(config.records.max_age.into());
-        let calls =
-            || records.as_ref().map(|_| Calls::new(hasher, epoch, max_age, share(config.records.calls)));
+        let calls = || {
+            records.as_ref().map(|_| Calls::new(hasher.clone(), epoch, max_age, share(config.records.calls)))
+        };
         let dues = locations.dues.clone();
         let shard = |_| {
             let ring = Ring::new(messages, bytes);
             Shard::new(&dues, transactions.clone(), proxy.clone(), ring, media.clone(), calls(), most)
         };
         Ok(Self {
-            hasher,
+            hasher: hasher.clone(),
+            seal: Seal::keyed(OsEntropy::new().next_u64()),
             shards: (0..SHARDS).map(shard).collect(),
             locations,
             authority,
@@ -188,8 +192,8 @@ impl ServerCore {
     }
 
     /// Keyed by a secret.
-    pub(crate) fn hasher(&self) -> &Hasher {
-        &self.hasher
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.seal
     }
 
     pub(crate) fn shard(&self, index: usize) -> &Shard {
@@ -470,7 +474,7 @@ impl Core for ServerCore {
         if !is_usual || !stateless::is_options(&message) {
             return self.take(now, index, flow, message, verdict, out);
         }
-        match stateless::answer(message, &flow, &self.ownership, &self.hasher) {
+        match stateless::answer(message, &flow, &self.ownership, &self.seal) {
             Ok((request, to, bytes)) => {
                 let mut node = self.shards[index].lock();
                 node.counters.received.count(request.as_received());

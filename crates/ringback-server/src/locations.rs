@@ -54,14 +54,14 @@ impl Locations {
         let hasher = Hasher::keyed(entropy.next_u64());
         let capacity = share(capacity);
         let part = |_| {
-            let locations = MemoryLocations::with_hasher(capacity, hasher);
+            let locations = MemoryLocations::with_hasher(capacity, hasher.clone());
             Part {
                 registrar: Mutex::new(Registrar::new(config.clone(), locations, OsEntropy::new())),
                 due: dues.never(),
             }
         };
         Self {
-            hasher,
+            hasher: hasher.clone(),
             dues: dues.clone(),
             parts: (0..PARTS).map(part).collect(),
             domains,
@@ -94,7 +94,8 @@ impl Locations {
     }
 
     fn part(&self, aor: &Aor) -> &Part {
-        &self.parts[self.hasher.hash_one(aor) as usize % PARTS]
+        // By other bits than those by which a table finds its place.
+        &self.parts[(self.hasher.hash_one(aor) >> 40) as usize % PARTS]
     }
 
     /// Answers a REGISTER for the address of record that it names. `then` is called with the outcome before anybody else can change the same bindings, so

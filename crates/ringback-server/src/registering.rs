@@ -15,7 +15,7 @@ use ringback_message::header::{CSeq, Via};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode, Value};
 use ringback_net::{Direction, Flow, Target};
 use ringback_registrar::Aor;
-use ringback_sansio::Hasher;
+use ringback_sansio::Seal;
 use ringback_transaction::ServerKey;
 use ringback_transport::via::response_target;
 use std::hash::BuildHasher as _;
@@ -62,7 +62,7 @@ impl ServerCore {
         let request = Request::try_from(message)?;
         let plain = stateless::is_plain(&request, &Method::REGISTER, &self.ownership).then(|| {
             let via = request.first::<Via<'_>>()?.ok()?;
-            let hash = hash(&request, &via, &flow, self.hasher())?;
+            let hash = hash(&request, &via, &flow, self.seal())?;
             Some((response_target(&flow, &via)?, hash))
         });
         let Some((to, hash)) = plain.flatten() else { return Err(request.into()) };
@@ -168,11 +168,11 @@ impl Node {
 }
 
 /// What tells a request from all others (RFC 3261 §17.2.3), and from the same of another sender.
-fn hash(request: &Request, via: &Via<'_>, flow: &Flow, hasher: &Hasher) -> Option<u64> {
+fn hash(request: &Request, via: &Via<'_>, flow: &Flow, seal: &Seal) -> Option<u64> {
     let branch = via.branch().filter(|branch| branch.starts_with("z9hG4bK"))?;
     let number = request.require::<CSeq>().ok()?.number;
     let call_id = request.values(HeaderId::CALL_ID).next();
-    Some(hasher.hash_one((branch, via.port, call_id, number, flow.peer)))
+    Some(seal.hash_one((branch, via.port, call_id, number, flow.peer)))
 }
 
 fn busy(request: &Request, tag: &str, seconds: u32) -> Now {

@@ -9,7 +9,7 @@ use ringback_message::header::{MaxForwards, Via};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode, Uri};
 use ringback_net::{Flow, Target};
 use ringback_proxy::Ownership;
-use ringback_sansio::Hasher;
+use ringback_sansio::Seal;
 use ringback_transport::via::response_target;
 use std::cell::RefCell;
 use std::hash::BuildHasher as _;
@@ -26,13 +26,13 @@ pub(crate) fn answer(
     message: Message,
     flow: &Flow,
     ownership: &Ownership,
-    hasher: &Hasher,
+    seal: &Seal,
 ) -> Result<(Request, Target, Bytes), Message> {
     let request = Request::try_from(message)?;
     let answered = is_plain(&request, &Method::OPTIONS, ownership).then(|| {
         let via = request.first::<Via<'_>>()?.ok()?;
         let to = response_target(flow, &via)?;
-        let tag = tag(hasher.hash_one((via.branch(), request.values(HeaderId::CALL_ID).next())));
+        let tag = tag(seal.hash_one((via.branch(), request.values(HeaderId::CALL_ID).next())));
         let tag = std::str::from_utf8(&tag).ok()?;
         let answer = (StatusCode::OK, StatusCode::OK.reason());
         let bytes = WRITTEN.with_borrow_mut(|bytes| {

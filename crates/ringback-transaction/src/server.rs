@@ -101,9 +101,9 @@ pub(crate) enum Room {
     None(Option<u32>),
 }
 
-/// The To tag of refusals without a transaction: of the hash by which the ACK finds what it belongs to.
-fn refusal_tag(hash: u64) -> String {
-    format!("{hash:016x}")
+/// The To tag of refusals without a transaction: a mark of the identity, which the ACK has as well.
+fn refusal_tag(mark: u64) -> String {
+    format!("{mark:016x}")
 }
 
 fn to_tag(message: &Message) -> Option<&str> {
@@ -128,7 +128,8 @@ impl<E: Entropy> Transactions<E> {
             match self.find_server(hash, &request, |other| *other == Method::INVITE) {
                 Some(key) => self.step_server(now, key, ServerStimulus::Ack, About::Ack(flow, request)),
                 // To a refusal below, which has no transaction and wants none.
-                None if to_tag(&request).and_then(|tag| u64::from_str_radix(tag, 16).ok()) == Some(hash) => {}
+                None if to_tag(&request)
+                    .is_some_and(|tag| tag == refusal_tag(self.by_hop.mark(&self.scratch))) => {}
                 None => self.outputs.push_back(TransactionOutput::Stray(flow, Box::new((*request).into()))),
             }
             return;
@@ -147,11 +148,11 @@ impl<E: Entropy> Transactions<E> {
             return;
         }
         if self.servers.len() >= self.config.max_server {
-            self.refuse(reply_to, &request, hash, Some(self.config.retry_after));
+            self.refuse(reply_to, &request, Some(self.config.retry_after));
             return;
         }
         if let Room::None(later) = room {
-            self.refuse(reply_to, &request, hash, later);
+            self.refuse(reply_to, &request, later);
             return;
         }
         let key = self.insert_server(flow, reply_to, request.clone(), hash, matching, false);
@@ -208,12 +209,14 @@ impl<E: Entropy> Transactions<E> {
         key
     }
 
-    /// Limits refuse new work: 503, by no transaction, with a To tag that is the same for every copy.
-    fn refuse(&mut self, to: Target, request: &Request, hash: u64, later: Option<u32>) {
+    /// Limits refuse new work: 503, by no transaction, with a To tag that is the same for every copy. The identity of the request is
+    /// in the scratch buffer.
+    fn refuse(&mut self, to: Target, request: &Request, later: Option<u32>) {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let mut bytes = Vec::new();
         let answer = (status, status.reason());
-        let written = request.write_reply(&mut bytes, answer, Some(&refusal_tag(hash)), b"", |fields| {
+        let tag = refusal_tag(self.by_hop.mark(&self.scratch));
+        let written = request.write_reply(&mut bytes, answer, Some(&tag), b"", |fields| {
             if let Some(later) = later {
                 fields.header(HeaderId::RETRY_AFTER, later);
             }

@@ -6,7 +6,7 @@
 //! any other (§9.2).
 
 use ringback_message::{Host, Request, header::Via};
-use ringback_sansio::{Hasher, Key, Map, Protocol};
+use ringback_sansio::{Hasher, Key, Map, Protocol, Seal};
 use smallvec::SmallVec;
 use std::hash::BuildHasher as _;
 use std::io::Write as _;
@@ -15,17 +15,24 @@ use std::net::IpAddr;
 /// Entries of a slab by the hash of their identity.
 pub(crate) struct Index<T> {
     hasher: Hasher,
+    seal: Seal,
     buckets: Map<u64, SmallVec<[Key<T>; 2]>>,
 }
 
 impl<T> Index<T> {
     /// An empty index, whose hash is keyed so that a peer cannot prepare collisions.
     pub(crate) fn new(key: u64) -> Self {
-        Self { hasher: Hasher::keyed(key), buckets: Map::with_hasher(Hasher::keyed(key)) }
+        let hasher = Hasher::keyed(key);
+        Self { buckets: Map::with_hasher(hasher.clone()), hasher, seal: Seal::keyed(!key) }
     }
 
     pub(crate) fn hash(&self, identity: &[u8]) -> u64 {
         self.hasher.hash_one(identity)
+    }
+
+    /// A mark of an identity that peers may see.
+    pub(crate) fn mark(&self, identity: &[u8]) -> u64 {
+        self.seal.hash_one(identity)
     }
 
     /// The keys under `hash`; whether the identity is the same is still to be checked.

@@ -3,7 +3,7 @@
 
 use crate::stun::{self, TransactionId};
 use bytes::Bytes;
-use ringback_sansio::{CloseReason, Flow, FlowId, Hasher, Map};
+use ringback_sansio::{CloseReason, Flow, FlowId, Map, Seal};
 use std::hash::BuildHasher as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -40,13 +40,13 @@ pub(crate) enum Act {
 #[derive(Debug)]
 pub(crate) struct Bindings {
     kept: Map<Place, Kept>,
-    secret: Hasher,
+    secret: Seal,
     asked: u64,
 }
 
 impl Bindings {
     pub(crate) fn new(secret: u64) -> Self {
-        Self { kept: Map::default(), secret: Hasher::keyed(secret), asked: 0 }
+        Self { kept: Map::default(), secret: Seal::keyed(secret), asked: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -111,7 +111,7 @@ impl Bindings {
 }
 
 /// Between four fifths of an interval and all of it, so that not everybody comes at once (RFC 5626 §4.4).
-pub(crate) fn jittered(secret: Hasher, salt: u64, every: Duration) -> Duration {
+pub(crate) fn jittered(secret: Seal, salt: u64, every: Duration) -> Duration {
     every * 4 / 5 + every.mul_f64((secret.hash_one(salt) % 1_000) as f64 / 5_000.0)
 }
 

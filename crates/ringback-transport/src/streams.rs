@@ -7,7 +7,7 @@ use crate::{Frame, Framer, Identity, TransportConfig, TransportOutput};
 use bytes::Bytes;
 use ringback_message::Message;
 use ringback_message::header::Via;
-use ringback_sansio::{CloseReason, Flow, FlowId, Hasher, Map, Protocol, Target, TimerQueue};
+use ringback_sansio::{CloseReason, Flow, FlowId, Map, Protocol, Seal, Target, TimerQueue};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ pub(crate) struct Streams<T> {
     by_source: Map<IpAddr, usize>,
     connecting: Map<Target, Vec<(T, Bytes)>>,
     races: Races,
-    jitter: Hasher,
+    jitter: Seal,
     pub(crate) timers: TimerQueue<Deadline>,
 }
 
@@ -69,7 +69,7 @@ impl<T> Streams<T> {
             by_source: Map::default(),
             connecting: Map::default(),
             races: Races::default(),
-            jitter: Hasher::keyed(config.secret),
+            jitter: Seal::keyed(config.secret),
             timers: TimerQueue::new(),
         }
     }

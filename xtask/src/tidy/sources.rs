@@ -22,7 +22,8 @@ const WORLD: &[&str] = &[
     "thread::sleep",
     "thread::spawn",
     "tokio",
-    "RandomState",
+    "hash_map::RandomState",
+    "RandomState::new",
     "thread_rng",
     "getrandom",
 ];

@@ -58,28 +58,26 @@ impl<S: AsyncRead + Unpin + Send> Source for Octets<S> {
 
 impl<S: AsyncWrite + Unpin + Send> Sink for Octets<S> {
     async fn write(&mut self, batch: &[Queued]) -> io::Result<()> {
-        let mut messages = batch.iter().filter_map(|what| match what {
-            Queued::Message(bytes) => Some(bytes),
-            // Streams are pinged by a message of line ends.
-            Queued::Ping => None,
-        });
-        match (messages.next(), messages.next()) {
-            (Some(only), None) => self.0.write_all(only).await?,
-            (Some(first), Some(second)) => {
-                let all = [first, second].into_iter().chain(messages);
-                let all = all.fold(Vec::new(), |mut all, bytes| {
-                    all.extend_from_slice(bytes);
-                    all
-                });
-                self.0.write_all(&all).await?;
-            }
-            (None, _) => {}
-        }
+        self.0.write_all(&joined(batch)).await?;
         // TLS may keep a rest to itself.
         self.0.flush().await
     }
 
     async fn end(&mut self) {
         let _ = self.0.shutdown().await;
+    }
+}
+
+/// What is written of a batch, as one piece.
+pub(super) fn joined(batch: &[Queued]) -> Bytes {
+    let mut messages = batch.iter().filter_map(Queued::octets);
+    match (messages.next(), messages.next()) {
+        (None, _) => Bytes::new(),
+        (Some(only), None) => only.clone(),
+        (Some(first), Some(second)) => {
+            let mut all = [&first[..], second].concat();
+            messages.for_each(|bytes| all.extend_from_slice(bytes));
+            all.into()
+        }
     }
 }

@@ -193,7 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink for Replies<S> {
         for what in batch {
             let message = match what {
                 // RFC 7118 §5.1: only UTF-8 may go as text, which is what scripts like best.
-                Queued::Message(bytes) => match Utf8Bytes::try_from(bytes.clone()) {
+                // There is no rest of a message here: each is one frame.
+                Queued::Message(bytes) | Queued::Rest(bytes) => match Utf8Bytes::try_from(bytes.clone()) {
                     Ok(text) => Message::Text(text),
                     Err(_) => Message::Binary(bytes.clone()),
                 },

@@ -137,12 +137,12 @@ impl Guard {
     /// `key` is unpredictable.
     pub(crate) fn new(config: GuardConfig, key: u64) -> Self {
         let hasher = Hasher::keyed(key);
-        let part = |_| Mutex::new(Part { sources: Map::with_hasher(hasher), swept: None });
+        let part = |_| Mutex::new(Part { sources: Map::with_hasher(hasher.clone()), swept: None });
         Self {
             rules: ArcSwap::from_pointee(Rules::new(config)),
-            hasher,
+            hasher: hasher.clone(),
             parts: (0..PARTS).map(part).collect(),
-            accounts: Mutex::new(Map::with_hasher(hasher)),
+            accounts: Mutex::new(Map::with_hasher(hasher.clone())),
             refused: Default::default(),
             full: AtomicU64::new(0),
         }
@@ -296,7 +296,8 @@ impl Guard {
     }
 
     fn part(&self, source: IpAddr) -> MutexGuard<'_, Part> {
-        let index = self.hasher.hash_one(source) as usize % PARTS;
+        // By other bits than those by which a table finds its place.
+        let index = (self.hasher.hash_one(source) >> 40) as usize % PARTS;
         self.parts[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 

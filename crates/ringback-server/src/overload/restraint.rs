@@ -42,7 +42,7 @@ pub(crate) struct Wishes {
 impl Wishes {
     pub(crate) fn new(hasher: Hasher) -> Self {
         Self {
-            hasher,
+            hasher: hasher.clone(),
             told: Mutex::new(Map::with_hasher(hasher)),
             active: AtomicUsize::new(0),
             held_back: AtomicU64::new(0),

@@ -22,7 +22,7 @@ pub use transactions::TransactionsSubject;
 pub use transport::TransportSubject;
 pub use user_agent::UserAgentSubject;
 
-use ringback_sansio::{Entropy, Hasher, Machine, SeededEntropy};
+use ringback_sansio::{Entropy, Machine, Seal, SeededEntropy};
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::time::{Duration, Instant};
@@ -75,7 +75,7 @@ pub struct Journal {
 
 impl Journal {
     fn new() -> Self {
-        let hash = Hasher::keyed(0).build_hasher();
+        let hash = Seal::keyed(0).build_hasher();
         Self { hash, begun: BTreeSet::new(), ended: BTreeSet::new(), known: BTreeSet::new(), fault: None }
     }
 

@@ -1,7 +1,7 @@
 //! What went over the wire: a hash of it always, the lines of it where somebody wants to read them.
 
 use bytes::Bytes;
-use ringback_sansio::Hasher;
+use ringback_sansio::Seal;
 use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn new(start: Instant, keeps_lines: bool) -> Self {
-        Self { start, hash: Hasher::keyed(0).build_hasher(), lines: keeps_lines.then(String::new) }
+        Self { start, hash: Seal::keyed(0).build_hasher(), lines: keeps_lines.then(String::new) }
     }
 
     pub(crate) fn sent(
