@@ -78,6 +78,17 @@ impl Shared {
     fn lock(queue: &Mutex<VecDeque<i16>>) -> MutexGuard<'_, VecDeque<i16>> {
         queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Gives what was heard to the loudspeaker, and as much from the microphone.
+    fn exchange(&self, frame: &[i16]) -> Vec<i16> {
+        let mut heard = Self::lock(&self.heard);
+        heard.extend(frame);
+        trim(&mut heard);
+        drop(heard);
+        let mut said = Self::lock(&self.said);
+        // Silence where there is nothing.
+        frame.iter().map(|_| said.pop_front().unwrap_or(0)).collect()
+    }
 }
 
 /// Drops the oldest of what is too much.
@@ -93,14 +104,7 @@ async fn patch(stream: AudioStream, shared: Arc<Shared>, number: u32) {
         if shared.talks.load(Ordering::Relaxed) != number {
             continue;
         }
-        let mut heard = Shared::lock(&shared.heard);
-        heard.extend(&frame);
-        trim(&mut heard);
-        drop(heard);
-        let mut said = Shared::lock(&shared.said);
-        let mut piece: Vec<i16> = (0..frame.len()).map_while(|_| said.pop_front()).collect();
-        drop(said);
-        piece.resize(frame.len(), 0);
+        let piece = shared.exchange(&frame);
         if say.send(piece).await.is_err() {
             return;
         }
