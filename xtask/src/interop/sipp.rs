@@ -1,5 +1,6 @@
 //! SIPp: many calls, counted.
 
+mod dialogs;
 mod over_tls;
 
 use std::net::SocketAddr;
@@ -25,6 +26,21 @@ pub(crate) const CASES: &[Case] = &[
     ("is called by call, UDP", |lab| from_call(lab, "udp")),
     ("is called by call, TCP", |lab| from_call(lab, "tcp")),
     ("is called by call, TLS", over_tls::from_call),
+    ("offers late", |lab| dialogs::calls_us(lab, "late-offer", &[])),
+    ("wants to hear of ringing (PRACK)", |lab| dialogs::calls_us(lab, "prack", &["--ring", "1"])),
+    ("holds by UPDATE", |lab| dialogs::calls_us(lab, "update", &[])),
+    ("times the session", |lab| dialogs::calls_us(lab, "session-timer", &[])),
+    ("is late with ACK", |lab| dialogs::calls_us(lab, "late-ack", &[])),
+    ("gives up", |lab| dialogs::calls_us(lab, "cancel", &["--ring", "20"])),
+    ("wants what nobody speaks", |lab| dialogs::calls_us(lab, "refused-change", &[])),
+    ("offers a picture", |lab| dialogs::calls_us(lab, "video", &[])),
+    ("refers to another", |lab| dialogs::calls_us(lab, "refer", &[])),
+    ("answers again and again", |lab| dialogs::is_called(lab, "answers-again", &["--duration", "1.5"])),
+    ("answers twice (fork)", |lab| dialogs::is_called(lab, "forks", &["--duration", "1.5"])),
+    ("answers early and changes it", |lab| dialogs::is_called(lab, "early-answer", &["--duration", "1"])),
+    ("changes at the same time (glare)", |lab| {
+        dialogs::is_called(lab, "glare", &["--hold-after", "0.5", "--duration", "6"])
+    }),
 ];
 
 /// Calls begun in a second.
