@@ -1,6 +1,8 @@
 //! baresip: a phone with ears. Calls go both ways, and what was heard is compared with what was said.
 
-use std::io::Write;
+mod changes;
+
+use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +19,9 @@ pub(crate) const CASES: &[Case] = &[
     ("is called through serve", |lab| is_called(lab, Way::Udp)),
     ("calls answer through serve, TLS", |lab| calls_us(lab, Way::tls(lab)?)),
     ("is called through serve, TLS", |lab| is_called(lab, Way::tls(lab)?)),
+    ("holds, resumes and dials", changes::changes),
+    ("is held, resumed and dialled", changes::is_changed),
+    ("transfers us", changes::transfers),
 ];
 
 /// How everybody reaches the server.
@@ -150,6 +155,8 @@ fn decoded(folder: &Path) -> Outcome<PathBuf> {
 pub(super) struct Baresip {
     running: Running,
     control: TcpStream,
+    /// What it has told on that so far.
+    heard: String,
 }
 
 impl Baresip {
@@ -192,7 +199,7 @@ impl Baresip {
         running.line(Duration::from_secs(20), |line| line.contains("[1 binding]").then_some(()))?;
         let control = TcpStream::connect(("127.0.0.1", port))
             .map_err(|error| format!("baresip does not take commands on port {port}: {error}"))?;
-        Ok(Self { running, control })
+        Ok(Self { running, control, heard: String::new() })
     }
 
     /// Sends a command to the module ctrl_tcp: JSON in a netstring.
@@ -202,6 +209,28 @@ impl Baresip {
         self.control
             .write_all(netstring.as_bytes())
             .map_err(|error| Failure::Failed(format!("baresip takes no command: {error}")))
+    }
+
+    /// Waits until it has told something on its control connection; those words in this order.
+    fn told(&mut self, words: &[&str]) -> Outcome {
+        let failed = |error: io::Error| Failure::Failed(format!("baresip did not tell {words:?}: {error}"));
+        self.control.set_read_timeout(Some(Duration::from_secs(10))).map_err(failed)?;
+        let is_there = |told: &str| {
+            let mut rest = Some(told);
+            words.iter().all(|word| {
+                rest = rest.and_then(|rest| rest.split_once(word)).map(|(_, rest)| rest);
+                rest.is_some()
+            })
+        };
+        while !is_there(&self.heard) {
+            let mut piece = [0; 4_096];
+            let length = self.control.read(&mut piece).map_err(failed)?;
+            if length == 0 {
+                return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.heard.push_str(&String::from_utf8_lossy(&piece[..length]));
+        }
+        Ok(())
     }
 
     /// Ends it in its own way, so that its recordings are complete.
