@@ -27,9 +27,7 @@ enum Answers {
 
 /// `ringback call` to alice, who has two phones.
 fn forked(lab: &Lab, who: Answers) -> Outcome<String> {
-    let config = lab.folder.join("ringback.toml");
-    std::fs::write(&config, "").map_err(|error| format!("{}: {error}", config.display()))?;
-    let server = Server::configured(&config, lab)?;
+    let server = server(lab)?;
     let mode = if who == Answers::Baresip { "auto" } else { "manual" };
     let mut baresip = Baresip::start_as(lab, &server, &Way::Udp, &speech(lab, "alice.wav"), mode)?;
     let linphone = linphone(lab, &server, who == Answers::Linphone)?;
@@ -50,6 +48,13 @@ fn forked(lab: &Lab, who: Answers) -> Outcome<String> {
     Ok("one talked, the other got CANCEL: answered elsewhere".into())
 }
 
+/// One that can be asked who has registered.
+pub(super) fn server(lab: &Lab) -> Outcome<Server> {
+    let config = lab.folder.join("ringback.toml");
+    std::fs::write(&config, "").map_err(|error| format!("{}: {error}", config.display()))?;
+    Server::configured(&config, lab)
+}
+
 /// Whether a phone saw a CANCEL that says so (RFC 3326), and was heard with 487.
 fn was_answered_elsewhere(trace: &str) -> bool {
     let cancel = trace.split("CANCEL sip:alice").nth(1);
@@ -57,13 +62,13 @@ fn was_answered_elsewhere(trace: &str) -> bool {
 }
 
 /// How many bindings the server has.
-fn bindings(lab: &Lab) -> Outcome<u64> {
+pub(super) fn bindings(lab: &Lab) -> Outcome<u64> {
     let stats = output(lab.ringback().args(["stats", "--json", "--admin"]).arg(admin(lab)))?;
     let stats = crate::json::Json::parse(&stats)?;
     Ok(stats.get("bindings").number().unwrap_or(0.0) as u64)
 }
 
-fn until(lab: &Lab, what: &str, mut is_so: impl FnMut() -> Outcome<bool>) -> Outcome {
+pub(super) fn until(lab: &Lab, what: &str, mut is_so: impl FnMut() -> Outcome<bool>) -> Outcome {
     let end = Instant::now() + PATIENCE;
     while !is_so()? {
         if Instant::now() > end {
@@ -76,7 +81,7 @@ fn until(lab: &Lab, what: &str, mut is_so: impl FnMut() -> Outcome<bool>) -> Out
 }
 
 /// linphonec, registered as alice; what it hears and says is in `linphone.sip`.
-fn linphone(lab: &Lab, server: &Server, answers: bool) -> Outcome<Running> {
+pub(super) fn linphone(lab: &Lab, server: &Server, answers: bool) -> Outcome<Running> {
     let home = lab.folder.join("linphone");
     // It does not start where it cannot make its database, and does not make the folder for it.
     for folder in [".local/share/linphone", ".config/linphone"] {

@@ -9,6 +9,7 @@ mod certificates;
 pub(crate) mod child;
 mod fork;
 mod kamailio;
+mod linphone;
 pub(crate) mod packages;
 pub(crate) mod server;
 mod sipjs;
@@ -38,6 +39,7 @@ const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("sipsak", &[SIPSAK], sipsak::CASES),
     ("kamailio", &[KAMAILIO, SIPP], kamailio::CASES),
     ("fork", &[LINPHONE, BARESIP], fork::CASES),
+    ("linphone", &[LINPHONE, SIPP], linphone::CASES),
     ("sipvicious", &[PYTHON], sipvicious::CASES),
     ("sipjs", &[NPM, OPENSSL], sipjs::CASES),
     ("tls", &[OPENSSL, SSLSCAN], tls::CASES),
