@@ -131,6 +131,22 @@ pub(crate) fn wav(samples: &[i16]) -> Vec<u8> {
     bytes
 }
 
+/// A sample in an octet of PCMU (ITU-T G.711).
+pub(crate) fn mu_law(sample: i16) -> u8 {
+    let sign = if sample < 0 { 0x80 } else { 0 };
+    let size = i32::from(sample).abs().min(32_635) + 132;
+    let exponent = (24 - size.leading_zeros() as i32).clamp(0, 7);
+    let mantissa = (size >> (exponent + 3)) & 15;
+    !(sign | (exponent << 4) as u8 | mantissa as u8)
+}
+
+/// The sample that an octet of PCMU stands for.
+pub(crate) fn linear(octet: u8) -> i16 {
+    let octet = !octet;
+    let size = ((i32::from(octet & 15) << 3) + 132 << (octet >> 4 & 7)) - 132;
+    (if octet & 0x80 == 0 { size } else { -size }) as i16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +186,21 @@ mod tests {
         let mut swapped = played[12_000..].to_vec();
         swapped.extend(&played[..12_000]);
         assert!(compare(&played, &swapped).heard <= 4);
+    }
+
+    #[test]
+    fn an_octet_of_pcmu_comes_back_as_itself_and_a_sample_nearly() {
+        for octet in 0..=255 {
+            // Both zeros are one sample.
+            assert!(mu_law(linear(octet)) == octet || octet == 0x7f, "{octet:#x}");
+        }
+        for sample in (-32_000..32_000).step_by(77) {
+            let back = linear(mu_law(sample));
+            assert!(
+                (i32::from(back) - i32::from(sample)).abs() <= i32::from(sample).abs() / 16 + 8,
+                "{sample} {back}"
+            );
+        }
     }
 
     #[test]

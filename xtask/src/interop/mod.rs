@@ -10,6 +10,7 @@ pub(crate) mod child;
 mod fork;
 mod kamailio;
 mod linphone;
+mod net_sip;
 pub(crate) mod packages;
 pub(crate) mod server;
 mod sipjs;
@@ -26,7 +27,8 @@ use std::process::Command;
 use crate::failure::{Failure, Outcome, take_number, take_value};
 use crate::process::Steps;
 use packages::{
-    BARESIP, KAMAILIO, LINPHONE, NPM, Need, OPENSSL, PYTHON, SIPP, SIPSAK, SNGREP, SSLSCAN, TSHARK, TUNNEL,
+    BARESIP, KAMAILIO, LINPHONE, NET_SIP, NPM, Need, OPENSSL, PYTHON, SIPP, SIPSAK, SNGREP, SSLSCAN, TSHARK,
+    TUNNEL,
 };
 
 /// One thing that must work with one peer; what it hands back is a line for the sum.
@@ -40,6 +42,7 @@ const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("kamailio", &[KAMAILIO, SIPP], kamailio::CASES),
     ("fork", &[LINPHONE, BARESIP], fork::CASES),
     ("linphone", &[LINPHONE, SIPP], linphone::CASES),
+    ("net-sip", &[NET_SIP], net_sip::CASES),
     ("sipvicious", &[PYTHON], sipvicious::CASES),
     ("sipjs", &[NPM, OPENSSL], sipjs::CASES),
     ("tls", &[OPENSSL, SSLSCAN], tls::CASES),

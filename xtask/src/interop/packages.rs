@@ -1,11 +1,12 @@
 //! The foreign programs, and the Debian packages that hold them.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::failure::{Failure, Outcome};
 use crate::process::{installed, output, run as show};
 
-/// A program and the package that brings it.
+/// A program, or a file by its path, and the package that brings it.
 pub(crate) type Need = (&'static str, &'static str);
 
 pub(crate) const SIPP: Need = ("sipp", "sip-tester");
@@ -20,14 +21,18 @@ pub(crate) const KAMAILIO: Need = ("kamailio", "kamailio");
 pub(crate) const LINPHONE: Need = ("linphonec", "linphone-cli");
 /// Packages from PyPI go into an environment of their own, whose pip comes with this one.
 pub(crate) const PYTHON: Need = ("python3", "python3-venv");
+/// A library of Perl.
+pub(crate) const NET_SIP: Need = ("/usr/share/perl5/Net/SIP.pm", "libnet-sip-perl");
 pub(crate) const SNGREP: Need = ("sngrep", "sngrep");
 pub(crate) const SSLSCAN: Need = ("sslscan", "sslscan");
 pub(crate) const OPENSSL: Need = ("openssl", "openssl");
 
 /// Makes sure that the programs are there: root installs what is missing, others are told what to install.
 pub(crate) fn ensure(needs: &[Need]) -> Outcome {
+    let is_there =
+        |what: &str| if what.starts_with('/') { Path::new(what).exists() } else { installed(what) };
     let missing: Vec<&str> =
-        needs.iter().filter(|(program, _)| !installed(program)).map(|(_, package)| *package).collect();
+        needs.iter().filter(|(what, _)| !is_there(what)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

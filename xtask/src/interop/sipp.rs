@@ -82,7 +82,7 @@ fn to_answer(lab: &Lab, transport: &str) -> Outcome<String> {
 }
 
 /// Where a phone of ours listens, once it is ready.
-fn listening(answer: &mut Running) -> Outcome<SocketAddr> {
+pub(super) fn listening(answer: &mut Running) -> Outcome<SocketAddr> {
     let mut address = None;
     answer.line(Duration::from_secs(10), |line| {
         let listener = line.strip_prefix("listening ").and_then(|listener| listener.split_once(':'));
