@@ -14,7 +14,7 @@ use crate::{Core, Listen, NetConfig, Worker, resolve};
 use bytes::Bytes;
 use ringback_sansio::{CloseReason, Epoch, Flow, FlowId, Protocol, Target};
 use ringback_transport::FromNetwork;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::cell::Cell;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -111,9 +111,10 @@ impl<C: Core> Shared<C> {
         while !out.is_empty() {
             let mut failures = Vec::new();
             let mut datagrams: Batch<C::Tag> = SmallVec::new();
+            let mut writes = Writes::new();
             for (tag, to, bytes) in out.sends.drain(..) {
                 if to.protocol() != Protocol::Udp {
-                    self.send_on_stream(now, tag, to, bytes, &mut failures);
+                    self.send_on_stream(now, tag, to, bytes, &mut writes, &mut failures);
                     continue;
                 }
                 match self.listener_for(&to) {
@@ -122,6 +123,13 @@ impl<C: Core> Shared<C> {
                 }
             }
             self.send_datagrams(now, datagrams, &mut failures);
+            for (direct, messages) in writes {
+                for event in self.write(now, &direct, &messages) {
+                    if let Event::Failed(tag, reason) = event {
+                        failures.push((tag, reason));
+                    }
+                }
+            }
             for (target, after) in out.avoided.drain(..) {
                 self.finder.penalties().failed(now, target, after);
             }
@@ -207,6 +215,7 @@ impl<C: Core> Shared<C> {
         tag: Option<C::Tag>,
         to: Target,
         bytes: Bytes,
+        writes: &mut Writes,
         failures: &mut Failures<C::Tag>,
     ) {
         let mut events = Vec::new();
@@ -220,10 +229,9 @@ impl<C: Core> Shared<C> {
                 Event::Raced(token, there) => self.finder.raced(token, there),
                 Event::Failed(tag, reason) => failures.push((tag, reason)),
                 Event::Write(direct, bytes) => {
-                    for event in self.write(now, &direct, bytes) {
-                        if let Event::Failed(tag, reason) = event {
-                            failures.push((tag, reason));
-                        }
+                    match writes.iter_mut().find(|(own, _)| own.flow.id == direct.flow.id) {
+                        Some((_, messages)) => messages.push(bytes),
+                        None => writes.push((direct, smallvec![bytes])),
                     }
                 }
                 // Nothing comes in by sending.
@@ -249,7 +257,7 @@ impl<C: Core> Shared<C> {
                 Event::Raced(token, there) => self.finder.raced(token, there),
                 Event::Failed(tag, reason) => self.core.failed(now, tag, reason, out),
                 Event::Write(direct, bytes) => {
-                    let events = self.write(now, &direct, bytes);
+                    let events = self.write(now, &direct, &[bytes]);
                     self.handle_events(now, events, out);
                 }
                 Event::Received(flow, message) => self.core.received(now, flow, message, out),
@@ -276,17 +284,15 @@ impl<C: Core> Shared<C> {
     }
 
     /// Writes to a connection, or into its queue; tells what comes of a queue that is full.
-    fn write(&self, now: Instant, direct: &Direct, bytes: Bytes) -> Vec<Event<C::Tag>> {
+    fn write(&self, now: Instant, direct: &Direct, messages: &[Bytes]) -> Vec<Event<C::Tag>> {
         let mut events = Vec::new();
-        let is_seen = self.config.tap.as_ref().is_some_and(|tap| tap.is_on());
-        let seen = is_seen.then(|| bytes.clone());
-        let written = direct.write(bytes, |rest| {
+        let written = direct.write(messages, |rest| {
             let mut streams = self.streams();
             streams.queue_rest(now, direct.flow.id, rest, &mut events);
             self.watch(&mut streams);
         });
-        if let (true, Some(bytes)) = (written, seen) {
-            self.tap(now, Direction::Out, &direct.flow, &bytes);
+        if written {
+            messages.iter().for_each(|bytes| self.tap(now, Direction::Out, &direct.flow, bytes));
         }
         events
     }
@@ -320,5 +326,7 @@ impl<C: Core> Shared<C> {
     }
 }
 
+/// What is to be written to connections: for each all at once.
+type Writes = SmallVec<[(Arc<Direct>, SmallVec<[Bytes; 4]>); 4]>;
 type Batch<T> = SmallVec<[Datagram<T>; 8]>;
 pub(crate) type Failures<T> = Vec<(T, CloseReason)>;

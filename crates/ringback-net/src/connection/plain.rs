@@ -52,16 +52,21 @@ impl Direct {
         Self { flow, stream, queued, turn: Mutex::default() }
     }
 
-    /// Writes what goes at once, and hands the rest to the queue. Tells whether anything was written.
-    pub(crate) fn write(&self, bytes: Bytes, queue: impl FnOnce(Queued)) -> bool {
+    /// Writes what goes at once of some messages, and hands the rest to the queue. Tells whether anything was written.
+    pub(crate) fn write(&self, messages: &[Bytes], mut queue: impl FnMut(Queued)) -> bool {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // In one piece, for each writing costs more than copying.
+        let whole = match messages {
+            [only] => only.clone(),
+            all => all.concat().into(),
+        };
         let is_first = self.queued.load(Ordering::Acquire) == 0;
         // A connection that is broken is found so by its task, who knows what to do.
-        let written = if is_first { self.stream.try_write(&bytes).unwrap_or(0) } else { 0 };
+        let written = if is_first { self.stream.try_write(&whole).unwrap_or(0) } else { 0 };
         if written == 0 {
-            queue(Queued::Message(bytes));
-        } else if written < bytes.len() {
-            queue(Queued::Rest(bytes.slice(written..)));
+            messages.iter().cloned().map(Queued::Message).for_each(queue);
+        } else if written < whole.len() {
+            queue(Queued::Rest(whole.slice(written..)));
         }
         written > 0
     }
@@ -92,7 +97,7 @@ mod tests {
         for round in 0..4_000_u32 {
             let message: Vec<u8> = round.to_be_bytes().repeat(2_000);
             sent.extend_from_slice(&message);
-            direct.write(message.into(), |what| {
+            direct.write(&[message.into()], |what| {
                 queued.fetch_add(what.octets().map_or(0, Bytes::len), Ordering::Relaxed);
                 waiting.push(what);
             });
@@ -110,6 +115,10 @@ mod tests {
         assert_eq!((written.is_ok(), came.ok()), (true, Some(sent.len())));
         assert!(read == sent, "octets came in another order");
         queued.store(0, Ordering::Release);
-        assert!(direct.write(Bytes::from_static(b"\r\n\r\n"), |_| panic!("nothing waits any more")));
+        let two = [Bytes::from_static(b"one"), Bytes::from_static(b"two")];
+        assert!(direct.write(&two, |_| panic!("nothing waits any more")));
+        let mut read = [0; 6];
+        there.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"onetwo");
     }
 }
