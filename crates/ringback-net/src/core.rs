@@ -24,6 +24,12 @@ pub trait Core: Send + Sync + 'static {
         let _ = (now, flow, error);
     }
 
+    /// All that was read from a socket of datagrams at once has been handed over. What a core kept back until then, so that what is
+    /// alike leaves as one piece, has to go now.
+    fn batch_ended(&self, now: Instant, out: &mut Outbox<Self::Tag>) {
+        let _ = (now, out);
+    }
+
     /// What was sent under this tag cannot arrive. Not every loss is noticed: datagrams are lost silently, and
     /// so is what waits in a connection that breaks.
     fn failed(&self, now: Instant, tag: Self::Tag, reason: CloseReason, out: &mut Outbox<Self::Tag>);

@@ -91,6 +91,7 @@ impl<C: Core> Reader<'_, C> {
                 }
             }
         }
+        shared.core.batch_ended(now, out);
         shared.carry_out(now, out);
         shared.wake();
     }

@@ -1,6 +1,6 @@
 //! Answers calls and requests: sans-IO, one for each thread.
 
-use super::hub::{Side, Tag};
+use super::hub::{Side, Tag, Whose};
 use super::tally::{ACK, CALL, Cause, Tally};
 use bytes::Bytes;
 use ringback_message::header::{CallId, To};
@@ -9,7 +9,7 @@ use ringback_net::{CloseReason, Flow, OsEntropy, Outbox, Protocol};
 use ringback_sansio::{Entropy as _, Key as Name, Machine as _, Map, Slab, TimerQueue};
 use ringback_sdp::{Codec, Direction, LocalMedia, OfferAnswer, Origin, SessionDescription};
 use ringback_transaction::{
-    Key, ServerKey, Timings, TransactionConfig, TransactionInput, TransactionOutput, Transactions,
+    ServerKey, Timings, TransactionConfig, TransactionInput, TransactionOutput, Transactions,
 };
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -89,7 +89,7 @@ impl Answerer {
         while let Some(output) = self.transactions.poll() {
             match output {
                 TransactionOutput::Transmit { key, to, bytes } => {
-                    out.send(key.map(|key| (self.index, key)), to, bytes);
+                    out.send(key.map(|key| (self.index, Whose::Transaction(key))), to, bytes);
                 }
                 TransactionOutput::Request(key, flow, request) => self.requested(now, key, flow, &request),
                 TransactionOutput::Cancelled(key, _) => self.cancelled(now, key),
@@ -307,13 +307,17 @@ fn has_to_tag(request: &Request) -> bool {
 }
 
 impl Side for Answerer {
+    const GATHERS: bool = false;
+
     fn received(&mut self, now: Instant, flow: Flow, message: Message, out: &mut Outbox<Tag>) {
         self.transactions.handle(now, TransactionInput::Message(flow, message));
         self.pump(now, out);
     }
 
-    fn failed(&mut self, now: Instant, key: Key, reason: CloseReason, out: &mut Outbox<Tag>) {
-        self.transactions.handle(now, TransactionInput::Failed(key, reason));
+    fn failed(&mut self, now: Instant, whose: Whose, reason: CloseReason, out: &mut Outbox<Tag>) {
+        if let Whose::Transaction(key) = whose {
+            self.transactions.handle(now, TransactionInput::Failed(key, reason));
+        }
         self.pump(now, out);
     }
 

@@ -1,25 +1,24 @@
 //! Places calls, or single requests, at a rate: sans-IO, one for each thread.
+//!
+//! A call has at most one request on its way, so its transactions are a part of it (see `flight`), and a response finds its call
+//! by the branch. What the other side asks runs through the transaction layer, as everywhere else.
 
-use super::attempt::{Attempt, Dialog, Ending, Proof, Stage, read_tag};
-use super::hub::{Side, Tag};
+use super::attempt::{Attempt, Ending, Stage};
+use super::flight::{Due, Flight, Schedule, What};
+use super::hub::{Side, Tag, Whose};
 use super::options::Kind;
 use super::plan::Plan;
-use super::tally::{ANSWER, BYE, Cause, REQUEST, RINGING, Tally};
+use super::tally::{Cause, Tally};
+use super::writing::{Writer, branch_of, call_of, read_tag};
 use bytes::Bytes;
-use ringback_auth::DigestClient;
-use ringback_message::header::{CSeq, From, To};
+use ringback_message::header::To;
 use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode};
-use ringback_net::{CloseReason, Flow, OsEntropy, Outbox, Target};
-use ringback_sansio::{Key as Name, Machine as _, Map, Slab};
-use ringback_transaction::{
-    ClientKey, End, Key, ServerKey, TransactionConfig, TransactionInput, TransactionOutput, Transactions,
-};
+use ringback_net::{CloseReason, Flow, OsEntropy, Outbox, Protocol, Target};
+use ringback_sansio::{Key as Name, Machine as _, Slab};
+use ringback_transaction::{ServerKey, TransactionConfig, TransactionInput, TransactionOutput, Transactions};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How many transactions may live at once: those of calls that are over stay for half a minute.
-const MOST_TRANSACTIONS: usize = 4_000_000;
 
 /// What one thread has to do of the whole.
 #[derive(Clone, Copy, Debug)]
@@ -40,54 +39,55 @@ pub(crate) struct Share {
 
 /// Places calls.
 pub(crate) struct Caller {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     share: Share,
-    contact: String,
-    offer: Bytes,
-    entropy: OsEntropy,
-    transactions: Transactions<OsEntropy>,
-    attempts: Slab<Attempt>,
-    /// Requests that wait for a final response.
-    flights: Map<ClientKey, Flight>,
+    pub(super) writer: Writer,
+    pub(super) entropy: OsEntropy,
+    /// What the other side asks, and BYEs that nobody waits for.
+    pub(super) transactions: Transactions<OsEntropy>,
+    pub(super) attempts: Slab<Attempt>,
+    pub(super) schedule: Schedule,
     /// When calls are to be hung up, and taken back: all wait equally long, so the next one is in front.
-    holds: VecDeque<(Instant, Name<Attempt>)>,
+    pub(super) holds: VecDeque<(Instant, Name<Attempt>)>,
     patience: VecDeque<(Instant, Name<Attempt>)>,
     /// How many are still to be placed, and when the next one is.
     left: u64,
     next: Instant,
-    tally: Tally,
+    pub(super) tally: Tally,
+    waiting: Waiting,
 }
 
-/// A request of ours without its final response.
-struct Flight {
-    attempt: Name<Attempt>,
-    is_bye: bool,
-    sends: u32,
+/// Datagrams that wait for the end of the batch. Those of a kind are mostly equally long, and leave as one piece.
+#[derive(Default)]
+struct Waiting {
+    /// These first: the BYE of a call must not overtake its ACK.
+    acks: Vec<(Target, Bytes)>,
+    byes: Vec<(Target, Bytes)>,
+    others: Vec<(Target, Bytes)>,
 }
 
 impl Caller {
     /// `contact` is where the thread's socket can be reached.
-    pub(crate) fn new(plan: Arc<Plan>, share: Share, contact: String, mut config: TransactionConfig) -> Self {
-        config.max_client = MOST_TRANSACTIONS;
-        config.max_server = MOST_TRANSACTIONS;
+    pub(crate) fn new(plan: Arc<Plan>, share: Share, contact: &str, config: TransactionConfig) -> Self {
+        let sent_by = config.locals.sent_by(&plan.hop).unwrap_or("invalid");
         Self {
-            offer: plan.offer(),
-            contact,
+            writer: Writer::new(plan.clone(), sent_by, contact),
             entropy: OsEntropy::new(),
+            schedule: Schedule::new(config.timings),
             transactions: Transactions::new(config, OsEntropy::new()),
             attempts: Slab::new(),
-            flights: Map::default(),
             holds: VecDeque::new(),
             patience: VecDeque::new(),
             left: share.calls,
             next: share.first,
             tally: Tally::default(),
+            waiting: Waiting::default(),
             plan,
             share,
         }
     }
 
-    fn is_call(&self) -> bool {
+    pub(super) fn is_call(&self) -> bool {
         self.plan.kind == Kind::Invite
     }
 
@@ -110,266 +110,95 @@ impl Caller {
             (self.share.calls - self.left).saturating_mul(self.share.of as u64) + self.share.index as u64;
         let user = (number % self.plan.users.len() as u64) as usize;
         self.tally.place(now);
-        let attempt = Attempt::new(now, user, &mut self.entropy);
-        let key = self.attempts.insert(attempt);
-        if self.is_call() {
+        let key = self.attempts.insert(Attempt::new(now, user, &mut self.entropy));
+        let what = if self.is_call() { What::Invite } else { What::Other };
+        if what == What::Invite {
             self.patience.push_back((now + self.plan.timeout, key));
         }
-        match self.first(key) {
-            Some(request) => self.send(now, key, self.plan.hop, request, false),
-            None => self.finish(key, Ending::Failed(Cause::NotSent)),
+        if let Some(attempt) = self.attempts.get(key) {
+            let bytes = self.writer.first(key, attempt);
+            self.depart(now, key, what, self.plan.hop, bytes);
         }
     }
 
-    fn first(&self, key: Name<Attempt>) -> Option<Request> {
-        self.attempts.get(key)?.first(key, &self.plan, &self.contact, &self.offer).ok()
+    /// Sends a request for the first time.
+    pub(super) fn depart(&mut self, now: Instant, key: Name<Attempt>, what: What, to: Target, bytes: Bytes) {
+        let Some(attempt) = self.attempts.get_mut(key) else { return };
+        let queue = if what == What::Bye { &mut self.waiting.byes } else { &mut self.waiting.others };
+        queue.push((to, bytes.clone()));
+        let flight = Flight::new(now, what, to, bytes, self.schedule.timings());
+        self.schedule.departed(now, key, &flight, attempt.cseq);
+        attempt.flight = Some(flight);
     }
 
-    fn send(&mut self, now: Instant, key: Name<Attempt>, to: Target, request: Request, is_bye: bool) {
-        match self.transactions.request(now, to, request) {
-            Ok(client) => {
-                self.flights.insert(client, Flight { attempt: key, is_bye, sends: 0 });
-                if let Some(attempt) = self.attempts.get_mut(key) {
-                    attempt.client = Some(client);
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a request was not sent");
-                self.finish(key, Ending::Failed(Cause::NotSent));
-            }
+    /// Sends what nobody answers.
+    pub(super) fn send_ack(&mut self, to: Target, bytes: Bytes) {
+        self.waiting.acks.push((to, bytes));
+    }
+
+    /// Gives out what has waited.
+    fn flush(&mut self, out: &mut Outbox<Tag>) {
+        let Waiting { acks, byes, others } = &mut self.waiting;
+        for (to, bytes) in acks.drain(..) {
+            out.send(None, to, bytes);
+        }
+        for (to, bytes) in byes.drain(..).chain(others.drain(..)) {
+            // Whether a datagram arrives is asked when it is sent again: what is to be told by itself leaves by itself.
+            let tag = (to.protocol() != Protocol::Udp).then(|| call_of(&bytes)).flatten();
+            out.send(tag.map(|bits| (self.share.index, Whose::Call(bits))), to, bytes);
         }
     }
 
-    /// Does what the transactions ask for, and tells what happened in them.
-    fn pump(&mut self, now: Instant, out: &mut Outbox<Tag>) {
+    /// Does what the transactions ask for.
+    pub(super) fn pump(&mut self, now: Instant, out: &mut Outbox<Tag>) {
         while let Some(output) = self.transactions.poll() {
             match output {
                 TransactionOutput::Transmit { key, to, bytes } => {
-                    self.count_send(key, &bytes);
-                    out.send(key.map(|key| (self.share.index, key)), to, bytes);
+                    out.send(key.map(|key| (self.share.index, Whose::Transaction(key))), to, bytes);
                 }
                 TransactionOutput::Request(key, _, request) => self.requested(now, key, &request),
-                // No INVITE of a peer waits here for its answer.
-                TransactionOutput::Cancelled(..) => {}
-                TransactionOutput::Response(client, _, response) => {
-                    self.responded(now, client, &response, out)
-                }
-                TransactionOutput::Stray(_, message) => {
-                    // A copy of a 2xx whose transaction is over: its caller still waits for the ACK.
-                    if let Ok(response) = Response::try_from(*message)
-                        && response.status().is_success()
-                        && is_of(&response, &Method::INVITE)
-                    {
-                        self.acknowledge(now, None, &response, out);
-                    }
-                }
-                TransactionOutput::Ended(Key::Client(client), end) => self.ended(now, client, end),
-                TransactionOutput::Ended(Key::Server(_), _) => {}
+                // No INVITE of a peer waits here for its answer, and nobody for what becomes of a fork's BYE.
+                TransactionOutput::Cancelled(..)
+                | TransactionOutput::Response(..)
+                | TransactionOutput::Stray(..)
+                | TransactionOutput::Ended(..) => {}
             }
         }
     }
 
-    fn count_send(&mut self, key: Option<Key>, bytes: &Bytes) {
-        let Some(Key::Client(client)) = key else { return };
-        // The ACK to a failure goes under the key of its INVITE.
-        if let Some(flight) = self.flights.get_mut(&client).filter(|_| !bytes.starts_with(b"ACK ")) {
-            flight.sends += 1;
-            self.tally.retransmissions += u64::from(flight.sends > 1);
-        }
-    }
-
-    fn responded(&mut self, now: Instant, client: ClientKey, response: &Response, out: &mut Outbox<Tag>) {
-        let status = response.status();
-        if status.is_provisional() {
-            return self.progressed(now, client, status);
-        }
-        let Some(Flight { attempt: key, is_bye, .. }) = self.flights.remove(&client) else {
-            // Another 2xx to the INVITE: a copy, or of another fork.
-            return self.acknowledge(now, None, response, out);
-        };
+    /// The time of a request has come.
+    fn fire(&mut self, now: Instant, key: Name<Attempt>, first: Option<u32>, out: &mut Outbox<Tag>) {
         let Some(attempt) = self.attempts.get_mut(key) else { return };
-        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED)
-            && attempt.stage != Stage::GivingUp
-            && self.answer_challenge(now, key, response, is_bye)
-        {
-            return;
-        }
-        match is_bye {
-            true => self.left(now, key, status),
-            false if self.is_call() => self.decided(now, key, response, out),
-            false if status.is_success() => {
-                let Some(attempt) = self.attempts.get(key) else { return };
-                self.tally.steps[REQUEST].record(now.saturating_duration_since(attempt.placed));
-                self.tally.answered += 1;
-                self.finish(key, Ending::Done);
+        match self.schedule.fire(now, key, first, attempt) {
+            Due::Nothing => {}
+            Due::Again => {
+                let Some(flight) = &attempt.flight else { return };
+                self.tally.retransmissions += 1;
+                let tag = (self.share.index, Whose::Call(key.to_bits()));
+                out.send(Some(tag), flight.to, flight.bytes.clone());
             }
-            false => self.finish(key, Ending::Failed(Cause::Refused(status))),
+            Due::TimedOut => self.ended(key, Cause::TimedOut),
         }
     }
 
-    fn progressed(&mut self, now: Instant, client: ClientKey, status: StatusCode) {
-        let Some(flight) = self.flights.get(&client).filter(|flight| !flight.is_bye) else { return };
-        let Some(attempt) = self.attempts.get_mut(flight.attempt) else { return };
-        if status != StatusCode::TRYING && !attempt.rang && self.plan.kind == Kind::Invite {
-            attempt.rang = true;
-            self.tally.steps[RINGING].record(now.saturating_duration_since(attempt.placed));
-        }
-    }
-
-    /// The final response to an INVITE.
-    fn decided(&mut self, now: Instant, key: Name<Attempt>, response: &Response, out: &mut Outbox<Tag>) {
-        let Some(attempt) = self.attempts.get_mut(key) else { return };
-        if !response.status().is_success() {
-            let ending = match attempt.stage {
-                Stage::GivingUp => attempt.ending,
-                Stage::Asking | Stage::Up | Stage::Leaving(_) => {
-                    Ending::Failed(Cause::Refused(response.status()))
-                }
-            };
-            return self.finish(key, ending);
-        }
-        attempt.dialog = Dialog::of_response(response);
-        let was = std::mem::replace(&mut attempt.stage, Stage::Up);
-        let took = now.saturating_duration_since(attempt.placed);
-        self.acknowledge(now, Some(key), response, out);
-        if self.attempts.get(key).is_none_or(|attempt| attempt.dialog.is_none()) {
-            return self.finish(key, Ending::Failed(Cause::NotSent));
-        }
-        match was {
-            Stage::Asking => {
-                self.tally.answered += 1;
-                self.tally.steps[ANSWER].record(took);
-                match self.plan.hold {
-                    Duration::ZERO => self.hang_up(now, key),
-                    hold => self.holds.push_back((now + hold, key)),
-                }
-            }
-            // Answered while it was taken back.
-            Stage::GivingUp | Stage::Up | Stage::Leaving(_) => self.hang_up(now, key),
-        }
-    }
-
-    /// Sends the ACK to a 2xx, the first or a copy. A fork that answers second is turned away.
-    fn acknowledge(
-        &mut self,
-        now: Instant,
-        first: Option<Name<Attempt>>,
-        response: &Response,
-        out: &mut Outbox<Tag>,
-    ) {
-        let attempt = first.or_else(|| self.attempt_of(response)).and_then(|key| self.attempts.get(key));
-        let own = attempt.and_then(|attempt| attempt.dialog.as_ref());
-        let is_fork = own.is_some_and(|dialog| !dialog.is_of(response));
-        let Some(dialog) = Dialog::of_response(response) else { return };
-        let invite = attempt.and_then(|attempt| attempt.proof.as_ref()?.invite.as_ref());
-        let Some((mut ack, to)) = dialog.ack(response, &self.plan, invite) else { return };
-        if self.transactions.stamp_via(&mut ack, &to, None).is_ok() {
-            out.send(None, to, ack.render());
-        }
-        if first.is_none() {
-            self.tally.retransmissions += u64::from(!is_fork);
-        }
-        if is_fork && let Some((bye, to)) = dialog.turn_away(response, &self.plan) {
-            // Nobody waits for what becomes of it.
-            let _ = self.transactions.request(now, to, bye);
-        }
-    }
-
-    fn attempt_of(&self, response: &Response) -> Option<Name<Attempt>> {
-        let (key, secret) = read_tag(response.first::<From<'_>>()?.ok()?.tag()?)?;
-        self.attempts.get(key).filter(|attempt| attempt.has_secret(secret)).map(|_| key)
-    }
-
-    fn hang_up(&mut self, now: Instant, key: Name<Attempt>) {
-        let Some(attempt) = self.attempts.get_mut(key) else { return };
-        attempt.stage = Stage::Leaving(now);
-        attempt.cseq = attempt.cseq.saturating_add(1);
-        match attempt.bye(key, &self.plan) {
-            Some((mut bye, to)) => {
-                // A proxy that asked once wants credentials with this as well.
-                if let Some(proof) = &mut attempt.proof {
-                    let _ = proof.client.preauthorize(&mut bye);
-                }
-                self.send(now, key, to, bye, true);
-            }
-            None => self.finish(key, Ending::Failed(Cause::NotSent)),
-        }
-    }
-
-    /// The final response to a BYE.
-    fn left(&mut self, now: Instant, key: Name<Attempt>, status: StatusCode) {
+    /// No response came, or will come, to the request that is on its way.
+    fn ended(&mut self, key: Name<Attempt>, cause: Cause) {
         let Some(attempt) = self.attempts.get(key) else { return };
-        let Stage::Leaving(since) = attempt.stage else { return };
-        let ending = attempt.ending;
-        if status.is_success() {
-            self.tally.steps[BYE].record(now.saturating_duration_since(since));
-        }
-        let fine = status.is_success() || ending != Ending::Done;
-        self.finish(key, if fine { ending } else { Ending::Failed(Cause::ByeRefused(status)) });
-    }
-
-    /// Sends a request again with credentials. False when there are none that could help.
-    fn answer_challenge(
-        &mut self,
-        now: Instant,
-        key: Name<Attempt>,
-        response: &Response,
-        is_bye: bool,
-    ) -> bool {
-        let Some(attempt) = self.attempts.get_mut(key) else { return false };
-        let Some((name, password)) = &self.plan.users[attempt.user].login else { return false };
-        let mut proof = attempt.proof.take().unwrap_or_else(|| {
-            Box::new(Proof {
-                client: DigestClient::new(name, password),
-                first: ringback_auth::Attempt::default(),
-                bye: ringback_auth::Attempt::default(),
-                invite: None,
-            })
-        });
-        attempt.cseq = attempt.cseq.saturating_add(1);
-        let again = match is_bye {
-            true => attempt.bye(key, &self.plan),
-            false => {
-                let first = attempt.first(key, &self.plan, &self.contact, &self.offer);
-                first.ok().map(|request| (request, self.plan.hop))
-            }
-        };
-        let Some((mut request, to)) = again else { return false };
-        let tried = if is_bye { &mut proof.bye } else { &mut proof.first };
-        if let Err(error) = proof.client.authorize(tried, response, &mut request, &mut self.entropy) {
-            tracing::debug!(%error, "a challenge was not answered");
-            return false;
-        }
-        if !is_bye {
-            proof.invite = Some(request.clone());
-        }
-        attempt.proof = Some(proof);
-        self.send(now, key, to, request, is_bye);
-        true
-    }
-
-    /// A transaction is over; where no final response came before, its attempt has failed.
-    fn ended(&mut self, now: Instant, client: ClientKey, end: End) {
-        let Some(Flight { attempt: key, is_bye, .. }) = self.flights.remove(&client) else { return };
-        let Some(attempt) = self.attempts.get(key) else { return };
-        tracing::debug!(
-            ?end,
-            "no answer {:?} after it was placed",
-            now.saturating_duration_since(attempt.placed)
-        );
-        let ending = match (attempt.stage, end) {
-            (Stage::GivingUp, _) => attempt.ending,
-            (Stage::Leaving(_), _) if attempt.ending != Ending::Done => attempt.ending,
-            (_, End::TransportFailed(_)) => Ending::Failed(Cause::Unreachable),
-            _ if is_bye => Ending::Failed(Cause::ByeTimedOut),
-            _ => Ending::Failed(Cause::TimedOut),
+        let Some(flight) = &attempt.flight else { return };
+        tracing::debug!(?cause, what = ?flight.what, "no answer to a request");
+        let ending = match attempt.stage {
+            Stage::GivingUp => attempt.ending,
+            Stage::Leaving(_) if attempt.ending != Ending::Done => attempt.ending,
+            _ if cause == Cause::TimedOut && flight.what == What::Bye => Ending::Failed(Cause::ByeTimedOut),
+            _ => Ending::Failed(cause),
         };
         self.finish(key, ending);
     }
 
-    fn finish(&mut self, key: Name<Attempt>, ending: Ending) {
-        if self.attempts.remove(key).is_none() {
-            return;
+    pub(super) fn finish(&mut self, key: Name<Attempt>, ending: Ending) {
+        let Some(attempt) = self.attempts.remove(key) else { return };
+        if let Some(flight) = &attempt.flight {
+            self.schedule.landed(key, flight);
         }
         match ending {
             Ending::Done => self.tally.done += 1,
@@ -421,29 +250,62 @@ impl Caller {
         };
         attempt.stage = Stage::GivingUp;
         attempt.ending = ending;
-        if let Some(client) = attempt.client {
-            // Where the final response is on its way up already, that decides.
-            let _ = self.transactions.cancel(now, client, None);
+        // RFC 3261 §9.1: not before something came.
+        if attempt.flight.as_ref().is_some_and(|flight| flight.heard) {
+            self.cancel(now, key);
+        }
+    }
+
+    pub(super) fn cancel(&mut self, now: Instant, key: Name<Attempt>) {
+        if let Some(attempt) = self.attempts.get(key) {
+            let bytes = self.writer.cancel(key, attempt);
+            self.depart(now, key, What::Cancel, self.plan.hop, bytes);
         }
     }
 }
 
 impl Side for Caller {
+    const GATHERS: bool = true;
+
     fn received(&mut self, now: Instant, flow: Flow, message: Message, out: &mut Outbox<Tag>) {
-        self.transactions.handle(now, TransactionInput::Message(flow, message));
-        self.pump(now, out);
+        let branch = if message.is_request() { None } else { branch_of(&message) };
+        match branch {
+            Some(branch) => {
+                if let Ok(response) = Response::try_from(message) {
+                    self.responded(now, &branch, &response);
+                }
+            }
+            None => {
+                self.transactions.handle(now, TransactionInput::Message(flow, message));
+                self.pump(now, out);
+            }
+        }
+        if flow.protocol != Protocol::Udp {
+            self.batch_ended(now, out);
+        }
+    }
+
+    fn batch_ended(&mut self, now: Instant, out: &mut Outbox<Tag>) {
         self.place_due(now);
+        self.flush(out);
+        // After the ACK of its fork, which waited.
         self.pump(now, out);
     }
 
-    fn failed(&mut self, now: Instant, key: Key, reason: CloseReason, out: &mut Outbox<Tag>) {
-        self.transactions.handle(now, TransactionInput::Failed(key, reason));
+    fn failed(&mut self, now: Instant, whose: Whose, reason: CloseReason, out: &mut Outbox<Tag>) {
+        match whose {
+            Whose::Transaction(key) => self.transactions.handle(now, TransactionInput::Failed(key, reason)),
+            Whose::Call(bits) => self.ended(Name::from_bits(bits), Cause::Unreachable),
+        }
         self.pump(now, out);
     }
 
     fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Tag>) {
         self.transactions.handle_timeout(now);
         self.pump(now, out);
+        while let Some((key, first)) = self.schedule.pop(now) {
+            self.fire(now, key, first, out);
+        }
         while let Some(key) = pop_due(&mut self.holds, now) {
             if self.attempts.get(key).is_some_and(|attempt| attempt.stage == Stage::Up) {
                 self.hang_up(now, key);
@@ -452,14 +314,14 @@ impl Side for Caller {
         while let Some(key) = pop_due(&mut self.patience, now) {
             self.give_up(now, key, Ending::Failed(Cause::Unanswered));
         }
-        self.place_due(now);
-        self.pump(now, out);
+        self.batch_ended(now, out);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let may_place = self.left > 0 && self.attempts.len() < self.share.most;
         let fronts = [self.holds.front(), self.patience.front()].into_iter().flatten().map(|(at, _)| *at);
-        fronts.chain(self.transactions.poll_timeout()).chain(may_place.then_some(self.next)).min()
+        let due = fronts.chain(self.transactions.poll_timeout()).chain(self.schedule.next());
+        due.chain(may_place.then_some(self.next)).min()
     }
 
     fn stop(&mut self, now: Instant, out: &mut Outbox<Tag>) {
@@ -473,6 +335,7 @@ impl Side for Caller {
             }
         }
         self.pump(now, out);
+        self.flush(out);
     }
 
     fn take(&mut self) -> Tally {
@@ -499,8 +362,4 @@ fn pop_due(queue: &mut VecDeque<(Instant, Name<Attempt>)>, now: Instant) -> Opti
     }
     queue.pop_front();
     Some(key)
-}
-
-fn is_of(response: &Response, method: &Method) -> bool {
-    response.require::<CSeq>().is_ok_and(|cseq| cseq.method == *method)
 }

@@ -12,15 +12,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Which machine sent something, and in which transaction.
-pub(crate) type Tag = (usize, Key);
+/// Which machine sent something, and for whom.
+pub(crate) type Tag = (usize, Whose);
+
+/// For whom something was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// For a transaction.
+    Transaction(Key),
+    /// For a call of a caller: the bits of its name.
+    Call(u64),
+}
 
 /// A machine that makes or takes calls.
 pub(crate) trait Side: Send + 'static {
+    /// Whether it keeps something back until [`batch_ended`](Self::batch_ended).
+    const GATHERS: bool;
     /// A message came.
     fn received(&mut self, now: Instant, flow: Flow, message: Message, out: &mut Outbox<Tag>);
+    /// All that was read at once has been handed over.
+    fn batch_ended(&mut self, now: Instant, out: &mut Outbox<Tag>) {
+        let _ = (now, out);
+    }
     /// Something could not be sent.
-    fn failed(&mut self, now: Instant, key: Key, reason: CloseReason, out: &mut Outbox<Tag>);
+    fn failed(&mut self, now: Instant, whose: Whose, reason: CloseReason, out: &mut Outbox<Tag>);
     /// Fires what is due.
     fn handle_timeout(&mut self, now: Instant, out: &mut Outbox<Tag>);
     /// When something is due next.
@@ -132,8 +147,15 @@ impl<S: Side> Core for Hub<S> {
         self.with(self.shard_of(&message), |side| side.received(now, flow, message, out));
     }
 
-    fn failed(&self, now: Instant, (index, key): Tag, reason: CloseReason, out: &mut Outbox<Tag>) {
-        self.with(index, |side| side.failed(now, key, reason, out));
+    fn batch_ended(&self, now: Instant, out: &mut Outbox<Tag>) {
+        let gathering = if S::GATHERS { self.shards.len() } else { 0 };
+        for index in 0..gathering {
+            self.with(index, |side| side.batch_ended(now, out));
+        }
+    }
+
+    fn failed(&self, now: Instant, (index, whose): Tag, reason: CloseReason, out: &mut Outbox<Tag>) {
+        self.with(index, |side| side.failed(now, whose, reason, out));
     }
 
     /// Names are looked up before the start, so nothing is asked.

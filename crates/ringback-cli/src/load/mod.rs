@@ -1,20 +1,22 @@
 //! `ringback load`: many calls, made or answered, and what became of them.
 //!
-//! It works on transactions, below the user agent: a call is two or three numbers and a name here, and its description
-//! the same text for all.
+//! It works below the user agent: a call is two or three numbers and a name here, and its description the same text for all.
 
 mod answerer;
 mod attempt;
 mod caller;
+mod flight;
 mod histogram;
 mod hub;
 mod options;
 mod page;
 mod plan;
+mod replies;
 mod report;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 pub(crate) use options::Load;
 
@@ -90,7 +92,7 @@ async fn call(options: &Load) -> Result<Report, Failure> {
             interval,
             most: usize::try_from(part(most, index, threads)).unwrap_or(usize::MAX),
         };
-        let caller = Caller::new(plan.clone(), share, contact(own), config);
+        let caller = Caller::new(plan.clone(), share, &contact(own), config);
         nets.push(sockets.start(Arc::new(Hub::new(start, [caller])))?);
     }
     Ok(watch(report, &nets, start, &mut stop, None).await)

@@ -1,5 +1,7 @@
 //! A caller and an answering side against each other on virtual time, over a network that loses what a test wants lost.
 
+mod flows;
+
 use super::answerer::{Answerer, Manner};
 use super::caller::{Caller, Share};
 use super::hub::Side;
@@ -34,9 +36,13 @@ struct World {
 
 impl World {
     fn new(calls: u64, ring: Duration, timeout: Duration) -> Self {
+        Self::planned(calls, ring, timeout, |_| {})
+    }
+
+    fn planned(calls: u64, ring: Duration, timeout: Duration, change: impl FnOnce(&mut Plan)) -> Self {
         let now = Instant::now();
         let [own, peer] = [CALLER, ANSWERER].map(|address| address.parse::<SocketAddr>().unwrap());
-        let plan = Plan {
+        let mut plan = Plan {
             kind: Kind::Invite,
             uri: format!("sip:bob@{ANSWERER}"),
             hop: Target::Address(Protocol::Udp, peer),
@@ -45,6 +51,7 @@ impl World {
             hold: Duration::from_secs(5),
             timeout,
         };
+        change(&mut plan);
         let share = Share {
             index: 0,
             of: 1,
@@ -63,7 +70,7 @@ impl World {
         Self {
             start: now,
             now,
-            caller: Caller::new(Arc::new(plan), share, format!("<sip:load@{own}>"), config(own)),
+            caller: Caller::new(Arc::new(plan), share, &format!("<sip:load@{own}>"), config(own)),
             answerer: Answerer::new(0, manner, config(peer)),
             losses: Vec::new(),
             heard: Vec::new(),
@@ -97,6 +104,7 @@ impl World {
             for message in to_us {
                 self.caller.received(self.now, flow(own, peer), message, &mut ours);
             }
+            self.caller.batch_ended(self.now, &mut ours);
         }
     }
 
@@ -225,6 +233,7 @@ fn a_second_fork_that_answers_is_acknowledged_and_turned_away() {
             invite.reply(StatusCode::OK, Some(tag)).header(HeaderId::CONTACT, contact).build().unwrap();
         let mut out = Outbox::new();
         world.caller.received(world.now, flow, Message::parse(answer.render()).unwrap(), &mut out);
+        world.caller.batch_ended(world.now, &mut out);
         let sent: Vec<(String, String)> = out
             .sends()
             .map(|(to, bytes)| (to.peer().to_string(), String::from_utf8_lossy(bytes).into_owned()))
