@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// How often a change is tried again before it is given up.
 pub(crate) const MOST_TRIES: u32 = 10;
+/// The same after a move: the peer may have a re-INVITE of its own on its way to where we were, refuses ours for as long as that
+/// lasts (64·T1), and must hear of the move after that. Waits take a second on average, so that these outlast it.
+const MOST_TRIES_AFTER_A_MOVE: u32 = 64;
 /// The longest Retry-After that is waited for instead of giving a change up, in seconds.
 pub(crate) const MOST_PATIENCE: u32 = 10;
 
@@ -93,7 +96,7 @@ impl Call {
         let retry_after = response.first::<RetryAfter<'_>>().and_then(Result::ok).map(|after| after.seconds);
         match (status, retry_after) {
             (StatusCode::SESSION_INTERVAL_TOO_SMALL, _) if self.lifetime.raise(response) => self.settle(cx),
-            (StatusCode::REQUEST_PENDING, _) if self.tries < MOST_TRIES => {
+            (StatusCode::REQUEST_PENDING, _) if self.tries < self.most_tries() => {
                 let wait = self.glare_wait(cx);
                 self.try_again(cx, wait);
             }
@@ -180,6 +183,10 @@ impl Call {
         }
         self.wants_hold = self.holds;
         Self::tell(cx, CallEvent::ChangeRefused(status, reason.to_owned()));
+    }
+
+    fn most_tries(&self) -> u32 {
+        if self.whereabouts.is_news() { MOST_TRIES_AFTER_A_MOVE } else { MOST_TRIES }
     }
 
     pub(crate) fn try_again(&mut self, cx: &mut Context<'_>, wait: Duration) {

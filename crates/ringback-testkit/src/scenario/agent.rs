@@ -20,8 +20,13 @@ pub(super) struct Seen {
     pub(super) is_caller: bool,
     pub(super) answered: bool,
     pub(super) ended: bool,
-    /// Whether a response to our INVITE got through while it was not over.
+    /// The CSeq number of our last INVITE.
+    invite: u32,
+    /// Whether a response to that one got through while it was not over: what an INVITE before it was told, as one that was
+    /// redirected, does not count.
     pub(super) responded: bool,
+    /// How often this end had moved when the call began here.
+    pub(super) moves: u8,
     /// The digits that came by INFO.
     pub(super) digits: String,
 }
@@ -39,7 +44,7 @@ pub(super) struct Agent {
     /// Names, by number.
     everybody: Vec<String>,
     number: usize,
-    moves: u8,
+    pub(super) moves: u8,
 }
 
 /// Where somebody is after so many moves.
@@ -193,17 +198,30 @@ impl Agent {
             is_caller: true,
             answered: false,
             ended: false,
+            invite: 0,
             responded: false,
+            moves: self.moves,
             digits: String::new(),
         });
     }
 
+    /// An INVITE goes out, for the first time or again.
+    pub(super) fn invites(&mut self, call_id: &[u8], number: u32) {
+        if let Some(seen) = self.live(call_id).filter(|seen| seen.is_caller && seen.invite < number) {
+            seen.invite = number;
+            seen.responded = false;
+        }
+    }
+
     /// A response to an INVITE comes in.
-    pub(super) fn responded(&mut self, call_id: &[u8]) {
-        let call = self.calls.iter_mut().find(|seen| seen.call_id.as_bytes() == call_id && !seen.ended);
-        if let Some(seen) = call {
+    pub(super) fn responded(&mut self, call_id: &[u8], number: u32) {
+        if let Some(seen) = self.live(call_id).filter(|seen| seen.invite == number) {
             seen.responded = true;
         }
+    }
+
+    fn live(&mut self, call_id: &[u8]) -> Option<&mut Seen> {
+        self.calls.iter_mut().find(|seen| seen.call_id.as_bytes() == call_id && !seen.ended)
     }
 
     pub(super) fn heard(&mut self, now: Instant, event: UaEvent) {
@@ -222,7 +240,9 @@ impl Agent {
                     is_caller: false,
                     answered: false,
                     ended: false,
+                    invite: 0,
                     responded: false,
+                    moves: self.moves,
                     digits: String::new(),
                 });
             }

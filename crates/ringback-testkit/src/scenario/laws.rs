@@ -78,11 +78,13 @@ fn same(one: (&Agent, &Seen), other: (&Agent, &Seen)) -> Result<(), String> {
         let ends = [one, other].map(|(agent, seen)| format!("{}: {seen:?}", agent.name));
         Err(format!("{what}\n{}\n{}", ends[0], ends[1]))
     };
-    // RFC 3261 §9.1: a caller to whom no response got through cannot cancel either, and the callee rings on.
-    let rings_on = |over: &Seen, rings: &Seen| {
-        over.is_caller && over.ended && !over.responded && !rings.ended && !rings.answered
+    // RFC 3261 §9.1: a caller to whom no response to this INVITE got through cannot cancel it either, and the callee rings
+    // on. Nor does a CANCEL find a callee that has moved while it rang: it goes where the INVITE went.
+    let rings_on = |(_, over): (&Agent, &Seen), (callee, rings): (&Agent, &Seen)| {
+        let is_deaf = !over.responded || callee.moves != rings.moves;
+        over.is_caller && over.ended && is_deaf && !rings.ended && !rings.answered
     };
-    if rings_on(one.1, other.1) || rings_on(other.1, one.1) {
+    if rings_on(one, other) || rings_on(other, one) {
         return Ok(());
     }
     if one.1.ended != other.1.ended {

@@ -67,9 +67,9 @@ pub fn in_weather(flow: &str, seed: u64) -> Result<String, String> {
     play(flow, Some(seed)).map_err(|fault| format!("seed {seed}: {fault}"))
 }
 
-/// Plays a random walk in bad weather: two to four users who call, hold, transfer and hang up at any time, some of them with
-/// sessions that want signs of life. What is not
-/// possible is not done, and the laws are those of flows.
+/// Plays a random walk in bad weather: two to four users who call, hold before and after the answer, redirect, dial, transfer,
+/// move to another address and hang up at any time, some of them with sessions that want signs of life. What is not possible
+/// is not done, and the laws are those of flows.
 ///
 /// # Errors
 /// The law that was broken, with what had been sent.

@@ -342,6 +342,12 @@ impl Stage {
             return;
         }
         let name = name(&message);
+        if name == "INVITE"
+            && let Some((call_id, cseq)) = identity(&message)
+            && let Some(agent) = self.agents.iter_mut().find(|agent| agent.address == from)
+        {
+            agent.invites(&call_id, cseq);
+        }
         if self.invite.is_none() && message.method() == Some(&Method::INVITE) {
             self.invite = Some(message);
         }
@@ -373,9 +379,9 @@ impl Stage {
             self.tags.push((flow.local, String::from_utf8_lossy(to).into_owned()));
         }
         if name.ends_with(" INVITE")
-            && let Some(call_id) = message.values(HeaderId::CALL_ID).next()
+            && let Some((call_id, cseq)) = identity(&message)
         {
-            self.agents[number].responded(call_id);
+            self.agents[number].responded(&call_id, cseq);
         }
         self.got.push((flow.local, name));
         let now = self.now;
@@ -448,6 +454,12 @@ fn teams(lines: &[(usize, Line)]) -> Vec<Team> {
         refused: Vec::new(),
     };
     teams.enumerate().map(place).collect()
+}
+
+/// Call-ID, and the number of CSeq.
+fn identity(message: &Message) -> Option<(Vec<u8>, u32)> {
+    let call_id = message.values(HeaderId::CALL_ID).next()?;
+    Some((call_id.to_vec(), message.require::<CSeq>().ok()?.number))
 }
 
 /// `INVITE`, or `200 INVITE`.

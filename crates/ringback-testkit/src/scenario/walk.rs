@@ -8,7 +8,8 @@ const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 /// What they do, and after which pauses. All of it follows from the seed.
 pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
-    let mut entropy = SeededEntropy::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    // Drawn, not counted: the generator counts by a constant, and streams that begin at multiples of it are one stream.
+    let mut entropy = SeededEntropy::new(SeededEntropy::new(!seed).below(u64::MAX));
     let count = 2 + entropy.below(3) as usize;
     let steps = 10 + entropy.below(40) as usize;
     let mut lines = Vec::new();
@@ -24,7 +25,7 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
         let user = entropy.below(count as u64) as usize;
         let other = (user + 1 + entropy.below(count as u64 - 1) as usize) % count;
         let to = NAMES[other].to_owned();
-        let deed = match entropy.below(20) {
+        let deed = match entropy.below(24) {
             0..3 => Act::Call { to, offers: entropy.below(4) > 0 },
             3 if entropy.below(2) == 0 => Act::Ring,
             3 => Act::RingReliably,
@@ -36,7 +37,10 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
             15 => Act::Transfer { to },
             16 => Act::TransferToCall { to },
             17..19 => Act::Accept,
-            _ => Act::Refuse,
+            19 => Act::Refuse,
+            20 => Act::Redirect { to },
+            21 => Act::Move,
+            _ => Act::Dial(["5", "12#", "*"][entropy.below(3) as usize].to_owned()),
         };
         let with = (entropy.below(3) == 0).then(|| NAMES[entropy.below(count as u64) as usize].to_owned());
         lines.push(act(user, with, deed));
