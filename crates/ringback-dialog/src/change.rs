@@ -105,6 +105,12 @@ impl Call {
             {
                 self.try_again(cx, Duration::from_secs(seconds.into()));
             }
+            // Rule 31: a request that was sent later has overtaken ours. The peer must hear of a move all the same.
+            (StatusCode::SERVER_INTERNAL_ERROR, None)
+                if self.whereabouts.is_news() && self.tries < MOST_TRIES =>
+            {
+                self.try_again(cx, cx.timings.t2);
+            }
             // Rules 32 and 35: these say that the peer knows nothing of the call.
             (StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT, _) => {
                 self.break_off(cx, EndedBy::Peer, Some(status), &reason(response));
