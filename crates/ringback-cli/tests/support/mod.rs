@@ -3,7 +3,13 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Longer than a program needs for what a test waits for, also where much else runs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program with these arguments, in a folder of its own.
 pub(crate) fn ringback(args: &[&str]) -> Command {
@@ -59,7 +65,8 @@ impl Drop for Folder {
 /// A program that runs in the background and ends with the test.
 pub(crate) struct Running {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    /// A receiver may be used by one thread at a time; some tests share the whole.
+    lines: Mutex<Receiver<String>>,
     /// Everything it printed so far.
     pub(crate) seen: String,
 }
@@ -77,16 +84,35 @@ impl Running {
 
     fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
-        let lines = BufReader::new(child.stdout.take().expect("it was asked for"));
-        Self { child, lines, seen: String::new() }
+        let mut output = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let (line, lines) = channel();
+        std::thread::spawn(move || {
+            loop {
+                let mut next = String::new();
+                let read = output.read_line(&mut next).expect("its output can be read");
+                // Who started it may be gone.
+                if read == 0 || line.send(next).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines: Mutex::new(lines), seen: String::new() }
     }
 
     /// Waits until a line holds `what`, and gives that line.
     pub(crate) fn wait_for(&mut self, what: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        let lines = self.lines.get_mut().expect("nobody else reads");
         loop {
-            let mut line = String::new();
-            let read = self.lines.read_line(&mut line).expect("its output can be read");
-            assert!(read > 0, "it ended before it said `{what}`:\n{}", self.seen);
+            let line = match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("it ended before it said `{what}`:\n{}", self.seen)
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("it did not say `{what}` in {PATIENCE:?}:\n{}", self.seen)
+                }
+            };
             self.seen.push_str(&line);
             if line.contains(what) {
                 return line.trim_end().to_owned();
@@ -96,10 +122,7 @@ impl Running {
 
     /// Waits for the end of its output.
     pub(crate) fn rest(&mut self) -> String {
-        let mut line = String::new();
-        while self.lines.read_line(&mut line).expect("its output can be read") > 0 {
-            self.seen.push_str(&std::mem::take(&mut line));
-        }
+        self.seen.extend(self.lines.get_mut().expect("nobody else reads").iter());
         self.seen.clone()
     }
 
