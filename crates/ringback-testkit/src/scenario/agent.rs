@@ -29,6 +29,20 @@ pub(super) struct Seen {
     pub(super) moves: u8,
     /// The digits that came by INFO.
     pub(super) digits: String,
+    /// When it came in; nothing where it went out.
+    came: Option<Instant>,
+    /// Whether who called was sent elsewhere from here, and may be sent back.
+    redirected: bool,
+}
+
+impl Seen {
+    /// Whether the same call may come in once more. A copy of an INVITE that was long under way finds no transaction any more: the
+    /// last is sent after 63·T1, and Timer L runs for 64·T1 from the answer.
+    fn may_come_again(&self, now: Instant) -> bool {
+        const TIMER_L: Duration = Duration::from_secs(32);
+        let is_forgotten = self.came.is_some_and(|came| now.saturating_duration_since(came) >= TIMER_L);
+        self.redirected || (self.ended && is_forgotten)
+    }
 }
 
 pub(super) struct Agent {
@@ -165,7 +179,11 @@ impl Agent {
             Act::RingReliably => self.ua.ring_reliably(now, call, Some(audio)),
             Act::Answer => self.ua.answer(now, call, audio),
             Act::Reject(status) => self.ua.reject(now, call, StatusCode::new(*status).expect("a status")),
-            Act::Redirect { to } => self.ua.redirect(now, call, &uri(to, at(to))),
+            Act::Redirect { to } => {
+                self.ua.redirect(now, call, &uri(to, at(to)))?;
+                self.calls.iter_mut().filter(|seen| seen.key == call).for_each(|seen| seen.redirected = true);
+                Ok(())
+            }
             Act::HangUp => self.ua.hangup(now, call),
             Act::Hold => self.ua.hold(now, call),
             Act::Dial(digits) => self.ua.send_digits(now, call, digits, Duration::from_millis(100)),
@@ -202,6 +220,8 @@ impl Agent {
             responded: false,
             moves: self.moves,
             digits: String::new(),
+            came: None,
+            redirected: false,
         });
     }
 
@@ -229,8 +249,8 @@ impl Agent {
         match event {
             UaEvent::Incoming(incoming) => {
                 let peer = incoming.from.split_once("sip:").and_then(|(_, uri)| uri.split_once('@'));
-                let again = self.calls.iter().any(|seen| seen.call_id == incoming.call_id);
-                if again {
+                let before = self.calls.iter().filter(|seen| seen.call_id == incoming.call_id);
+                if before.into_iter().any(|seen| !seen.may_come_again(now)) {
                     self.faults.push(format!("{} came in twice", incoming.call_id));
                 }
                 self.calls.push(Seen {
@@ -244,6 +264,8 @@ impl Agent {
                     responded: false,
                     moves: self.moves,
                     digits: String::new(),
+                    came: Some(now),
+                    redirected: false,
                 });
             }
             UaEvent::TransferRequested { transfer, target, .. } => {
