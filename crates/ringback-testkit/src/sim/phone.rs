@@ -20,6 +20,7 @@ use std::time::Instant;
 pub(crate) struct Seen {
     pub(crate) call_id: String,
     pub(crate) is_caller: bool,
+    pub(crate) begun: Instant,
     pub(crate) answered: Option<Instant>,
     pub(crate) ended: Option<(Instant, Ending)>,
     /// When the user of this side wanted it to end.
@@ -78,7 +79,7 @@ impl Phone {
         };
         let key = call.ok()?;
         let call_id = self.ua.call_id(key)?.to_owned();
-        self.calls.insert(key, Seen::new(call_id, true));
+        self.calls.insert(key, Seen::new(self.now, call_id, true));
         Some(key)
     }
 
@@ -101,7 +102,7 @@ impl Phone {
         let now = self.now;
         match event {
             UaEvent::Incoming(incoming) => {
-                let seen = Seen::new(incoming.call_id, false);
+                let seen = Seen::new(self.now, incoming.call_id, false);
                 if let Some(old) = self.calls.insert(incoming.call, seen) {
                     self.fault(incoming.call, format!("a call came in under the key of {}", old.call_id));
                 }
@@ -162,8 +163,9 @@ impl Phone {
 }
 
 impl Seen {
-    fn new(call_id: String, is_caller: bool) -> Self {
+    fn new(begun: Instant, call_id: String, is_caller: bool) -> Self {
         Self {
+            begun,
             call_id,
             is_caller,
             answered: None,
