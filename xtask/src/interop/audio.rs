@@ -143,7 +143,8 @@ pub(crate) fn mu_law(sample: i16) -> u8 {
 /// The sample that an octet of PCMU stands for.
 pub(crate) fn linear(octet: u8) -> i16 {
     let octet = !octet;
-    let size = ((i32::from(octet & 15) << 3) + 132 << (octet >> 4 & 7)) - 132;
+    let mantissa = (i32::from(octet & 15) << 3) + 132;
+    let size = (mantissa << ((octet >> 4) & 7)) - 132;
     (if octet & 0x80 == 0 { size } else { -size }) as i16
 }
 

@@ -37,8 +37,8 @@ impl Default for EventsConfig {
 /// All subscriptions of one user agent, its own and those of peers.
 ///
 /// It never touches the transaction layer, as [`Calls`](crate::Calls) does not. A subscription of ours begins with
-/// [`subscribe`](Self::subscribe) and ends with exactly one [`SubscriptionEvent::Ended`]; one of a peer comes in through
-/// [`subscribed`](Self::subscribed) and ends with exactly one [`WatcherEvent::Gone`].
+/// [`subscribe`](Self::subscribe) and ends with exactly one [`SubscriptionEvent::Ended`](super::SubscriptionEvent::Ended);
+/// one of a peer comes in through [`subscribed`](Self::subscribed) and ends with exactly one [`WatcherEvent::Gone`](super::WatcherEvent::Gone).
 pub struct Subscriptions<E> {
     config: EventsConfig,
     entropy: E,
@@ -91,7 +91,8 @@ impl<E: Entropy> Subscriptions<E> {
         }
     }
 
-    /// Takes a subscription back. [`SubscriptionEvent::Ended`] follows when the notifier knows of it, or 64·T1 later.
+    /// Takes a subscription back. [`SubscriptionEvent::Ended`](super::SubscriptionEvent::Ended) follows when the notifier
+    /// knows of it, or 64·T1 later.
     ///
     /// # Errors
     /// [`CallError::Gone`].
