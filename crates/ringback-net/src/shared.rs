@@ -123,12 +123,9 @@ impl<C: Core> Shared<C> {
                 }
             }
             self.send_datagrams(now, datagrams, &mut failures);
-            for (direct, messages) in writes {
-                for event in self.write(now, &direct, &messages) {
-                    if let Event::Failed(tag, reason) = event {
-                        failures.push((tag, reason));
-                    }
-                }
+            while let Some((direct, messages)) = writes.pop() {
+                let events = self.write(now, &direct, &messages);
+                self.heed(events, &mut writes, &mut failures);
             }
             for (target, after) in out.avoided.drain(..) {
                 self.finder.penalties().failed(now, target, after);
@@ -223,6 +220,16 @@ impl<C: Core> Shared<C> {
         streams.send(now, tag, to, bytes, &mut events);
         self.watch(&mut streams);
         drop(streams);
+        self.heed(events, writes, failures);
+    }
+
+    /// Does what comes of sending.
+    fn heed(
+        self: &Arc<Self>,
+        events: Vec<Event<C::Tag>>,
+        writes: &mut Writes,
+        failures: &mut Failures<C::Tag>,
+    ) {
         for event in events {
             match event {
                 Event::Connect(to, given_up) => self.connect(to, given_up),
