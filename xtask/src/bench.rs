@@ -2,6 +2,8 @@
 //! `cargo xtask bench parse [--peers] [--instructions]`: the table of what messages cost.
 //! `cargo xtask bench servers [SCENARIO…]`: what requests cost our server and another one.
 //! `cargo xtask bench bindings`: what a million stored bindings cost it.
+//! `cargo xtask bench held [CALLS] [MORE]`: what held calls of the crate `ringback` cost in memory.
+//! `cargo xtask bench relay [OPTION…]`: what relayed media cost our server, and rtpengine where it is installed.
 //!
 //! A figure alone means little on a shared machine. With a revision both are measured in turns in the same run, so
 //! that what else the machine does falls on both alike.
@@ -31,6 +33,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         Some("parse") => return parse(&arguments[1..]),
         Some("servers") => return servers::run(&arguments[1..]),
         Some("bindings") => return bindings::run(&arguments[1..]),
+        Some("held") => return held(&arguments[1..]),
+        Some("relay") => return relay(&arguments[1..]),
         _ => {}
     }
     let revision = take_value(&mut arguments, "--against")?;
@@ -38,6 +42,27 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         None => show(cargo(["bench", "--package", "ringback-benches", "--"]).args(&arguments)),
         Some(revision) => against(&revision, &arguments),
     }
+}
+
+/// Measures what calls cost in memory that an application holds.
+fn held(arguments: &[String]) -> Outcome {
+    let release = ["run", "--quiet", "--release", "--package", "ringback-benches", "--bin", "held", "--"];
+    show(cargo(release).args(arguments))
+}
+
+/// Measures what relayed media cost, of two servers in turns where there are two.
+fn relay(arguments: &[String]) -> Outcome {
+    let mut arguments = arguments.to_vec();
+    let binary = optimised(take_value(&mut arguments, "--binary")?)?;
+    let release = ["run", "--quiet", "--release", "--package", "ringback-benches", "--bin", "relay", "--"];
+    let has_peer = Command::new("rtpengine").arg("--version").output().is_ok();
+    for _ in 0..ROUNDS {
+        show(cargo(release).args(&arguments).arg("--binary").arg(&binary))?;
+        if has_peer {
+            show(cargo(release).args(&arguments).arg("--rtpengine"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Measures what messages cost, beside floors and with `--peers` beside other crates; with `--instructions` also counts

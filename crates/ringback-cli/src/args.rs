@@ -1,6 +1,8 @@
 //! The command line.
 
+use crate::outcome::Failure;
 use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -274,6 +276,10 @@ pub(crate) struct InCall {
     /// Records the other side into this WAV file; with several calls, -2, -3 … is added to the name
     #[arg(long, value_name = "WAV")]
     pub(crate) record: Option<PathBuf>,
+    /// Leaves the audio to another program: the other side is told to send it to this address, and the answer shows where it
+    /// wants ours
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["play", "record"])]
+    pub(crate) audio_at: Option<SocketAddr>,
     /// Sends these digits (0-9 * # A-D) once the call is up
     #[arg(long, value_name = "DIGITS", value_parser = digits)]
     pub(crate) dtmf: Option<String>,
@@ -302,6 +308,21 @@ pub(crate) struct InCall {
     /// Hangs up so long after it was answered [default: when the file was played, else when the other side does]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
+}
+
+impl InCall {
+    /// Refuses what cannot go together, where the words alone do not show it.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let Some(address) = self.audio_at else { return Ok(()) };
+        let fault = if self.dtmf.is_some() && self.dtmf_by == "rtp" {
+            "--dtmf goes with the audio, which"
+        } else if self.srtp == "require" {
+            "--srtp require is for audio of our own, and this"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::Usage(format!("{fault} --audio-at leaves to {address}")))
+    }
 }
 
 /// Options of `ringback register`.

@@ -1,12 +1,17 @@
 //! The descriptions of a relayed call.
 
+use crate::keys::Legs;
 use crate::{Expected, Side};
+use ringback_sansio::Entropy;
 use ringback_sdp::attribute::{Candidate, Group, GroupSemantics, Rtcp};
-use ringback_sdp::{Attribute, Connection, Host, Media, SessionDescription};
+use ringback_sdp::{Attribute, Connection, Host, Media, NegotiatedCrypto, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
 
 /// Media of one call that are relayed; further ones are switched off.
 pub const MAX_STREAMS: usize = 4;
+
+/// Offers and answers of one call that are remembered: those of an INVITE may come again after others in between.
+const EXCHANGES: usize = 8;
 
 /// A stream whose ports are open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +32,7 @@ pub trait Ports<K> {
 }
 
 /// What a description changes about the streams of its call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change<K> {
     /// A side says where its packets come from and go to.
     Expect {
@@ -38,8 +43,26 @@ pub enum Change<K> {
         /// Where from.
         expected: Expected,
     },
+    /// How the packets of a side are protected from now on, as far as they are by keys of ours.
+    Protect {
+        /// Which stream.
+        stream: K,
+        /// Whose leg.
+        side: Side,
+        /// The keys; none for packets that pass as they are.
+        keys: Option<Box<NegotiatedCrypto>>,
+    },
     /// The medium is switched off; its ports are free.
     Close(K),
+}
+
+impl<K: Copy> Change<K> {
+    /// Which stream it is about.
+    pub fn stream(&self) -> K {
+        match self {
+            Self::Expect { stream, .. } | Self::Protect { stream, .. } | Self::Close(stream) => *stream,
+        }
+    }
 }
 
 /// The descriptions of one call.
@@ -47,21 +70,40 @@ pub enum Change<K> {
 pub struct RelayedCall<K> {
     address: IpAddr,
     /// By the place of their line.
-    streams: Vec<Option<Opened<K>>>,
+    streams: Vec<Option<Line<K>>>,
     is_short: bool,
+    /// Whether each leg has keys of its own.
+    ends_encryption: bool,
+    /// Who made the offer of each exchange, the last one last.
+    offers: Vec<(u32, Side)>,
+}
+
+/// A medium of the call.
+#[derive(Clone, Debug)]
+struct Line<K> {
+    opened: Opened<K>,
+    legs: Legs,
+    /// What the stream was told of the keys of both sides.
+    told: [Option<NegotiatedCrypto>; 2],
 }
 
 impl<K: Copy> RelayedCall<K> {
-    /// A call whose media go through ports at `address`.
+    /// A call whose media go through ports at `address`, as they are: SRTP and DTLS go from end to end.
     pub fn new(address: IpAddr) -> Self {
-        Self { address, streams: Vec::new(), is_short: false }
+        Self { address, streams: Vec::new(), is_short: false, ends_encryption: false, offers: Vec::new() }
+    }
+
+    /// A call in which each side encrypts or does not as it can, whatever the other does: SRTP with keys in SDP ends here, and
+    /// both sides are offered it. What is encrypted otherwise passes as it is.
+    pub fn ending_encryption(address: IpAddr) -> Self {
+        Self { ends_encryption: true, ..Self::new(address) }
     }
 
     /// Rewrites what a side says of itself, so that the other side sends to the relay. The same description again comes
     /// to the same.
     ///
     /// `exchange` is the number of the offer and its answer, such as that of CSeq; `signalled_by` is the host that the
-    /// message came from. A medium that cannot be relayed is switched
+    /// message came from; `entropy` has to be fit for secrets. A medium that cannot be relayed is switched
     /// off, and nothing is left in the description that leads around the relay: no candidates, no bundles.
     pub fn rewrite(
         &mut self,
@@ -70,31 +112,24 @@ impl<K: Copy> RelayedCall<K> {
         signalled_by: IpAddr,
         description: &mut SessionDescription,
         ports: &mut dyn Ports<K>,
+        entropy: &mut dyn Entropy,
     ) -> Vec<Change<K>> {
         let mut changes = Vec::new();
         if description.media.iter().any(|media| self.is_own(description, media)) {
             // It has been here before: a request that comes back through the same server.
             return changes;
         }
+        let (is_offer, ends_encryption) = (self.is_offer(side, exchange), self.ends_encryption);
         let ours = Connection::new(self.address);
         for at in 0..description.media.len() {
             let expected = self.expected(description, at, exchange, signalled_by, ports);
             let Some(media) = description.media.get_mut(at) else { continue };
-            let stream = match (media.port, self.streams.get(at).copied().flatten()) {
-                (0, known) => {
-                    changes.extend(known.map(|known| Change::Close(known.stream)));
-                    self.put(at, None);
-                    None
-                }
-                (_, Some(known)) => Some(known),
-                (_, None) if at >= MAX_STREAMS => None,
-                (_, None) => {
-                    let opened = ports.open();
-                    self.is_short |= opened.is_none();
-                    self.put(at, opened);
-                    opened
-                }
+            let line = self.line(at, media.port, ports, &mut changes);
+            let keyed = match line {
+                Some(line) if ends_encryption => line.protect(side, is_offer, media, entropy, &mut changes),
+                Some(_) | None => true,
             };
+            let stream = self.opened(at).filter(|_| keyed);
             media.port = stream.map_or(0, |stream| stream.ports[side.other().index()]);
             for connection in media.connections.iter_mut().filter(|connection| !connection.is_hold()) {
                 connection.clone_from(&ours);
@@ -118,16 +153,47 @@ impl<K: Copy> RelayedCall<K> {
 
     /// The streams that are open.
     pub fn streams(&self) -> impl Iterator<Item = K> + '_ {
-        self.streams.iter().flatten().map(|opened| opened.stream)
+        self.streams.iter().flatten().map(|line| line.opened.stream)
     }
 
-    fn put(&mut self, at: usize, stream: Option<Opened<K>>) {
-        if self.streams.len() <= at {
+    fn opened(&self, at: usize) -> Option<Opened<K>> {
+        Some(self.streams.get(at)?.as_ref()?.opened)
+    }
+
+    /// The medium of a line, whose ports are opened or closed as its port says.
+    fn line(
+        &mut self,
+        at: usize,
+        port: u16,
+        ports: &mut dyn Ports<K>,
+        changes: &mut Vec<Change<K>>,
+    ) -> Option<&mut Line<K>> {
+        if self.streams.len() <= at && at < MAX_STREAMS {
             self.streams.resize(at + 1, None);
         }
-        if let Some(slot) = self.streams.get_mut(at) {
-            *slot = stream;
+        let slot = self.streams.get_mut(at)?;
+        match (port, slot.is_some()) {
+            (0, _) => changes.extend(slot.take().map(|line| Change::Close(line.opened.stream))),
+            (_, true) => {}
+            (_, false) => {
+                let opened = ports.open();
+                self.is_short |= opened.is_none();
+                *slot = opened.map(|opened| Line { opened, legs: Legs::default(), told: [None, None] });
+            }
         }
+        slot.as_mut()
+    }
+
+    /// Whether what a side says is the offer of this exchange, which it is when nobody has said anything before.
+    fn is_offer(&mut self, side: Side, exchange: u32) -> bool {
+        if let Some((_, by)) = self.offers.iter().find(|(number, _)| *number == exchange) {
+            return *by == side;
+        }
+        if self.offers.len() >= EXCHANGES {
+            self.offers.remove(0);
+        }
+        self.offers.push((exchange, side));
+        true
     }
 
     /// Where the packets of a line come from.
@@ -158,7 +224,7 @@ impl<K: Copy> RelayedCall<K> {
 
     /// Whether a line leads to this call's own ports.
     fn is_own(&self, description: &SessionDescription, media: &Media) -> bool {
-        let is_port = |opened: &Opened<K>| opened.ports.contains(&media.port);
+        let is_port = |line: &Line<K>| line.opened.ports.contains(&media.port);
         description.connection_of(media).and_then(address) == Some(self.address)
             && self.streams.iter().flatten().any(is_port)
     }
@@ -171,6 +237,37 @@ impl<K: Copy> RelayedCall<K> {
             IpAddr::V6(host) => host.is_multicast(),
         };
         media.port != 0 && !is_loop && !is_many && !host.is_unspecified()
+    }
+}
+
+impl<K: Copy> Line<K> {
+    /// Puts our keys in place of those of `side`. False when an answer cannot be used: the medium is then refused on.
+    fn protect(
+        &mut self,
+        side: Side,
+        is_offer: bool,
+        media: &mut Media,
+        entropy: &mut dyn Entropy,
+        changes: &mut Vec<Change<K>>,
+    ) -> bool {
+        if is_offer {
+            self.legs.offer(side, media, entropy);
+            return true;
+        }
+        if self.legs.answer(side, media, entropy).is_err() {
+            return false;
+        }
+        for side in [Side::Caller, Side::Callee] {
+            let agreed = self.legs.agreed(side);
+            if let Some(told) = self.told.get_mut(side.index())
+                && told.as_ref() != agreed
+            {
+                *told = agreed.cloned();
+                let keys = agreed.cloned().map(Box::new);
+                changes.push(Change::Protect { stream: self.opened.stream, side, keys });
+            }
+        }
+        true
     }
 }
 

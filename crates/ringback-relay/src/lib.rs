@@ -29,18 +29,20 @@
 //! let mut stream = RelayStream::new(now, Duration::from_secs(60));
 //! let mut call = RelayedCall::new(relay);
 //! let (mut offer, mut answer) = (parse(text(alice, 4000)), parse(text(bob, 5000)));
-//! let said = call.rewrite(Side::Caller, 1, alice.parse()?, &mut offer, &mut One);
+//! let mut entropy = ringback_sansio::SeededEntropy::new(1); // Of a server: one that is fit for secrets.
+//! let said = call.rewrite(Side::Caller, 1, alice.parse()?, &mut offer, &mut One, &mut entropy);
 //! assert!(offer.to_string().contains("m=audio 30002 "), "Bob is to send there");
-//! for change in said.into_iter().chain(call.rewrite(Side::Callee, 1, bob.parse()?, &mut answer, &mut One)) {
+//! let answered = call.rewrite(Side::Callee, 1, bob.parse()?, &mut answer, &mut One, &mut entropy);
+//! for change in said.into_iter().chain(answered) {
 //!     if let Change::Expect { stream: 7, side, expected } = change {
 //!         stream.expect(side, expected);
 //!     }
 //! }
 //!
-//! let (rtp, stranger) = ([0x80; 172], "203.0.113.66:4000".parse()?);
-//! let to = stream.receive(now, Side::Caller, Component::Rtp, "192.0.2.1:4000".parse()?, &rtp);
-//! assert_eq!(to, Ok("192.0.2.2:5000".parse()?));
-//! assert!(stream.receive(now, Side::Caller, Component::Rtp, stranger, &rtp).is_err());
+//! let (mut rtp, stranger) = ([0x80; 172], "203.0.113.66:4000".parse()?);
+//! let to = stream.receive(now, Side::Caller, Component::Rtp, "192.0.2.1:4000".parse()?, &mut rtp, 172);
+//! assert_eq!(to, Ok(("192.0.2.2:5000".parse()?, 172)));
+//! assert!(stream.receive(now, Side::Caller, Component::Rtp, stranger, &mut rtp, 172).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -49,18 +51,23 @@
 //! come. It opens again with another offer or answer, and never by packets. So nobody gets audio of others by sending
 //! first, and nobody puts audio in.
 //!
-//! Not here: sockets, threads, SIP, decrypting. Packets pass as they are, so SRTP and DTLS go through from end to end.
+//! **Whose keys.** Packets pass as they are, so that SRTP and DTLS go through from end to end; or each leg has keys of its own
+//! ([`RelayedCall::ending_encryption`]), and who encrypts can talk to who does not. What is not protected by the keys of its side then
+//! passes as little as what comes from a stranger, and tells nobody where the side is.
+//!
+//! Not here: sockets, threads, SIP, DTLS.
 //!
 //! Sources: RFC 3264 (offer and answer), RFC 4961 (symmetric RTP), RFC 7362 (latching and what is wrong with it),
 //! RFC 7983 (what a datagram is), RFC 3550 §A.1 (sequence numbers).
 
 mod call;
+mod keys;
 mod lock;
 mod stream;
 
 pub use call::{Change, MAX_STREAMS, Opened, Ports, RelayedCall};
 pub use lock::{Expected, SourceLock};
-pub use stream::{Dropped, RelayStream, SideStats};
+pub use stream::{Dropped, MAX_GROWTH, RelayStream, SideStats};
 
 /// One of the two sides of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

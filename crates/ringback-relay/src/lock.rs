@@ -38,6 +38,12 @@ impl SourceLock {
         }
     }
 
+    /// Whether a packet from there would be taken; it changes nothing.
+    pub fn may_admit(&self, from: SocketAddr) -> bool {
+        let behind = self.signalled.is_some() && self.behind == Some(from.ip());
+        self.signalled == Some(from) || self.latched.map_or(behind, |latched| latched == from)
+    }
+
     /// Whether a packet from there is taken. The first from a NAT is believed, and from then on only that port; the
     /// signalled address is always right, and ends the search for another.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
@@ -49,6 +55,11 @@ impl SourceLock {
             return false;
         }
         *self.latched.get_or_insert(from) == from
+    }
+
+    /// Takes the word of a packet from there, whose sender has proved who he is.
+    pub fn follow(&mut self, from: SocketAddr) {
+        self.latched = Some(from);
     }
 
     /// Where packets for the side go.

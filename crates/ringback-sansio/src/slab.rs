@@ -58,10 +58,16 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
+/// How many places lie side by side, as a power of two.
+const RUN: u32 = 8;
+
 /// A table that hands out its own keys. Insert, look up and remove are O(1).
+///
+/// Its places lie in runs of 256 that stay where they are: a table that grows moves nothing and holds no more than one run in
+/// reserve, where a `Vec` would copy all it has and hold up to as much again.
 #[derive(Clone, Debug)]
 pub struct Slab<T> {
-    places: Vec<Place<T>>,
+    runs: Vec<Vec<Place<T>>>,
     free: Vec<u32>,
     len: usize,
 }
@@ -74,7 +80,7 @@ struct Place<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), len: 0 }
+        Self { runs: Vec::new(), free: Vec::new(), len: 0 }
     }
 }
 
@@ -98,25 +104,40 @@ impl<T> Slab<T> {
     pub fn insert(&mut self, entry: T) -> Key<T> {
         self.len += 1;
         if let Some(index) = self.free.pop() {
-            let place = &mut self.places[index as usize];
+            let (run, at) = split(index);
+            let place = &mut self.runs[run][at];
             place.entry = Some(entry);
             return Key { index, generation: place.generation, of: PhantomData };
         }
-        let index = u32::try_from(self.places.len()).expect("a table of 2^32 entries does not fit in memory");
-        self.places.push(Place { generation: 0, entry: Some(entry) });
+        // No place is free, so there are as many as entries before this one.
+        let index = u32::try_from(self.len - 1).expect("a table of 2^32 entries does not fit in memory");
+        let (run, _) = split(index);
+        if run == self.runs.len() {
+            // The first run grows with what is in it, for most tables are small.
+            self.runs.push(if run == 0 { Vec::new() } else { Vec::with_capacity(1 << RUN) });
+        }
+        self.runs[run].push(Place { generation: 0, entry: Some(entry) });
         Key { index, generation: 0, of: PhantomData }
+    }
+
+    fn place(&self, key: Key<T>) -> Option<&Place<T>> {
+        let (run, at) = split(key.index);
+        self.runs.get(run)?.get(at).filter(|place| place.generation == key.generation)
+    }
+
+    fn place_mut(&mut self, key: Key<T>) -> Option<&mut Place<T>> {
+        let (run, at) = split(key.index);
+        self.runs.get_mut(run)?.get_mut(at).filter(|place| place.generation == key.generation)
     }
 
     /// The entry, if it is still there.
     pub fn get(&self, key: Key<T>) -> Option<&T> {
-        let place = self.places.get(key.index as usize)?;
-        if place.generation == key.generation { place.entry.as_ref() } else { None }
+        self.place(key)?.entry.as_ref()
     }
 
     /// The entry, if it is still there.
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
-        let place = self.places.get_mut(key.index as usize)?;
-        if place.generation == key.generation { place.entry.as_mut() } else { None }
+        self.place_mut(key)?.entry.as_mut()
     }
 
     /// Whether the entry is still there.
@@ -126,10 +147,7 @@ impl<T> Slab<T> {
 
     /// Takes the entry out; its key never finds anything again.
     pub fn remove(&mut self, key: Key<T>) -> Option<T> {
-        let place = self.places.get_mut(key.index as usize)?;
-        if place.generation != key.generation {
-            return None;
-        }
+        let place = self.place_mut(key)?;
         let entry = place.entry.take()?;
         place.generation = place.generation.wrapping_add(1);
         self.free.push(key.index);
@@ -139,8 +157,8 @@ impl<T> Slab<T> {
 
     /// All live entries, in the order of their places.
     pub fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
-        self.places.iter().enumerate().filter_map(|(index, place)| {
-            let key = Key { index: index as u32, generation: place.generation, of: PhantomData };
+        self.runs.iter().flatten().zip(0..).filter_map(|(place, index)| {
+            let key = Key { index, generation: place.generation, of: PhantomData };
             place.entry.as_ref().map(|entry| (key, entry))
         })
     }
@@ -151,9 +169,30 @@ impl<T> Slab<T> {
     }
 }
 
+/// The run of a place, and where in it the place is.
+fn split(index: u32) -> (usize, usize) {
+    ((index >> RUN) as usize, (index & ((1 << RUN) - 1)) as usize)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_of_many_runs_are_found_and_their_places_taken_again() {
+        let mut slab = Slab::new();
+        let keys: Vec<_> = (0..1_000).map(|number| slab.insert(number)).collect();
+        assert!(keys.iter().zip(0..).all(|(key, number)| slab.get(*key) == Some(&number)));
+        for key in keys.iter().step_by(3) {
+            assert!(slab.remove(*key).is_some());
+        }
+        assert_eq!(slab.len(), 666);
+        assert_eq!(slab.iter().map(|(_, number)| *number).filter(|number| number % 3 == 0).count(), 0);
+        let again: Vec<_> = (0..400).map(|number| slab.insert(5_000 + number)).collect();
+        assert!(again.iter().zip(5_000..).all(|(key, number)| slab.get(*key) == Some(&number)));
+        assert!(keys.iter().step_by(3).all(|key| !slab.contains(*key)));
+        assert_eq!(slab.len(), 1_066);
+    }
 
     #[test]
     fn a_stale_key_finds_nothing_in_a_reused_place() {

@@ -69,7 +69,7 @@ impl Word {
     }
 
     /// A word known when the program is written; the caller vouches for its characters.
-    pub(crate) const fn from_static(text: &'static str) -> Self {
+    pub const fn from_static(text: &'static str) -> Self {
         Self(Text::Static(text))
     }
 

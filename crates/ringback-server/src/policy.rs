@@ -3,7 +3,7 @@
 use crate::authority::Proof;
 use crate::core::ServerCore;
 use crate::enumeration::{self, NoUri};
-use crate::media::{MediaMode, NotRelayed, RelayedCalls};
+use crate::media::{self, MediaMode, NotRelayed, RelayedCalls};
 use crate::routes::Facts;
 use crate::shard::call_id;
 use ringback_auth::Place;
@@ -14,6 +14,7 @@ use ringback_registrar::{Aor, Preferences};
 use ringback_sansio::Flow;
 use smallvec::SmallVec;
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// The policy of one server, asked by the proxy of each shard.
@@ -97,8 +98,8 @@ impl RoutePolicy for Policy<'_> {
         let goes_on = matches!(decision, Decision::Forward(_) | Decision::Relay | Decision::Later(_));
         if goes_on
             && !is_in_dialog
-            && mode == MediaMode::Relay
-            && let Err(refused) = self.relayed.begin(request, sender)
+            && let Some(ends_encryption) = ends_encryption(mode, request, sender, &decision)
+            && let Err(refused) = self.relayed.begin(request, sender, ends_encryption)
         {
             return refused.into();
         }
@@ -122,6 +123,22 @@ impl RoutePolicy for Policy<'_> {
             false if self.server.authority.is_open() && !from.peer.ip().is_loopback() => SmallVec::new(),
             false => SmallVec::from_iter([Branch::to(contact.clone())]),
         }
+    }
+}
+
+/// Whether the media of a new call are relayed, and then whether each side has keys of its own.
+fn ends_encryption(mode: MediaMode, request: &Request, sender: IpAddr, decision: &Decision) -> Option<bool> {
+    let targets: &[Branch] = match decision {
+        Decision::Forward(targets) => targets,
+        _ => &[],
+    };
+    match mode {
+        MediaMode::Direct => None,
+        MediaMode::Relay => Some(false),
+        MediaMode::Bridge => Some(true),
+        MediaMode::Auto => (*request.method() == Method::INVITE
+            && media::is_needed(request, sender, targets))
+        .then_some(true),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is remembered of the request of a server transaction.
 
+use crate::table::Identity;
 use ringback_message::header::CallId;
 use ringback_message::{Message, Method, Request};
 
@@ -14,8 +15,8 @@ pub(crate) enum Asked {
     /// Answered for good.
     Answered {
         method: Method,
-        /// For a CANCEL that comes late.
-        call_id: Option<Box<str>>,
+        /// What is left of the Call-ID, for a CANCEL that comes late.
+        call_id: Identity,
     },
 }
 
@@ -34,25 +35,23 @@ impl Asked {
         }
     }
 
-    pub(crate) fn call_id(&self) -> Option<&str> {
+    /// Whether this is the Call-ID of the request, as bytes and as `identity` keeps them.
+    pub(crate) fn has_call_id(&self, bytes: &[u8], identity: Identity) -> bool {
         match self {
-            Self::Whole(request) => call_id(request),
-            Self::Answered { call_id, .. } => call_id.as_deref(),
+            Self::Whole(request) => call_id(request) == bytes,
+            Self::Answered { call_id, .. } => *call_id == identity,
         }
     }
 
     /// Keeps no more than copies need.
-    pub(crate) fn answered(&mut self) {
+    pub(crate) fn answered(&mut self, identity: impl FnOnce(&[u8]) -> Identity) {
         if let Self::Whole(request) = self {
-            *self = Self::Answered {
-                method: request.method().clone(),
-                call_id: call_id(request).map(Into::into),
-            };
+            *self = Self::Answered { method: request.method().clone(), call_id: identity(call_id(request)) };
         }
     }
 }
 
-/// The Call-ID of a message.
-pub(crate) fn call_id(message: &Message) -> Option<&str> {
-    message.first::<CallId<'_>>()?.ok().map(|call_id| call_id.0)
+/// The Call-ID of a message; nothing where it has none.
+pub(crate) fn call_id(message: &Message) -> &[u8] {
+    message.first::<CallId<'_>>().and_then(Result::ok).map_or(b"", |call_id| call_id.0.as_bytes())
 }

@@ -2,7 +2,7 @@
 
 use crate::hop::{ack, cancel};
 use crate::machines::{ClientStimulus, Effects, InviteClient, NonInviteClient, Pace, Send, TimerSet};
-use crate::table::client_identity;
+use crate::table::{Identity, client_identity};
 use crate::{ClientKey, End, Gone, Key, RequestError, TransactionOutput, Transactions};
 use bytes::Bytes;
 use ringback_message::header::{CSeq, Via};
@@ -20,8 +20,7 @@ pub(crate) struct Client {
     method: Method,
     /// What is retransmitted: the request, later the ACK.
     kept: Bytes,
-    identity: Box<[u8]>,
-    hash: u64,
+    identity: Identity,
     pub(crate) armed: TimerSet,
     /// The Reason of a CANCEL that is still to be sent.
     reason: Option<Box<str>>,
@@ -128,18 +127,17 @@ impl<E: Entropy> Transactions<E> {
         is_own: bool,
     ) -> ringback_sansio::Key<Client> {
         client_identity(branch, &mut self.scratch);
-        let hash = self.by_branch.hash(&self.scratch);
+        let identity = self.by_branch.identity(&self.scratch);
         let machine = if method == Method::INVITE {
             ClientMachine::Invite(InviteClient::NEW)
         } else {
             ClientMachine::NonInvite(NonInviteClient::NEW)
         };
-        let identity = self.scratch.as_slice().into();
         let armed = TimerSet::default();
-        let client = Client { machine, to, method, kept, identity, hash, armed, reason: None, is_own };
+        let client = Client { machine, to, method, kept, identity, armed, reason: None, is_own };
         let key = self.clients.insert(client);
         self.own_clients += usize::from(is_own);
-        self.by_branch.insert(hash, key);
+        self.by_branch.insert(identity, key);
         self.step_client(now, key, ClientStimulus::Start, None);
         key
     }
@@ -185,12 +183,10 @@ impl<E: Entropy> Transactions<E> {
     /// Rule 1: by branch and by method, for CANCEL shares the branch of what it cancels.
     fn find_client(&mut self, branch: &str, method: &Method) -> Option<ringback_sansio::Key<Client>> {
         client_identity(branch.as_bytes(), &mut self.scratch);
-        let hash = self.by_branch.hash(&self.scratch);
-        self.by_branch.candidates(hash).find(|key| {
-            self.clients
-                .get(*key)
-                .is_some_and(|client| client.method == *method && *client.identity == *self.scratch)
-        })
+        let identity = self.by_branch.identity(&self.scratch);
+        self.by_branch
+            .candidates(identity)
+            .find(|key| self.clients.get(*key).is_some_and(|client| client.method == *method))
     }
 
     pub(crate) fn cancel_client(
@@ -277,7 +273,7 @@ impl<E: Entropy> Transactions<E> {
     fn end_client(&mut self, key: ringback_sansio::Key<Client>, end: End) {
         let Some(client) = self.clients.remove(key) else { return };
         let name = Key::Client(ClientKey(key));
-        self.by_branch.remove(client.hash, key);
+        self.by_branch.remove(client.identity, key);
         self.timers.cancel_all(name, client.armed);
         if client.is_own {
             self.own_clients -= 1;

@@ -2,7 +2,7 @@
 
 use crate::asked::{Asked, call_id};
 use crate::machines::{Effects, InviteServer, NonInviteServer, Pace, Send, ServerStimulus, TimerSet};
-use crate::table::{Matching, server_identity};
+use crate::table::{Identity, Matching, server_identity};
 use crate::{End, Gone, Key, ServerKey, TransactionOutput, Transactions, reply};
 use bytes::Bytes;
 use ringback_message::header::{To, Via};
@@ -19,9 +19,8 @@ pub(crate) struct Server {
     pub(crate) asked: Asked,
     /// The last response, which is retransmitted; empty while there is none.
     kept: Bytes,
-    identity: Box<[u8]>,
+    identity: Identity,
     matching: Matching,
-    hash: u64,
     pub(crate) armed: TimerSet,
     /// The To tag with which a CANCEL was answered before there was another, or that of a response that is forgotten.
     tag: Option<Box<str>>,
@@ -122,10 +121,10 @@ impl<E: Entropy> Transactions<E> {
         let Some(Ok(via)) = request.first::<Via<'_>>() else { return };
         let Some(matching) = server_identity(&request, &via, &mut self.scratch) else { return };
         let Some(reply_to) = reply::target(&flow, &via) else { return };
-        let hash = self.by_hop.hash(&self.scratch);
+        let identity = self.by_hop.identity(&self.scratch);
         let method = request.method();
         if *method == Method::ACK {
-            match self.find_server(hash, &request, |other| *other == Method::INVITE) {
+            match self.find_server(identity, &request, |other| *other == Method::INVITE) {
                 Some(key) => self.step_server(now, key, ServerStimulus::Ack, About::Ack(flow, request)),
                 // To a refusal below, which has no transaction and wants none.
                 None if to_tag(&request)
@@ -134,17 +133,17 @@ impl<E: Entropy> Transactions<E> {
             }
             return;
         }
-        if let Some(key) = self.find_server(hash, &request, |other| other == method) {
+        if let Some(key) = self.find_server(identity, &request, |other| other == method) {
             self.step_server(now, key, ServerStimulus::Retransmission, About::Nothing);
             return;
         }
         if *method == Method::CANCEL
             // §9.2: the transaction that it would be a retransmission of, if it were not a CANCEL. The Call-ID
             // is compared as well, so that a guessed branch is not enough.
-            && let Some(key) = self.find_server(hash, &request, |other| *other != Method::CANCEL)
-            && self.servers.get(key).is_some_and(|server| server.asked.call_id() == call_id(&request))
+            && let Some(key) = self.find_server(identity, &request, |other| *other != Method::CANCEL)
+            && self.is_of_the_same_call(key, &request)
         {
-            self.on_cancel(now, flow, reply_to, request, hash, matching, key);
+            self.on_cancel(now, flow, reply_to, request, identity, matching, key);
             return;
         }
         if self.servers.len() >= self.config.max_server {
@@ -155,25 +154,27 @@ impl<E: Entropy> Transactions<E> {
             self.refuse(reply_to, &request, later);
             return;
         }
-        let key = self.insert_server(flow, reply_to, request.clone(), hash, matching, false);
+        let key = self.insert_server(flow, reply_to, request.clone(), identity, matching, false);
         self.outputs.push_back(TransactionOutput::Request(ServerKey(key), flow, request));
         self.step_server(now, key, ServerStimulus::Start, About::Nothing);
     }
 
-    /// Looks for the entry whose identity is in the scratch buffer.
     fn find_server(
         &self,
-        hash: u64,
+        identity: Identity,
         request: &Request,
         fits: impl Fn(&Method) -> bool,
     ) -> Option<ringback_sansio::Key<Server>> {
-        self.by_hop.candidates(hash).find(|key| {
-            self.servers.get(*key).is_some_and(|server| {
-                fits(server.asked.method())
-                    && *server.identity == *self.scratch
-                    && server.has_to_tag_of(request)
-            })
+        self.by_hop.candidates(identity).find(|key| {
+            let server = self.servers.get(*key);
+            server.is_some_and(|server| fits(server.asked.method()) && server.has_to_tag_of(request))
         })
+    }
+
+    fn is_of_the_same_call(&self, key: ringback_sansio::Key<Server>, request: &Request) -> bool {
+        let call_id = call_id(request);
+        let identity = self.by_hop.identity(call_id);
+        self.servers.get(key).is_some_and(|server| server.asked.has_call_id(call_id, identity))
     }
 
     fn insert_server(
@@ -181,7 +182,7 @@ impl<E: Entropy> Transactions<E> {
         flow: Flow,
         reply_to: Target,
         request: Box<Request>,
-        hash: u64,
+        identity: Identity,
         matching: Matching,
         is_own: bool,
     ) -> ringback_sansio::Key<Server> {
@@ -196,16 +197,15 @@ impl<E: Entropy> Transactions<E> {
             reply_to,
             asked: Asked::Whole(request),
             kept: Bytes::new(),
-            identity: self.scratch.as_slice().into(),
+            identity,
             matching,
-            hash,
             armed: TimerSet::default(),
             tag: None,
             cancelled: false,
             reopened: false,
             is_own,
         });
-        self.by_hop.insert(hash, key);
+        self.by_hop.insert(identity, key);
         key
     }
 
@@ -234,7 +234,7 @@ impl<E: Entropy> Transactions<E> {
         flow: Flow,
         reply_to: Target,
         cancel: Box<Request>,
-        hash: u64,
+        identity: Identity,
         matching: Matching,
         key: ringback_sansio::Key<Server>,
     ) {
@@ -250,7 +250,7 @@ impl<E: Entropy> Transactions<E> {
         if let Ok(ok) = cancel.reply(StatusCode::OK, Some(&tag)).build() {
             let bytes = ok.render();
             if self.servers.len() < self.config.max_server {
-                let own = self.insert_server(flow, reply_to, cancel.clone(), hash, matching, true);
+                let own = self.insert_server(flow, reply_to, cancel.clone(), identity, matching, true);
                 let about = About::Response(bytes);
                 self.step_server(now, own, ServerStimulus::Respond(StatusCode::OK), about);
             } else {
@@ -342,7 +342,7 @@ impl<E: Entropy> Transactions<E> {
         }
         // Datagrams have no way back that could be lost with a connection, for which the Via would be asked again.
         if server.machine.is_answered() && !reliable && server.matching == Matching::Branch {
-            server.asked.answered();
+            server.asked.answered(|call_id| self.by_hop.identity(call_id));
         }
         if effects.forget {
             server.kept = Bytes::new();
@@ -369,7 +369,7 @@ impl<E: Entropy> Transactions<E> {
     fn end_server(&mut self, key: ringback_sansio::Key<Server>, end: End) {
         let Some(server) = self.servers.remove(key) else { return };
         let name = Key::Server(ServerKey(key));
-        self.by_hop.remove(server.hash, key);
+        self.by_hop.remove(server.identity, key);
         self.timers.cancel_all(name, server.armed);
         if !server.is_own {
             self.outputs.push_back(TransactionOutput::Ended(name, end));

@@ -1,60 +1,66 @@
 //! Which transaction a message belongs to (RFC 3261 §17.1.3, §17.2.3).
 //!
-//! What tells a transaction apart, but for the method, is written into one run of bytes, its identity. A lookup
-//! writes the identity of a message into a buffer that is kept for this, hashes it, and compares it with those
-//! of the entries under that hash: no allocation. The method is compared by the caller, for CANCEL looks for
-//! any other (§9.2).
+//! What tells a transaction apart, but for the method, is written into one run of bytes, in a buffer that is kept for this. Of
+//! these a table keeps 128 bits under two keys of its own, the [`Identity`]: a lookup allocates nothing, and an entry, which
+//! mostly waits half a minute for copies that do not come, holds no bytes of its message. Nobody sees these bits, so nobody can
+//! choose a message that has those of another; by chance one in 2^64 transactions at once would. The method is compared by the
+//! caller, for CANCEL looks for any other (§9.2).
 
+use hashbrown::HashTable;
 use ringback_message::{Host, Request, header::Via};
-use ringback_sansio::{Hasher, Key, Map, Protocol, Seal};
-use smallvec::SmallVec;
+use ringback_sansio::{Hasher, Key, Protocol, Seal};
 use std::hash::BuildHasher as _;
 use std::io::Write as _;
 use std::net::IpAddr;
 
-/// Entries of a slab by the hash of their identity.
+/// What tells a transaction apart, as a table keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    hash: u64,
+    check: u64,
+}
+
+/// Entries of a slab by their identity.
 pub(crate) struct Index<T> {
     hasher: Hasher,
+    checker: Hasher,
     seal: Seal,
-    buckets: Map<u64, SmallVec<[Key<T>; 2]>>,
+    places: HashTable<(Identity, Key<T>)>,
 }
 
 impl<T> Index<T> {
-    /// An empty index, whose hash is keyed so that a peer cannot prepare collisions.
+    /// An empty index, whose hashes are keyed so that a peer cannot prepare collisions.
     pub(crate) fn new(key: u64) -> Self {
-        let hasher = Hasher::keyed(key);
-        Self { buckets: Map::with_hasher(hasher.clone()), hasher, seal: Seal::keyed(!key) }
+        let (hasher, checker) = (Hasher::keyed(key), Hasher::keyed(key.rotate_left(32) ^ u64::MAX));
+        Self { hasher, checker, seal: Seal::keyed(!key), places: HashTable::new() }
     }
 
-    pub(crate) fn hash(&self, identity: &[u8]) -> u64 {
-        self.hasher.hash_one(identity)
+    pub(crate) fn identity(&self, bytes: &[u8]) -> Identity {
+        Identity { hash: self.hasher.hash_one(bytes), check: self.checker.hash_one(bytes) }
     }
 
     /// A mark of an identity that peers may see.
-    pub(crate) fn mark(&self, identity: &[u8]) -> u64 {
-        self.seal.hash_one(identity)
+    pub(crate) fn mark(&self, bytes: &[u8]) -> u64 {
+        self.seal.hash_one(bytes)
     }
 
-    /// The keys under `hash`; whether the identity is the same is still to be checked.
-    pub(crate) fn candidates(&self, hash: u64) -> impl Iterator<Item = Key<T>> + '_ {
-        self.buckets.get(&hash).into_iter().flatten().copied()
+    /// The keys of that identity.
+    pub(crate) fn candidates(&self, identity: Identity) -> impl Iterator<Item = Key<T>> + '_ {
+        self.places.iter_hash(identity.hash).filter(move |(of, _)| *of == identity).map(|(_, key)| *key)
     }
 
-    pub(crate) fn insert(&mut self, hash: u64, key: Key<T>) {
-        self.buckets.entry(hash).or_default().push(key);
+    pub(crate) fn insert(&mut self, identity: Identity, key: Key<T>) {
+        self.places.insert_unique(identity.hash, (identity, key), |(of, _)| of.hash);
     }
 
-    pub(crate) fn remove(&mut self, hash: u64, key: Key<T>) {
-        if let Some(keys) = self.buckets.get_mut(&hash) {
-            keys.retain(|other| *other != key);
-            if keys.is_empty() {
-                self.buckets.remove(&hash);
-            }
+    pub(crate) fn remove(&mut self, identity: Identity, key: Key<T>) {
+        if let Ok(place) = self.places.find_entry(identity.hash, |(_, other)| *other == key) {
+            place.remove();
         }
     }
 }
 
-/// Writes the identity of a client transaction: its branch, in which letter case means nothing (§7.3.1).
+/// Writes what tells a client transaction apart: its branch, in which letter case means nothing (§7.3.1).
 pub(crate) fn client_identity(branch: &[u8], out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(branch);
@@ -71,7 +77,7 @@ pub(crate) enum Matching {
     Rfc2543,
 }
 
-/// Writes the identity of a server transaction; `None` when the request lacks what it needs.
+/// Writes what tells a server transaction apart; `None` when the request lacks what it needs.
 pub(crate) fn server_identity(message: &Request, via: &Via<'_>, out: &mut Vec<u8>) -> Option<Matching> {
     out.clear();
     if let Some(branch) = via.unique_branch() {
@@ -143,15 +149,29 @@ mod tests {
     }
 
     #[test]
-    fn entries_under_one_hash_are_kept_apart() {
+    fn entries_of_one_identity_are_all_found_and_one_is_removed_alone() {
         let mut slab = ringback_sansio::Slab::new();
         let mut index = Index::new(1);
-        let (one, two) = (slab.insert("one"), slab.insert("two"));
-        index.insert(7, one);
-        index.insert(7, two);
-        index.remove(7, one);
-        assert_eq!(index.candidates(7).collect::<Vec<_>>(), [two]);
-        index.remove(7, two);
-        assert!(index.buckets.is_empty());
+        let (one, two, other) = (slab.insert("one"), slab.insert("two"), slab.insert("other"));
+        let identity = index.identity(b"z9hG4bK1");
+        index.insert(identity, one);
+        index.insert(identity, two);
+        index.insert(index.identity(b"z9hG4bK2"), other);
+        index.remove(identity, one);
+        assert_eq!(index.candidates(identity).collect::<Vec<_>>(), [two]);
+        index.remove(identity, two);
+        assert_eq!(index.candidates(identity).count(), 0);
+        // The same half alone is not the same.
+        let half = Identity { check: 0, ..index.identity(b"z9hG4bK2") };
+        assert_eq!(index.candidates(half).count(), 0);
+        assert_eq!(index.candidates(index.identity(b"z9hG4bK2")).collect::<Vec<_>>(), [other]);
+    }
+
+    #[test]
+    fn the_key_of_a_table_changes_both_halves() {
+        let (one, two) = (Index::<()>::new(1).identity(b"a"), Index::<()>::new(2).identity(b"a"));
+        assert_ne!(one.hash, two.hash);
+        assert_ne!(one.check, two.check);
+        assert_ne!(one.hash, one.check);
     }
 }

@@ -5,6 +5,7 @@ use ringback_media::{AudioFileError, AudioSource, WavWriter, read_wav};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ enum Play {
     Samples(Arc<[i16]>),
     Echo,
     Line(Line),
+    Elsewhere(SocketAddr),
 }
 
 impl Audio {
@@ -86,6 +88,36 @@ impl Audio {
         (Self { play: Play::Line(one), record: None }, Self { play: Play::Line(other), record: None })
     }
 
+    /// Leaves the audio to the application: the other side is told to send it to `rtp` (and RTCP to the port after it), and
+    /// [`MediaInfo::agreed`](crate::MediaInfo::agreed) says what was agreed, with the address that it expects ours at. For media
+    /// servers, for bots that bring their own RTP, and for calls that are only signalling. Nothing is recorded, and what plays,
+    /// mutes, or sends digits in the audio is refused ([`CallError::Elsewhere`](crate::CallError::Elsewhere)).
+    ///
+    /// ```
+    /// use ringback::{Account, Audio, CallEvent};
+    ///
+    /// async fn connect(account: &Account, media: std::net::SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let mut call = account.call("sip:bob@example.com").audio(Audio::elsewhere(media)).start().await?;
+    ///     while let Some(event) = call.next().await {
+    ///         if let CallEvent::Answered(info) = event {
+    ///             println!("send {} to {:?}", info.codec, info.remote);
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn elsewhere(rtp: SocketAddr) -> Self {
+        Self { play: Play::Elsewhere(rtp), record: None }
+    }
+
+    /// Where the application receives the audio itself.
+    pub(crate) fn place(&self) -> Option<SocketAddr> {
+        match self.play {
+            Play::Elsewhere(rtp) => Some(rtp),
+            Play::Silence | Play::File(_) | Play::Samples(_) | Play::Echo | Play::Line(_) => None,
+        }
+    }
+
     /// Without a recording.
     pub(crate) fn unrecorded(self) -> Self {
         Self { record: None, ..self }
@@ -104,7 +136,7 @@ impl Audio {
         let plays = matches!(self.play, Play::File(_) | Play::Samples(_));
         let (mut echo, mut line) = (false, None);
         let source = match self.play {
-            Play::Silence => AudioSource::silence(),
+            Play::Silence | Play::Elsewhere(_) => AudioSource::silence(),
             Play::Echo => {
                 echo = true;
                 AudioSource::silence()

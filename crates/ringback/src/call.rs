@@ -3,12 +3,14 @@
 use crate::CallError;
 use crate::audio::{Audio, AudioError};
 use crate::endpoint::Endpoint;
+use crate::events::Unheard;
+use crate::place::Place;
 use crate::session::{self, Command, Side};
 use crate::status::{AudioStatus, Shared};
 use crate::transfer::Transfer;
 use ringback_media::LegStats;
 use ringback_message::{StatusCode, UriBuf};
-use ringback_net::MediaSocket;
+use ringback_sdp::NegotiatedMedia;
 use ringback_ua::{AccountKey, CallKey, CommandError, Ending, Session};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -67,6 +69,8 @@ pub struct MediaInfo {
     pub held_by_us: bool,
     /// Whether the other side holds us.
     pub held_by_them: bool,
+    /// All of it, for who sends and receives the audio themselves ([`Audio::elsewhere`]): payload types, addresses, directions.
+    pub agreed: NegotiatedMedia,
 }
 
 impl MediaInfo {
@@ -77,6 +81,7 @@ impl MediaInfo {
             encryption: session.audio.crypto.as_ref().map(|crypto| crypto.suite.as_str().to_owned()),
             held_by_us: session.held_by_us,
             held_by_them: session.held_by_them,
+            agreed: session.audio.clone(),
         }
     }
 }
@@ -148,9 +153,8 @@ impl CallBuilder {
     /// as [`CallEvent`]s.
     pub async fn start(self) -> Result<Call, CallError> {
         let target = UriBuf::new(&self.target).map_err(CallError::Target)?;
-        let audio = self.audio.open()?;
-        let socket = MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket)?;
-        let local = self.endpoint.inner.local_audio(&socket);
+        let place = Place::open(self.audio, None, &self.endpoint.inner)?;
+        let local = place.local(&self.endpoint.inner);
         let (account, begun) = (self.account, Instant::now());
         let (call, call_id, events) = self.endpoint.inner.command(|state, now| {
             let call = state.ua.call_with(now, account, &target, local, self.headers)?;
@@ -158,7 +162,7 @@ impl CallBuilder {
             Ok::<_, CommandError>((call, call_id, state.follow(call)))
         })?;
         let side = Side { call, call_id, begun };
-        Ok(session::spawn(self.endpoint, side, events, socket, audio))
+        Ok(session::spawn(self.endpoint, side, events, place))
     }
 }
 
@@ -167,22 +171,50 @@ pub struct Call {
     endpoint: Endpoint,
     key: CallKey,
     call_id: String,
-    events: mpsc::Receiver<CallEvent>,
-    commands: mpsc::Sender<Command>,
-    shared: Shared,
+    line: Line,
     over: bool,
 }
 
+/// How the handle of a call hears of it, and commands its audio.
+enum Line {
+    /// Through the task that has the audio.
+    Heard { events: mpsc::Receiver<Box<CallEvent>>, commands: mpsc::Sender<Command>, shared: Shared },
+    /// By itself, for the audio is elsewhere.
+    Unheard(Unheard),
+}
+
 impl Call {
-    pub(crate) fn new(
+    pub(crate) fn heard(
         endpoint: Endpoint,
         side: &Side,
-        events: mpsc::Receiver<CallEvent>,
+        events: mpsc::Receiver<Box<CallEvent>>,
         commands: mpsc::Sender<Command>,
         shared: Shared,
     ) -> Self {
         let call_id = side.call_id.clone();
-        Self { endpoint, key: side.call, call_id, events, commands, shared, over: false }
+        let line = Line::Heard { events, commands, shared };
+        Self { endpoint, key: side.call, call_id, line, over: false }
+    }
+
+    pub(crate) fn unheard(endpoint: Endpoint, side: Side, events: Unheard) -> Self {
+        Self { endpoint, key: side.call, call_id: side.call_id, line: Line::Unheard(events), over: false }
+    }
+
+    /// Commands the task that has the audio.
+    async fn command(&self, command: Command) -> Result<(), CallError> {
+        match &self.line {
+            Line::Heard { commands, .. } => {
+                commands.send(command).await.map_err(|_| CallError::Command(CommandError::Gone))
+            }
+            Line::Unheard(_) => Err(CallError::Elsewhere),
+        }
+    }
+
+    fn shared(&self) -> Option<&Shared> {
+        match &self.line {
+            Line::Heard { shared, .. } => Some(shared),
+            Line::Unheard(_) => None,
+        }
     }
 
     /// The Call-ID.
@@ -190,9 +222,13 @@ impl Call {
         &self.call_id
     }
 
-    /// The next event; `None` after [`CallEvent::Ended`]. Cancel safe.
+    /// The next event; `None` after [`CallEvent::Ended`]. Cancel safe. Where the audio is [elsewhere](Audio::elsewhere), events have
+    /// to be read: a call with 64 of them unread is ended.
     pub async fn next(&mut self) -> Option<CallEvent> {
-        let event = self.events.recv().await;
+        let event = match &mut self.line {
+            Line::Heard { events, .. } => events.recv().await.map(|event| *event),
+            Line::Unheard(events) => events.next().await,
+        };
         self.over |= matches!(event, None | Some(CallEvent::Ended(_)));
         event
     }
@@ -218,17 +254,19 @@ impl Call {
     /// Lets the other side hear silence instead of us, or us again. What there is to play goes on meanwhile, as does who speaks; the
     /// other side is not told.
     pub fn mute(&self, muted: bool) {
-        self.shared.muted.store(muted, Ordering::Relaxed);
+        if let Some(shared) = self.shared() {
+            shared.muted.store(muted, Ordering::Relaxed);
+        }
     }
 
     /// Whether the call is muted.
     pub fn is_muted(&self) -> bool {
-        self.shared.muted.load(Ordering::Relaxed)
+        self.shared().is_some_and(|shared| shared.muted.load(Ordering::Relaxed))
     }
 
     /// How the audio is doing, ten times a second anew; `None` before there is any.
     pub fn audio_status(&self) -> Option<AudioStatus> {
-        *self.shared.status.borrow()
+        *self.shared()?.status.borrow()
     }
 
     /// Asks the other side to call `target` instead of talking to us (RFC 3515). [`CallEvent::TransferEnded`] follows.
@@ -264,24 +302,24 @@ impl Call {
     /// whatever `audio` says of that.
     ///
     /// # Errors
-    /// When a file cannot be used, or the call is over.
+    /// When a file cannot be used, the audio is elsewhere, or the call is over.
     pub async fn play(&self, audio: Audio) -> Result<(), CallError> {
-        let audio = audio.unrecorded().open()?;
-        let sent = self.commands.send(Command::Play(audio)).await;
-        sent.map_err(|_| CallError::Command(CommandError::Gone))
+        if audio.place().is_some() {
+            return Err(CallError::Elsewhere);
+        }
+        self.command(Command::Play(audio.unrecorded().open()?)).await
     }
 
     /// Sends digits as telephone events (RFC 4733), one after the other. [`CallEvent::DigitsSent`] follows.
     ///
     /// # Errors
-    /// When one is no digit, or the call is over.
+    /// When one is no digit, the audio is elsewhere, or the call is over.
     pub async fn send_digits(&self, digits: &str) -> Result<(), CallError> {
         if let Some(digit) = digits.chars().find(|digit| !matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D'))
         {
             return Err(CallError::Digit(digit));
         }
-        let sent = self.commands.send(Command::Digits(digits.to_owned())).await;
-        sent.map_err(|_| CallError::Command(CommandError::Gone))
+        self.command(Command::Digits(digits.to_owned())).await
     }
 
     /// Sends digits by INFO (`application/dtmf-relay`, or `application/dtmf` where only that is taken), for gateways that

@@ -38,7 +38,7 @@ pub(crate) struct Inner {
     pub(crate) place: std::sync::Mutex<IpAddr>,
     /// What peers are told instead of it.
     media_told: Option<IpAddr>,
-    srtp: SrtpPolicy,
+    pub(crate) srtp: SrtpPolicy,
     pub(crate) media_hook: Option<MediaHook>,
     pub(crate) tap: Option<Arc<dyn Tap>>,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,

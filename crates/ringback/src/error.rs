@@ -85,6 +85,10 @@ pub enum CallError {
     Command(CommandError),
     /// Not a digit of a telephone.
     Digit(char),
+    /// The audio of the call is not here ([`Audio::elsewhere`](crate::Audio::elsewhere)); or it has to be, because the caller was told
+    /// so already ([`IncomingCall::ring_reliably`](crate::IncomingCall::ring_reliably)), or because it is to be encrypted, for which
+    /// the keys would be ours.
+    Elsewhere,
 }
 
 impl fmt::Display for CallError {
@@ -95,6 +99,7 @@ impl fmt::Display for CallError {
             Self::Socket(error) => write!(f, "cannot open a socket for the audio: {error}"),
             Self::Command(error) => error.fmt(f),
             Self::Digit(digit) => write!(f, "`{digit}` is no digit: 0-9, *, # and A-D are"),
+            Self::Elsewhere => f.write_str("the audio of the call is elsewhere, or has to be here"),
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::CallError;
 use crate::audio::Audio;
 use crate::call::Call;
 use crate::endpoint::Endpoint;
+use crate::place::Place;
 use crate::session::{self, Side};
 use bytes::Bytes;
 use ringback_message::{HeaderId, StatusCode};
@@ -15,7 +16,7 @@ use tokio::sync::mpsc;
 /// A call that waits for the application.
 pub(crate) struct Arrival {
     pub(crate) incoming: Incoming,
-    pub(crate) events: mpsc::Receiver<UaEvent>,
+    pub(crate) events: mpsc::Receiver<Box<UaEvent>>,
 }
 
 /// An instant message that somebody sent us.
@@ -104,19 +105,15 @@ impl IncomingCall {
     /// When the caller has given up, or no socket is to be had.
     pub fn ring_reliably(&mut self) -> Result<(), CallError> {
         let call = self.incoming().call;
-        let socket = self.socket()?;
-        let local = self.endpoint.inner.local_audio(&socket);
+        let inner = &self.endpoint.inner;
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => MediaSocket::bind(inner.media_ip).map_err(CallError::Socket)?,
+        };
+        let local = inner.local_audio(&socket);
         self.socket = Some(socket);
         self.endpoint.inner.command(|state, now| state.ua.ring_reliably(now, call, Some(local)))?;
         Ok(())
-    }
-
-    /// The socket for the audio, the same that the caller may know already.
-    fn socket(&mut self) -> Result<MediaSocket, CallError> {
-        match self.socket.take() {
-            Some(socket) => Ok(socket),
-            None => MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket),
-        }
     }
 
     /// Waits until the caller gives up. Cancel safe.
@@ -124,8 +121,11 @@ impl IncomingCall {
         let arrival = self.arrival.as_mut().expect("it is taken only by methods that consume the call");
         loop {
             match arrival.events.recv().await {
-                Some(UaEvent::Ended { ending, .. }) => return ending,
-                Some(_) => {}
+                Some(event) => {
+                    if let UaEvent::Ended { ending, .. } = *event {
+                        return ending;
+                    }
+                }
                 // The endpoint is gone.
                 None => std::future::pending().await,
             }
@@ -139,13 +139,12 @@ impl IncomingCall {
     /// then.
     pub async fn answer(mut self, audio: Audio) -> Result<Call, CallError> {
         let call = self.incoming().call;
-        let audio = audio.open()?;
-        let socket = self.socket()?;
-        let local = self.endpoint.inner.local_audio(&socket);
+        let place = Place::open(audio, self.socket.take(), &self.endpoint.inner)?;
+        let local = place.local(&self.endpoint.inner);
         self.endpoint.inner.command(|state, now| state.ua.answer(now, call, local))?;
         let arrival = self.arrival.take().expect("it is taken only by methods that consume the call");
         let side = Side { call, call_id: arrival.incoming.call_id, begun: Instant::now() };
-        Ok(session::spawn(self.endpoint.clone(), side, arrival.events, socket, audio))
+        Ok(session::spawn(self.endpoint.clone(), side, arrival.events, place))
     }
 
     /// Declines with a status of 300 to 699.

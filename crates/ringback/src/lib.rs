@@ -56,10 +56,12 @@ mod call;
 mod dialog_info;
 mod endpoint;
 mod error;
+mod events;
 mod incoming;
 mod lamps;
 mod moved;
 mod node;
+mod place;
 mod publication;
 mod session;
 mod status;
@@ -81,7 +83,7 @@ pub use ringback_net::{
     Advertise, Direction, Listen, ListenError, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings,
     TlsVerify, local_ip_towards,
 };
-pub use ringback_sdp::SrtpPolicy;
+pub use ringback_sdp::{NegotiatedMedia, SrtpPolicy};
 pub use ringback_ua::{
     Advice, CommandError, Content, EndedBy, Ending, Notification, Standing, SubscriptionEnd,
     SubscriptionEvent, Termination,

@@ -34,7 +34,8 @@ pub(crate) struct Node {
 
 pub(crate) struct State {
     pub(crate) ua: UserAgent<OsEntropy>,
-    pub(crate) calls: Map<CallKey, mpsc::Sender<UaEvent>>,
+    /// Boxed, for a channel has room for 32 as long as it lives.
+    pub(crate) calls: Map<CallKey, mpsc::Sender<Box<UaEvent>>>,
     pub(crate) requests: Map<RequestKey, oneshot::Sender<Reply>>,
     pub(crate) accounts: Map<AccountKey, watch::Sender<Registration>>,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
@@ -98,7 +99,7 @@ impl Node {
 
 impl State {
     /// A channel for the events of a call.
-    pub(crate) fn follow(&mut self, call: CallKey) -> mpsc::Receiver<UaEvent> {
+    pub(crate) fn follow(&mut self, call: CallKey) -> mpsc::Receiver<Box<UaEvent>> {
         let (sender, receiver) = mpsc::channel(EVENTS);
         self.calls.insert(call, sender);
         receiver
@@ -159,7 +160,7 @@ impl State {
             | UaEvent::DigitsSent { call, .. }
             | UaEvent::ChangeRefused { call, .. } => {
                 if let Some(sender) = self.calls.get(&call)
-                    && sender.try_send(event).is_err()
+                    && sender.try_send(Box::new(event)).is_err()
                 {
                     // Its task is gone, or a peer changes the session faster than anybody can follow.
                     self.calls.remove(&call);
@@ -168,7 +169,7 @@ impl State {
             }
             UaEvent::Ended { call, .. } => {
                 if let Some(sender) = self.calls.remove(&call) {
-                    let _ = sender.try_send(event);
+                    let _ = sender.try_send(Box::new(event));
                 }
             }
             UaEvent::MessageReceived { from, content_type, body, .. } => {

@@ -3,8 +3,9 @@
 use crate::audio::{self, OpenAudio, RATE};
 use crate::call::{Call, CallEvent, MediaInfo, Summary};
 use crate::endpoint::{Endpoint, Inner};
+use crate::events::{Unheard, translate};
+use crate::place::Place;
 use crate::status::Gauge;
-use crate::transfer::Transfer;
 use bytes::Bytes;
 use ringback_media::{
     AudioFormat, AudioLeg, Incoming, LegConfig, LegEvent, PeerAddress, RecorderLimits, Sent,
@@ -46,16 +47,22 @@ pub(crate) struct Side {
 pub(crate) fn spawn(
     endpoint: Endpoint,
     side: Side,
-    ua_events: mpsc::Receiver<UaEvent>,
-    socket: MediaSocket,
-    audio: OpenAudio,
+    ua_events: mpsc::Receiver<Box<UaEvent>>,
+    place: Place,
 ) -> Call {
+    let (socket, audio) = match place {
+        Place::Here(socket, audio) => (socket, *audio),
+        Place::Elsewhere(_) => {
+            let events = Unheard::new(Arc::downgrade(&endpoint.inner), ua_events, side.begun);
+            return Call::unheard(endpoint, side, events);
+        }
+    };
     let (events, receiver) = mpsc::channel(EVENTS);
     let (commands, commanded) = mpsc::channel(8);
     // The task must not keep alive what it waits for.
     let inner = Arc::downgrade(&endpoint.inner);
     let (gauge, shared) = Gauge::new();
-    let call = Call::new(endpoint, &side, receiver, commands, shared);
+    let call = Call::heard(endpoint, &side, receiver, commands, shared);
     let recorder = audio.record.is_some().then(|| TimestampRecorder::new(RecorderLimits::default()));
     let audio_plays = audio.plays;
     let task = Task {
@@ -94,7 +101,7 @@ struct Task {
     cname: String,
     begun: Instant,
     answered: Option<Instant>,
-    events: mpsc::Sender<CallEvent>,
+    events: mpsc::Sender<Box<CallEvent>>,
 }
 
 struct Media {
@@ -119,16 +126,22 @@ struct Media {
 }
 
 impl Task {
-    async fn run(mut self, mut ua_events: mpsc::Receiver<UaEvent>, mut commands: mpsc::Receiver<Command>) {
+    async fn run(
+        mut self,
+        mut ua_events: mpsc::Receiver<Box<UaEvent>>,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
         let mut ticker: Option<Interval> = None;
         let mut buffer = vec![0; LONGEST];
         let mut is_held = true;
         let ending = loop {
             tokio::select! {
                 event = ua_events.recv() => match event {
-                    Some(UaEvent::Ended { ending, .. }) => break Some(ending),
                     Some(event) => {
-                        self.on_event(event);
+                        match *event {
+                            UaEvent::Ended { ending, .. } => break Some(ending),
+                            event => self.on_event(event),
+                        }
                         if let (None, Some(leg)) = (&ticker, &self.media.leg) {
                             ticker = Some(pace(leg));
                         }
@@ -154,31 +167,13 @@ impl Task {
     }
 
     fn on_event(&mut self, event: UaEvent) {
-        let told = match event {
-            UaEvent::Trying { .. } => CallEvent::Trying,
-            UaEvent::Ringing { status, .. } => CallEvent::Ringing(status),
-            UaEvent::Redirected { target, .. } => CallEvent::Redirected(target.as_str().to_owned()),
-            UaEvent::EarlyMedia { session, .. } => CallEvent::EarlyMedia(self.agree(&session)),
-            UaEvent::Answered { session, .. } => {
-                self.answered.get_or_insert_with(Instant::now);
-                CallEvent::Answered(self.agree(&session))
-            }
-            UaEvent::SessionChanged { session, .. } => CallEvent::Changed(self.agree(&session)),
-            UaEvent::ChangeRefused { status, reason, .. } => CallEvent::ChangeRefused(status, reason),
-            UaEvent::TransferRequested { transfer, target, by, .. } => {
-                let Some(inner) = self.media.inner.upgrade() else { return };
-                let target = target.as_str().to_owned();
-                CallEvent::TransferRequested(Transfer::new(Endpoint { inner }, transfer, target, by))
-            }
-            UaEvent::TransferProgress { status, .. } => CallEvent::TransferProgress(status),
-            UaEvent::TransferEnded { status, .. } => CallEvent::TransferEnded(status),
-            UaEvent::Connected { identity, .. } => CallEvent::Connected(identity),
-            UaEvent::Digit { digit, .. } => CallEvent::Digit(digit),
-            UaEvent::DigitsSent { status, .. } if status.is_success() => CallEvent::DigitsSent,
-            UaEvent::DigitsSent { status, .. } => CallEvent::DigitsRefused(status),
-            _ => return,
-        };
-        tell(&self.events, told);
+        if matches!(event, UaEvent::Answered { .. }) {
+            self.answered.get_or_insert_with(Instant::now);
+        }
+        let inner = self.media.inner.clone();
+        if let Some(told) = translate(event, &inner, |session| self.agree(session)) {
+            tell(&self.events, told);
+        }
     }
 
     /// Starts the audio, or changes it to what was agreed now.
@@ -229,7 +224,7 @@ impl Task {
             let talk = self.answered.map(|answered| now.duration_since(answered));
             let summary = Summary { ending, setup, talk, media, recorded, fault };
             // This one must arrive; when nobody holds the call any more there is nobody to tell.
-            let _ = self.events.send(CallEvent::Ended(Box::new(summary))).await;
+            let _ = self.events.send(Box::new(CallEvent::Ended(Box::new(summary)))).await;
         }
     }
 }
@@ -252,8 +247,8 @@ async fn tick(ticker: &mut Option<Interval>) {
 }
 
 /// An application that does not listen misses what it could have heard, but never the end.
-fn tell(events: &mpsc::Sender<CallEvent>, event: CallEvent) {
-    if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(event) {
+fn tell(events: &mpsc::Sender<Box<CallEvent>>, event: CallEvent) {
+    if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(Box::new(event)) {
         tracing::debug!(?event, "the application does not read the events of its call");
     }
 }
@@ -276,7 +271,7 @@ impl Media {
         self.audio = OpenAudio { record: self.audio.record.take(), ..audio };
     }
 
-    async fn on_tick(&mut self, events: &mpsc::Sender<CallEvent>) {
+    async fn on_tick(&mut self, events: &mpsc::Sender<Box<CallEvent>>) {
         let now = Instant::now();
         let Some(leg) = &mut self.leg else { return };
         let length = leg.frame_len();
@@ -337,7 +332,7 @@ impl Media {
         self.tell_events(events);
     }
 
-    fn tell_events(&mut self, events: &mpsc::Sender<CallEvent>) {
+    fn tell_events(&mut self, events: &mpsc::Sender<Box<CallEvent>>) {
         while let Some(event) = self.leg.as_mut().and_then(AudioLeg::poll_event) {
             match event {
                 LegEvent::DigitEnded(digit, _) => tell(events, CallEvent::Digit(digit)),
@@ -384,7 +379,7 @@ impl Media {
         kind: MediaKind,
         from: SocketAddr,
         packet: &mut [u8],
-        events: &mpsc::Sender<CallEvent>,
+        events: &mpsc::Sender<Box<CallEvent>>,
     ) {
         self.show(Direction::In, kind, from, packet);
         let hook = self.inner.upgrade().and_then(|inner| inner.media_hook.clone());

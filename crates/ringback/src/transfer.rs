@@ -3,9 +3,9 @@
 use crate::audio::Audio;
 use crate::call::Call;
 use crate::endpoint::Endpoint;
+use crate::place::Place;
 use crate::session::{self, Side};
 use crate::{CallError, CommandError};
-use ringback_net::MediaSocket;
 use ringback_ua::TransferKey;
 use std::fmt;
 use std::time::Instant;
@@ -40,9 +40,8 @@ impl Transfer {
     /// # Errors
     /// When a file of `audio` cannot be used, no socket is to be had, or the call that it came in is over.
     pub async fn accept(mut self, audio: Audio) -> Result<Call, CallError> {
-        let audio = audio.open()?;
-        let socket = MediaSocket::bind(self.endpoint.inner.media_ip).map_err(CallError::Socket)?;
-        let local = self.endpoint.inner.local_audio(&socket);
+        let place = Place::open(audio, None, &self.endpoint.inner)?;
+        let local = place.local(&self.endpoint.inner);
         let begun = Instant::now();
         let transfer = self.key.ok_or(CallError::Command(CommandError::Gone))?;
         let (call, call_id, events) = self.endpoint.inner.command(|state, now| {
@@ -52,7 +51,7 @@ impl Transfer {
         })?;
         self.key = None;
         let side = Side { call, call_id, begun };
-        Ok(session::spawn(self.endpoint.clone(), side, events, socket, audio))
+        Ok(session::spawn(self.endpoint.clone(), side, events, place))
     }
 
     /// Does not call.

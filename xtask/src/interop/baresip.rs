@@ -1,6 +1,7 @@
 //! baresip: a phone with ears. Calls go both ways, and what was heard is compared with what was said.
 
 mod changes;
+mod video;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
@@ -22,6 +23,7 @@ pub(crate) const CASES: &[Case] = &[
     ("holds, resumes and dials", changes::changes),
     ("is held, resumed and dialled", changes::is_changed),
     ("transfers us", changes::transfers),
+    ("offers video, which is declined", video::declined),
 ];
 
 /// How everybody reaches the server.
@@ -173,6 +175,18 @@ impl Baresip {
         plays: &Path,
         answers: &str,
     ) -> Outcome<Self> {
+        Self::start_more(lab, server, way, plays, answers, "")
+    }
+
+    /// The same, with more in its configuration.
+    fn start_more(
+        lab: &Lab,
+        server: &Server,
+        way: &Way,
+        plays: &Path,
+        answers: &str,
+        more: &str,
+    ) -> Outcome<Self> {
         let (home, transport) = (lab.folder.join("baresip"), way.transport());
         let port = free_port()?;
         let source = padded(plays, &lab.folder)?;
@@ -181,7 +195,7 @@ impl Baresip {
             std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))
         };
         std::fs::create_dir_all(&home).map_err(|error| format!("{}: {error}", home.display()))?;
-        write("config", config(&lab.folder, &source, port, way))?;
+        write("config", config(&lab.folder, &source, port, way) + more)?;
         write("contacts", String::new())?;
         write(
             "accounts",

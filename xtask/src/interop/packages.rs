@@ -25,6 +25,7 @@ pub(crate) const PYTHON: Need = ("python3", "python3-venv");
 pub(crate) const NET_SIP: Need = ("/usr/share/perl5/Net/SIP.pm", "libnet-sip-perl");
 pub(crate) const SNGREP: Need = ("sngrep", "sngrep");
 pub(crate) const SSLSCAN: Need = ("sslscan", "sslscan");
+pub(crate) const FFMPEG: Need = ("ffmpeg", "ffmpeg");
 pub(crate) const OPENSSL: Need = ("openssl", "openssl");
 
 /// Makes sure that the programs are there: root installs what is missing, others are told what to install.

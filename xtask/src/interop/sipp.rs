@@ -169,7 +169,15 @@ fn sipp(lab: &Lab, name: &str, scenario: &str, transport: &str, port: u16, calls
     base(lab, name, &lab.file(scenario), transport, port, calls)
 }
 
-fn base(lab: &Lab, name: &str, scenario: &Path, transport: &str, port: u16, calls: u64) -> Command {
+/// The same with a scenario at any place.
+pub(super) fn base(
+    lab: &Lab,
+    name: &str,
+    scenario: &Path,
+    transport: &str,
+    port: u16,
+    calls: u64,
+) -> Command {
     let mut command = Command::new("sipp");
     command
         .arg("-sf")

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 /// Waits for calls and answers them, several at a time.
 pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
+    args.in_call.check()?;
     let report = Reporter::new(args.phone.json);
     let mut stop = Stop::listen()?;
     let srtp = super::srtp(&args.in_call.srtp);

@@ -7,6 +7,7 @@ use crate::outcome::Failure;
 
 /// Calls, so many times as asked for; the first failure of a call ends it.
 pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
+    args.in_call.check()?;
     let report = Reporter::new(args.phone.json);
     let no_transfer = args.in_call.no_transfer;
     let srtp = super::srtp(&args.in_call.srtp);

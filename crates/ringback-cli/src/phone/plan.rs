@@ -15,7 +15,11 @@ use tokio::time::{Instant, sleep_until};
 
 /// The audio for the call of this number, from 1.
 pub(crate) fn audio(in_call: &InCall, number: u32) -> Audio {
-    let audio = in_call.play.as_ref().map_or_else(Audio::silence, Audio::file);
+    let audio = match (in_call.audio_at, &in_call.play) {
+        (Some(address), _) => Audio::elsewhere(address),
+        (None, Some(path)) => Audio::file(path),
+        (None, None) => Audio::silence(),
+    };
     recorded(audio, in_call, number)
 }
 

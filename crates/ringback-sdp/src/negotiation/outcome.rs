@@ -45,7 +45,7 @@ pub struct NegotiatedMedia {
 
 impl NegotiatedMedia {
     /// A line without media.
-    pub(super) fn disabled(kind: MediaKind) -> Self {
+    pub fn disabled(kind: MediaKind) -> Self {
         Self {
             kind,
             local: None,

@@ -4,6 +4,7 @@ use super::MediaEngine;
 use super::engine::{CallPorts, StreamKey};
 use ringback_message::header::{self, CSeq, To};
 use ringback_message::{HeaderId, Message, Method, Request};
+use ringback_net::OsEntropy;
 use ringback_relay::{Change, RelayedCall, Side};
 use ringback_sansio::Map;
 use ringback_sdp::SessionDescription;
@@ -44,8 +45,14 @@ impl RelayedCalls {
         Self { engine, calls: Map::default(), swept: SWEEP }
     }
 
-    /// A new call, on its way to whom it is for. `sender` is the host that the INVITE came from.
-    pub(crate) fn begin(&mut self, request: &mut Request, sender: IpAddr) -> Result<(), NotRelayed> {
+    /// A new call, on its way to whom it is for. `sender` is the host that the INVITE came from; with `ends_encryption` each side has
+    /// keys of its own.
+    pub(crate) fn begin(
+        &mut self,
+        request: &mut Request,
+        sender: IpAddr,
+        ends_encryption: bool,
+    ) -> Result<(), NotRelayed> {
         let (Some(engine), Method::INVITE) = (self.engine.clone(), request.method().clone()) else {
             return Ok(());
         };
@@ -56,7 +63,10 @@ impl RelayedCalls {
             self.swept = SWEEP.max(self.calls.len() * 2);
         }
         let call = self.calls.entry(call_id.clone()).or_insert_with(|| Call {
-            descriptions: RelayedCall::new(engine.told()),
+            descriptions: match ends_encryption {
+                true => RelayedCall::ending_encryption(engine.told()),
+                false => RelayedCall::new(engine.told()),
+            },
             caller,
             callee: None,
             offered: None,
@@ -151,8 +161,9 @@ impl Call {
         let exchange = number.wrapping_mul(2).wrapping_add(asker.index() as u32);
         let name = String::from_utf8_lossy(call_id);
         let mut ports = CallPorts { engine, call: &name };
+        let (sender, mut entropy) = (sender.to_canonical(), OsEntropy::new());
         let changes =
-            self.descriptions.rewrite(side, exchange, sender.to_canonical(), &mut description, &mut ports);
+            self.descriptions.rewrite(side, exchange, sender, &mut description, &mut ports, &mut entropy);
         match self.offered.take() {
             // The answer: what both sides said holds from now on.
             Some((offerer, offered)) if offerer != side => {

@@ -12,8 +12,12 @@ pub enum MediaMode {
     /// From phone to phone; descriptions are left as they are.
     #[default]
     Direct,
-    /// Through ports of ours.
+    /// Through ports of ours, as they are.
     Relay,
+    /// Through ports of ours, where each side encrypts or does not as it can: SRTP with keys in SDP ends here.
+    Bridge,
+    /// As `bridge` where a side is behind a NAT, or where one that encrypts calls through a gateway; else as `direct`.
+    Auto,
 }
 
 /// Where media go, and through which ports.

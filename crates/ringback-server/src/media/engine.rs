@@ -23,6 +23,7 @@ pub(crate) struct Counters {
     pub(super) packets: AtomicU64,
     pub(super) foreign: AtomicU64,
     pub(super) not_media: AtomicU64,
+    pub(super) forged: AtomicU64,
     pub(super) unsent: AtomicU64,
     pub(super) silent: AtomicU64,
     /// Not for packets.
@@ -132,8 +133,7 @@ impl MediaEngine {
 
     /// Tells the thread of a stream what has changed.
     pub(super) fn change(&self, change: Change<StreamKey>) {
-        let (Change::Expect { stream, .. } | Change::Close(stream)) = change;
-        self.command(stream, Command::Change(change));
+        self.command(change.stream(), Command::Change(change));
     }
 
     /// Whether a stream is open still.
@@ -149,10 +149,11 @@ impl MediaEngine {
 
     /// What was not relayed, by reason.
     pub(crate) fn dropped(&self) -> Map<&'static str, u64> {
-        let Counters { foreign, not_media, unsent, silent, .. } = &*self.counters;
+        let Counters { foreign, not_media, forged, unsent, silent, .. } = &*self.counters;
         [
             ("media_stranger", foreign),
             ("media_malformed", not_media),
+            ("media_forged", forged),
             ("media_unsent", unsent),
             ("media_silent", silent),
         ]

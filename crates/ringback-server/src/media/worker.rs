@@ -4,7 +4,7 @@
 
 use super::ports::{Ports, Quad};
 use crate::media::engine::{Counters, StreamKey};
-use ringback_relay::{Change, Component, Dropped, RelayStream, Side};
+use ringback_relay::{Change, Component, Dropped, MAX_GROWTH, RelayStream, Side};
 use ringback_sansio::Map;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -103,7 +103,7 @@ struct Relay {
 impl Relay {
     fn run(mut self) {
         let mut events = Vec::with_capacity(BATCH);
-        let mut buffer = vec![0; LONGEST];
+        let mut buffer = vec![0; LONGEST + MAX_GROWTH];
         let pause = Timespec { tv_sec: SWEEP.as_secs() as i64, tv_nsec: 0 };
         loop {
             events.clear();
@@ -140,17 +140,19 @@ impl Relay {
         let component = if port % 2 == 0 { Component::Rtp } else { Component::Rtcp };
         let Some(socket) = quad.sockets.get(port) else { return };
         // An error is an ICMP message about what was sent before, or nothing is there after all.
-        let Ok((length, from)) = socket.recv_from(buffer) else { return };
-        let datagram = buffer.get(..length).unwrap_or(&[]);
-        match relay.receive(now, side, component, from, datagram) {
-            Ok(to) => {
+        let room = buffer.get_mut(..LONGEST).unwrap_or_default();
+        let Ok((length, from)) = socket.recv_from(room) else { return };
+        match relay.receive(now, side, component, from, buffer, length) {
+            Ok((to, length)) => {
                 let other = side.other().index() * 2 + component.index();
+                let datagram = buffer.get(..length).unwrap_or_default();
                 let sent = quad.sockets.get(other).is_some_and(|socket| socket.send_to(datagram, to).is_ok());
                 tally.packets += u64::from(sent);
                 tally.unsent += u64::from(!sent);
             }
             Err(Dropped::Source) => tally.foreign += 1,
             Err(Dropped::NotMedia) => tally.not_media += 1,
+            Err(Dropped::Forged) => tally.forged += 1,
             Err(Dropped::NoDestination) => tally.unsent += 1,
         }
     }
@@ -163,6 +165,11 @@ impl Relay {
                 Command::Change(Change::Expect { stream, side, expected }) => {
                     if let Some(stream) = self.streams.get_mut(&stream.id) {
                         stream.relay.expect(side, expected);
+                    }
+                }
+                Command::Change(Change::Protect { stream, side, keys }) => {
+                    if let Some(stream) = self.streams.get_mut(&stream.id) {
+                        stream.relay.protect(side, keys.as_deref());
                     }
                 }
                 Command::Change(Change::Close(stream)) => self.close(stream.id),
@@ -215,6 +222,7 @@ struct Tally {
     packets: u64,
     foreign: u64,
     not_media: u64,
+    forged: u64,
     unsent: u64,
 }
 
@@ -224,6 +232,7 @@ impl Tally {
             (&counters.packets, self.packets),
             (&counters.foreign, self.foreign),
             (&counters.not_media, self.not_media),
+            (&counters.forged, self.forged),
             (&counters.unsent, self.unsent),
         ] {
             if count > 0 {

@@ -7,8 +7,10 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OverloadConfig {
+    /// Whether anything is refused at all. Without, requests wait until they are too old.
+    pub enabled: bool,
     /// The percentage of its time that the busiest worker may be at work, 1 to 99, before new requests are refused; without one
-    /// none are, and they wait until they are too old.
+    /// they are when requests have waited in the sockets for half a second.
     pub cpu: Option<u8>,
     /// The percentage of a socket's buffer that may wait to be read, 1 to 100, before new requests are dropped unanswered.
     pub queue: u8,
@@ -21,7 +23,7 @@ pub struct OverloadConfig {
 
 impl Default for OverloadConfig {
     fn default() -> Self {
-        Self { cpu: None, queue: 75, retry_after: 5, ask: false }
+        Self { enabled: true, cpu: None, queue: 75, retry_after: 5, ask: false }
     }
 }
 

@@ -10,28 +10,37 @@ const LEAST: f64 = 0.02;
 const FASTEST: f64 = 1.15;
 /// How full a socket may be before the share falls faster than the occupancy says, which cannot be over one.
 const QUEUED: f64 = 0.25;
+/// The same where no occupancy is given: there the share goes by the sockets alone, and feels its way back.
+const SLOWLY: f64 = 1.02;
+/// For so many intervals in a row, half a second, sockets have to be that full before the share falls where no occupancy is given: so
+/// long, and copies of what waits begin to come (T1). A moment in which the machine was busy with something else is over sooner.
+const LATE: u32 = 10;
 
 /// The share of new requests that is taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Control {
-    /// What the occupancy should be.
-    target: f64,
+    /// What the occupancy should be; anything without it.
+    target: Option<f64>,
     taken: f64,
+    /// For how many intervals sockets have been too full.
+    late: u32,
 }
 
 impl Control {
-    /// Keeps the occupancy at `target`, from 0 to 1.
-    pub(super) fn new(target: f64) -> Self {
-        Self { target, taken: 1.0 }
+    /// Keeps the occupancy at `target`, from 0 to 1; without one, keeps requests from waiting too long.
+    pub(super) fn new(target: Option<f64>) -> Self {
+        Self { target, taken: 1.0, late: 0 }
     }
 
     /// Takes what was measured in the last interval: the occupancy and how full the sockets are, both from 0 to 1. Gives what is
     /// to be refused from now on, in thousandths.
     pub(super) fn measured(&mut self, busy: f64, queued: f64) -> u32 {
-        let mut factor = (self.target / busy.max(0.01)).min(FASTEST);
-        if queued > QUEUED {
+        let waits = queued > QUEUED;
+        self.late = if waits { self.late.saturating_add(1) } else { 0 };
+        let mut factor = self.target.map_or(SLOWLY, |target| (target / busy.max(0.01)).min(FASTEST));
+        if waits && (self.target.is_some() || self.taken < 1.0 || self.late >= LATE) {
             // What waits is work that was not done yet.
-            factor = factor.min(self.target) * (1.0 - queued / 2.0);
+            factor = factor.min(self.target.unwrap_or(1.0)) * (1.0 - queued / 2.0);
         }
         self.taken = (self.taken * factor).clamp(LEAST, 1.0);
         ((1.0 - self.taken) * 1_000.0).round() as u32
@@ -116,7 +125,7 @@ mod tests {
         for times in [2.0, 3.0] {
             let without = Simulation::new(None).run(0.0, 60.0, times * capacity);
             assert!(without < 0.3 * capacity, "{times} times without control: {without}");
-            let mut controlled = Simulation::new(Some(Control::new(0.9)));
+            let mut controlled = Simulation::new(Some(Control::new(Some(0.9))));
             let goodput = controlled.run(0.0, 60.0, times * capacity);
             // Refusals cost a tenth each. At five times, with every request sent twice, they alone would take all the time.
             let possible = (0.9 - 0.1 * (times - 1.0)) * capacity;
@@ -129,7 +138,7 @@ mod tests {
 
     #[test]
     fn nothing_is_refused_below_the_target_and_never_everything() {
-        let mut control = Control::new(0.9);
+        let mut control = Control::new(Some(0.9));
         for busy in [0.0, 0.5, 0.89] {
             assert_eq!(control.measured(busy, 0.0), 0);
         }
@@ -139,5 +148,33 @@ mod tests {
         assert_eq!(control.measured(1.0, 1.0), 980);
         let recovered = (0..60).position(|_| control.measured(0.1, 0.0) == 0);
         assert!(recovered.is_some_and(|intervals| intervals < 40), "{recovered:?}");
+    }
+
+    #[test]
+    fn fault_44_nor_does_it_where_nothing_is_configured() {
+        let capacity = 1.0 / COST;
+        for times in [1.5, 2.0, 3.0] {
+            let mut controlled = Simulation::new(Some(Control::new(None)));
+            controlled.run(0.0, 10.0, times * capacity);
+            let goodput = controlled.run(10.0, 60.0, times * capacity);
+            let possible = (1.0 - 0.1 * (times - 1.0)) * capacity;
+            assert!(goodput > 0.6 * possible, "{times} times: {goodput} of {possible}");
+            controlled.run(60.0, 65.0, 0.5 * capacity);
+            let after = controlled.run(65.0, 75.0, 0.5 * capacity);
+            assert!(after > 0.45 * capacity, "recovery within five seconds: {after}");
+            assert_eq!(controlled.refused, 0);
+        }
+    }
+
+    #[test]
+    fn without_an_occupancy_a_moment_of_lateness_refuses_nobody() {
+        let mut control = Control::new(None);
+        for _ in 0..5 {
+            for _ in 1..LATE {
+                assert_eq!(control.measured(1.0, 1.0), 0);
+            }
+            assert_eq!(control.measured(1.0, 0.1), 0);
+        }
+        assert!((0..LATE).map(|_| control.measured(1.0, 1.0)).last() > Some(400));
     }
 }

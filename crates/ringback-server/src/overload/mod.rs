@@ -2,7 +2,7 @@
 //! those who send are told to send less (RFC 7339).
 //!
 //! A thread of its own looks twenty times a second at how busy the workers are and sets the share that is refused. A request
-//! costs one look at that share and one at its Via, and nothing where no limit is configured.
+//! costs one look at that share and one at its Via, and nothing where it is switched off.
 
 mod config;
 mod control;
@@ -56,10 +56,10 @@ pub(crate) struct Overload {
 }
 
 impl Overload {
-    /// Nothing where no limit is configured. `hasher` is keyed, so that nobody can choose requests that are always taken.
+    /// Nothing where it is switched off. `hasher` is keyed, so that nobody can choose requests that are always taken.
     pub(crate) fn new(config: OverloadConfig, hasher: Hasher) -> Option<Self> {
-        let target = f64::from(config.cpu?) / 100.0;
-        Some(Self {
+        let target = config.cpu.map(|cpu| f64::from(cpu) / 100.0);
+        config.enabled.then(|| Self {
             config,
             hasher,
             control: Mutex::new(Control::new(target)),
@@ -146,7 +146,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts it, where a limit is configured.
+    /// Starts it, unless it is switched off.
     pub(crate) fn start(core: &Arc<ServerCore>, net: &Net<ServerCore>) -> io::Result<Option<Self>> {
         if core.overload.is_none() {
             return Ok(None);

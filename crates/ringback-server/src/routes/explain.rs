@@ -111,6 +111,12 @@ impl Route {
         let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
         let media = match config.media {
             Some(MediaMode::Relay) if config.redirect.is_empty() => "\nwith media through ports of ours",
+            Some(MediaMode::Bridge) if config.redirect.is_empty() => {
+                "\nwith media through ports of ours, each side with keys of its own"
+            }
+            Some(MediaMode::Auto) if config.redirect.is_empty() => {
+                "\nwith media through ports of ours where a NAT or encryption asks for that"
+            }
             Some(MediaMode::Direct) if config.redirect.is_empty() => "\nwith media from phone to phone",
             _ => "",
         };

@@ -222,13 +222,22 @@ fn a_route_says_whose_media_are_relayed() {
     let gateway = UdpSocket::bind("127.0.0.1:0").unwrap();
     gateway.set_read_timeout(Some(PATIENCE)).unwrap();
     let to = format!("sip:{}", gateway.local_addr().unwrap());
-    config.routes =
-        vec![route("^1", Some(MediaMode::Relay)), route("^2", Some(MediaMode::Direct)), route("^3", None)];
+    config.routes = vec![
+        route("^1", Some(MediaMode::Relay)),
+        route("^2", Some(MediaMode::Direct)),
+        route("^3", None),
+        route("^[45]", Some(MediaMode::Auto)),
+    ];
     config.routes.iter_mut().for_each(|route| route.to = vec![to.clone()]);
     let server = start(config);
     let mut alice = Phone::udp(&server, "alice", "a");
-    for (user, is_relayed) in [("1", true), ("2", false), ("3", false)] {
-        let invite = alice.invite(&format!("sip:{user}@example.com"));
+    // The last one is behind a NAT: its media are not where its signalling comes from.
+    for (user, is_relayed) in [("1", true), ("2", false), ("3", false), ("4", false), ("5", true)] {
+        let host = if user == "5" { "10.0.0.1" } else { "127.0.0.1" };
+        let offer = format!(
+            "v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+        );
+        let invite = alice.invite(&format!("sip:{user}@example.com")).body("application/sdp", offer);
         let body = std::thread::scope(|scope| {
             let seen = scope.spawn(|| {
                 let mut buffer = [0; 8_192];

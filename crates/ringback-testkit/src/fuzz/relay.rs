@@ -1,6 +1,7 @@
 //! Laws of descriptions that a relay rewrites.
 
 use ringback_relay::{Change, MAX_STREAMS, Opened, Ports, RelayedCall, Side};
+use ringback_sansio::SeededEntropy;
 use ringback_sdp::attribute::Candidate;
 use ringback_sdp::{Connection, Host, SessionDescription};
 use std::net::{IpAddr, Ipv4Addr};
@@ -31,10 +32,15 @@ impl Ports<u16> for Streams {
 pub(super) fn relay(input: &[u8]) {
     let Ok(said) = SessionDescription::parse(input) else { return };
     let sender = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    let mut call = RelayedCall::new(RELAY);
+    // Half of the inputs with keys of our own.
+    let mut call = match input.len() % 2 {
+        0 => RelayedCall::new(RELAY),
+        _ => RelayedCall::ending_encryption(RELAY),
+    };
     let mut streams = Streams(0);
+    let mut entropy = SeededEntropy::new(1);
     let mut told = said.clone();
-    let changes = call.rewrite(Side::Caller, 1, sender, &mut told, &mut streams);
+    let changes = call.rewrite(Side::Caller, 1, sender, &mut told, &mut streams, &mut entropy);
     for change in &changes {
         if let Change::Expect { expected, .. } = change {
             let is_loop = |it: std::net::SocketAddr| it.ip() == RELAY && streams.owns(it.port());
@@ -57,6 +63,10 @@ pub(super) fn relay(input: &[u8]) {
         return;
     }
     let mut again = said.clone();
-    call.rewrite(Side::Caller, 1, sender, &mut again, &mut streams);
+    call.rewrite(Side::Caller, 1, sender, &mut again, &mut streams, &mut entropy);
     assert_eq!(again, told);
+    // And whatever is answered: the answer leads to the relay as well.
+    let mut answer = said.clone();
+    call.rewrite(Side::Callee, 1, sender, &mut answer, &mut streams, &mut entropy);
+    SessionDescription::parse(&answer.to_bytes()).expect("what comes out can be read");
 }

@@ -7,7 +7,8 @@ use super::draw;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ringback::{AudioStatus, LegStats, MediaInfo, Registration, StatusCode};
+use ringback::{AudioStatus, LegStats, MediaInfo, NegotiatedMedia, Registration, StatusCode};
+use ringback_sdp::MediaKind;
 use std::time::{Duration, Instant};
 
 /// An App and what time it is for it.
@@ -95,6 +96,7 @@ fn media(held_by_us: bool) -> MediaInfo {
         encryption: Some("AEAD_AES_128_GCM".into()),
         held_by_us,
         held_by_them: false,
+        agreed: NegotiatedMedia::disabled(MediaKind::AUDIO),
     }
 }
 
