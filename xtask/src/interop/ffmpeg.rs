@@ -1,5 +1,5 @@
-//! ffmpeg as the media of a call: pictures that the server relays arrive as they were sent, and speech goes to and from a phone of ours
-//! whose call is only signalling.
+//! ffmpeg and GStreamer as the media of a call: pictures that the server relays arrive as they were sent, and speech goes to and from a
+//! phone of ours whose call is only signalling.
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use crate::process::run;
 pub(crate) const CASES: &[Case] = &[
     ("H.264 through the relay", |lab| relayed(lab, &H264)),
     ("VP8 through the relay", |lab| relayed(lab, &VP8)),
+    ("VP8 of GStreamer through the relay", streamed),
     ("hears what answer says", hears),
     ("says what answer hears", says),
 ];
@@ -54,31 +55,25 @@ fn ffmpeg() -> Command {
     command
 }
 
-/// SIPp calls SIPp through a server that relays; ffmpeg sends a film for the one and takes it for the other.
-fn relayed(lab: &Lab, encoding: &Encoding) -> Outcome<String> {
-    let film = lab.folder.join(encoding.file);
-    let picture = format!("testsrc2=size=320x240:rate={RATE}");
-    run(ffmpeg()
-        .args(["-f", "lavfi", "-i", &picture, "-frames:v", SENT, "-g", RATE])
-        .args(encoding.encoder)
-        .arg(&film))?;
-    let wanted = lab.folder.join("wanted.md5");
-    run(ffmpeg().arg("-i").arg(&film).args(["-vsync", "passthrough", "-f", "framemd5"]).arg(&wanted))?;
+/// The two ends of a call that is up through a relay: whose port each is, and the port that the caller sends to.
+struct Ends {
+    from: u16,
+    to: u16,
+    relay: u16,
+}
 
+/// SIPp calls SIPp through a server that relays, with this `m=` line and what belongs to it; meanwhile `film` is shown.
+fn through_relay(lab: &Lab, lines: &str, film: impl FnOnce(&Ends) -> Outcome) -> Outcome {
     let config = lab.folder.join("ringback.toml");
     write(&config, "[media]\nmode = 'relay'\nports = [0, 0]\n")?;
     let server = Server::configured(&config, lab)?;
     let (from, to, signalling) = (free_pair()?, free_pair()?, free_port()?);
-    let line = |port: u16| {
-        let Encoding { rtpmap, fmtp, .. } = encoding;
-        format!("m=video {port} RTP/AVP 96\na=rtpmap:96 {rtpmap}\n{fmtp}")
-    };
-    let scenario = |name: &str, port| -> Outcome<PathBuf> {
+    let scenario = |name: &str, port: u16| -> Outcome<PathBuf> {
         let text = read(&lab.file(name))?;
         let (before, rest) = text.split_once("m=audio").ok_or("a scenario without audio")?;
         let (_, after) = rest.split_once("]]>").ok_or("a scenario without an end")?;
         let file = lab.folder.join(name);
-        write(&file, &format!("{before}{}]]>{after}", line(port)))?;
+        write(&file, &format!("{before}m=video {port} {lines}]]>{after}"))?;
         Ok(file)
     };
     let mut callee = base(lab, "callee", &scenario("answer.xml", to)?, "udp", signalling, 1);
@@ -92,42 +87,94 @@ fn relayed(lab: &Lab, encoding: &Encoding) -> Outcome<String> {
         .args(["-s", "bob", "-d", "15000", "-trace_msg", "-message_file"])
         .arg(&said);
     let mut caller = Running::start(&lab.folder, "caller", &mut caller)?;
-    let relay = told(&said, from)?;
-
-    let (description, got) = (lab.folder.join("sink.sdp"), lab.folder.join("got.md5"));
-    write(
-        &description,
-        &format!("v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n{}", line(to)),
-    )?;
-    let mut sink = ffmpeg();
-    sink.args(["-protocol_whitelist", "file,udp,rtp", "-i"]).arg(&description);
-    sink.args(["-vsync", "passthrough", "-frames:v", &COMPARED.to_string(), "-f", "framemd5"]).arg(&got);
-    let mut sink = Running::start(&lab.folder, "sink", &mut sink)?;
-    until_taken("udp", to)?;
-    let mut source = ffmpeg();
-    source.args(["-re", "-r", RATE, "-i"]).arg(&film).args([
-        "-c",
-        "copy",
-        "-payload_type",
-        "96",
-        "-f",
-        "rtp",
-    ]);
-    source.arg(format!("rtp://127.0.0.1:{relay}?localrtpport={from}&pkt_size=1200"));
-    Running::start(&lab.folder, "source", &mut source)?.succeed(PATIENCE)?;
-    sink.succeed(PATIENCE)?;
+    film(&Ends { from, to, relay: told(&said, from)? })?;
     caller.succeed(PATIENCE)?;
     callee.succeed(PATIENCE)?;
-    server.stop()?;
+    server.stop()
+}
 
-    let (wanted, got) = (hashes(&read(&wanted)?), hashes(&read(&got)?));
+/// ffmpeg sends a film for the caller and takes it for the callee.
+fn relayed(lab: &Lab, encoding: &Encoding) -> Outcome<String> {
+    let film = lab.folder.join(encoding.file);
+    let picture = format!("testsrc2=size=320x240:rate={RATE}");
+    run(ffmpeg()
+        .args(["-f", "lavfi", "-i", &picture, "-frames:v", SENT, "-g", RATE])
+        .args(encoding.encoder)
+        .arg(&film))?;
+    let lines = format!("RTP/AVP 96\na=rtpmap:96 {}\n{}", encoding.rtpmap, encoding.fmtp);
+    let got = lab.folder.join("got.md5");
+    through_relay(lab, &lines, |ends| {
+        let description = lab.folder.join("sink.sdp");
+        let to = ends.to;
+        write(
+            &description,
+            &format!("v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {to} {lines}"),
+        )?;
+        let mut sink = ffmpeg();
+        sink.args(["-protocol_whitelist", "file,udp,rtp", "-i"]).arg(&description);
+        sink.args(["-fps_mode", "passthrough", "-frames:v", &COMPARED.to_string(), "-f", "framemd5"])
+            .arg(&got);
+        let mut sink = Running::start(&lab.folder, "sink", &mut sink)?;
+        until_taken("udp", to)?;
+        let mut source = ffmpeg();
+        source.args(["-re", "-r", RATE, "-i"]).arg(&film);
+        source.args(["-c", "copy", "-payload_type", "96", "-f", "rtp"]);
+        source.arg(format!("rtp://127.0.0.1:{}?localrtpport={}&pkt_size=1200", ends.relay, ends.from));
+        Running::start(&lab.folder, "source", &mut source)?.succeed(PATIENCE)?;
+        sink.succeed(PATIENCE)
+    })?;
+    alike(&pictures(lab, &film)?, &hashes(&read(&got)?))
+}
+
+/// GStreamer does, and keeps what it has sent and what has come.
+fn streamed(lab: &Lab) -> Outcome<String> {
+    let (sent, came) = (lab.folder.join("sent.webm"), lab.folder.join("came.webm"));
+    through_relay(lab, "RTP/AVP 96\na=rtpmap:96 VP8/90000\n", |ends| {
+        let caps = "application/x-rtp,media=video,clock-rate=90000,encoding-name=VP8,payload=96";
+        // It ends by a signal, and writes what it has.
+        let mut sink = Command::new("timeout");
+        sink.args(["--preserve-status", "-s", "INT", "12", "gst-launch-1.0", "-q", "-e"]);
+        sink.args(["udpsrc", &format!("port={}", ends.to), &format!("caps={caps}"), "!", "rtpvp8depay"]);
+        sink.args(["!", "webmmux", "!", "filesink", &format!("location={}", came.display())]);
+        let mut sink = Running::start(&lab.folder, "sink", &mut sink)?;
+        until_taken("udp", ends.to)?;
+        let mut source = Command::new("gst-launch-1.0");
+        source.args(["-q", "-e", "videotestsrc", "is-live=true", &format!("num-buffers={SENT}"), "!"]);
+        source.args([&format!("video/x-raw,width=320,height=240,framerate={RATE}/1"), "!"]);
+        source.args([
+            "vp8enc",
+            "deadline=1",
+            "keyframe-max-dist=15",
+            "!",
+            "tee",
+            "name=t",
+            "t.",
+            "!",
+            "queue",
+        ]);
+        source.args(["!", "webmmux", "!", "filesink", &format!("location={}", sent.display())]);
+        source.args(["t.", "!", "queue", "!", "rtpvp8pay", "pt=96", "!", "udpsink", "host=127.0.0.1"]);
+        source.args([&format!("port={}", ends.relay), &format!("bind-port={}", ends.from)]);
+        Running::start(&lab.folder, "source", &mut source)?.succeed(PATIENCE)?;
+        // What it says of the signal is no matter.
+        sink.wait(PATIENCE).map(drop)
+    })?;
+    alike(&pictures(lab, &sent)?, &pictures(lab, &came)?)
+}
+
+/// The hashes of the pictures in a film.
+fn pictures(lab: &Lab, film: &Path) -> Outcome<Vec<String>> {
+    let list = lab.folder.join("pictures.md5");
+    run(ffmpeg().arg("-i").arg(film).args(["-fps_mode", "passthrough", "-f", "framemd5"]).arg(&list))?;
+    Ok(hashes(&read(&list)?))
+}
+
+fn alike(wanted: &[String], got: &[String]) -> Outcome<String> {
     let wanted = wanted.get(..COMPARED).unwrap_or_default();
-    let alike = wanted.iter().zip(&got).filter(|(wanted, got)| wanted == got).count();
+    let alike = wanted.iter().zip(got).filter(|(wanted, got)| wanted == got).count();
     if alike < COMPARED {
-        return Err(Failure::Failed(format!(
-            "{alike} of {COMPARED} pictures are as they were; {} came",
-            got.len()
-        )));
+        let came = got.len();
+        return Err(Failure::Failed(format!("{alike} of {COMPARED} pictures are as they were; {came} came")));
     }
     Ok(format!("{alike} pictures arrived as they were sent, to the bit"))
 }

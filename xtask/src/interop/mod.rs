@@ -28,8 +28,8 @@ use std::process::Command;
 use crate::failure::{Failure, Outcome, take_number, take_value};
 use crate::process::Steps;
 use packages::{
-    BARESIP, FFMPEG, KAMAILIO, LINPHONE, NET_SIP, NPM, Need, OPENSSL, PYTHON, SIPP, SIPSAK, SNGREP, SSLSCAN,
-    TSHARK, TUNNEL,
+    BARESIP, FFMPEG, GSTREAMER, GSTREAMER_GOOD, KAMAILIO, LINPHONE, NET_SIP, NPM, Need, OPENSSL, PYTHON,
+    SIPP, SIPSAK, SNGREP, SSLSCAN, TSHARK, TUNNEL,
 };
 
 /// One thing that must work with one peer; what it hands back is a line for the sum.
@@ -41,7 +41,7 @@ const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("baresip", &[BARESIP, OPENSSL], baresip::CASES),
     ("sipsak", &[SIPSAK], sipsak::CASES),
     ("kamailio", &[KAMAILIO, SIPP], kamailio::CASES),
-    ("ffmpeg", &[FFMPEG, SIPP], ffmpeg::CASES),
+    ("ffmpeg", &[FFMPEG, GSTREAMER, GSTREAMER_GOOD, SIPP], ffmpeg::CASES),
     ("fork", &[LINPHONE, BARESIP], fork::CASES),
     ("linphone", &[LINPHONE, SIPP], linphone::CASES),
     ("net-sip", &[NET_SIP], net_sip::CASES),

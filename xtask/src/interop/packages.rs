@@ -26,6 +26,10 @@ pub(crate) const NET_SIP: Need = ("/usr/share/perl5/Net/SIP.pm", "libnet-sip-per
 pub(crate) const SNGREP: Need = ("sngrep", "sngrep");
 pub(crate) const SSLSCAN: Need = ("sslscan", "sslscan");
 pub(crate) const FFMPEG: Need = ("ffmpeg", "ffmpeg");
+pub(crate) const GSTREAMER: Need = ("gst-launch-1.0", "gstreamer1.0-tools");
+/// Its encoders and what packs them.
+pub(crate) const GSTREAMER_GOOD: Need =
+    ("/usr/share/doc/gstreamer1.0-plugins-good", "gstreamer1.0-plugins-good");
 pub(crate) const OPENSSL: Need = ("openssl", "openssl");
 
 /// Makes sure that the programs are there: root installs what is missing, others are told what to install.
