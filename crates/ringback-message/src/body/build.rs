@@ -53,6 +53,10 @@ impl PartBuf {
         self.lines.header(id, value);
         self
     }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 /// A multipart in the making (RFC 2046 §5.1).
@@ -146,19 +150,33 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn header(&mut self, id: HeaderId, value: impl Value) {
-        let (fault, content_type) = written(
+        let text = self.line(id.name(), value);
+        if id == HeaderId::CONTENT_TYPE {
+            self.content_type = text;
+        }
+    }
+
+    /// A field by a name that is no header field of SIP: a token.
+    pub(super) fn named(&mut self, name: &str, value: impl Value) {
+        self.line(name, value);
+    }
+
+    pub(super) fn refuse(&mut self, fault: InvalidValue) {
+        self.fault = self.fault.or(Some(fault));
+    }
+
+    fn line(&mut self, name: &str, value: impl Value) -> String {
+        let (fault, text) = written(
             |out| value.write(out),
             |text| {
-                for piece in [id.name().as_bytes(), b": ", text, b"\r\n"] {
+                for piece in [name.as_bytes(), b": ", text, b"\r\n"] {
                     self.out.extend_from_slice(piece);
                 }
                 (check(text).err(), String::from_utf8_lossy(text).into_owned())
             },
         );
         self.fault = self.fault.or(fault);
-        if id == HeaderId::CONTENT_TYPE {
-            self.content_type = content_type;
-        }
+        text
     }
 
     /// The lines, without the empty one behind them.

@@ -1,4 +1,4 @@
-//! Bodies that have parts (RFC 2046 §5.1, RFC 5621) or are pieces of messages (RFC 3420).
+//! Bodies that have parts (RFC 2046 §5.1, RFC 5621), are pieces of messages (RFC 3420) or wrap them (RFC 3862).
 //!
 //! ```
 //! use ringback_message::body::{MultipartBuf, PartBuf};
@@ -20,12 +20,14 @@
 //! Not here: what the parts say, and transfer encodings: bodies in SIP are binary (RFC 5621 §4).
 
 mod build;
+mod cpim;
 mod fields;
 mod multipart;
 mod select;
 mod sipfrag;
 
 pub use build::{BodyBuf, MultipartBuf, PartBuf};
+pub use cpim::{CPIM, Cpim, CpimBuf};
 pub use multipart::{MAX_DEPTH, MAX_PARTS, Multipart};
 pub use select::NotUnderstood;
 pub use sipfrag::{Fragment, FragmentBuf, FragmentStart, SIPFRAG};

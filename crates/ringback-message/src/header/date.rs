@@ -34,6 +34,31 @@ impl Date {
     pub fn unix(self) -> u64 {
         self.0
     }
+
+    /// The date as bodies and logs have it (RFC 3339): `2010-11-13T23:29:00Z`.
+    pub fn rfc3339(self) -> String {
+        let (year, month, day) = self.civil();
+        let second = self.0 % DAY;
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", month + 1, day + 1)
+    }
+
+    /// The year, and month and day counted from 0.
+    fn civil(self) -> (u64, u64, u64) {
+        let days = self.0 / DAY;
+        // A few years too early at most.
+        let mut year = 1970 + days / 366;
+        while days_before_year(year + 1) <= days {
+            year += 1;
+        }
+        let mut day = days - days_before_year(year);
+        let mut month = 0;
+        while day >= days_in(year, month) {
+            day -= days_in(year, month);
+            month += 1;
+        }
+        (year, month, day)
+    }
 }
 
 impl<'a> Header<'a> for Date {
@@ -99,23 +124,12 @@ fn days_before_year(year: u64) -> u64 {
 
 impl Value for Date {
     fn write(&self, out: &mut Output) {
-        let days = self.0 / DAY;
-        // A few years too early at most.
-        let mut year = 1970 + days / 366;
-        while days_before_year(year + 1) <= days {
-            year += 1;
-        }
-        let mut day = days - days_before_year(year);
-        let mut month = 0;
-        while day >= days_in(year, month) {
-            day -= days_in(year, month);
-            month += 1;
-        }
+        let (year, month, day) = self.civil();
         let two = |out: &mut Output, number: u64| {
             out.push(b'0' + (number / 10) as u8);
             out.push(b'0' + (number % 10) as u8);
         };
-        out.extend_from_slice(DAYS[(days % 7) as usize].as_bytes());
+        out.extend_from_slice(DAYS[(self.0 / DAY % 7) as usize].as_bytes());
         out.extend_from_slice(b", ");
         two(out, day + 1);
         out.push(b' ');
@@ -144,6 +158,13 @@ mod tests {
             let date = Date::from_unix(seconds);
             prop_assert_eq!(Date::parse(date.to_string().as_bytes()), Ok(date));
         }
+    }
+
+    #[test]
+    fn bodies_have_dates_of_their_own() {
+        assert_eq!(Date::from_unix(1_289_690_940).rfc3339(), "2010-11-13T23:29:00Z");
+        assert_eq!(Date::from_unix(951_782_400).rfc3339(), "2000-02-29T00:00:00Z");
+        assert_eq!(Date::from_unix(u64::MAX).rfc3339(), "9999-12-31T23:59:59Z");
     }
 
     #[test]

@@ -15,6 +15,17 @@ pub struct CSeq {
     pub method: Method,
 }
 
+impl CSeq {
+    /// The largest number of a request (RFC 3261 §8.1.1.5).
+    pub const MOST: u32 = u32::MAX >> 1;
+
+    /// The number of the request that follows. It stops at [`MOST`](Self::MOST), after ages: what would come then is
+    /// refused as out of order, and nobody takes a small number for a new beginning.
+    pub fn next_number(last: u32) -> u32 {
+        last.saturating_add(1).min(Self::MOST)
+    }
+}
+
 impl<'a> Header<'a> for CSeq {
     const ID: HeaderId = HeaderId::CSEQ;
 

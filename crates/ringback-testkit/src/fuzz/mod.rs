@@ -18,6 +18,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TARGETS: &[Target] = &[
     ("capture", media::capture),
+    ("cpim", syntax::cpim),
     ("digest", syntax::digest),
     ("jitter", media::jitter),
     ("message", syntax::message),

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use ringback_auth::{DigestChallenge, DigestCredentials};
 use ringback_message::body::{
-    Entity, Fragment, FragmentBuf, FragmentStart, MAX_DEPTH, MAX_PARTS, Multipart, MultipartBuf, PartBuf,
+    Cpim, CpimBuf, Entity, Fragment, FragmentBuf, FragmentStart, MAX_DEPTH, MAX_PARTS, Multipart,
+    MultipartBuf, PartBuf,
 };
 use ringback_message::header::{
     Allow, Authorization, Contact, ContentType, From, Header, NameAddr, Path, ProxyAuthenticate,
@@ -182,6 +183,19 @@ pub(super) fn sipfrag(input: &[u8]) {
     {
         assert_eq!(a.as_str(), b.as_str());
     }
+}
+
+/// What wraps a message is read again where it is written anew: the same fields, the same content.
+pub(super) fn cpim(input: &[u8]) {
+    let Ok(cpim) = Cpim::parse(input) else { return };
+    assert!(input.ends_with(cpim.content().body()));
+    let _ = (cpim.field_in("urn:ietf:params:imdn", "Message-ID"), cpim.content().content_type());
+    let Some(from) = cpim.field("From") else { return };
+    let content = PartBuf::new("text/plain", cpim.content().body().to_vec());
+    // What the value of one field is may be folded over lines, which may not be written.
+    let Ok(again) = CpimBuf::new(content).field("From", from).build() else { return };
+    let read = Cpim::parse(&again).expect("what is written is read");
+    assert_eq!((read.field("From"), read.content().body()), (Some(from), cpim.content().body()));
 }
 
 /// A URI is equal to itself, and a copy of it says the same.
