@@ -46,13 +46,16 @@ impl LocalAudio {
         // Random and below 2^62: some peers read the number into a signed integer.
         let session_id = entropy.next_u64() >> 2;
         let origin = Origin { username: "-".to_owned(), session_id, address: self.rtp.ip() };
-        let media = LocalMedia {
+        OfferAnswer::new(origin, vec![self.media()])
+    }
+
+    pub(crate) fn media(self) -> LocalMedia {
+        LocalMedia {
             rtcp_mux: self.rtcp_mux,
             ptime: Some(self.ptime),
             srtp: self.srtp,
             ..LocalMedia::audio(self.rtp.port(), self.codecs)
-        };
-        OfferAnswer::new(origin, vec![media])
+        }
     }
 }
 

@@ -7,12 +7,15 @@ use crate::body::SDP;
 use crate::calls::{Context, Timer};
 use crate::dialog::{Dialog, Ends};
 use crate::info::Digits;
+use crate::late::{Before, Owed};
 use crate::moved::Whereabouts;
 use crate::redirect::Redirects;
 use crate::reliable::Reliable;
+use crate::text::Texts;
 use crate::timer::Lifetime;
 use crate::transfer::Referral;
 use crate::{Advice, CallEvent, CallKey, DialogOutput, EndedBy, Ending, SendTag, Session, TransferKey};
+use ringback_message::header::CSeq;
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{OfferAnswer, SessionDescription};
 use ringback_transaction::ServerKey;
@@ -51,6 +54,7 @@ pub(crate) enum Purpose {
     Notify,
     Update,
     Info,
+    Message,
 }
 
 /// An INVITE of ours that waits for its final response.
@@ -116,6 +120,10 @@ pub(crate) struct Call {
     pub(crate) session: Option<OfferAnswer>,
     pub(crate) told: Option<Session>,
     pub(crate) ours: Option<Ours>,
+    /// The offer of the peer that waits for our answer, and its 2xx for the ACK.
+    pub(crate) owed: Option<Box<Owed>>,
+    /// What we described before that which the peer is being told.
+    pub(crate) before: Option<Box<Before>>,
     pub(crate) theirs: Option<Theirs>,
     pub(crate) sends: Vec<(SendTag, Purpose)>,
     /// Whether the application has given up; what it waits for is the chance to say so to the peer.
@@ -135,6 +143,10 @@ pub(crate) struct Call {
     pub(crate) peer_follows: bool,
     /// Digits that go by INFO.
     pub(crate) digits: Digits,
+    /// Messages that go within the call.
+    pub(crate) texts: Texts,
+    /// Whether a machine answers, where the caller wants to know (RFC 5373).
+    pub(crate) is_automatic: bool,
     /// The number of our REFER whose outcome is not known yet.
     pub(crate) referring: Option<u32>,
     /// Where a transfer of ours leads that waits for the ACK to our first 2xx.
@@ -167,6 +179,8 @@ impl Call {
             session: None,
             told: None,
             ours: None,
+            owed: None,
+            before: None,
             theirs: None,
             sends: Vec::new(),
             hanging_up: false,
@@ -179,6 +193,8 @@ impl Call {
             identity: None,
             peer_follows: false,
             digits: Digits::default(),
+            texts: Texts::default(),
+            is_automatic: false,
             referring: None,
             put_off: None,
             referrals: Vec::new(),
@@ -193,8 +209,7 @@ impl Call {
 
     /// The number of the next request.
     pub(crate) fn next_cseq(&mut self) -> u32 {
-        // §8.1.1.5: below 2^31. It starts below 2^30, so that a call would have to last for ages.
-        self.cseq = (self.cseq + 1) & (u32::MAX >> 1);
+        self.cseq = CSeq::next_number(self.cseq);
         self.cseq
     }
 
@@ -300,6 +315,7 @@ impl Call {
             // answered 100 would wait for ever.
             cx.outputs.push_back(DialogOutput::Cancel(ours.tag));
         }
+        self.acknowledge_owed(cx, None);
         self.stage = Stage::Over;
         self.last_status = status;
         self.drop_theirs(cx);
@@ -319,6 +335,7 @@ impl Call {
         status: Option<StatusCode>,
         reason: &str,
     ) {
+        self.acknowledge_owed(cx, None);
         if let Some(dialog) = self.dialogs.first().cloned() {
             self.bye(cx, &dialog);
         }

@@ -102,7 +102,7 @@ impl Call {
         let offers = described.is_some() && matches!(description(&theirs.request), Ok(None));
         // What asks for too short a session was refused when it came.
         let _ = self.lifetime.grant(&theirs.request);
-        let ok = self.lifetime.tell(self.reply(theirs, StatusCode::OK));
+        let ok = self.lifetime.tell(self.with_answer_mode(theirs, self.reply(theirs, StatusCode::OK)));
         let ok = match described {
             Some(described) => ok.body(SDP, described.to_bytes()).build()?,
             None => ok.build()?,
@@ -207,6 +207,9 @@ impl Call {
     }
 
     pub(crate) fn give_up_on_ack(&mut self, cx: &mut Context<'_>) {
+        if self.owed.is_some() {
+            return self.break_off(cx, EndedBy::Us, None, "the offer was not answered in time");
+        }
         self.drop_theirs(cx);
         self.break_off(cx, EndedBy::Network, None, "no ACK came");
     }
@@ -231,6 +234,7 @@ impl Call {
             self.show_identity();
             self.refer_at_last(cx);
             self.dial_at_last(cx);
+            self.write_at_last(cx);
             self.settle(cx);
         }
     }
@@ -384,7 +388,7 @@ impl Call {
             self.break_off(cx, EndedBy::Us, None, "hung up");
             return Err(Refusal::plain(StatusCode::CALL_DOES_NOT_EXIST));
         }
-        match self.ours.is_some() || self.has_offered(0) {
+        match self.ours.is_some() || self.owed.is_some() || self.has_offered(0) {
             true => Err(Refusal::plain(StatusCode::REQUEST_PENDING)),
             false => Ok(()),
         }
@@ -433,12 +437,12 @@ impl Call {
         }
     }
 
-    /// Whether an offer of ours waits for its answer.
+    /// Whether an offer waits for its answer, ours or that in the 2xx.
     fn owes_us_answer(&self, at: usize) -> bool {
         match self.stage {
             // An early dialog that has its answer is free for the next offer.
             Stage::Inviting => !self.dialogs[at].agreed,
-            _ => self.ours.is_some(),
+            _ => self.ours.is_some() || self.owed.is_some(),
         }
     }
 

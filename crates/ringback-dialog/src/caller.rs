@@ -25,6 +25,7 @@ impl Call {
             Purpose::Update => self.on_update_response(cx, response),
             Purpose::Refer => self.on_refer_response(cx, response),
             Purpose::Info => self.on_info_response(cx, tag, response),
+            Purpose::Message => self.on_message_response(cx, tag, response),
             // RFC 6665 §4.2.2: who knows nothing of the subscription wants no more of it.
             Purpose::Notify if response.status().class() > 3 => self.referrals.clear(),
             // Rule 32: no answer to BYE is needed to be done with the call.
@@ -51,6 +52,9 @@ impl Call {
         }
         if purpose == Purpose::Info {
             return self.on_info_lost(cx, tag, lost(end));
+        }
+        if purpose == Purpose::Message {
+            return self.on_message_lost(cx, tag, lost(end));
         }
         if purpose == Purpose::Refer && end != SendEnd::Completed {
             return self.on_refer_lost(cx, lost(end));
@@ -81,7 +85,8 @@ impl Call {
             | Purpose::Update
             | Purpose::Refer
             | Purpose::Notify
-            | Purpose::Info => {}
+            | Purpose::Info
+            | Purpose::Message => {}
         }
     }
 
@@ -173,6 +178,9 @@ impl Call {
         });
         self.invite = None;
         self.lifetime.take(response);
+        if self.session.is_none() {
+            return self.on_offered(cx, dialog, response);
+        }
         let agreed = match (description(response), &mut self.session) {
             // A reliable response has said it before; what is said once more does not count (RFC 6337 §3.1).
             (_, session) if is_agreed && preview.is_some() => {

@@ -3,9 +3,12 @@
 use crate::audio::LocalAudio;
 use crate::body::{SDP, description};
 use crate::call::{Call, Ours, Purpose, Side, Stage, Theirs};
+use crate::config::CallsConfig;
 use crate::dialog::{Dialog, Ends, cseq, from_tag, to_tag};
+use crate::early::wish;
 use crate::field::{has_token, is_of_application};
 use crate::identity::FROM_CHANGE;
+use crate::late::Opening;
 use crate::redirect::Redirects;
 use crate::timer::{self, Lifetime};
 use crate::transfer;
@@ -15,48 +18,16 @@ use crate::{
 use ringback_message::header::{CSeq, CallId, From, Supported, To};
 use ringback_message::{HeaderId, InvalidValue, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Machine, Map, Slab, TimerQueue};
-use ringback_sdp::{Codec, LocalSrtp};
+use ringback_sdp::Codec;
 use ringback_transaction::{ServerKey, Timings};
 use std::collections::VecDeque;
 use std::time::Instant;
 
 /// The extensions that our INVITE may be answered with.
-const SUPPORTED: &str = "100rel, timer, replaces, from-change";
+const SUPPORTED: &str = "100rel, timer, replaces, from-change, answermode, tdialog";
 
-/// How calls are set up.
-#[derive(Clone, Debug)]
-pub struct CallsConfig {
-    /// Timer values, the same as those of the transaction layer.
-    pub timings: Timings,
-    /// At most so many calls; a further INVITE is answered 486.
-    pub max_calls: usize,
-    /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
-    pub codecs: Vec<Codec>,
-    /// Whether and how our media are encrypted, as [`LocalAudio`] will say: for what is refused before it rings.
-    pub srtp: LocalSrtp,
-    /// Whether peers may transfer us (REFER) and take over a call of ours that they know (Replaces).
-    pub accepts_transfers: bool,
-    /// How often a call of ours is tried at another address because of a redirection (3xx); 0 is never.
-    pub max_redirects: u32,
-    /// How long a session lasts at most without a sign of life, in seconds (RFC 4028); less than 90 counts as 90.
-    /// `None` leaves that to the peers.
-    pub session_expires: Option<u32>,
-}
-
-impl Default for CallsConfig {
-    fn default() -> Self {
-        Self {
-            timings: Timings::default(),
-            max_calls: 10_000,
-            codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
-            srtp: LocalSrtp::default(),
-            accepts_transfers: false,
-            max_redirects: 5,
-            // RFC 4028 §4 recommends it.
-            session_expires: Some(1_800),
-        }
-    }
-}
+/// The same where a reliable response with an offer could not be answered at once.
+const SUPPORTED_LATER: &str = "timer, replaces, from-change, answermode, tdialog";
 
 /// A call to be made.
 #[derive(Clone, Debug)]
@@ -69,10 +40,8 @@ pub struct Invitation {
     pub to: String,
     /// The proxies to visit: the rows of Route, topmost first.
     pub routes: Vec<String>,
-    /// Our audio.
-    pub audio: LocalAudio,
-    /// Whether the INVITE carries the offer; else the peer makes it and the ACK answers.
-    pub offers: bool,
+    /// How our audio is described, and by whom first.
+    pub opening: Opening,
     /// Header fields of the application, name and value: those that the registry does not name, and `Subject`, `Call-Info`,
     /// `Alert-Info`, `Priority` and `Organization`. All others are ours to write, and refused.
     pub headers: Vec<(String, String)>,
@@ -177,9 +146,22 @@ impl<E: Entropy> Calls<E> {
         if self.live >= self.config.max_calls {
             return Err(CallError::TooManyCalls);
         }
-        let Invitation { target, from, to, routes, audio, offers, headers } = invitation;
-        let mut session = audio.negotiate(&mut self.entropy);
-        let offer = if offers { Some(session.make_offer()?) } else { None };
+        let Invitation { target, from, to, routes, opening, headers } = invitation;
+        let holds = matches!(opening, Opening::HeldOffer(_));
+        let offers = holds || matches!(opening, Opening::Offer(_));
+        let mut session = match opening {
+            Opening::Offer(audio) | Opening::HeldOffer(audio) | Opening::Answer(audio) => {
+                Some(audio.negotiate(&mut self.entropy))
+            }
+            Opening::LaterAnswer => None,
+        };
+        let offer = match &mut session {
+            Some(session) if offers => {
+                wish(session, holds);
+                Some(session.make_offer()?)
+            }
+            _ => None,
+        };
         let call_id = format!("{:016x}{:016x}", self.entropy.next_u64(), self.entropy.next_u64());
         let ends = Ends { call_id, local: from, local_tag: self.tag(), remote: to };
         // §8.1.1.5: arbitrary and below 2^31.
@@ -192,7 +174,7 @@ impl<E: Entropy> Calls<E> {
         let lifetime = Lifetime::new(self.config.session_expires);
         let mut invite = lifetime
             .ask(invite)
-            .header(HeaderId::SUPPORTED, SUPPORTED)
+            .header(HeaderId::SUPPORTED, if session.is_some() { SUPPORTED } else { SUPPORTED_LATER })
             .header(HeaderId::FROM, format_args!("{};tag={}", ends.local, ends.local_tag))
             .header(HeaderId::TO, &ends.remote)
             .header(HeaderId::CALL_ID, &ends.call_id)
@@ -212,7 +194,8 @@ impl<E: Entropy> Calls<E> {
         let invite = invite.build()?;
         let mut call = Call::new(Side::Caller, ends, Stage::Inviting, number, lifetime);
         call.target = UriBuf::new(&uri).ok();
-        call.session = Some(session);
+        call.session = session;
+        call.wants_hold = holds;
         call.invite = Some(invite.clone());
         call.redirects = Redirects::new(self.config.max_redirects);
         let key = self.insert(call);
@@ -471,7 +454,15 @@ impl<E: Entropy> Calls<E> {
             && self.timers.is_empty()
     }
 
-    fn tag(&mut self) -> String {
+    /// Responds to what belongs to no call.
+    pub(crate) fn respond_outside(&mut self, key: ServerKey, request: &Request, status: StatusCode) {
+        let tag = self.tag();
+        if let Ok(response) = request.reply(status, Some(&tag)).build() {
+            self.outputs.push_back(DialogOutput::Respond(key, response));
+        }
+    }
+
+    pub(crate) fn tag(&mut self) -> String {
         format!("{:016x}", self.entropy.next_u64())
     }
 

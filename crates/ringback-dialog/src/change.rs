@@ -25,6 +25,7 @@ impl Call {
             return Err(CallError::WrongState);
         }
         self.wants_hold = hold;
+        self.dialogs.iter_mut().for_each(|dialog| dialog.refused = None);
         self.tries = 0;
         self.settle(cx);
         Ok(())
@@ -41,7 +42,7 @@ impl Call {
         let is_due = changes || self.lifetime.is_due || self.whereabouts.is_news();
         let is_needed = !self.hanging_up && is_due;
         let is_busy = self.lifetime.updating.is_some() || self.has_offered(0);
-        let is_free = self.ours.is_none() && self.theirs.is_none() && !is_busy;
+        let is_free = self.ours.is_none() && self.owed.is_none() && self.theirs.is_none() && !is_busy;
         if !is_needed || !is_free || cx.timers.deadline((cx.key, Timer::Glare)).is_some() {
             return;
         }
@@ -162,6 +163,7 @@ impl Call {
         };
         match answered {
             Ok(()) => {
+                self.redescribed(true);
                 self.tell_change(cx);
                 self.settle(cx);
             }
@@ -183,7 +185,8 @@ impl Call {
     fn refuse_change(&mut self, cx: &mut Context<'_>, status: StatusCode, reason: &str) {
         // A sign of life that was refused is no news; the session ends when its time is over.
         self.lifetime.is_due = false;
-        let was_news = self.whereabouts.give_up();
+        let was_news = self.whereabouts.give_up() || self.before.is_some();
+        self.redescribed(false);
         if self.wants_hold == self.holds && !was_news {
             return;
         }

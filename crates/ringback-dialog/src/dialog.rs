@@ -50,6 +50,8 @@ pub(crate) struct Dialog {
     pub(crate) holds: bool,
     /// Our offer in UPDATE or PRACK that has no answer yet.
     pub(crate) offered: Option<Offered>,
+    /// The wish to hold, or not, that the peer has refused before the answer, and is not asked for again.
+    pub(crate) refused: Option<bool>,
     acks: VecDeque<(u32, UriBuf, Request)>,
 }
 
@@ -73,6 +75,7 @@ impl Dialog {
             told: None,
             holds: false,
             offered: None,
+            refused: None,
             acks: VecDeque::new(),
         })
     }
@@ -92,6 +95,7 @@ impl Dialog {
             told: None,
             holds: false,
             offered: None,
+            refused: None,
             acks: VecDeque::new(),
         })
     }
@@ -113,6 +117,7 @@ impl Dialog {
             told: None,
             holds: false,
             offered: None,
+            refused: None,
             acks: VecDeque::new(),
         }
     }

@@ -6,6 +6,7 @@ use crate::call::{Call, Purpose, Stage};
 use crate::caller::reason;
 use crate::calls::{Context, Timer};
 use crate::change::{MOST_PATIENCE, MOST_TRIES};
+use crate::dialog::Dialog;
 use crate::{CallEvent, EndedBy, SendTag, Session};
 use ringback_message::header::RetryAfter;
 use ringback_message::{Method, RequestBuilder, Response, StatusCode};
@@ -54,6 +55,7 @@ impl Call {
             session.state() == NegotiationState::Stable && Session::of(session).is_some()
         };
         dialog.holds != self.wants_hold
+            && dialog.refused != Some(self.wants_hold)
             && dialog.offered.is_none()
             && is_ready
             && session.is_some_and(is_agreed)
@@ -208,8 +210,14 @@ impl Call {
 
     fn give_offer_up(&mut self, cx: &mut Context<'_>, at: usize, status: StatusCode, reason: &str) {
         self.withdraw(at);
-        if self.wants_hold != self.dialogs[at].holds {
-            self.wants_hold = self.dialogs[at].holds;
+        let (wish, holds) = (self.wants_hold, self.dialogs[at].holds);
+        self.dialogs[at].refused = Some(wish);
+        // Rule 27: what one fork refuses the others may have agreed to, or may still. Whoever answers decides.
+        let is_refused = |dialog: &Dialog| dialog.refused == Some(wish) && dialog.holds != wish;
+        // Once it is up, the others are turned away.
+        let asked = if self.stage == Stage::Up { 1 } else { self.dialogs.len() };
+        if wish != holds && self.dialogs[..asked].iter().all(is_refused) {
+            self.wants_hold = holds;
             Self::tell(cx, CallEvent::ChangeRefused(status, reason.to_owned()));
         }
         self.settle(cx);

@@ -1,6 +1,6 @@
 //! What goes in and what comes out.
 
-use crate::{CallKey, SendTag, Session, TransferKey};
+use crate::{CallKey, LocalAudio, SendTag, Session, TransferKey};
 use ringback_message::{InvalidValue, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{Codec, NegotiationError};
 use ringback_transaction::ServerKey;
@@ -100,6 +100,9 @@ pub enum CallEvent {
     Redirected(UriBuf),
     /// The peer describes its media before it answers: ringing tones and announcements.
     EarlyMedia(Session),
+    /// The call was answered with an offer, and our answer to it waits for
+    /// [`Calls::answer_offer`](crate::Calls::answer_offer): the peer's audio, as another may be told it.
+    Offered(LocalAudio),
     /// The call is up.
     Answered(Session),
     /// The session was changed, by us or by the peer.
@@ -126,6 +129,9 @@ pub enum CallEvent {
     Digit(char, Duration),
     /// All our digits by INFO were taken (2xx), or one was refused with this status and those behind it were not sent.
     DigitsSent(StatusCode),
+    /// A message of ours within the call was taken (2xx), or refused with this status; its number is the one that
+    /// [`Calls::message`](crate::Calls::message) gave.
+    MessageSent(u64, StatusCode),
     /// The call is over. Exactly once for each.
     Ended(Ending),
 }

@@ -71,7 +71,7 @@ impl Call {
 
     fn send_next_digit(&mut self, cx: &mut Context<'_>) {
         // As with REFER: before the ACK the peer may not have a dialog that a request could be in.
-        let is_confirmed = self.theirs.as_ref().is_none_or(|theirs| !theirs.is_first);
+        let is_confirmed = self.theirs.as_ref().is_none_or(|theirs| !theirs.is_first) && self.owed.is_none();
         if self.stage != Stage::Up || self.digits.sending.is_some() || !is_confirmed {
             return;
         }

@@ -9,7 +9,9 @@
 //! an ACK repeated, a late fork turned away, a BYE answered.
 //!
 //! ```
-//! use ringback_dialog::{CallEvent, Calls, CallsConfig, DialogInput, DialogOutput, Invitation, LocalAudio, SendEnd};
+//! use ringback_dialog::{
+//!     CallEvent, Calls, CallsConfig, DialogInput, DialogOutput, Invitation, LocalAudio, Opening, SendEnd,
+//! };
 //! use ringback_message::{HeaderId, StatusCode};
 //! use ringback_sansio::{Machine, SeededEntropy};
 //! use std::time::Instant;
@@ -21,8 +23,7 @@
 //!     from: "<sip:alice@example.com>".into(),
 //!     to: "<sip:bob@example.com>".into(),
 //!     routes: Vec::new(),
-//!     audio: LocalAudio::new("192.0.2.1:4000".parse()?),
-//!     offers: true,
+//!     opening: Opening::Offer(LocalAudio::new("192.0.2.1:4000".parse()?)),
 //!     headers: vec![("X-Order".into(), "4711".into())],
 //! })?;
 //! let Some(DialogOutput::Send { tag, request: invite, .. }) = calls.poll() else { unreachable!() };
@@ -51,8 +52,8 @@
 //! Not here: transactions, digest, where requests go, who may call whom, publications (`ringback-ua`).
 //!
 //! Sources: RFC 3261 §8.1.3.4 (redirection) and §12 to §15, RFC 3262 (reliable provisional responses), RFC 3264 and
-//! RFC 6337 (which message carries which description), RFC 3311 (UPDATE), RFC 3515 and 4488 (REFER), RFC 3891 (Replaces), RFC 3911 (Join, refused), RFC 4028 (session timers), RFC 4916 (connected identity), RFC 5057 (what ends
-//! a dialog), RFC 5407 (races), RFC 6665 (events), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
+//! RFC 6337 (which message carries which description), RFC 3311 (UPDATE), RFC 3515 and 4488 (REFER), RFC 3725 (calls between others), RFC 3891 (Replaces), RFC 3911 (Join, refused), RFC 3428 (MESSAGE in a dialog), RFC 4028 (session timers), RFC 4916 (connected identity), RFC 4538 (Target-Dialog), RFC 5057 (what ends
+//! a dialog), RFC 5373 (who has answered), RFC 5407 (races), RFC 6665 (events), RFC 6086 (INFO), RFC 6141 (refused re-INVITEs).
 
 mod audio;
 mod body;
@@ -61,6 +62,7 @@ mod callee;
 mod caller;
 mod calls;
 mod change;
+mod config;
 mod dialog;
 mod early;
 mod event;
@@ -69,17 +71,21 @@ mod field;
 mod identity;
 mod info;
 mod key;
+mod late;
+mod mode;
 mod moved;
 mod redirect;
 mod refusal;
 mod reliable;
 mod replaces;
+mod text;
 mod timer;
 mod transfer;
 
 pub use audio::{LocalAudio, Session};
 pub use body::is_description;
-pub use calls::{Calls, CallsConfig, Invitation};
+pub use calls::{Calls, Invitation};
+pub use config::CallsConfig;
 pub use event::{Advice, CallError, CallEvent, DialogInput, DialogOutput, EndedBy, Ending, Invited, SendEnd};
 pub use events::{
     Content, EventsConfig, EventsInput, EventsOutput, Notification, Package, Served, Standing,
@@ -87,3 +93,4 @@ pub use events::{
     WatcherKey, Wish,
 };
 pub use key::{CallKey, SendTag, TransferKey};
+pub use late::Opening;

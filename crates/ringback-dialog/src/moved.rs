@@ -89,6 +89,9 @@ impl Call {
             session.set_local_address(to);
             audio = true;
         }
+        if let Some(before) = &mut self.before {
+            before.moved(from, to);
+        }
         match self.stage {
             // No answer finds the way back: responses go where the INVITE came from. The CANCEL does find its way.
             Stage::Inviting => drop(self.hangup(cx)),

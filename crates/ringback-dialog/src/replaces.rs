@@ -4,7 +4,7 @@ use crate::CallKey;
 use crate::call::{Call, Stage};
 use crate::calls::Calls;
 use crate::refusal::Refusal;
-use ringback_message::header::{Header, Join, Replaces};
+use ringback_message::header::{Header, Join, Replaces, TargetDialog};
 use ringback_message::{Request, StatusCode};
 use ringback_sansio::Entropy;
 
@@ -60,6 +60,23 @@ impl<E: Entropy> Calls<E> {
             Some(_) if !self.config.accepts_transfers => StatusCode::FORBIDDEN,
             Some(_) => StatusCode::NOT_ACCEPTABLE_HERE,
         })
+    }
+
+    /// The call of ours that a request outside of dialogs names (Target-Dialog, RFC 4538): who knows its tags, which are random,
+    /// is its peer or was told them.
+    pub fn target_dialog(&self, request: &Request) -> Option<CallKey> {
+        let it = request.first::<TargetDialog<'_>>()?.ok()?;
+        let (local, remote) = (it.to_tag()?.to_owned(), it.from_tag()?.to_owned());
+        let named = |ours: &str, theirs: &str| Named {
+            call_id: it.call_id().to_owned(),
+            ours: ours.to_owned(),
+            theirs: theirs.to_owned(),
+            early_only: false,
+        };
+        // Not everybody means the same end by "local".
+        let both = [named(&local, &remote), named(&remote, &local)];
+        let (key, call) = both.iter().find_map(|named| self.call_named(named))?;
+        (call.stage == Stage::Up).then_some(key)
     }
 
     fn call_named(&self, named: &Named) -> Option<(CallKey, &Call)> {

@@ -1,15 +1,19 @@
 //! Transfer (RFC 3515, RFC 5589, rule 38): REFER within a call and the NOTIFYs that tell what became of it, both sides.
 
 use crate::call::{Call, Purpose, Stage};
-use crate::calls::Context;
-use crate::dialog::cseq;
+use crate::calls::{Calls, Context};
+use crate::dialog::{Dialog, Ends, cseq};
 use crate::events::{Standing, Termination, state_value, told};
 use crate::field::value;
 use crate::{CallError, CallEvent, EndedBy, TransferKey};
 use ringback_message::body::{Fragment, FragmentBuf, SIPFRAG};
-use ringback_message::header::{Event, Header as _, ReferSub, ReferTo, Replaces};
-use ringback_message::{HeaderId, Method, ParamsBuf, Request, Response, SipUriBuf, StatusCode, UriBuf};
+use ringback_message::header::{CSeq, CallId, Event, From, Header as _, ReferSub, ReferTo, Replaces, To};
+use ringback_message::{
+    HeaderId, Method, ParamsBuf, Request, RequestBuilder, Response, SipUriBuf, StatusCode, UriBuf,
+};
+use ringback_sansio::Entropy;
 use ringback_transaction::ServerKey;
+use std::time::Instant;
 
 /// More than one peer can sensibly ask for at a time.
 const MOST_REFERRALS: usize = 4;
@@ -23,6 +27,44 @@ pub(crate) struct Referral {
     pub(crate) target: UriBuf,
     /// Whether the peer wants to hear of it (RFC 4488).
     pub(crate) is_followed: bool,
+    /// The dialog of the REFER, where it came outside of the call (RFC 4538).
+    beside: Option<Box<Beside>>,
+}
+
+/// A dialog that a REFER has made beside that of the call which it named.
+#[derive(Clone, Debug)]
+pub(crate) struct Beside {
+    ends: Ends,
+    dialog: Dialog,
+    cseq: u32,
+}
+
+/// Tells what came beside a call from what came in it.
+const BESIDE: u32 = 1 << 31;
+
+impl<E: Entropy> Calls<E> {
+    /// Takes a REFER without To tag, which passed the inspection of RFC 3261 §8.2. It counts as one of the call that it names
+    /// (Target-Dialog, RFC 4538), and the outcome is told in a dialog of its own; one that names none of ours is answered 481.
+    pub fn referred(&mut self, now: Instant, key: ServerKey, contact: &UriBuf, refer: &Request) {
+        let now = self.clamp(now);
+        let tag = self.tag();
+        let beside = self.target_dialog(refer).and_then(|call| Some((call, Beside::new(refer, tag)?)));
+        match beside {
+            Some((call, beside)) => {
+                self.with(now, call, |call, cx| call.on_refer_in(cx, key, contact, refer, Some(beside)));
+            }
+            None => self.respond_outside(key, refer, StatusCode::CALL_DOES_NOT_EXIST),
+        }
+    }
+}
+
+impl Beside {
+    fn new(refer: &Request, tag: String) -> Option<Self> {
+        let (from, to) = (value::<From<'_>>(refer)?, value::<To<'_>>(refer)?);
+        let call_id = value::<CallId<'_>>(refer)?.0.to_owned();
+        let ends = Ends { call_id, local: to.address(), local_tag: tag, remote: from.address() };
+        Some(Self { ends, dialog: Dialog::of_request(refer)?, cseq: 0 })
+    }
 }
 
 // ---- the side that transfers
@@ -30,7 +72,8 @@ pub(crate) struct Referral {
 impl Call {
     /// Asks the peer to call `refer_to`, the value of Refer-To.
     pub(crate) fn refer(&mut self, cx: &mut Context<'_>, refer_to: &str) -> Result<(), CallError> {
-        if self.stage != Stage::Up || self.hanging_up || self.referring.is_some() || self.put_off.is_some() {
+        let is_free = self.referring.is_none() && self.put_off.is_none() && self.owed.is_none();
+        if self.stage != Stage::Up || self.hanging_up || !is_free {
             return Err(CallError::WrongState);
         }
         if self.theirs.as_ref().is_some_and(|theirs| theirs.is_first) {
@@ -129,26 +172,46 @@ impl Call {
         contact: &UriBuf,
         refer: &Request,
     ) {
+        self.on_refer_in(cx, key, contact, refer, None);
+    }
+
+    fn on_refer_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        key: ServerKey,
+        contact: &UriBuf,
+        refer: &Request,
+        beside: Option<Beside>,
+    ) {
+        let tag = beside.as_ref().map(|beside| beside.ends.local_tag.clone());
+        let tag = tag.as_deref();
+        let refuse = |cx: &mut Context<'_>, status| {
+            if let Ok(refusal) = refer.reply(status, tag).build() {
+                Self::respond(cx, key, refusal);
+            }
+        };
         let mut targets = refer.all::<ReferTo<'_>>();
         // RFC 3515 §2.4.2: exactly one.
         let target = match (targets.next(), targets.next()) {
             (Some(Ok(target)), None) => target.uri.to_owned(),
-            _ => return Self::respond_plain(cx, key, refer, StatusCode::BAD_REQUEST),
+            _ => return refuse(cx, StatusCode::BAD_REQUEST),
         };
         if !cx.accepts_transfers || target.as_sip().is_none() {
-            return Self::respond_plain(cx, key, refer, StatusCode::DECLINE);
+            return refuse(cx, StatusCode::DECLINE);
         }
-        if self.stage != Stage::Up || self.referrals.len() >= MOST_REFERRALS {
-            return Self::respond_plain(cx, key, refer, StatusCode::SERVER_INTERNAL_ERROR);
+        let id = cseq(refer).unwrap_or_default() | if beside.is_some() { BESIDE } else { 0 };
+        let is_known = self.referrals.iter().any(|referral| referral.id == id);
+        if self.stage != Stage::Up || self.referrals.len() >= MOST_REFERRALS || is_known {
+            return refuse(cx, StatusCode::SERVER_INTERNAL_ERROR);
         }
         let is_followed = value(refer).is_none_or(|asked: ReferSub<'_>| asked.is_wanted());
-        let id = cseq(refer).unwrap_or_default();
-        let accepted =
-            refer.reply(StatusCode::ACCEPTED, None).header(HeaderId::CONTACT, format_args!("<{contact}>"));
+        let accepted = refer.reply(StatusCode::ACCEPTED, tag).copy(refer, HeaderId::RECORD_ROUTE);
+        let accepted = accepted.header(HeaderId::CONTACT, format_args!("<{contact}>"));
         let accepted = if is_followed { accepted } else { accepted.with(ReferSub::new("false")) };
         let Ok(accepted) = accepted.build() else { return };
         Self::respond(cx, key, accepted);
-        self.referrals.push(Referral { id, target: target.clone(), is_followed });
+        let beside = beside.map(Box::new);
+        self.referrals.push(Referral { id, target: target.clone(), is_followed, beside });
         // §2.4.4: at once.
         self.notify(cx, id, StatusCode::TRYING);
         let by = refer.values(HeaderId::REFERRED_BY).next();
@@ -160,28 +223,39 @@ impl Call {
     /// Tells the peer how far the transfer is; a final status is the last word.
     pub(crate) fn notify(&mut self, cx: &mut Context<'_>, id: u32, status: StatusCode) {
         let Some(at) = self.referrals.iter().position(|referral| referral.id == id) else { return };
-        let is_followed = self.referrals[at].is_followed;
+        let is_followed = self.referrals[at].is_followed && self.stage == Stage::Up;
+        let begun = is_followed.then(|| self.begin_notify(at)).flatten();
         if status.is_final() {
             self.referrals.remove(at);
         }
-        if !is_followed || self.stage != Stage::Up {
+        let (Some((hop, event, notify)), Ok(told)) = (begun, FragmentBuf::status(status).build()) else {
             return;
-        }
-        let Ok(told) = FragmentBuf::status(status).build() else { return };
-        let number = self.next_cseq();
-        let Some(dialog) = self.dialogs.first() else { return };
-        let (hop, notify) = dialog.request(&self.ends, Method::NOTIFY, number);
+        };
         let state = match status.is_final() {
             true => state_value(&Standing::Terminated(Termination::NoResource), None),
             false => state_value(&Standing::Active, Some(180)),
         };
         let notify = notify
-            .header(HeaderId::EVENT, format_args!("refer;id={id}"))
+            .header(HeaderId::EVENT, event)
             .header(HeaderId::SUBSCRIPTION_STATE, state)
             .body(SIPFRAG, told);
         if let Ok(notify) = notify.build() {
             self.send(cx, Purpose::Notify, Some(hop), notify);
         }
+    }
+
+    /// Begins a NOTIFY in the dialog of the REFER; its next hop, and the value of Event.
+    fn begin_notify(&mut self, at: usize) -> Option<(UriBuf, String, RequestBuilder)> {
+        let Referral { id, beside, .. } = &mut self.referrals[at];
+        if let Some(beside) = beside {
+            beside.cseq = CSeq::next_number(beside.cseq);
+            let (hop, notify) = beside.dialog.request(&beside.ends, Method::NOTIFY, beside.cseq);
+            return Some((hop, "refer".to_owned(), notify));
+        }
+        let event = format!("refer;id={id}");
+        let number = self.next_cseq();
+        let (hop, notify) = self.dialogs.first()?.request(&self.ends, Method::NOTIFY, number);
+        Some((hop, event, notify))
     }
 
     /// Names this call as one that the peer of another may take over: the value of Refer-To (RFC 5589 §7).

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use ringback_dialog::{
-    CallEvent, CallKey, Calls, CallsConfig, DialogInput, DialogOutput, Invitation, LocalAudio, SendEnd,
-    SendTag,
+    CallEvent, CallKey, Calls, CallsConfig, DialogInput, DialogOutput, Invitation, LocalAudio, Opening,
+    SendEnd, SendTag,
 };
 use ringback_message::header::{CSeq, From, To};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// What a peer or the layers below can do next; numbers pick among what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    Call { offers: bool },
+    Call { opening: usize },
     Invited { sdp: usize },
     Command { which: usize, call: usize },
     Respond { send: usize, status: u16, tag: usize, contact: bool, sdp: usize },
@@ -31,9 +31,9 @@ fn step() -> impl Strategy<Value = Step> {
     let status =
         prop_oneof![Just(100u16), Just(180), Just(183), Just(200), Just(491), Just(481), 100u16..700];
     prop_oneof![
-        1 => any::<bool>().prop_map(|offers| Step::Call { offers }),
+        1 => (0usize..4).prop_map(|opening| Step::Call { opening }),
         1 => (0usize..4).prop_map(|sdp| Step::Invited { sdp }),
-        4 => (0usize..6, which.clone()).prop_map(|(which, call)| Step::Command { which, call }),
+        4 => (0usize..9, which.clone()).prop_map(|(which, call)| Step::Command { which, call }),
         5 => (which.clone(), status, 0usize..4, any::<bool>(), 0usize..4)
             .prop_map(|(send, status, tag, contact, sdp)| Step::Respond { send, status, tag, contact, sdp }),
         1 => (which.clone(), 0usize..3).prop_map(|(send, how)| Step::End { send, how }),
@@ -132,14 +132,18 @@ impl World {
         let contact = || "sip:us@192.0.2.1".parse().unwrap();
         let audio = || LocalAudio::new("192.0.2.1:4000".parse().unwrap());
         match step {
-            Step::Call { offers } => {
+            Step::Call { opening } => {
                 let invitation = Invitation {
                     target: "sip:p@192.0.2.9".parse().unwrap(),
                     from: "<sip:us@example.com>".into(),
                     to: "<sip:p@example.com>".into(),
                     routes: Vec::new(),
-                    audio: audio(),
-                    offers,
+                    opening: match opening {
+                        0 => Opening::Offer(audio()),
+                        1 => Opening::HeldOffer(audio()),
+                        2 => Opening::Answer(audio()),
+                        _ => Opening::LaterAnswer,
+                    },
                     headers: Vec::new(),
                 };
                 let call = self.calls.call(self.now, invitation).unwrap();
@@ -174,6 +178,12 @@ impl World {
                     2 => calls.reject(now, call, StatusCode::BUSY_HERE),
                     3 => calls.hold(now, call),
                     4 => calls.resume(now, call),
+                    5 => calls.answer_offer(now, call, audio()),
+                    6 => {
+                        let other = LocalAudio::new("192.0.2.7:4100".parse().unwrap());
+                        calls.redescribe(now, call, other, self.serial.is_multiple_of(2))
+                    }
+                    7 => calls.message(now, call, "text/plain", "hello".into()).map(drop),
                     _ => calls.hangup(now, call),
                 };
             }

@@ -81,3 +81,23 @@ fn moves_to_another_address() {
 fn rfc_3262_reliable_ringing() {
     play("rfc3262");
 }
+
+#[test]
+fn rfc_3725_calls_between_others() {
+    play("rfc3725");
+}
+
+#[test]
+fn rfc_3428_messages_within_calls() {
+    play("rfc3428");
+}
+
+#[test]
+fn rfc_6141_changes_that_are_refused() {
+    play("rfc6141");
+}
+
+#[test]
+fn calls_that_may_not_disturb() {
+    play("disturb");
+}

@@ -205,6 +205,8 @@ pub(crate) struct Known {
     pub(crate) account: Account,
     pub(crate) digest: DigestClient,
     pub(crate) registration: Registration,
+    /// Which calls it refuses by itself.
+    pub(crate) quiet: Option<crate::DoNotDisturb>,
 }
 
 impl Known {
@@ -213,7 +215,7 @@ impl Known {
             Some((username, password)) => DigestClient::new(username, password),
             None => DigestClient::default(),
         };
-        Self { account, digest, registration }
+        Self { account, digest, registration, quiet: None }
     }
 
     /// The rows of Route that calls and other requests outside of dialogs carry: to the outbound proxy, and then the way

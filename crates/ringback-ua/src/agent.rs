@@ -11,7 +11,8 @@ use crate::{
 };
 use bytes::Bytes;
 use ringback_dialog::{
-    CallError, Calls, CallsConfig, EventsConfig, Invitation, SendTag, Subscriptions, TransferKey, Usage,
+    CallError, Calls, CallsConfig, EventsConfig, Invitation, Opening, SendTag, Subscriptions, TransferKey,
+    Usage,
 };
 use ringback_message::{HeaderId, Method, Request, StatusCode, UriBuf};
 use ringback_sansio::{Entropy, Hasher, Key, Machine, Map, Slab, TimerQueue};
@@ -25,6 +26,7 @@ pub struct UserAgent<E> {
     pub(crate) learns_address: bool,
     pub(crate) max_calls: usize,
     pub(crate) answers_anyone: bool,
+    pub(crate) answers_by_itself: bool,
     pub(crate) authentication: Option<InboundAuthentication>,
     pub(crate) entropy: Shared<E>,
     pub(crate) transactions: Transactions<Shared<E>>,
@@ -66,6 +68,7 @@ impl<E: Entropy> UserAgent<E> {
             max_redirects,
             session_expires,
             answers_anyone,
+            answers_by_itself,
             authentication,
             packages,
             max_watchers,
@@ -88,6 +91,7 @@ impl<E: Entropy> UserAgent<E> {
             learns_address,
             max_calls,
             answers_anyone,
+            answers_by_itself,
             authentication,
             transactions: Transactions::new(transactions, entropy.clone()),
             calls: Calls::new(calls, entropy.clone()),
@@ -166,7 +170,7 @@ impl<E: Entropy> UserAgent<E> {
         target: &UriBuf,
         audio: LocalAudio,
     ) -> Result<CallKey, CommandError> {
-        self.invite(now, account, target, audio, true, Vec::new())
+        self.call_as(now, account, target, Opening::Offer(audio), Vec::new())
     }
 
     /// Calls somebody and leaves the offer to the peer; our answer goes with the ACK (RFC 3261 §13.2.1).
@@ -180,31 +184,20 @@ impl<E: Entropy> UserAgent<E> {
         target: &UriBuf,
         audio: LocalAudio,
     ) -> Result<CallKey, CommandError> {
-        self.invite(now, account, target, audio, false, Vec::new())
+        self.call_as(now, account, target, Opening::Answer(audio), Vec::new())
     }
 
-    /// Calls somebody, with header fields of the application, name and value (see [`Invitation::headers`]).
+    /// Calls somebody, with media that are described as `opening` says, and header fields of the application, name and value
+    /// (see [`Invitation::headers`]).
     ///
     /// # Errors
     /// As [`call`](Self::call); [`CommandError::Invalid`] when a field is not the application's to write.
-    pub fn call_with(
+    pub fn call_as(
         &mut self,
         now: Instant,
         account: AccountKey,
         target: &UriBuf,
-        audio: LocalAudio,
-        headers: Vec<(String, String)>,
-    ) -> Result<CallKey, CommandError> {
-        self.invite(now, account, target, audio, true, headers)
-    }
-
-    fn invite(
-        &mut self,
-        now: Instant,
-        account: AccountKey,
-        target: &UriBuf,
-        audio: LocalAudio,
-        offers: bool,
+        opening: Opening,
         headers: Vec<(String, String)>,
     ) -> Result<CallKey, CommandError> {
         let now = self.clamp(now);
@@ -217,8 +210,7 @@ impl<E: Entropy> UserAgent<E> {
             from: known.account.from(),
             to: format!("<{}>", bare(target)),
             routes: known.routes(),
-            audio,
-            offers,
+            opening,
             headers,
         };
         let call = self.calls.call(now, invitation)?;
@@ -255,6 +247,51 @@ impl<E: Entropy> UserAgent<E> {
     /// [`CommandError::WrongState`] unless the call waits to be answered.
     pub fn answer(&mut self, now: Instant, call: CallKey, audio: LocalAudio) -> Result<(), CommandError> {
         self.command(now, |calls, now| calls.answer(now, call, audio))
+    }
+
+    /// Accepts a call without anybody having done that, and says so to a caller that wants to know (RFC 5373).
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer).
+    pub fn answer_by_itself(
+        &mut self,
+        now: Instant,
+        call: CallKey,
+        audio: LocalAudio,
+    ) -> Result<(), CommandError> {
+        self.command(now, |calls, now| {
+            calls.answers_by_itself(now, call)?;
+            calls.answer(now, call, audio)
+        })
+    }
+
+    /// Answers what the peer of a call of ours has offered ([`Offered`](crate::UaEvent::Offered)).
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless an offer waits; [`CommandError::Negotiation`] when this is no answer to it.
+    pub fn answer_offer(
+        &mut self,
+        now: Instant,
+        call: CallKey,
+        audio: LocalAudio,
+    ) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.answer_offer(now, call, audio))
+    }
+
+    /// Describes other audio to the peer than before, another address, other codecs, and holds it or not.
+    /// [`SessionChanged`](crate::UaEvent::SessionChanged) follows where the peer answers something else than before, or
+    /// [`ChangeRefused`](crate::UaEvent::ChangeRefused).
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call is up.
+    pub fn redescribe(
+        &mut self,
+        now: Instant,
+        call: CallKey,
+        audio: LocalAudio,
+        hold: bool,
+    ) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.redescribe(now, call, audio, hold))
     }
 
     /// Refuses a call with a status of 300 or above.
@@ -352,8 +389,7 @@ impl<E: Entropy> UserAgent<E> {
             to: format!("<{}>", bare(&target)),
             target,
             routes: known.routes(),
-            audio,
-            offers: true,
+            opening: Opening::Offer(audio),
             headers: Vec::new(),
         };
         let call = self.calls.take_transfer(now, transfer, invitation)?;
@@ -382,6 +418,24 @@ impl<E: Entropy> UserAgent<E> {
         body: impl Into<Bytes>,
     ) -> Result<RequestKey, CommandError> {
         self.single(now, account, target, Method::MESSAGE, Some((content_type, body.into())))
+    }
+
+    /// Sends a message to exactly the peer of a call, one after the other. The number that it gets is told again by
+    /// [`MessageSent`](crate::UaEvent::MessageSent).
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call is up, or when 64 wait.
+    pub fn message_in_call(
+        &mut self,
+        now: Instant,
+        call: CallKey,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<u64, CommandError> {
+        let now = self.clamp(now);
+        let number = self.calls.message(now, call, content_type, body.into());
+        self.pump(now);
+        Ok(number?)
     }
 
     /// Asks what a peer can do (RFC 3261 §11). One [`Reply`](crate::UaEvent::Reply) follows.

@@ -34,6 +34,9 @@ pub struct UaConfig {
     /// Whether requests are taken for whatever user they name, by the account that was added first. Else a user that
     /// is no account's is answered 404.
     pub answers_anyone: bool,
+    /// Whether calls that ask for it are answered without anybody doing that. Else one that has to be (`Answer-Mode:
+    /// Auto;require`, RFC 5373) is refused with 403.
+    pub answers_by_itself: bool,
     /// Who must prove a password before a request outside of calls is taken; `None` is nobody.
     pub authentication: Option<InboundAuthentication>,
     /// What peers may subscribe to; a SUBSCRIBE for anything else is answered 489.
@@ -55,6 +58,7 @@ impl Default for UaConfig {
             max_redirects: 5,
             session_expires: Some(1_800),
             answers_anyone: false,
+            answers_by_itself: false,
             authentication: None,
             packages: Vec::new(),
             max_watchers: 1_000,

@@ -1,6 +1,9 @@
 //! What goes in and what comes out.
 
-use crate::{AccountKey, CallKey, Ending, PublicationKey, Session, Subscriber};
+use crate::{
+    AccountKey, CallKey, Ending, LocalAudio, MessageId, PublicationKey, Receipt, ReceiptWish, Session,
+    Subscriber, TurnedAway,
+};
 use bytes::Bytes;
 use ringback_dialog::{CallError, Notification, SubscriptionEnd, SubscriptionKey, TransferKey, WatcherKey};
 use ringback_message::{InvalidValue, Message, Request, Response, StatusCode, UriBuf};
@@ -104,6 +107,8 @@ pub enum UaEvent {
     },
     /// Somebody calls: ring, answer or reject.
     Incoming(Incoming),
+    /// Somebody called, and was refused because the account must not be disturbed.
+    TurnedAway(TurnedAway),
     /// The next hop has our INVITE.
     Trying {
         /// Which call.
@@ -129,6 +134,14 @@ pub enum UaEvent {
         call: CallKey,
         /// What was described.
         session: Session,
+    },
+    /// The call was answered with an offer, and our answer to it waits for
+    /// [`answer_offer`](crate::UserAgent::answer_offer).
+    Offered {
+        /// Which call.
+        call: CallKey,
+        /// The peer's audio, as another may be told it.
+        audio: LocalAudio,
     },
     /// The call is up.
     Answered {
@@ -202,6 +215,15 @@ pub enum UaEvent {
         /// 2xx, or the status that one was refused with.
         status: StatusCode,
     },
+    /// A message of ours within a call was taken, or refused.
+    MessageSent {
+        /// Which call.
+        call: CallKey,
+        /// The number that [`message_in_call`](crate::UserAgent::message_in_call) gave it.
+        number: u64,
+        /// 2xx, or the status that it was refused with.
+        status: StatusCode,
+    },
     /// The call is over. Exactly once for each.
     Ended {
         /// Which call.
@@ -221,6 +243,19 @@ pub enum UaEvent {
         body: Bytes,
         /// The call that it came in.
         call: Option<CallKey>,
+        /// What the sender wants to hear of it ([`tell_receipt`](crate::UserAgent::tell_receipt)).
+        wish: Option<ReceiptWish>,
+    },
+    /// What became of a message of ours that receipts were asked for.
+    Receipt {
+        /// Who was told.
+        account: AccountKey,
+        /// Who tells it: what From says, without tag.
+        from: String,
+        /// Which message.
+        message: MessageId,
+        /// What became of it.
+        receipt: Receipt,
     },
     /// A notifier told something, in a subscription of ours.
     Notified {

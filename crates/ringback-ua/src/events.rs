@@ -3,7 +3,7 @@
 use crate::agent::{Hop, UserAgent, bare};
 use crate::inspect::{from_address, to_address};
 use crate::outgoing::Purpose;
-use crate::{AccountKey, CommandError, UaEvent};
+use crate::{AccountKey, CallKey, CommandError, UaEvent};
 use ringback_dialog::{
     Content, EventsInput, EventsOutput, Served, SubscriptionEvent, SubscriptionKey, Termination, Usage,
     WatcherEvent, WatcherKey, Wish,
@@ -50,6 +50,8 @@ pub struct Subscriber {
     pub package: String,
     /// How long it will last unless it is refreshed; 0 asks once.
     pub expires: Duration,
+    /// The call of ours that the peer knows, by which it may be known (Target-Dialog, RFC 4538).
+    pub call: Option<CallKey>,
     /// The SUBSCRIBE, for all else that it says.
     pub request: Request,
 }
@@ -187,6 +189,7 @@ impl<E: Entropy> UserAgent<E> {
         request: Request,
     ) {
         let asked = request.clone();
+        let call = self.calls.target_dialog(&asked);
         if let Some(Served { watcher, package, expires }) = self.events.subscribed(now, key, contact, request)
         {
             self.usages.insert(Usage::Watcher(watcher), account);
@@ -197,6 +200,7 @@ impl<E: Entropy> UserAgent<E> {
                 to: to_address(&asked),
                 package,
                 expires: Duration::from_secs(expires.into()),
+                call,
                 request: asked,
             })));
         }

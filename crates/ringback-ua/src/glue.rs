@@ -109,6 +109,7 @@ impl<E: Entropy> UserAgent<E> {
             CallEvent::Ringing(status) => UaEvent::Ringing { call, status },
             CallEvent::Redirected(target) => UaEvent::Redirected { call, target },
             CallEvent::EarlyMedia(session) => UaEvent::EarlyMedia { call, session },
+            CallEvent::Offered(audio) => UaEvent::Offered { call, audio },
             CallEvent::Answered(session) => UaEvent::Answered { call, session },
             CallEvent::Changed(session) => UaEvent::SessionChanged { call, session },
             CallEvent::ChangeRefused(status, reason) => UaEvent::ChangeRefused { call, status, reason },
@@ -120,6 +121,7 @@ impl<E: Entropy> UserAgent<E> {
             CallEvent::Connected(identity) => UaEvent::Connected { call, identity },
             CallEvent::Digit(digit, duration) => UaEvent::Digit { call, digit, duration },
             CallEvent::DigitsSent(status) => UaEvent::DigitsSent { call, status },
+            CallEvent::MessageSent(number, status) => UaEvent::MessageSent { call, number, status },
             CallEvent::Ended(ending) => {
                 self.forget_call(call);
                 UaEvent::Ended { call, ending }

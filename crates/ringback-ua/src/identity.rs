@@ -4,9 +4,10 @@ use crate::account::Known;
 use crate::agent::UserAgent;
 use crate::{AccountKey, CallKey, Outbound, UaEvent};
 use ringback_message::header::{AnswerMode, CallInfo, NameAddr, PAssertedIdentity, PrivAnswerMode, To};
-use ringback_message::{HeaderId, Message, Request};
+use ringback_message::{HeaderId, Message, Request, StatusCode};
 use ringback_sansio::{Entropy, Flow};
-use std::time::Duration;
+use ringback_transaction::ServerKey;
+use std::time::{Duration, Instant};
 
 /// Who asks for an answer later than this means something else.
 const LATEST_ANSWER: u32 = 60;
@@ -46,6 +47,25 @@ impl<E: Entropy> UserAgent<E> {
         let to = request.first::<To<'_>>()?.ok()?;
         let uri = to.uri.to_owned();
         (!known.is_meant(&uri.as_sip()?)).then(|| known.account.from())
+    }
+
+    /// RFC 5373 §4.2.2: refuses a call that has to be answered by a machine, where none does that here. Whether it did.
+    pub(crate) fn refuses_mode(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        request: &Request,
+        tag: &str,
+    ) -> bool {
+        let requires = |is_auto: bool, must: bool| is_auto && must && !self.answers_by_itself;
+        let mode = request.first::<AnswerMode<'_>>().and_then(Result::ok);
+        let privileged = request.first::<PrivAnswerMode<'_>>().and_then(Result::ok);
+        let refuses = mode.is_some_and(|mode| requires(mode.is("Auto"), mode.params.has("require")))
+            || privileged.is_some_and(|mode| requires(mode.is("Auto"), mode.params.has("require")));
+        if refuses && let Ok(refusal) = request.reply(StatusCode::FORBIDDEN, Some(tag)).build() {
+            self.respond(now, key, refusal);
+        }
+        refuses
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::account::Known;
 use crate::agent::{UserAgent, token};
+use crate::receipts::{self, Said};
 use crate::{AccountKey, CallKey, Incoming, UaEvent};
 use bytes::Bytes;
 use ringback_auth::{Place, Verdict};
@@ -30,11 +31,15 @@ const ALLOWED: [Method; 12] = [
     Method::SUBSCRIBE,
 ];
 /// The extensions that a peer may require of us; what they need is told to the calls.
-const EXTENSIONS: [&str; 5] = ["100rel", "timer", "replaces", "norefersub", "from-change"];
+const EXTENSIONS: [&str; 7] =
+    ["100rel", "timer", "replaces", "norefersub", "from-change", "answermode", "tdialog"];
 
 /// The value of Accept: what a body may be, or hold (RFC 5621 §3.1).
 pub(crate) const ACCEPTED: &str =
     "application/sdp, multipart/mixed, multipart/related, multipart/alternative";
+
+/// What a message may be besides, wrapped or not (RFC 5438 §7).
+const READ: &str = "text/plain, message/cpim, message/imdn+xml";
 
 /// The value of Allow.
 pub(crate) fn allow() -> Bytes {
@@ -68,10 +73,18 @@ impl<E: Entropy> UserAgent<E> {
                 self.on_subscription_request(now, key, contact, request);
             }
             (None, _) => self.calls.handle(now, DialogInput::Request { key, contact, request }),
-            (Some(account), &Method::INVITE) => self.on_invite(now, (key, flow), contact, account, request),
+            (Some(account), &Method::INVITE) => {
+                self.on_invite(now, (key, flow), contact, account, request, &tag);
+            }
             (Some(account), &Method::MESSAGE) => self.on_message(now, key, &request, &tag, account, None),
-            (Some(_), &Method::OPTIONS) => self.on_options(now, key, &request, &tag),
+            (Some(account), &Method::OPTIONS) => {
+                let quiet = self.disturbs(account, flow, &request).map(|(status, _)| status);
+                self.on_options(now, key, &request, &tag, quiet);
+            }
             (Some(account), &Method::SUBSCRIBE) => self.on_subscribe(now, key, contact, account, request),
+            (Some(_), &Method::REFER) if request.has(HeaderId::TARGET_DIALOG) => {
+                self.calls.referred(now, key, &contact, &request);
+            }
             // The rest has a meaning inside of calls only (rule 23); a CANCEL that comes here matches nothing
             // (rule 14).
             (Some(_), _) => {
@@ -180,7 +193,13 @@ impl<E: Entropy> UserAgent<E> {
         contact: UriBuf,
         account: AccountKey,
         request: Request,
+        tag: &str,
     ) {
+        if self.turn_away(now, key, flow, account, &request, tag)
+            || self.refuses_mode(now, key, &request, tag)
+        {
+            return;
+        }
         let (from, to) = (from_address(&request), to_address(&request));
         let call_id = request.require::<CallId<'_>>().map(|id| id.0.to_owned()).unwrap_or_default();
         let invite = request.clone();
@@ -217,20 +236,35 @@ impl<E: Entropy> UserAgent<E> {
         call: Option<CallKey>,
     ) {
         let from = from_address(request);
-        let content_type = request.values(HeaderId::CONTENT_TYPE).next();
-        let content_type = content_type.map_or("text/plain".into(), String::from_utf8_lossy).into_owned();
-        let body = request.body().clone();
-        self.finish_answer(now, key, request.reply(StatusCode::OK, Some(tag)).build());
-        self.tell(UaEvent::MessageReceived { account, from, content_type, body, call });
+        let said = receipts::read(account, request);
+        let status = said.as_ref().map_or_else(|error| error.status, |_| StatusCode::OK);
+        self.finish_answer(now, key, request.reply(status, Some(tag)).build());
+        match said {
+            Ok(Said::Text { content_type, body, wish }) => {
+                self.tell(UaEvent::MessageReceived { account, from, content_type, body, call, wish });
+            }
+            Ok(Said::Receipt(message, receipt)) => {
+                self.tell(UaEvent::Receipt { account, from, message, receipt });
+            }
+            Err(_) => {}
+        }
     }
 
     /// §11.2: what an INVITE would be answered with, and what we can do.
-    fn on_options(&mut self, now: Instant, key: ServerKey, request: &Request, tag: &str) {
-        let status = if self.calls.len() < self.max_calls { StatusCode::OK } else { StatusCode::BUSY_HERE };
+    fn on_options(
+        &mut self,
+        now: Instant,
+        key: ServerKey,
+        request: &Request,
+        tag: &str,
+        quiet: Option<StatusCode>,
+    ) {
+        let is_busy = self.calls.len() >= self.max_calls;
+        let status = if is_busy { StatusCode::BUSY_HERE } else { quiet.unwrap_or(StatusCode::OK) };
         let reply = request
             .reply(status, Some(tag))
             .header(HeaderId::ALLOW, allow())
-            .header(HeaderId::ACCEPT, ACCEPTED)
+            .header(HeaderId::ACCEPT, format_args!("{ACCEPTED}, {READ}"))
             .header(HeaderId::ACCEPT_ENCODING, "identity")
             .header(HeaderId::ACCEPT_LANGUAGE, "en")
             .header(HeaderId::SUPPORTED, supported());
@@ -245,7 +279,7 @@ impl<E: Entropy> UserAgent<E> {
             (&Method::MESSAGE, Some(account)) => {
                 self.on_message(now, key, request, &tag, account, Some(call))
             }
-            (&Method::OPTIONS, _) => self.on_options(now, key, request, &tag),
+            (&Method::OPTIONS, _) => self.on_options(now, key, request, &tag, None),
             (&Method::SUBSCRIBE, _) => {
                 let reply = Self::refuse_sharing(request, &tag);
                 self.finish_answer(now, key, reply.build());

@@ -67,6 +67,7 @@
 //! - sends what is too large for a datagram over TCP, and tries the next address of a name when one fails;
 //! - acknowledges reliable provisional responses, and gives a sign of life in long calls;
 //! - refreshes subscriptions and publications, and begins them anew where that has a point;
+//! - refuses calls for who must not be disturbed ([`UserAgent::do_not_disturb`]);
 //! - follows redirections; tells who has asked for a transfer what becomes of it;
 //! - keeps registrations fresh, and tries again after failures that may pass;
 //! - registers the address that the registrar sees it at, where a NAT makes that another one, and tells it to the peers of
@@ -75,12 +76,14 @@
 //!
 //! Not here: sockets and names (`ringback-net`), audio (`ringback-rtp`, `ringback-media`), what event packages say.
 //!
-//! Sources: RFC 3261 §8, §10, §11, §13 to §15, §18.1.1 and §22; RFC 3263 §4.3; RFC 3581; RFC 3428 (MESSAGE); RFC 3903 (PUBLISH); RFC 6665 (events); RFC 5626 §4.5
+//! Sources: RFC 3261 §8, §10, §11, §13 to §15, §18.1.1 and §22; RFC 3263 §4.3; RFC 3581; RFC 3428 (MESSAGE); RFC 3862 and 5438 (receipts); RFC 5373
+//! (Answer-Mode); RFC 3903 (PUBLISH); RFC 6665 (events); RFC 5626 §4.5
 //! (intervals after failures); RFC 6086 (INFO).
 
 mod account;
 mod agent;
 mod config;
+mod disturb;
 mod entropy;
 mod event;
 mod events;
@@ -91,17 +94,21 @@ mod mapping;
 mod moved;
 mod outgoing;
 mod publication;
+mod receipts;
 mod registration;
 
 pub use account::{Account, AccountKey, Outbound};
 pub use agent::UserAgent;
 pub use config::{InboundAuthentication, UaConfig};
+pub use disturb::{DoNotDisturb, TurnedAway};
 pub use event::{CommandError, Incoming, RequestKey, Token, UaEvent, UaInput, UaOutput};
 pub use events::{Interest, Subscriber};
 pub use publication::PublicationKey;
-pub use ringback_dialog::{Advice, CallKey, EndedBy, Ending, LocalAudio, Session, TransferKey};
+pub use receipts::{MessageId, Receipt, ReceiptWish};
+pub use ringback_dialog::{Advice, CallKey, EndedBy, Ending, LocalAudio, Opening, Session, TransferKey};
 pub use ringback_dialog::{
     Content, Notification, Package, Standing, SubscriptionEnd, SubscriptionEvent, SubscriptionKey,
     Termination, WatcherKey,
 };
 pub use ringback_sansio::{Protocol, Target};
+pub use ringback_sdp::Codec;

@@ -413,7 +413,7 @@ impl<E: Entropy> UserAgent<E> {
                 let number = match (purpose, publication) {
                     (Purpose::Registration(_), _) => known.registration.next_cseq(),
                     (_, Some(publication)) => publication.next_cseq(),
-                    _ => request.require::<CSeq>().map_or(1, |cseq| cseq.number.wrapping_add(1)),
+                    _ => request.require::<CSeq>().map_or(1, |cseq| CSeq::next_number(cseq.number)),
                 };
                 let method = request.method().clone();
                 // A number in the place of another, which fits.

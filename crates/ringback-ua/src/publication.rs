@@ -5,7 +5,7 @@ use crate::agent::{UserAgent, bare, token};
 use crate::outgoing::{Purpose, reason};
 use crate::{AccountKey, CommandError, UaEvent};
 use ringback_dialog::Content;
-use ringback_message::header::{Expires, MinExpires, RetryAfter, SipEtag};
+use ringback_message::header::{CSeq, Expires, MinExpires, RetryAfter, SipEtag};
 use ringback_message::{HeaderId, Method, Response, StatusCode, UriBuf};
 use ringback_sansio::Entropy;
 use std::fmt;
@@ -53,8 +53,7 @@ pub(crate) struct Publication {
 
 impl Publication {
     pub(crate) fn next_cseq(&mut self) -> u32 {
-        // Below 2^31 (RFC 3261 §8.1.1.5).
-        self.cseq = (self.cseq + 1) & (u32::MAX >> 1);
+        self.cseq = CSeq::next_number(self.cseq);
         self.cseq
     }
 }

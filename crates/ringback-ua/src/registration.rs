@@ -6,7 +6,7 @@ use crate::mapping::Mapping;
 use crate::outgoing::{Purpose, reason};
 use crate::{Account, AccountKey, CommandError, UaEvent, UaOutput};
 use ringback_message::header::{
-    Contact, Expires, MinExpires, Require, RetryAfter, ServiceRoute, Token as _, Via,
+    CSeq, Contact, Expires, MinExpires, Require, RetryAfter, ServiceRoute, Token as _, Via,
 };
 use ringback_message::{HeaderId, Method, Response, StatusCode, UriBuf};
 use ringback_sansio::{CloseReason, Entropy, Flow, Protocol, Target};
@@ -88,8 +88,7 @@ impl Registration {
     }
 
     pub(crate) fn next_cseq(&mut self) -> u32 {
-        // Below 2^31 (§8.1.1.5).
-        self.cseq = (self.cseq + 1) & (u32::MAX >> 1);
+        self.cseq = CSeq::next_number(self.cseq);
         self.cseq
     }
 

@@ -2,6 +2,7 @@
 
 use crate::SendTag;
 use crate::dialog::Dialog;
+use ringback_message::UriBuf;
 use ringback_sansio::Entropy;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,8 @@ pub(crate) struct Leg {
     pub(crate) dialog: Dialog,
     /// Our SUBSCRIBE in this dialog that has no final response.
     pub(crate) sending: Option<SendTag>,
+    /// Where that went.
+    pub(crate) sent_to: Option<UriBuf>,
     /// Whether the last SUBSCRIBE took the subscription back.
     pub(crate) left: bool,
     /// When it runs out.

@@ -79,7 +79,7 @@ impl Subscription {
     }
 
     pub(crate) fn next_cseq(&mut self) -> u32 {
-        self.cseq = (self.cseq + 1) & (u32::MAX >> 1);
+        self.cseq = CSeq::next_number(self.cseq);
         self.cseq
     }
 
@@ -173,6 +173,7 @@ impl Subscription {
         let Ok(request) = self.describe(request, seconds).build() else { return };
         let leg = &mut self.legs[at];
         leg.left = self.leaving;
+        leg.sent_to = Some(leg.dialog.remote_target.clone());
         leg.sending = Some(cx.send(Some(hop), request));
         cx.set(Timer::Silence, leg.number, cx.timings.timeout());
     }
@@ -201,7 +202,12 @@ impl Subscription {
             self.initial = None;
             self.not_accepted(cx, why, Again::Later);
         } else if let Some(at) = self.legs.iter().position(|leg| leg.sending == Some(tag)) {
-            self.legs[at].sending = None;
+            let leg = &mut self.legs[at];
+            leg.sending = None;
+            if leg.sent_to.as_ref() != Some(&leg.dialog.remote_target) {
+                // The notifier has moved meanwhile, and told us.
+                return self.refresh(cx, at);
+            }
             match ends_usage(status) {
                 true => self.end_leg(cx, at, why, Again::Later),
                 false => self.put_off(cx, at),

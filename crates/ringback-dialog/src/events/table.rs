@@ -146,8 +146,7 @@ impl<E: Entropy> Subscriptions<E> {
             }
             _ => None,
         };
-        let number = number
-            .or_else(|| crate::dialog::cseq(request).map(|last| last.wrapping_add(1) & (u32::MAX >> 1)));
+        let number = number.or_else(|| crate::dialog::cseq(request).map(CSeq::next_number));
         if let Some(number) = number {
             let cseq = CSeq { number, method: request.method().clone() };
             // A number of at most ten digits has taken the place of another before.

@@ -8,7 +8,7 @@ use super::served::lifetime;
 use super::state;
 use crate::dialog::{Dialog, Ends, cseq, from_tag};
 use crate::{SendEnd, SendTag, field};
-use ringback_message::header::{Event, MinExpires, RetryAfter};
+use ringback_message::header::{CSeq, Event, MinExpires, RetryAfter};
 use ringback_message::{HeaderId, Method, Request, Response, ResponseBuilder, StatusCode, UriBuf};
 use ringback_transaction::ServerKey;
 use std::time::{Duration, Instant};
@@ -41,6 +41,8 @@ pub(crate) struct Watcher {
     retry_after: Option<u32>,
     content: Option<Content>,
     sending: Option<SendTag>,
+    /// Where the last NOTIFY went.
+    sent_to: Option<UriBuf>,
     /// Whether the peer has to be told something that is not on its way.
     behind: bool,
     /// Not to be notified before.
@@ -72,6 +74,7 @@ impl Watcher {
             retry_after: None,
             content: None,
             sending: None,
+            sent_to: None,
             behind: false,
             not_before: None,
             closing: false,
@@ -85,7 +88,7 @@ impl Watcher {
     }
 
     pub(crate) fn next_cseq(&mut self) -> u32 {
-        self.cseq = (self.cseq + 1) & (u32::MAX >> 1);
+        self.cseq = CSeq::next_number(self.cseq);
         self.cseq
     }
 
@@ -217,9 +220,13 @@ impl Watcher {
 
     pub(crate) fn on_ended(&mut self, cx: &mut Context<'_>, tag: SendTag, end: SendEnd) {
         if self.sending == Some(tag) && end != SendEnd::Completed {
-            // §4.2.2: who does not answer is not there any more.
             self.sending = None;
-            self.vanish(cx);
+            match self.sent_to.as_ref() == Some(&self.dialog.remote_target) {
+                // §4.2.2: who does not answer is not there any more.
+                true => self.vanish(cx),
+                // The peer has moved meanwhile, and told us.
+                false => self.send(cx),
+            }
         }
     }
 
@@ -289,6 +296,7 @@ impl Watcher {
             Ok(notify) => {
                 self.behind = false;
                 self.not_before = Some(cx.now + self.package.interval);
+                self.sent_to = Some(self.dialog.remote_target.clone());
                 self.sending = Some(cx.send(Some(hop), notify));
             }
             // Only what the application gave can be at fault: nobody can be told that.

@@ -351,6 +351,11 @@ impl OfferAnswer {
         self.change(local, |media| media.port = port)
     }
 
+    /// Puts another medium in the place of one of ours, such as one with other codecs. False when there is no such medium.
+    pub fn set_local_media(&mut self, local: usize, media: LocalMedia) -> bool {
+        self.change(local, |old| *old = media)
+    }
+
     /// Where our media are received, as the next description says.
     pub fn local_address(&self) -> IpAddr {
         self.address

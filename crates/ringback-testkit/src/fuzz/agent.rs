@@ -7,8 +7,9 @@ use ringback_message::{HeaderId, Message, Request, UriBuf};
 use ringback_sansio::{Machine, Protocol, SeededEntropy, Target};
 use ringback_transport::via::{Inbound, receive};
 use ringback_ua::{
-    Account, CallKey, Content, Interest, LocalAudio, Outbound, Package, PublicationKey, SubscriptionKey,
-    Termination, UaConfig, UaEvent, UaInput, UaOutput, UserAgent, WatcherKey,
+    Account, CallKey, Content, DoNotDisturb, Interest, LocalAudio, Opening, Outbound, Package,
+    PublicationKey, Receipt, SubscriptionKey, Termination, UaConfig, UaEvent, UaInput, UaOutput, UserAgent,
+    WatcherKey,
 };
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -19,8 +20,9 @@ type Agent = UserAgent<SeededEntropy>;
 const LONG: Duration = Duration::from_secs(7_200);
 
 /// `udp`, `tcp`: a message comes. `echo N STATUS`: the peer answers what was sent as Nth, with the body of the act.
-/// `call`, `call-late`, `text`, `options`, `register`, `unregister`: ours. `ring N`, `take N`, `refuse N STATUS`, `hold N`,
-/// `resume N`, `hangup N`: the Nth call. `watch SECONDS`, `unwatch N`: our Nth subscription, to `presence` by several.
+/// `call`, `call-late`, `call-later`, `text`, `follow`, `options`, `register`, `unregister`: ours; `quiet N`: whether calls may
+/// disturb. `ring N`, `take N`, `refuse N STATUS`, `hold N`, `resume N`, `close N` (what was offered), `describe N`, `write N`,
+/// `hangup N`: the Nth call. `watch SECONDS`, `unwatch N`: our Nth subscription, to `presence` by several.
 /// `publish SECONDS`, `republish N`, `unpublish N`: our Nth publication. `admit N`, `deny N STATUS`, `tell N`, `dismiss N`:
 /// the Nth subscription of a peer. `within N NUMBER METHOD STATE EXPIRES`: the peer sends this in the dialog of what was sent
 /// as Nth, with the body of the act. `wait MILLISECONDS`.
@@ -45,6 +47,28 @@ pub(super) fn user_agent(input: &[u8]) {
             ("call-late", _) => {
                 let call = world.agent.call_without_offer(now, world.account, &target, audio());
                 world.calls.extend(call.ok());
+            }
+            ("call-later", _) => {
+                let opening = Opening::LaterAnswer;
+                let call = world.agent.call_as(now, world.account, &target, opening, Vec::new());
+                world.calls.extend(call.ok());
+            }
+            ("close", Some(call)) => drop(world.agent.answer_offer(now, call, audio())),
+            ("describe", Some(call)) => {
+                let other = LocalAudio::new(([192, 0, 2, 7], 4100).into());
+                let _ = world.agent.redescribe(now, call, other, act.number(1) > 0);
+            }
+            ("write", Some(call)) => {
+                let _ = world.agent.message_in_call(now, call, "text/plain", act.message.to_vec());
+            }
+            ("quiet", _) => {
+                let quiet = (act.number(0) > 0).then(DoNotDisturb::busy);
+                let _ = world.agent.do_not_disturb(world.account, quiet);
+            }
+            ("follow", _) => {
+                let (body, unix) = (act.message.to_vec(), Duration::from_secs(act.number(0)));
+                let account = world.account;
+                let _ = world.agent.message_with_receipts(now, account, &target, "text/plain", body, unix);
             }
             ("text", _) => {
                 let body = act.message.to_vec();
@@ -234,6 +258,10 @@ impl World {
                     self.agent.handle(self.now, UaInput::Resolved(token, Ok(vec![to])));
                 }
                 UaOutput::Event(UaEvent::Incoming(incoming)) => self.calls.push(incoming.call),
+                UaOutput::Event(UaEvent::MessageReceived { wish: Some(wish), .. }) => {
+                    // Whoever asks is told, whatever it says that it is.
+                    let _ = self.agent.tell_receipt(self.now, &wish, Receipt::Delivered);
+                }
                 UaOutput::Event(UaEvent::Ended { call, .. }) => {
                     assert!(self.ended.insert(call), "a call ends once")
                 }

@@ -1,12 +1,12 @@
 //! One user of a flow: a user agent, its calls, and what was heard of each.
 
-use super::script::Act;
+use super::script::{Act, Begins};
 use super::watching::Watching;
 use ringback_message::{StatusCode, UriBuf};
 use ringback_sansio::{Protocol, SeededEntropy};
 use ringback_ua::{
-    Account, AccountKey, CallKey, CommandError, LocalAudio, Package, TransferKey, UaConfig, UaEvent,
-    UserAgent,
+    Account, AccountKey, CallKey, Codec, CommandError, DoNotDisturb, LocalAudio, Opening, Package,
+    TransferKey, UaConfig, UaEvent, UserAgent,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -29,6 +29,10 @@ pub(super) struct Seen {
     pub(super) moves: u8,
     /// The digits that came by INFO.
     pub(super) digits: String,
+    /// The texts that came within the call.
+    pub(super) texts: Vec<String>,
+    /// What was offered in the 2xx and waits for our answer.
+    offered: Option<LocalAudio>,
     /// When it came in; nothing where it went out.
     came: Option<Instant>,
     /// Whether who called was sent elsewhere from here, and may be sent back.
@@ -108,7 +112,7 @@ impl Agent {
         }
     }
 
-    fn audio(&self) -> LocalAudio {
+    pub(super) fn audio(&self) -> LocalAudio {
         LocalAudio::new(SocketAddr::new(self.address.ip(), 4_000 + 2 * self.number as u16))
     }
 
@@ -127,14 +131,26 @@ impl Agent {
         at: impl Fn(&str) -> SocketAddr,
     ) -> Result<(), CommandError> {
         let audio = self.audio();
-        if let Act::Call { to, offers } = act {
-            let target = uri(to, at(to));
-            let key = match offers {
-                true => self.ua.call(now, self.account, &target, audio)?,
-                false => self.ua.call_without_offer(now, self.account, &target, audio)?,
+        if let Act::Call { to, begins } = act {
+            let opening = match begins {
+                Begins::Offering => Opening::Offer(audio),
+                Begins::OnHold => Opening::HeldOffer(audio),
+                Begins::WithoutOffer => Opening::Answer(audio),
+                Begins::AnsweringLater => Opening::LaterAnswer,
             };
+            let key = self.ua.call_as(now, self.account, &uri(to, at(to)), opening, Vec::new())?;
             self.note(key, to.clone());
             return Ok(());
+        }
+        if let Act::PassOn { of, to } = act {
+            return self.pass_on(now, of, to, &uri(to, at(to)));
+        }
+        if let Act::TakeBack(with) = act {
+            let call = self.call(Some(with)).ok_or(CommandError::WrongState)?;
+            return self.ua.redescribe(now, call, audio, false);
+        }
+        if let Act::Quiet(is_quiet) = act {
+            return self.ua.do_not_disturb(self.account, is_quiet.then(DoNotDisturb::busy));
         }
         if let Act::Accept | Act::Refuse = act {
             let (transfer, to) = self.transfers.first().cloned().ok_or(CommandError::WrongState)?;
@@ -186,6 +202,12 @@ impl Agent {
             }
             Act::HangUp => self.ua.hangup(now, call),
             Act::Hold => self.ua.hold(now, call),
+            Act::Speak(codec) => {
+                let codecs = [Codec::pcmu(), Codec::pcma()];
+                let codecs = codecs.into_iter().filter(|known| known.name() == codec).collect();
+                self.ua.redescribe(now, call, audio.codecs(codecs), false)
+            }
+            Act::Write(text) => self.ua.message_in_call(now, call, "text/plain", text.clone()).map(drop),
             Act::Dial(digits) => self.ua.send_digits(now, call, digits, Duration::from_millis(100)),
             Act::Resume => self.ua.resume(now, call),
             Act::Transfer { to } => self.ua.transfer(now, call, &uri(to, at(to))),
@@ -195,6 +217,9 @@ impl Agent {
             }
             // Done above, or by hand.
             Act::Call { .. }
+            | Act::PassOn { .. }
+            | Act::TakeBack(_)
+            | Act::Quiet(_)
             | Act::Accept
             | Act::Refuse
             | Act::Move
@@ -204,6 +229,25 @@ impl Agent {
             | Act::Tell(_)
             | Act::RefuseSubscriptions(_)
             | Act::ByeByHand => Ok(()),
+        }
+    }
+
+    /// Tells one peer what another has described.
+    fn pass_on(&mut self, now: Instant, of: &str, to: &str, target: &UriBuf) -> Result<(), CommandError> {
+        let described = self.call(Some(of)).and_then(|call| {
+            let session = self.ua.session(call).and_then(|session| session.passed_on());
+            session.or_else(|| self.calls.iter().find(|seen| seen.key == call)?.offered.clone())
+        });
+        let audio = described.ok_or(CommandError::WrongState)?;
+        let Some(call) = self.call(Some(to)) else {
+            let key = self.ua.call(now, self.account, target, audio)?;
+            self.note(key, to.to_owned());
+            return Ok(());
+        };
+        let waits = |seen: &Seen| seen.key == call && seen.offered.is_some() && !seen.answered;
+        match self.calls.iter().any(waits) {
+            true => self.ua.answer_offer(now, call, audio),
+            false => self.ua.redescribe(now, call, audio, false),
         }
     }
 
@@ -220,6 +264,8 @@ impl Agent {
             responded: false,
             moves: self.moves,
             digits: String::new(),
+            texts: Vec::new(),
+            offered: None,
             came: None,
             redirected: false,
         });
@@ -264,6 +310,8 @@ impl Agent {
                     responded: false,
                     moves: self.moves,
                     digits: String::new(),
+                    texts: Vec::new(),
+                    offered: None,
                     came: Some(now),
                     redirected: false,
                 });
@@ -280,6 +328,16 @@ impl Agent {
                 if let (Some(seen), Some(to)) = (self.calls.iter_mut().find(|seen| seen.key == call), to) {
                     seen.peer = to;
                 }
+            }
+            UaEvent::Offered { call, audio } => {
+                self.once(call, "offered something", |seen| seen.offered.replace(audio.clone()).is_some());
+            }
+            UaEvent::MessageReceived { call: Some(call), body, .. } => {
+                let text = String::from_utf8_lossy(&body).into_owned();
+                self.once(call, "written to", |seen| {
+                    seen.texts.push(text.clone());
+                    false
+                });
             }
             UaEvent::Answered { call, .. } => {
                 self.once(call, "answered", |seen| std::mem::replace(&mut seen.answered, true))

@@ -130,6 +130,36 @@ pub(super) fn claim(stage: &Stage, claim: &Line) -> Result<(), String> {
             let is_held = held.is_some_and(|session| session.held_by_them);
             if is_held { Ok(()) } else { Err(format!("{who} is not held by {by}")) }
         }
+        Line::HearEachOther(one, other) => {
+            let hears = |one: &str, other: &str| {
+                let (one, other) = (stage.agent(one), stage.agent(other).audio().rtp);
+                let sessions =
+                    one.calls.iter().filter(|seen| !seen.ended).filter_map(|seen| one.ua.session(seen.key));
+                sessions.into_iter().any(|session| session.remote_rtp() == Some(other))
+            };
+            if hears(one, other) && hears(other, one) {
+                return Ok(());
+            }
+            Err(format!("{one} and {other} do not hear each other"))
+        }
+        Line::Speak(one, other, codec) => {
+            for (who, with) in [(one, other), (other, one)] {
+                let session = live(who, with).and_then(|(agent, seen)| agent.ua.session(seen.key));
+                let spoken = session.and_then(|session| session.codec().map(|codec| codec.name().to_owned()));
+                if spoken.as_ref() != Some(codec) {
+                    return Err(format!("{who} speaks {spoken:?} with {with}"));
+                }
+            }
+            Ok(())
+        }
+        Line::GotText { who, text } => {
+            let mut texts = stage.agent(who).calls.iter().flat_map(|seen| &seen.texts);
+            if texts.any(|got| got == text) {
+                Ok(())
+            } else {
+                Err(format!("{who} did not get the text {text}"))
+            }
+        }
         Line::GotDigits { who, digits } => {
             let got: String = stage.agent(who).calls.iter().map(|seen| seen.digits.as_str()).collect();
             if got == *digits { Ok(()) } else { Err(format!("{who} got the digits {got}")) }

@@ -8,7 +8,12 @@
 //! | `alice holds`, `alice resumes`, `alice hangs up` | the same, in a call that is up |
 //! | `alice moves` | to another address; nobody is at the old one any more |
 //! | `bob transfers to carol`, `bob transfers to the call of carol`, `alice accepts the transfer` | REFER, without and with Replaces |
-//! | `alice dials 12 by INFO` | in a call that is up, or will be |
+//! | `alice calls bob without an offer`, `.. and answers later`, `.. on hold` | who describes the audio first, and how |
+//! | `page passes alice on to bob` | what alice has described is described to bob: by a call, an answer or a re-INVITE |
+//! | `alice takes bob back` | describes alice's own audio to bob again |
+//! | `alice speaks PCMA alone` | describes this codec and no other from now on |
+//! | `alice dials 12 by INFO`, `alice writes hello` | in a call that is up, or will be |
+//! | `bob must not be disturbed`, `bob may be disturbed` | calls that come are refused, or not |
 //! | `alice subscribes to bob`, `alice unsubscribes`, `bob refuses subscriptions 403` | who does not refuse takes whoever subscribes |
 //! | `bob tells busy`, `bob ends the subscription as noresource` | to all who watch; before, all are `idle` |
 //! | `alice sends BYE by hand` | in an early dialog, which our user agent itself does not |
@@ -18,7 +23,7 @@
 //! | `after 3 s` | time passes |
 //! | `team is bob and carol` | who calls `team` calls them all, by a proxy that forks, holds refusals back while others may still answer, and cancels nobody |
 //! | `sessions last 90 s` | all of them have that session timer |
-//! | `alice and bob talk`, `bob is held by alice`, `nobody talks`, `alice was never answered`, `bob got the digits 12`, `alice knows that bob is busy`, `alice was told noresource`, `alice watches nobody` | how it ends |
+//! | `alice and bob talk`, `alice and bob hear each other` (whoever signals), `alice and bob speak PCMA`, `bob is held by alice`, `nobody talks`, `alice was never answered`, `bob got the digits 12`, `bob got the text hello`, `alice knows that bob is busy`, `alice was told noresource`, `alice watches nobody` | how it ends |
 //!
 //! A message that no line names, such as a 100 or a copy, is held until the last line, and then comes late. Where a line
 //! names a message that was not sent, time passes until it is, so a line may be about a copy that a timer sends.
@@ -67,8 +72,9 @@ pub fn in_weather(flow: &str, seed: u64) -> Result<String, String> {
     play(flow, Some(seed)).map_err(|fault| format!("seed {seed}: {fault}"))
 }
 
-/// Plays a random walk in bad weather: two to four users who call, hold before and after the answer, redirect, dial, transfer,
-/// move to another address and hang up at any time, some of them with sessions that want signs of life. What is not possible
+/// Plays a random walk in bad weather: two to four users who call, hold before and after the answer, redirect, dial, write,
+/// transfer, connect others, change the codec, watch each other, do not want to be disturbed, move to another address and hang
+/// up at any time, some of them with sessions that want signs of life. What is not possible
 /// is not done, and the laws are those of flows.
 ///
 /// # Errors

@@ -14,13 +14,35 @@ pub(super) enum Fate {
     IsUnderWay,
 }
 
+/// How a call begins to be described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    Offering,
+    OnHold,
+    WithoutOffer,
+    AnsweringLater,
+}
+
 /// What a user does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     Call {
         to: String,
-        offers: bool,
+        begins: Begins,
     },
+    /// What one has described is told to another, so that the two hear each other.
+    PassOn {
+        of: String,
+        to: String,
+    },
+    /// Its own audio again, to who was told that of another.
+    TakeBack(String),
+    /// Another codec alone.
+    Speak(String),
+    /// A message within the call.
+    Write(String),
+    /// Whether calls may disturb.
+    Quiet(bool),
     Ring,
     RingReliably,
     Answer,
@@ -83,6 +105,12 @@ pub(super) enum Line {
         who: String,
         digits: String,
     },
+    GotText {
+        who: String,
+        text: String,
+    },
+    HearEachOther(String, String),
+    Speak(String, String, String),
     Knows {
         who: String,
         of: String,
@@ -134,6 +162,9 @@ fn line(text: &str) -> Option<Line> {
         ["nobody", "talks"] => Line::NobodyTalks,
         [one, "and", other, "talk"] => Line::Talk(own(one), own(other)),
         [who, "is", "held", "by", by] => Line::IsHeld { who: own(who), by: own(by) },
+        [one, "and", other, "hear", "each", "other"] => Line::HearEachOther(own(one), own(other)),
+        [one, "and", other, "speak", codec] => Line::Speak(own(one), own(other), own(codec)),
+        [who, "got", "the", "text", text] => Line::GotText { who: own(who), text: own(text) },
         [who, "got", "the", "digits", digits] => Line::GotDigits { who: own(who), digits: own(digits) },
         ["team", "is", members @ ..] => Line::Team {
             name: "team".to_owned(),
@@ -156,8 +187,20 @@ fn line(text: &str) -> Option<Line> {
 
 fn act(words: &[&str]) -> Option<Act> {
     Some(match words {
-        ["calls", to] => Act::Call { to: (*to).to_owned(), offers: true },
-        ["calls", to, "without", "an", "offer"] => Act::Call { to: (*to).to_owned(), offers: false },
+        ["calls", to] => Act::Call { to: (*to).to_owned(), begins: Begins::Offering },
+        ["calls", to, "on", "hold"] => Act::Call { to: (*to).to_owned(), begins: Begins::OnHold },
+        ["calls", to, "without", "an", "offer"] => {
+            Act::Call { to: (*to).to_owned(), begins: Begins::WithoutOffer }
+        }
+        ["calls", to, "and", "answers", "later"] => {
+            Act::Call { to: (*to).to_owned(), begins: Begins::AnsweringLater }
+        }
+        ["passes", of, "on", "to", to] => Act::PassOn { of: (*of).to_owned(), to: (*to).to_owned() },
+        ["takes", with, "back"] => Act::TakeBack((*with).to_owned()),
+        ["speaks", codec, "alone"] => Act::Speak((*codec).to_owned()),
+        ["writes", text] => Act::Write((*text).to_owned()),
+        ["must", "not", "be", "disturbed"] => Act::Quiet(true),
+        ["may", "be", "disturbed"] => Act::Quiet(false),
         ["rings"] => Act::Ring,
         ["rings", "reliably"] => Act::RingReliably,
         ["answers"] => Act::Answer,
@@ -227,6 +270,7 @@ pub(super) fn users(lines: &[(usize, Line)]) -> Vec<String> {
             Line::Act { who, act, .. } => {
                 add(who);
                 if let Act::Call { to, .. }
+                | Act::PassOn { to, .. }
                 | Act::Transfer { to }
                 | Act::Redirect { to }
                 | Act::Subscribe { to } = act

@@ -1,7 +1,8 @@
 //! A random walk: two to four users who do whatever comes to their minds.
 
-use super::script::{Act, Line};
+use super::script::{Act, Begins, Line};
 use ringback_sansio::{Entropy as _, SeededEntropy};
+use ringback_ua::Termination;
 use std::time::Duration;
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
@@ -17,7 +18,7 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
         lines.push((0, Line::Timer(90)));
     }
     // Everybody is there, whoever does something.
-    lines.push(act(0, None, Act::Call { to: NAMES[1].to_owned(), offers: true }));
+    lines.push(act(0, None, Act::Call { to: NAMES[1].to_owned(), begins: Begins::Offering }));
     for user in 0..count {
         lines.push(act(user, None, Act::Ring));
     }
@@ -25,8 +26,8 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
         let user = entropy.below(count as u64) as usize;
         let other = (user + 1 + entropy.below(count as u64 - 1) as usize) % count;
         let to = NAMES[other].to_owned();
-        let deed = match entropy.below(24) {
-            0..3 => Act::Call { to, offers: entropy.below(4) > 0 },
+        let deed = match entropy.below(32) {
+            0..3 => Act::Call { to, begins: begins(&mut entropy) },
             3 if entropy.below(2) == 0 => Act::Ring,
             3 => Act::RingReliably,
             4..9 => Act::Answer,
@@ -40,6 +41,14 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
             19 => Act::Refuse,
             20 => Act::Redirect { to },
             21 => Act::Move,
+            24 => Act::PassOn { of: NAMES[entropy.below(count as u64) as usize].to_owned(), to },
+            25 => Act::Speak(["PCMU", "PCMA"][entropy.below(2) as usize].to_owned()),
+            26 => Act::Write(["hello", "goodbye"][entropy.below(2) as usize].to_owned()),
+            27..29 => Act::Subscribe { to },
+            29 => Act::Unsubscribe,
+            30 => Act::Tell(["busy", "idle"][entropy.below(2) as usize].to_owned()),
+            31 if entropy.below(4) == 0 => Act::Dismiss(Termination::Deactivated),
+            31 => Act::Quiet(entropy.below(4) == 0),
             _ => Act::Dial(["5", "12#", "*"][entropy.below(3) as usize].to_owned()),
         };
         let with = (entropy.below(3) == 0).then(|| NAMES[entropy.below(count as u64) as usize].to_owned());
@@ -56,6 +65,15 @@ pub(super) fn draw(seed: u64) -> Vec<(usize, Line)> {
         lines.push((lines.len(), Line::After(Duration::from_millis(pause))));
     }
     lines
+}
+
+fn begins(entropy: &mut SeededEntropy) -> Begins {
+    match entropy.below(12) {
+        0..8 => Begins::Offering,
+        8 => Begins::OnHold,
+        9..11 => Begins::WithoutOffer,
+        _ => Begins::AnsweringLater,
+    }
 }
 
 fn act(user: usize, with: Option<String>, act: Act) -> (usize, Line) {

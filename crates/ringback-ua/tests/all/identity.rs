@@ -4,7 +4,7 @@
 use crate::world::{PEER, SDP, World, audio, sdp};
 use ringback_message::header::{From, To};
 use ringback_message::{HeaderId, Method, Request};
-use ringback_ua::{Account, CallKey, Incoming, UaEvent};
+use ringback_ua::{Account, Incoming, Opening, UaEvent};
 use std::time::Duration;
 
 fn connected(world: &mut World) -> Option<String> {
@@ -22,27 +22,10 @@ fn incoming(world: &mut World) -> Incoming {
     }
 }
 
-fn up(world: &mut World) -> (CallKey, Request) {
-    let call = world.call_peer(0);
-    let invite = world.expect(Method::INVITE);
-    world.peer_sends(0, World::reply(&invite, 200, "b").body(SDP, sdp(9000)).build().unwrap());
-    world.answered(0);
-    (call, invite)
-}
-
-fn end(world: &mut World, call: CallKey) -> Request {
-    world.act(0, |ua, now| ua.hangup(now, call));
-    world.run(10);
-    let bye = world.expect(Method::BYE);
-    world.peer_sends(0, World::reply(&bye, 200, "b").build().unwrap());
-    world.finish();
-    bye
-}
-
 #[test]
 fn a_peer_that_becomes_somebody_else_is_told_and_addressed_so() {
     let mut world = World::new(1);
-    let (call, invite) = up(&mut world);
+    let (call, invite) = world.peer_up();
     assert!(invite.values(HeaderId::SUPPORTED).any(|tag| tag == b"from-change"));
     for (number, from, told) in [
         (1, "\"Bob\" <sip:peer@192.0.2.99:5060>;tag=b", None),
@@ -55,7 +38,7 @@ fn a_peer_that_becomes_somebody_else_is_told_and_addressed_so() {
         assert_eq!(world.expect_final().status().as_u16(), 200);
         assert_eq!(connected(&mut world).as_deref(), told, "{from}");
     }
-    let bye = end(&mut world, call);
+    let bye = world.end_with_peer(call);
     let to = bye.require::<To<'_>>().unwrap();
     assert_eq!((to.uri.to_string().as_str(), to.tag()), ("sip:carol@example.com", Some("b")));
 }
@@ -91,7 +74,7 @@ fn who_answers_for_somebody_else_says_who_that_is_to_those_who_understand() {
             let reply = if change.body().is_empty() { reply } else { reply.body(SDP, sdp(9000)) };
             world.peer_sends(0, reply.build().unwrap());
         }
-        let bye = end(&mut world, call);
+        let bye = world.end_with_peer(call);
         let expected = if method.is_some() { "sip:user0@example.com" } else { "sip:sales@example.com" };
         assert_eq!(from(&bye), expected);
     }
@@ -129,7 +112,7 @@ fn who_answers_is_told_where_the_server_says_that_it_is_somebody_else() {
         let ok = World::reply(&invite, 200, "b").header(HeaderId::P_ASSERTED_IDENTITY, identity);
         world.peer_sends(0, ok.body(SDP, sdp(9000)).build().unwrap());
         assert_eq!(connected(&mut world).as_deref(), told);
-        end(&mut world, call);
+        world.end_with_peer(call);
     }
 }
 
@@ -155,14 +138,14 @@ fn media_that_the_network_does_not_let_through_are_not_told_before_it_does() {
     }
     world.peer_sends(0, World::reply(&invite, 200, "b").body(SDP, sdp(9000)).build().unwrap());
     world.answered(0);
-    end(&mut world, call);
+    world.end_with_peer(call);
 }
 
 #[test]
 fn rule_37_join_is_matched_as_replaces_is_and_refused_for_we_do_not_mix() {
     for (accepts, tag, status) in [(true, "b", 488), (true, "other", 481), (false, "b", 403)] {
         let mut world = World::with(1, |_, config| config.accepts_transfers = accepts);
-        let (call, invite) = up(&mut world);
+        let (call, invite) = world.peer_up();
         let call_id = String::from_utf8_lossy(invite.values(HeaderId::CALL_ID).next().unwrap()).into_owned();
         let ours = invite.require::<From<'_>>().unwrap().tag().unwrap().to_owned();
         let join = format!("{call_id};to-tag={ours};from-tag={tag}");
@@ -180,7 +163,7 @@ fn rule_37_join_is_matched_as_replaces_is_and_refused_for_we_do_not_mix() {
         let required = world.peer_invite(0).header(HeaderId::REQUIRE, "join").build().unwrap();
         world.peer_sends(0, required);
         assert_eq!(world.expect_final().status().as_u16(), 420);
-        end(&mut world, call);
+        world.end_with_peer(call);
     }
 }
 
@@ -190,7 +173,7 @@ fn a_call_that_asks_to_be_answered_by_itself_says_so_to_the_application() {
     let account = world.agents[0].account;
     let target = format!("sip:peer@{PEER}").parse().unwrap();
     let headers = vec![("Answer-Mode".to_owned(), "Auto".to_owned())];
-    let call = world.act(0, |ua, now| ua.call_with(now, account, &target, audio(0), headers));
+    let call = world.act(0, |ua, now| ua.call_as(now, account, &target, Opening::Offer(audio(0)), headers));
     world.run(10);
     let invite = world.expect(Method::INVITE);
     assert_eq!(invite.values(HeaderId::ANSWER_MODE).next(), Some(&b"Auto"[..]));

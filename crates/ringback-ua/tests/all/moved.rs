@@ -1,6 +1,6 @@
 //! Our address changes: registrations, calls that are up and calls that ring, with a peer that is led by hand.
 
-use crate::world::{SDP, World, audio, sdp};
+use crate::world::{SDP, World, audio, field, sdp};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode};
 use ringback_ua::{CallKey, EndedBy, UaEvent};
 use std::net::IpAddr;
@@ -18,10 +18,6 @@ fn moves(world: &mut World, from: &str, to: &str) {
 
 fn goes_to_wifi(world: &mut World) {
     moves(world, "192.0.2.1", NEW);
-}
-
-fn field(message: &Message, id: HeaderId) -> Vec<String> {
-    message.values(id).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 fn contact(message: &Message) -> String {

@@ -1,7 +1,7 @@
 //! Our own offers before the answer: in UPDATE (RFC 3311) and PRACK (RFC 3262), refused, lost and taken, with a peer that is
 //! led by hand.
 
-use crate::world::{Fate, SDP, World, audio, sdp, sdp_with};
+use crate::world::{Fate, SDP, World, audio, field, sdp, sdp_with};
 use ringback_message::{HeaderId, Method, Request};
 use ringback_sdp::{Direction, SessionDescription};
 use ringback_ua::{CallKey, Session, UaEvent};
@@ -21,7 +21,11 @@ fn early(world: &mut World, allow: &str) -> (CallKey, Request) {
 }
 
 fn agree(world: &mut World, invite: &Request, allow: &str) {
-    let progress = World::reply(invite, 183, "b")
+    agree_with(world, invite, allow, "b");
+}
+
+fn agree_with(world: &mut World, invite: &Request, allow: &str, tag: &str) {
+    let progress = World::reply(invite, 183, tag)
         .header(HeaderId::REQUIRE, "100rel")
         .header(HeaderId::RSEQ, 1u32)
         .header(HeaderId::ALLOW, allow)
@@ -44,16 +48,8 @@ fn early_session(world: &mut World) -> Option<Session> {
 fn answer_and_end(world: &mut World, call: CallKey, invite: &Request) -> Session {
     world.peer_sends(0, World::reply(invite, 200, "b").header(HeaderId::ALLOW, ALLOW).build().unwrap());
     let session = world.answered(0);
-    end(world, call);
+    world.end_with_peer(call);
     session
-}
-
-fn end(world: &mut World, call: CallKey) {
-    world.act(0, |ua, now| ua.hangup(now, call));
-    world.run(10);
-    let bye = world.expect(Method::BYE);
-    world.peer_sends(0, World::reply(&bye, 200, "b").build().unwrap());
-    world.finish();
 }
 
 #[test]
@@ -108,7 +104,7 @@ fn rule_44_without_update_the_hold_waits_for_the_answer() {
     let ok = World::reply(&reinvite, 200, "b").body(SDP, sdp_with(9000, 2, "a=recvonly\r\n"));
     world.peer_sends(0, ok.build().unwrap());
     assert!(world.changed(0).held_by_us);
-    end(&mut world, call);
+    world.end_with_peer(call);
 }
 
 #[test]
@@ -174,7 +170,7 @@ fn rule_45_an_offer_of_the_peer_that_crosses_our_early_one_gets_491() {
     let ok = World::reply(&ours, 200, "b").body(SDP, sdp_with(9000, 2, "a=recvonly\r\n"));
     world.peer_sends(0, ok.build().unwrap());
     assert!(world.changed(0).held_by_us);
-    end(&mut world, call);
+    world.end_with_peer(call);
 }
 
 #[test]
@@ -209,4 +205,70 @@ fn rule_44_the_callee_holds_before_it_answers_once_the_prack_is_there() {
         world.run(1_000);
         world.finish();
     }
+}
+
+#[test]
+fn rule_27_a_fork_that_refuses_our_hold_speaks_for_itself_alone() {
+    for answers in ["b", "c"] {
+        let mut world = World::new(1);
+        let call = world.call_peer(0);
+        let invite = world.expect(Method::INVITE);
+        for tag in ["b", "c"] {
+            agree_with(&mut world, &invite, ALLOW, tag);
+            let prack = world.expect(Method::PRACK);
+            world.peer_sends(0, World::reply(&prack, 200, tag).build().unwrap());
+        }
+        world.act(0, |ua, now| ua.hold(now, call));
+        world.run(10);
+        let updates = [world.expect(Method::UPDATE), world.expect(Method::UPDATE)];
+        for update in updates {
+            let is_first = field(&update, HeaderId::TO).concat().ends_with("tag=b");
+            let reply = match is_first {
+                true => World::reply(&update, 488, "b"),
+                false => World::reply(&update, 200, "c").body(SDP, sdp_with(9000, 2, "a=recvonly\r\n")),
+            };
+            world.peer_sends(0, reply.build().unwrap());
+        }
+        world.run(5_000);
+        let refused =
+            world.agents[0].events.iter().any(|event| matches!(event, UaEvent::ChangeRefused { .. }));
+        assert!(!refused, "one of two has agreed");
+        assert_eq!(world.sent("UPDATE"), 2, "nobody is asked again, or to come back");
+        let ok = World::reply(&invite, 200, answers).header(HeaderId::ALLOW, ALLOW);
+        world.peer_sends(0, ok.build().unwrap());
+        let is_held = world.answered(0).held_by_us;
+        assert_eq!(is_held, answers == "c");
+        if !is_held {
+            // Who has refused before the answer is asked again after it.
+            let hold = world.expect(Method::INVITE);
+            assert_eq!(direction(&hold), Some(Direction::SendOnly));
+            let ok = World::reply(&hold, 200, answers).body(SDP, sdp_with(9000, 2, "a=recvonly\r\n"));
+            world.peer_sends(0, ok.build().unwrap());
+            assert!(world.changed(0).held_by_us);
+        }
+        world.end_with_peer(call);
+    }
+}
+
+#[test]
+fn rule_27_a_hold_that_all_forks_refuse_is_refused() {
+    let mut world = World::new(1);
+    let call = world.call_peer(0);
+    let invite = world.expect(Method::INVITE);
+    for tag in ["b", "c"] {
+        agree_with(&mut world, &invite, ALLOW, tag);
+        let prack = world.expect(Method::PRACK);
+        world.peer_sends(0, World::reply(&prack, 200, tag).build().unwrap());
+    }
+    world.act(0, |ua, now| ua.hold(now, call));
+    world.run(10);
+    for _ in 0..2 {
+        let update = world.expect(Method::UPDATE);
+        world.peer_sends(0, World::reply(&update, 488, "x").build().unwrap());
+    }
+    let told = world.agents[0].events.iter().filter(|event| matches!(event, UaEvent::ChangeRefused { .. }));
+    assert_eq!(told.count(), 1);
+    world.peer_sends(0, World::reply(&invite, 200, "c").header(HeaderId::ALLOW, ALLOW).build().unwrap());
+    assert!(!world.answered(0).held_by_us);
+    world.end_with_peer(call);
 }

@@ -312,3 +312,79 @@ fn rule_39_notify_may_overtake_the_202_and_strangers_are_turned_away() {
     ok(&mut world, &bye, "p");
     world.finish();
 }
+
+/// A REFER outside of the call that names it.
+fn refer_beside(world: &mut World, ok: &Response, tags: (&str, &str), more: &[(HeaderId, &str)]) -> Request {
+    let call_id = field(ok, HeaderId::CALL_ID).unwrap();
+    let (ours, theirs) = tags;
+    let refer = world
+        .peer_request(0, Method::REFER)
+        .header(HeaderId::CONTACT, format_args!("<sip:peer@{PEER}>"))
+        .header(HeaderId::REQUIRE, "tdialog")
+        .header(HeaderId::TARGET_DIALOG, format_args!("{call_id};local-tag={ours};remote-tag={theirs}"))
+        .header(HeaderId::REFER_TO, "<sip:carol@example.com>");
+    let refer = more.iter().fold(refer, |refer, (id, value)| refer.header(*id, *value));
+    let refer = refer.build().unwrap();
+    world.peer_sends(0, refer.clone());
+    refer
+}
+
+#[test]
+fn rule_38_who_knows_the_call_may_ask_beside_it_and_hears_of_it_there() {
+    let mut world = transferable();
+    let (call, ok) = called(&mut world);
+    let tag = ok.require::<ringback_message::header::To>().unwrap().tag().unwrap().to_owned();
+    for tags in [(tag.as_str(), "p"), ("p", tag.as_str())] {
+        refer_beside(&mut world, &ok, tags, &[]);
+        let accepted = world.expect_final();
+        assert_eq!(accepted.status().as_u16(), 202);
+        let beside = accepted.require::<ringback_message::header::To>().unwrap().tag().unwrap().to_owned();
+        assert_ne!(beside, tag, "it is another dialog");
+        let notify = world.expect(Method::NOTIFY);
+        let from = notify.require::<ringback_message::header::From>().unwrap();
+        assert_eq!(
+            (from.tag(), field(&notify, HeaderId::EVENT).as_deref()),
+            (Some(beside.as_str()), Some("refer"))
+        );
+        assert_eq!(field(&notify, HeaderId::CALL_ID), field(&accepted, HeaderId::CALL_ID));
+        world.peer_sends(0, World::reply(&notify, 200, "p").build().unwrap());
+        let (transfer, target) = asked(&mut world, 0);
+        assert_eq!((transfer.call(), target.as_str()), (call, "sip:carol@example.com"));
+        world.act(0, |ua, now| -> Result<(), ()> {
+            ua.refuse_transfer(now, transfer);
+            Ok(())
+        });
+        world.run(10);
+        let last = world.expect(Method::NOTIFY);
+        assert_eq!(number(&last), number(&notify) + 1);
+        assert!(field(&last, HeaderId::SUBSCRIPTION_STATE).unwrap().starts_with("terminated"));
+        world.peer_sends(0, World::reply(&last, 200, "p").build().unwrap());
+    }
+    // Who does not want to hear of it does not.
+    refer_beside(&mut world, &ok, (&tag, "p"), &[(HeaderId::REFER_SUB, "false")]);
+    assert_eq!(world.expect_final().status().as_u16(), 202);
+    let (transfer, _) = asked(&mut world, 0);
+    world.act(0, |ua, now| -> Result<(), ()> {
+        ua.refuse_transfer(now, transfer);
+        Ok(())
+    });
+    world.run(10);
+    assert_eq!(world.sent("NOTIFY"), 4);
+    world.end_with_peer(call);
+}
+
+#[test]
+fn rule_23_who_does_not_know_the_call_may_not_ask() {
+    let mut world = transferable();
+    let (call, ok) = called(&mut world);
+    let tag = ok.require::<ringback_message::header::To>().unwrap().tag().unwrap().to_owned();
+    for (tags, status) in [((tag.as_str(), "q"), 481), (("x", "p"), 481), ((tag.as_str(), ""), 481)] {
+        refer_beside(&mut world, &ok, tags, &[]);
+        assert_eq!(world.expect_final().status().as_u16(), status, "{tags:?}");
+    }
+    refer_beside(&mut world, &ok, (&tag, "p"), &[(HeaderId::REFER_TO, "<sip:dave@example.com>")]);
+    assert_eq!(world.expect_final().status().as_u16(), 400);
+    world.end_with_peer(call);
+    refer_beside(&mut world, &ok, (&tag, "p"), &[]);
+    assert_eq!(world.expect_final().status().as_u16(), 481);
+}

@@ -80,7 +80,7 @@ impl Subscription {
         }
         let number = self.heard;
         self.heard = self.heard.wrapping_add(1);
-        self.legs.push(Leg { number, dialog, sending: None, left: false, until: cx.now });
+        self.legs.push(Leg { number, dialog, sending: None, sent_to: None, left: false, until: cx.now });
         let at = self.legs.len() - 1;
         self.grant(cx, at, seconds);
         Ok((at, told))

@@ -373,6 +373,28 @@ impl World {
         (ending.by, ending.status.map(StatusCode::as_u16))
     }
 
+    // ---- calls with the peer
+
+    /// A call of agent 0 that the peer has answered, with the tag `b`.
+    pub(crate) fn peer_up(&mut self) -> (CallKey, Request) {
+        let call = self.call_peer(0);
+        let invite = self.expect(Method::INVITE);
+        self.peer_sends(0, Self::reply(&invite, 200, "b").body(SDP, sdp(9000)).build().unwrap());
+        self.answered(0);
+        self.mail.clear();
+        (call, invite)
+    }
+
+    /// Agent 0 hangs up, and nothing is left. Gives the BYE.
+    pub(crate) fn end_with_peer(&mut self, call: CallKey) -> Request {
+        self.act(0, |ua, now| ua.hangup(now, call));
+        self.run(10);
+        let bye = self.expect(Method::BYE);
+        self.peer_sends(0, Self::reply(&bye, 200, "b").build().unwrap());
+        self.finish();
+        bye
+    }
+
     // ---- what the wire saw
 
     /// The names of all messages, in the order they were sent.
@@ -504,6 +526,11 @@ pub(crate) fn sdp_with(port: u16, version: u32, more: &str) -> String {
 }
 
 pub(crate) const SDP: &str = "application/sdp";
+
+/// All values of a field.
+pub(crate) fn field(message: &Message, id: HeaderId) -> Vec<String> {
+    message.values(id).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+}
 
 /// The branch of the topmost Via.
 pub(crate) fn branch(message: &Message) -> String {
