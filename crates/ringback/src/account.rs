@@ -357,7 +357,7 @@ impl Account {
     }
 }
 
-fn accepted(reply: &Reply) -> Result<StatusCode, RequestFailed> {
+pub(crate) fn accepted(reply: &Reply) -> Result<StatusCode, RequestFailed> {
     if reply.status.is_success() {
         Ok(reply.status)
     } else {

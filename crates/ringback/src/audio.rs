@@ -2,6 +2,7 @@
 
 use crate::stream::{self, AudioStream, Line, LineEnd};
 use ringback_media::{AudioFileError, AudioSource, WavWriter, read_wav};
+use ringback_ua::LocalAudio;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
@@ -36,7 +37,7 @@ enum Play {
     Samples(Arc<[i16]>),
     Echo,
     Line(Line),
-    Elsewhere(SocketAddr),
+    Elsewhere(LocalAudio),
 }
 
 impl Audio {
@@ -107,13 +108,19 @@ impl Audio {
     /// }
     /// ```
     pub fn elsewhere(rtp: SocketAddr) -> Self {
-        Self { play: Play::Elsewhere(rtp), record: None }
+        Self::described(LocalAudio::new(rtp))
+    }
+
+    /// The same with other codecs than G.711, or with the audio of somebody else, who is to hear the other side directly
+    /// ([`MediaInfo::passed_on`](crate::MediaInfo::passed_on)).
+    pub fn described(audio: LocalAudio) -> Self {
+        Self { play: Play::Elsewhere(audio), record: None }
     }
 
     /// Where the application receives the audio itself.
-    pub(crate) fn place(&self) -> Option<SocketAddr> {
-        match self.play {
-            Play::Elsewhere(rtp) => Some(rtp),
+    pub(crate) fn place(&self) -> Option<&LocalAudio> {
+        match &self.play {
+            Play::Elsewhere(audio) => Some(audio),
             Play::Silence | Play::File(_) | Play::Samples(_) | Play::Echo | Play::Line(_) => None,
         }
     }

@@ -11,7 +11,7 @@ use crate::transfer::Transfer;
 use ringback_media::LegStats;
 use ringback_message::{StatusCode, UriBuf};
 use ringback_sdp::NegotiatedMedia;
-use ringback_ua::{AccountKey, CallKey, CommandError, Ending, Session};
+use ringback_ua::{AccountKey, CallKey, CommandError, Ending, LocalAudio, Opening, Session};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -30,6 +30,9 @@ pub enum CallEvent {
     Redirected(String),
     /// The other side plays something before it answers.
     EarlyMedia(MediaInfo),
+    /// It was answered, and the other side describes its audio first ([`CallBuilder::start_later`]): as another may be told it, or
+    /// answered by [`Call::answer_offer`].
+    Offered(LocalAudio),
     /// It was answered; audio flows.
     Answered(MediaInfo),
     /// It was held or resumed by either side, or the audio goes elsewhere now.
@@ -50,6 +53,8 @@ pub enum CallEvent {
     DigitsSent,
     /// The other side refused a digit that went by INFO; those behind it were not sent.
     DigitsRefused(StatusCode),
+    /// A message that was written in the call was taken (2xx), or refused. They come in the order in which they were written.
+    MessageSent(StatusCode),
     /// What was to be played is played, and 200 ms of silence after it, so that hanging up now cuts nothing off.
     Played,
     /// It is over, recordings are written. Nothing comes after this.
@@ -152,12 +157,16 @@ impl CallBuilder {
     /// When the target is no SIP URI, a header field is not the application's to write, a file cannot be used, or no socket is to be had. What the other side says comes
     /// as [`CallEvent`]s.
     pub async fn start(self) -> Result<Call, CallError> {
-        let target = UriBuf::new(&self.target).map_err(CallError::Target)?;
-        let place = Place::open(self.audio, None, &self.endpoint.inner)?;
+        let place = Place::open(self.audio.clone(), None, &self.endpoint.inner)?;
         let local = place.local(&self.endpoint.inner);
+        self.invite(Opening::Offer(local), place)
+    }
+
+    pub(crate) fn invite(self, opening: Opening, place: Place) -> Result<Call, CallError> {
+        let target = UriBuf::new(&self.target).map_err(CallError::Target)?;
         let (account, begun) = (self.account, Instant::now());
         let (call, call_id, events) = self.endpoint.inner.command(|state, now| {
-            let call = state.ua.call_with(now, account, &target, local, self.headers)?;
+            let call = state.ua.call_as(now, account, &target, opening, self.headers)?;
             let call_id = state.ua.call_id(call).unwrap_or_default().to_owned();
             Ok::<_, CommandError>((call, call_id, state.follow(call)))
         })?;
@@ -168,8 +177,8 @@ impl CallBuilder {
 
 /// A call. Dropping it hangs up.
 pub struct Call {
-    endpoint: Endpoint,
-    key: CallKey,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) key: CallKey,
     call_id: String,
     line: Line,
     over: bool,
@@ -208,6 +217,11 @@ impl Call {
             }
             Line::Unheard(_) => Err(CallError::Elsewhere),
         }
+    }
+
+    /// Whether its audio is the application's.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(self.line, Line::Unheard(_))
     }
 
     fn shared(&self) -> Option<&Shared> {
@@ -330,6 +344,21 @@ impl Call {
     pub fn send_digits_by_info(&self, digits: &str) -> Result<(), CommandError> {
         let key = self.key;
         self.endpoint.inner.command(|state, now| state.ua.send_digits(now, key, digits, session::DIGIT))
+    }
+}
+
+impl Call {
+    /// Writes to exactly the one at the other end, whatever other devices they have (RFC 3428 §4).
+    /// [`CallEvent::MessageSent`] follows.
+    ///
+    /// # Errors
+    /// When the call is not up, or 64 messages wait.
+    pub fn message(&self, text: &str) -> Result<(), CommandError> {
+        let (key, text) = (self.key, text.to_owned());
+        self.endpoint
+            .inner
+            .command(|state, now| state.ua.message_in_call(now, key, "text/plain", text))
+            .map(drop)
     }
 }
 

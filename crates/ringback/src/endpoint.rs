@@ -4,6 +4,7 @@ use crate::StartError;
 use crate::account::AccountBuilder;
 use crate::audio::MediaHook;
 use crate::dialog_info::DIALOG_INFO;
+use crate::disturb::MissedCall;
 use crate::incoming::{Arrival, IncomingCall, ReceivedMessage};
 use crate::lamps::Lamps;
 use crate::node::{Node, State};
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) tap: Option<Arc<dyn Tap>>,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,
     messages: Mutex<mpsc::Receiver<ReceivedMessage>>,
+    pub(crate) missed: Mutex<mpsc::Receiver<MissedCall>>,
     subscribers: Mutex<mpsc::Receiver<(Box<Subscriber>, watch::Receiver<bool>)>>,
 }
 
@@ -73,6 +75,8 @@ pub struct EndpointBuilder {
     advertise: Vec<Advertise>,
     user_agent: Option<String>,
     answers_anyone: bool,
+    answers_by_itself: bool,
+    no_receipts: bool,
     session_expires: Option<Duration>,
     max_redirects: Option<u32>,
     refuses_transfers: bool,
@@ -113,6 +117,22 @@ impl EndpointBuilder {
     #[must_use]
     pub fn answers_anyone(mut self) -> Self {
         self.answers_anyone = true;
+        self
+    }
+
+    /// Whether the application answers by itself the calls that [ask for that](crate::IncomingCall::auto_answer). Without,
+    /// those are refused that may only be answered so (RFC 5373).
+    #[must_use]
+    pub fn answers_by_itself(mut self) -> Self {
+        self.answers_by_itself = true;
+        self
+    }
+
+    /// Tells nobody that a message has come here, although the sender asks for that (RFC 5438). That one was read is told only
+    /// by [`Endpoint::displayed`] anyway.
+    #[must_use]
+    pub fn no_receipts(mut self) -> Self {
+        self.no_receipts = true;
         self
     }
 
@@ -221,7 +241,11 @@ impl EndpointBuilder {
         net.tap.clone_from(&self.tap);
         let sockets = Sockets::bind(net).map_err(StartError::Bind)?;
 
-        let mut config = UaConfig { answers_anyone: self.answers_anyone, ..UaConfig::default() };
+        let mut config = UaConfig {
+            answers_anyone: self.answers_anyone,
+            answers_by_itself: self.answers_by_itself,
+            ..UaConfig::default()
+        };
         let srtp = self.srtp.unwrap_or(SrtpPolicy::Offer);
         config.srtp = sdes::local(srtp, &mut OsEntropy::new());
         config.accepts_transfers = !self.refuses_transfers;
@@ -264,10 +288,12 @@ impl EndpointBuilder {
         }
         let (arrivals, arrived) = mpsc::channel(WAITING);
         let (messages, received) = mpsc::channel(WAITING);
+        let (missed, missing) = mpsc::channel(WAITING);
         let (subscribers, subscribed) = mpsc::channel(WAITING);
         let lamps = self.has_lamps.then(Lamps::default);
         let ua = UserAgent::new(config, OsEntropy::new());
-        let node = Node::new(ua, arrivals, messages, subscribers, lamps);
+        let node = Node::new(ua, arrivals, messages, missed, subscribers, lamps);
+        let node = if self.no_receipts { node.without_receipts() } else { node };
         let net = sockets.start(Arc::new(node)).map_err(StartError::Thread)?;
         let inner = Inner {
             net,
@@ -279,6 +305,7 @@ impl EndpointBuilder {
             tap: self.tap,
             arrivals: Mutex::new(arrived),
             messages: Mutex::new(received),
+            missed: Mutex::new(missing),
             subscribers: Mutex::new(subscribed),
         };
         let inner = Arc::new(inner);

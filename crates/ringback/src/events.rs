@@ -34,6 +34,8 @@ pub(crate) fn translate(
         UaEvent::Digit { digit, .. } => CallEvent::Digit(digit),
         UaEvent::DigitsSent { status, .. } if status.is_success() => CallEvent::DigitsSent,
         UaEvent::DigitsSent { status, .. } => CallEvent::DigitsRefused(status),
+        UaEvent::MessageSent { status, .. } => CallEvent::MessageSent(status),
+        UaEvent::Offered { audio, .. } => CallEvent::Offered(audio),
         _ => return None,
     })
 }

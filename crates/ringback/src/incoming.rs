@@ -9,7 +9,7 @@ use crate::session::{self, Side};
 use bytes::Bytes;
 use ringback_message::{HeaderId, StatusCode};
 use ringback_net::MediaSocket;
-use ringback_ua::{CommandError, Ending, Incoming, UaEvent};
+use ringback_ua::{CommandError, Ending, Incoming, LocalAudio, ReceiptWish, UaEvent};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -28,11 +28,16 @@ pub struct ReceivedMessage {
     pub content_type: String,
     /// The body.
     pub body: Bytes,
+    /// The Call-ID of the call that it came in; `None` where it came by itself.
+    pub call_id: Option<String>,
+    /// What the sender wants to hear of it.
+    pub(crate) wish: Option<ReceiptWish>,
 }
 
 /// A call for us that nobody has answered yet. Dropping it declines the call.
 pub struct IncomingCall {
     endpoint: Endpoint,
+    is_automatic: bool,
     /// `None` once it was answered or declined.
     arrival: Option<Arrival>,
     /// Where the audio will come in, once the caller was told.
@@ -41,7 +46,7 @@ pub struct IncomingCall {
 
 impl IncomingCall {
     pub(crate) fn new(endpoint: Endpoint, arrival: Arrival) -> Self {
-        Self { endpoint, arrival: Some(arrival), socket: None }
+        Self { endpoint, is_automatic: false, arrival: Some(arrival), socket: None }
     }
 
     fn incoming(&self) -> &Incoming {
@@ -132,6 +137,28 @@ impl IncomingCall {
         }
     }
 
+    /// Says that nobody answers it but a program, to a caller that wants to know (RFC 5373).
+    #[must_use]
+    pub fn automatically(mut self) -> Self {
+        self.is_automatic = true;
+        self
+    }
+
+    /// What the caller wants to be heard while it rings, in place of the usual tone: the URI of Alert-Info (RFC 3261 §20.4).
+    /// Where it leads nobody has looked, and an application need not.
+    pub fn alert(&self) -> Option<&str> {
+        let value = self.header("Alert-Info")?.trim_start().strip_prefix('<')?;
+        value.split_once('>').map(|(uri, _)| uri)
+    }
+
+    fn accept(&self, audio: LocalAudio) -> Result<(), CommandError> {
+        let (call, is_automatic) = (self.incoming().call, self.is_automatic);
+        self.endpoint.inner.command(|state, now| match is_automatic {
+            true => state.ua.answer_by_itself(now, call, audio),
+            false => state.ua.answer(now, call, audio),
+        })
+    }
+
     /// Answers.
     ///
     /// # Errors
@@ -141,7 +168,7 @@ impl IncomingCall {
         let call = self.incoming().call;
         let place = Place::open(audio, self.socket.take(), &self.endpoint.inner)?;
         let local = place.local(&self.endpoint.inner);
-        self.endpoint.inner.command(|state, now| state.ua.answer(now, call, local))?;
+        self.accept(local)?;
         let arrival = self.arrival.take().expect("it is taken only by methods that consume the call");
         let side = Side { call, call_id: arrival.incoming.call_id, begun: Instant::now() };
         Ok(session::spawn(self.endpoint.clone(), side, arrival.events, place))

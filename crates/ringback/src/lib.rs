@@ -37,6 +37,11 @@
 //! # }
 //! ```
 //!
+//! [`guide`] has a page for each task: to [register](guide::register), [call](guide::call) and [be called](guide::answer),
+//! [hold](guide::hold), [transfer](guide::transfer), [dial](guide::digits), [write](guide::messages),
+//! [subscribe and publish](guide::events), to have [audio of one's own](guide::audio) or [none](guide::signalling), and what
+//! happens when [the network changes](guide::network) or [something goes wrong](guide::errors).
+//!
 //! Everything runs on state machines without I/O (`ringback-ua` and below); this crate adds sockets, time, the RTP of
 //! each call and files. One endpoint has one network thread; each call has one task on the tokio runtime that
 //! started the endpoint.
@@ -54,11 +59,16 @@ mod account;
 mod audio;
 mod call;
 mod dialog_info;
+mod disturb;
+mod elsewhere;
 mod endpoint;
 mod error;
 mod events;
+pub mod guide;
 mod incoming;
+mod lamp;
 mod lamps;
+mod messages;
 mod moved;
 mod node;
 mod place;
@@ -73,9 +83,12 @@ mod watcher;
 pub use account::{Account, AccountBuilder, Registration};
 pub use audio::{Audio, AudioError, MediaHook};
 pub use call::{Call, CallBuilder, CallEvent, MediaInfo, Summary};
+pub use disturb::MissedCall;
 pub use endpoint::{Endpoint, EndpointBuilder};
 pub use error::{CallError, RegisterError, RequestFailed, StartError};
 pub use incoming::{IncomingCall, ReceivedMessage};
+pub use lamp::{BusyLamp, Lamp};
+pub use messages::SentMessage;
 pub use publication::{Publication, PublicationBuilder, PublicationState};
 pub use ringback_media::{LegStats, SrtpProfile};
 pub use ringback_message::StatusCode;
@@ -83,10 +96,10 @@ pub use ringback_net::{
     Advertise, Direction, Listen, ListenError, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings,
     TlsVerify, local_ip_towards,
 };
-pub use ringback_sdp::{NegotiatedMedia, SrtpPolicy};
+pub use ringback_sdp::{Codec, NegotiatedMedia, SrtpPolicy};
 pub use ringback_ua::{
-    Advice, CommandError, Content, EndedBy, Ending, Notification, Standing, SubscriptionEnd,
-    SubscriptionEvent, Termination,
+    Advice, CommandError, Content, DoNotDisturb, EndedBy, Ending, LocalAudio, Notification, Receipt,
+    Standing, SubscriptionEnd, SubscriptionEvent, Termination,
 };
 pub use status::AudioStatus;
 pub use stream::AudioStream;

@@ -1,6 +1,7 @@
 //! The user agent behind its lock, and who waits for its events.
 
 use crate::account::Registration;
+use crate::disturb::MissedCall;
 use crate::incoming::{Arrival, ReceivedMessage};
 use crate::lamps::Lamps;
 use crate::publication::PublicationState;
@@ -9,8 +10,8 @@ use ringback_net::{CloseReason, Core, Flow, LocateError, OsEntropy, Outbox, Targ
 use ringback_sansio::{Machine as _, Map};
 use ringback_transaction::Key;
 use ringback_ua::{
-    AccountKey, CallKey, PublicationKey, RequestKey, Subscriber, SubscriptionEvent, SubscriptionKey, Token,
-    UaEvent, UaInput, UaOutput, UserAgent, WatcherKey,
+    AccountKey, CallKey, MessageId, PublicationKey, Receipt, RequestKey, Subscriber, SubscriptionEvent,
+    SubscriptionKey, Token, UaEvent, UaInput, UaOutput, UserAgent, WatcherKey,
 };
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,12 @@ pub(crate) struct State {
     pub(crate) accounts: Map<AccountKey, watch::Sender<Registration>>,
     pub(crate) arrivals: mpsc::Sender<Arrival>,
     pub(crate) messages: mpsc::Sender<ReceivedMessage>,
+    /// Who waits to hear what became of a message.
+    pub(crate) receipts: Map<MessageId, mpsc::Sender<Receipt>>,
+    /// Whether senders of messages are told that those have come.
+    pub(crate) tells_receipts: bool,
+    /// Calls that were refused because an account must not be disturbed.
+    pub(crate) missed: mpsc::Sender<MissedCall>,
     pub(crate) subscriptions: Map<SubscriptionKey, broadcast::Sender<SubscriptionEvent>>,
     pub(crate) publications: Map<PublicationKey, watch::Sender<PublicationState>>,
     /// Whether each subscription of others is gone.
@@ -57,6 +64,7 @@ impl Node {
         ua: UserAgent<OsEntropy>,
         arrivals: mpsc::Sender<Arrival>,
         messages: mpsc::Sender<ReceivedMessage>,
+        missed: mpsc::Sender<MissedCall>,
         subscribers: mpsc::Sender<(Box<Subscriber>, watch::Receiver<bool>)>,
         lamps: Option<Lamps>,
     ) -> Self {
@@ -67,6 +75,9 @@ impl Node {
             accounts: Map::default(),
             arrivals,
             messages,
+            receipts: Map::default(),
+            tells_receipts: true,
+            missed,
             subscriptions: Map::default(),
             publications: Map::default(),
             watchers: Map::default(),
@@ -76,6 +87,12 @@ impl Node {
             is_leaving: false,
         };
         Self { state: Mutex::new(state) }
+    }
+
+    /// Tells nobody that a message has come.
+    pub(crate) fn without_receipts(self) -> Self {
+        self.lock().tells_receipts = false;
+        self
     }
 
     /// Runs one command and collects what it wants sent.
@@ -150,6 +167,7 @@ impl State {
             | UaEvent::Ringing { call, .. }
             | UaEvent::Redirected { call, .. }
             | UaEvent::EarlyMedia { call, .. }
+            | UaEvent::Offered { call, .. }
             | UaEvent::Answered { call, .. }
             | UaEvent::SessionChanged { call, .. }
             | UaEvent::TransferRequested { call, .. }
@@ -158,6 +176,7 @@ impl State {
             | UaEvent::Connected { call, .. }
             | UaEvent::Digit { call, .. }
             | UaEvent::DigitsSent { call, .. }
+            | UaEvent::MessageSent { call, .. }
             | UaEvent::ChangeRefused { call, .. } => {
                 if let Some(sender) = self.calls.get(&call)
                     && sender.try_send(Box::new(event)).is_err()
@@ -172,9 +191,25 @@ impl State {
                     let _ = sender.try_send(Box::new(event));
                 }
             }
-            UaEvent::MessageReceived { from, content_type, body, .. } => {
+            UaEvent::MessageReceived { account: _, from, content_type, body, call, wish } => {
+                let call_id = call.and_then(|call| self.ua.call_id(call)).map(str::to_owned);
+                let message = ReceivedMessage { from, content_type, body, call_id, wish: wish.clone() };
                 // An application that does not read its messages loses the newest.
-                let _ = self.messages.try_send(ReceivedMessage { from, content_type, body });
+                let is_delivered = self.messages.try_send(message).is_ok();
+                if let Some(wish) = wish.filter(|_| is_delivered && self.tells_receipts) {
+                    // Who cannot be told does without.
+                    let _ = self.ua.tell_receipt(now, &wish, Receipt::Delivered);
+                }
+            }
+            UaEvent::Receipt { message, receipt, .. } => {
+                if let Some(sender) = self.receipts.get(&message) {
+                    // Who tells the same again and again is not heard to the end.
+                    let _ = sender.try_send(receipt);
+                }
+            }
+            UaEvent::TurnedAway(call) => {
+                // An application that does not ask misses the newest.
+                let _ = self.missed.try_send(MissedCall::new(call));
             }
             UaEvent::Reply { request, status, reason, response } => {
                 if let Some(sender) = self.requests.remove(&request) {

@@ -6,20 +6,23 @@ use crate::endpoint::Inner;
 use ringback_net::MediaSocket;
 use ringback_sdp::SrtpPolicy;
 use ringback_ua::LocalAudio;
-use std::net::SocketAddr;
 
 /// Where the audio of a call comes in.
 pub(crate) enum Place {
     Here(MediaSocket, Box<OpenAudio>),
-    Elsewhere(SocketAddr),
+    Elsewhere(LocalAudio),
 }
 
 impl Place {
     /// Opens what `audio` needs. `socket` is one that the other side was told of already.
     pub(crate) fn open(audio: Audio, socket: Option<MediaSocket>, inner: &Inner) -> Result<Self, CallError> {
-        if let Some(rtp) = audio.place() {
+        if let Some(elsewhere) = audio.place() {
             let must_be_here = socket.is_some() || inner.srtp == SrtpPolicy::Require;
-            return if must_be_here { Err(CallError::Elsewhere) } else { Ok(Self::Elsewhere(rtp)) };
+            return if must_be_here {
+                Err(CallError::Elsewhere)
+            } else {
+                Ok(Self::Elsewhere(elsewhere.clone()))
+            };
         }
         let audio = audio.open()?;
         let socket = match socket {
@@ -34,7 +37,7 @@ impl Place {
         match self {
             Self::Here(socket, _) => inner.local_audio(socket),
             // Keys would be the application's to use, which has none to give.
-            Self::Elsewhere(rtp) => LocalAudio::new(*rtp),
+            Self::Elsewhere(audio) => audio.clone(),
         }
     }
 }

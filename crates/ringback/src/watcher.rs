@@ -43,6 +43,11 @@ impl IncomingSubscription {
         &self.subscriber().package
     }
 
+    /// Whether it comes from who knows a call that we have, mostly because it is the other side of that (RFC 4538).
+    pub fn knows_a_call(&self) -> bool {
+        self.subscriber().call.is_some()
+    }
+
     /// Accepts, and tells the state as it is now.
     ///
     /// # Errors

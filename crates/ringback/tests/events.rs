@@ -1,6 +1,6 @@
 //! Subscriptions between two endpoints on loopback.
 
-use ringback::{Endpoint, Standing, SubscriptionEnd, SubscriptionEvent};
+use ringback::{Audio, Endpoint, Lamp, Standing, SubscriptionEnd, SubscriptionEvent, Termination};
 
 async fn endpoint(lamps: bool) -> (Endpoint, String) {
     let builder = Endpoint::builder().listen("udp:127.0.0.1:0").notifies("weather", "text/plain");
@@ -54,4 +54,24 @@ async fn rule_39_what_is_told_arrives_and_what_is_dropped_is_taken_back() {
     assert_eq!(status.as_u16(), 489);
     let refused = account.publish("presence", "text/plain", "here").of(&target).start().await;
     assert!(refused.is_err_and(|error| error.to_string().contains("405")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lamp_shows_what_somebody_does_at_the_telephone() {
+    let (bob, address) = endpoint(true).await;
+    let _account = bob.account("sip:bob@example.com").open().await.unwrap();
+    let (alice, _) = endpoint(false).await;
+    let account = alice.account("sip:alice@example.com").open().await.unwrap();
+    let target = format!("sip:bob@{address}");
+    let mut lamp = account.watch(&target).await.unwrap();
+    assert_eq!(lamp.next().await, Some(Lamp::Idle));
+    let call = account.call(&target).start().await.unwrap();
+    assert_eq!(lamp.next().await, Some(Lamp::Ringing));
+    let answered = bob.incoming().await.unwrap().answer(Audio::silence()).await.unwrap();
+    assert_eq!(lamp.next().await, Some(Lamp::Busy));
+    drop((call, answered));
+    assert_eq!(lamp.next().await, Some(Lamp::Idle));
+    bob.end_watchers(Termination::NoResource).await;
+    assert_eq!(lamp.next().await, Some(Lamp::Unknown));
+    assert_eq!(lamp.next().await, None);
 }
