@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// A phone on the screen of this terminal: accounts, contacts, several calls, transfers, messages
     Phone(crate::phone::Screen),
     /// Sends an instant message
-    Message(Message),
+    Message(crate::phone::Message),
     /// Subscribes to a state of somebody, and prints what is told
     Subscribe(Subscribe),
     /// Publishes a state of ours, until interrupted
@@ -292,6 +292,9 @@ pub(crate) struct InCall {
     /// Resumes it so long after it was held
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "hold_after")]
     pub(crate) resume_after: Option<Duration>,
+    /// Writes this to the other side, within the call, once it is up
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
     /// Asks the other side to call this address instead
     #[arg(long, value_name = "URI")]
     pub(crate) transfer_to: Option<String>,
@@ -399,17 +402,11 @@ pub(crate) struct Answer {
     /// Tells whoever subscribes to `dialog` which calls there are: with whom, and how far they are
     #[arg(long)]
     pub(crate) busy_lamp: bool,
-}
-
-/// Options of `ringback message`.
-#[derive(Debug, Args)]
-pub(crate) struct Message {
-    /// Whom to write to
-    pub(crate) target: String,
-    /// What to write
-    pub(crate) text: String,
     #[command(flatten)]
-    pub(crate) phone: Phone,
+    pub(crate) quiet: crate::phone::Quiet,
+    /// Tells nobody that a message has come or was shown, although the sender asks for that (RFC 5438)
+    #[arg(long)]
+    pub(crate) no_receipts: bool,
 }
 
 /// Options of `ringback subscribe`.
@@ -648,7 +645,7 @@ pub(crate) enum Kind {
 }
 
 /// Reads seconds, whole or with a fraction: at most a week.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 =
         text.parse().map_err(|_| format!("`{text}` is no number of seconds, such as 2 or 0.5"))?;
     if !(0.0..=604_800.0).contains(&seconds) {

@@ -22,6 +22,8 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
             answers_anyone,
             no_transfer: args.in_call.no_transfer,
             busy_lamp: args.busy_lamp,
+            answers_by_itself: args.auto_answer,
+            no_receipts: args.no_receipts,
             srtp,
             ..Policy::default()
         },
@@ -32,6 +34,9 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
         report.tell("listening", [("listener", listener.to_string().into())], text);
     }
     let mut account = phone.account()?.open().await?;
+    if args.quiet.dnd.is_some() {
+        account.do_not_disturb(Some(super::quiet::quiet(&args.quiet)?));
+    }
     let registers = !args.no_register && phone.is_registrable();
     if registers {
         let expires = account.register().await?;
@@ -60,11 +65,18 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
                 tell_incoming(&report, &incoming);
                 calls.spawn(take(incoming, options.clone(), taken, report));
             }
+            missed = phone.endpoint.turned_away() => if let Some(missed) = missed {
+                let caller = plain(missed.caller());
+                report.tell("turned-away", [("caller", caller.as_str().into())], format!("{caller} called, and was refused"));
+            },
             message = phone.endpoint.message() => if let Some(message) = message {
                 let (from, body) = (plain(&message.from), plain(&String::from_utf8_lossy(&message.body)));
                 let text = format!("message from {from}: {body}");
                 let fields = [("from", from.into()), ("type", plain(&message.content_type).into()), ("body", body.into())];
                 report.tell("message", fields, text);
+                if !args.no_receipts {
+                    phone.endpoint.displayed(&message);
+                }
             },
             Some(state) = account.registration_changed(), if registers => tell_registration(&report, &state),
             Some(ended) = calls.join_next() => complain(ended),
@@ -105,10 +117,11 @@ async fn take(
         return incoming.reject(status).map_err(|error| Failure::Failed(error.to_string()));
     }
     // Who is transferred to us is expected already.
-    let ring = match incoming.auto_answer().filter(|_| options.auto_answer) {
-        Some(after) => after,
-        None => options.ring,
-    };
+    let asked = incoming.auto_answer().filter(|_| options.auto_answer);
+    let ring = asked.unwrap_or(options.ring);
+    if asked.is_some() {
+        incoming = incoming.automatically();
+    }
     if !ring.is_zero() && !incoming.is_replacement() {
         // Gone shows in the wait below.
         if options.reliable {
@@ -142,6 +155,7 @@ fn tell_incoming(report: &Reporter, incoming: &IncomingCall) {
         ("from", from.into()),
         ("caller", caller.into()),
         ("to", plain(incoming.to()).into()),
+        ("alert", incoming.alert().map(plain).into()),
         ("call_id", plain(incoming.call_id()).into()),
     ];
     report.tell("incoming", fields, text);

@@ -5,6 +5,7 @@ mod call;
 mod message;
 mod ping;
 mod plan;
+mod quiet;
 mod register;
 mod screen;
 mod subscribe;
@@ -12,9 +13,10 @@ mod tap;
 
 pub(crate) use answer::answer;
 pub(crate) use call::call;
-pub(crate) use message::message;
+pub(crate) use message::{Message, message};
 pub(crate) use ping::ping;
 pub(crate) use plan::numbered;
+pub(crate) use quiet::Quiet;
 pub(crate) use register::register;
 pub(crate) use screen::{Screen, phone};
 pub(crate) use subscribe::{publish, subscribe};
@@ -41,6 +43,10 @@ pub(crate) struct Policy {
     pub(crate) no_transfer: bool,
     /// Tells others which calls there are.
     pub(crate) busy_lamp: bool,
+    /// Answers calls by itself that ask for it.
+    pub(crate) answers_by_itself: bool,
+    /// Tells nobody what became of messages.
+    pub(crate) no_receipts: bool,
     /// Whether audio is encrypted.
     pub(crate) srtp: SrtpPolicy,
 }
@@ -113,6 +119,12 @@ impl Phone {
         }
         if policy.busy_lamp {
             builder = builder.busy_lamps();
+        }
+        if policy.answers_by_itself {
+            builder = builder.answers_by_itself();
+        }
+        if policy.no_receipts {
+            builder = builder.no_receipts();
         }
         if policy.answers_anyone {
             builder = builder.answers_anyone();

@@ -88,6 +88,9 @@ pub(crate) async fn converse(
                         alarms.hang_up = in_call.duration.map(|duration| now + duration);
                         alarms.transfer = in_call.transfer_to.as_ref().map(|_| now + in_call.transfer_after);
                         alarms.hold = in_call.hold_after.map(|after| now + after);
+                        if let Some(text) = &in_call.text {
+                            call.message(text).map_err(CallError::Command)?;
+                        }
                         if let Some(digits) = &in_call.dtmf {
                             match in_call.dtmf_by.as_str() {
                                 "info" => call.send_digits_by_info(digits).map_err(CallError::Command)?,
@@ -241,6 +244,10 @@ fn tell(report: &Reporter, event: &CallEvent) {
         CallEvent::DigitsRefused(status) => {
             let text = format!("digits refused: {status} {}", status.reason());
             report.tell("digits-refused", [("status", status.as_u16().into())], text);
+        }
+        CallEvent::MessageSent(status) => {
+            let text = format!("message: {status} {}", status.reason());
+            report.tell("message-sent", [("status", status.as_u16().into())], text);
         }
         CallEvent::Played => report.tell("played", [], "played"),
         _ => {}

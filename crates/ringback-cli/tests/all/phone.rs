@@ -193,3 +193,38 @@ fn rule_42_a_phone_notices_that_its_way_back_is_lost() {
     let said = phone.wait_for("\"registration-failed\"");
     assert!(said.contains("430") && said.contains("the way back is lost"), "{said}");
 }
+
+#[test]
+fn a_message_is_followed_until_it_was_read_unless_nobody_tells() {
+    let server = Server::with_users();
+    let mut reads = bob(&server, &[]);
+    let mut args = alice(&server, "message", "bob");
+    args.extend(["Lunch?", "--receipt=20"]);
+    let said = text(&run(&args));
+    assert!(said.contains("delivered") && said.contains("displayed"), "{said}");
+    reads.wait_for("Lunch?");
+    reads.signal("-TERM");
+    assert!(reads.wait().success());
+    let mut silent = bob(&server, &["--no-receipts"]);
+    *args.last_mut().unwrap() = "--receipt=0.5";
+    let said = text(&run(&args));
+    assert!(said.contains("nobody has told"), "{said}");
+    silent.wait_for("Lunch?");
+}
+
+#[test]
+fn who_may_not_be_disturbed_is_not_and_texts_go_within_calls() {
+    let server = Server::with_users();
+    let mut quiet = bob(&server, &["--dnd=unavailable", "--dnd-allow", "sip:carol@example.com"]);
+    let output = run(&alice(&server, "call", "bob"));
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    quiet.wait_for("alice@example.com> called, and was refused");
+    quiet.signal("-TERM");
+    assert!(quiet.wait().success());
+    let mut friend = bob(&server, &["--dnd", "--dnd-allow", "alice@example.com", "--calls", "1"]);
+    let mut args = alice(&server, "call", "bob");
+    args.extend(["--text", "Hello", "--duration", "1"]);
+    let output = run(&args);
+    assert!(output.status.success() && text(&output).contains("message: 200 OK"), "{}", text(&output));
+    assert!(friend.rest().contains(": Hello"), "{}", friend.seen);
+}

@@ -23,6 +23,9 @@ pub(crate) struct Book {
 pub(crate) struct Contact {
     pub(crate) name: String,
     pub(crate) address: String,
+    /// Whether to watch what they do at the telephone.
+    #[serde(default)]
+    pub(crate) lamp: bool,
 }
 
 /// An account beside that of the command line.
@@ -67,7 +70,10 @@ mod tests {
         let begin = help.find("[[contacts]]").unwrap();
         let end = help.find("Examples:").unwrap();
         let book: Book = toml::from_str(&help[begin..end]).unwrap();
-        assert_eq!(book.contacts, [Contact { name: "Bob".into(), address: "sip:bob@example.com".into() }]);
+        assert_eq!(
+            book.contacts,
+            [Contact { name: "Bob".into(), address: "sip:bob@example.com".into(), lamp: true }]
+        );
         assert_eq!(book.accounts[0].password_env.as_deref(), Some("ALICE_ORG"));
     }
 

@@ -6,8 +6,10 @@ use super::sound::Sound;
 use crate::phone::with_scheme;
 use futures::future::select_all;
 use ringback::{
-    Account, Call, CallError, CallEvent, CommandError, Endpoint, IncomingCall, StatusCode, Transfer,
+    Account, Call, CallError, CallEvent, CommandError, DoNotDisturb, Endpoint, IncomingCall, Lamp, Receipt,
+    ReceivedMessage, RequestFailed, StatusCode, Transfer,
 };
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -17,6 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How much news of tasks may wait.
 const WAITING: usize = 64;
 
+/// For how long a message is followed until it was read.
+const RECEIPTS: Duration = Duration::from_secs(86_400);
+/// How many messages are remembered that were not shown yet.
+const UNSHOWN: usize = 200;
+
 /// What is behind the screen.
 pub(crate) struct Desk {
     endpoint: Endpoint,
@@ -25,6 +32,11 @@ pub(crate) struct Desk {
     calls: Vec<Held>,
     /// How many calls had audio.
     taken: u32,
+    /// How calls are refused that may not disturb.
+    quiet: DoNotDisturb,
+    /// Messages that were not shown yet, by number, and how many there were.
+    unshown: VecDeque<(u64, ReceivedMessage)>,
+    messages: u64,
     /// They tell how registrations are.
     watchers: JoinSet<()>,
     /// They wait for answers to messages, and at the end for those of calls and registrars.
@@ -56,7 +68,7 @@ enum Happened {
 }
 
 impl Desk {
-    pub(crate) fn new(endpoint: Endpoint, accounts: Vec<Account>, sound: Sound) -> Self {
+    pub(crate) fn new(endpoint: Endpoint, accounts: Vec<Account>, sound: Sound, quiet: DoNotDisturb) -> Self {
         let (tell, told) = mpsc::channel(WAITING);
         let mut desk = Self {
             endpoint,
@@ -64,6 +76,9 @@ impl Desk {
             sound,
             calls: Vec::new(),
             taken: 0,
+            quiet,
+            unshown: VecDeque::new(),
+            messages: 0,
             watchers: JoinSet::new(),
             tasks: JoinSet::new(),
             tell,
@@ -82,13 +97,29 @@ impl Desk {
         desk
     }
 
+    /// Watches what a contact does at the telephone, and shows that in its row.
+    pub(crate) fn watch(&mut self, row: usize, address: &str) {
+        let target = self.target(0, address);
+        let (Some(account), tell) = (self.accounts.first().cloned(), self.tell.clone()) else { return };
+        self.watchers.spawn(async move {
+            let Ok(mut lamp) = account.watch(target).await else { return };
+            while let Some(state) = lamp.next().await {
+                if tell.send(News::Lamp(row, state)).await.is_err() {
+                    return;
+                }
+            }
+            // Nobody tells any more.
+            let _ = tell.send(News::Lamp(row, Lamp::Unknown)).await;
+        });
+    }
+
     /// Waits for what happens next. Cancel safe.
     pub(crate) async fn next(&mut self) -> Vec<News> {
         let (number, happened) = tokio::select! {
             Some(incoming) = self.endpoint.incoming() => return self.on_incoming(incoming).await,
-            Some(message) = self.endpoint.message() => {
-                let text = String::from_utf8_lossy(&message.body).into_owned();
-                return vec![News::Message { from: address_in(&message.from).to_owned(), text }];
+            Some(message) = self.endpoint.message() => return vec![self.on_message(message)],
+            Some(missed) = self.endpoint.turned_away() => {
+                return vec![News::TurnedAway(address_in(missed.caller()).to_owned())];
             }
             Some(news) = self.told.recv() => return vec![news],
             happened = next_of(&mut self.calls) => happened,
@@ -132,6 +163,19 @@ impl Desk {
             }
             Action::Write { account, to, text, id } => self.write(account, &to, text, id),
             Action::Register(account) => return self.register(account),
+            Action::Quiet(account, is_quiet) => {
+                if let Some(of) = self.accounts.get(account) {
+                    of.do_not_disturb(is_quiet.then(|| self.quiet.clone()));
+                    return vec![News::Quiet(account, is_quiet)];
+                }
+            }
+            Action::Shown(id) => {
+                if let Some(at) = self.unshown.iter().position(|(of, _)| *of == id)
+                    && let Some((_, message)) = self.unshown.remove(at)
+                {
+                    self.endpoint.displayed(&message);
+                }
+            }
             Action::HangUp(number) => return self.command(number, "hang up", |call| Ok(call.hangup()?)),
             Action::Hold(number) => return self.command(number, "hold", |call| Ok(call.hold()?)),
             Action::Resume(number) => return self.command(number, "resume", |call| Ok(call.resume()?)),
@@ -156,6 +200,8 @@ impl Desk {
 
     /// Hangs up, takes registrations back, and ends; nobody is waited for any longer than it makes sense.
     pub(crate) async fn leave(mut self) {
+        // Whoever waits for receipts need not any more.
+        self.told.close();
         for held in std::mem::take(&mut self.calls) {
             match held.state {
                 // Dropping one declines it.
@@ -186,15 +232,28 @@ impl Desk {
         };
         let (peer, call_id) = (address_in(incoming.from()).to_owned(), incoming.call_id().to_owned());
         let is_expected = incoming.is_replacement();
+        let alert = incoming.alert().map(|uri| News::Call(number, CallNews::Alert(uri.to_owned())));
         // Gone shows in the next wait.
         let _ = incoming.ring();
         self.calls.push(Held { number, state: State::Waiting(incoming), wish: None, audio: 0 });
         let mut news = vec![News::Opened { number, peer, call_id, is_outgoing: false }];
+        news.extend(alert);
         // Who is transferred to us takes the place of a call that we have answered already.
         if is_expected {
             news.extend(self.answer(number).await);
         }
         news
+    }
+
+    fn on_message(&mut self, message: ReceivedMessage) -> News {
+        let (id, from) = (self.messages, address_in(&message.from).to_owned());
+        let text = String::from_utf8_lossy(&message.body).into_owned();
+        self.messages += 1;
+        if self.unshown.len() >= UNSHOWN {
+            self.unshown.pop_front();
+        }
+        self.unshown.push_back((id, message));
+        News::Message { from, text, id }
     }
 
     fn on_call(&mut self, number: u32, happened: Happened) -> Vec<News> {
@@ -301,9 +360,31 @@ impl Desk {
         let to = self.target(account, to);
         let (Some(account), tell) = (self.accounts.get(account).cloned(), self.tell.clone()) else { return };
         self.tasks.spawn(async move {
-            let failed = account.message(&to, &text).await.err().map(|error| error.to_string());
+            let followed = account.message_with_receipts(&to, &text).await;
+            let mut followed = match followed {
+                // Who does not know how to tell gets the text alone.
+                Err(RequestFailed::Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, _)) => {
+                    account.message(&to, &text).await.map(|_| None)
+                }
+                followed => followed.map(Some),
+            };
+            let failed = followed.as_ref().err().map(ToString::to_string);
             // The phone may have ended.
             let _ = tell.send(News::Sent { id, failed }).await;
+            let Ok(Some(sent)) = &mut followed else { return };
+            let told = async {
+                while let Some(receipt) = sent.next().await {
+                    let is_last = receipt != Receipt::Delivered;
+                    if tell.send(News::Receipt { id, receipt }).await.is_err() || is_last {
+                        return;
+                    }
+                }
+            };
+            tokio::select! {
+                () = told => {}
+                () = tell.closed() => {}
+                () = tokio::time::sleep(RECEIPTS) => {}
+            }
         });
     }
 

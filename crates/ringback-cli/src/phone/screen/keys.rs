@@ -8,7 +8,7 @@ use std::time::Instant;
 const MAX_TEXT: usize = 1_000;
 
 /// The keys and what they do, as the help shows them.
-pub(crate) const HELP: [(&str, &str); 17] = [
+pub(crate) const HELP: [(&str, &str); 18] = [
     ("d", "dial: a URI, user@host or a user"),
     ("a", "answer; who talks is held"),
     ("b", "busy: refuse the one who calls"),
@@ -25,6 +25,7 @@ pub(crate) const HELP: [(&str, &str); 17] = [
     ("↑ ↓ Enter", "choose; Enter calls"),
     ("o", "the next account"),
     ("R", "register again"),
+    ("D", "do not disturb, or do"),
     ("q ^C", "quit; ^C at once"),
 ];
 
@@ -66,10 +67,14 @@ impl App {
             }
             return Vec::new();
         }
-        match self.prompt.take() {
+        let mut actions = match self.prompt.take() {
             Some(prompt) => self.press_in(prompt, key.code),
             None => self.press_out(key.code),
+        };
+        if self.page == Page::Chat {
+            actions.extend(self.unshown.drain(..).map(Action::Shown));
         }
+        actions
     }
 
     /// Takes pasted text: into the question, never as keys.
@@ -183,6 +188,10 @@ impl App {
                 self.notice = address.map(|address| format!("calls and messages are from {address} now"));
             }
             KeyCode::Char('R') => return vec![Action::Register(self.account)],
+            KeyCode::Char('D') => {
+                let is_quiet = self.accounts.get(self.account).is_some_and(|row| row.is_quiet);
+                return vec![Action::Quiet(self.account, !is_quiet)];
+            }
             KeyCode::Char('?') => self.turn_to(Page::Help),
             KeyCode::Char('l') => {
                 // Of a past call where one is chosen, else of the one that keys are for.

@@ -59,16 +59,26 @@ pub(crate) async fn phone(args: Screen) -> Result<(), Failure> {
         answers_anyone: args.no_register || args.phone.from.is_none(),
         no_transfer: args.no_transfer,
         srtp: super::srtp(&args.srtp),
+        no_receipts: args.no_receipts,
         ..Policy::default()
     };
     let phone = Phone::open_seen_by(args.phone, policy, Some(memory.clone())).await?;
     let names = names(&phone);
-    let (accounts, rows) = accounts(&phone, &book, args.no_register).await?;
+    let quiet = super::quiet::quiet(&args.quiet)?;
+    let begins_quiet = args.quiet.dnd.is_some();
+    let (accounts, mut rows) = accounts(&phone, &book, args.no_register).await?;
+    for (account, row) in accounts.iter().zip(&mut rows).filter(|_| begins_quiet) {
+        account.do_not_disturb(Some(quiet.clone()));
+        row.is_quiet = true;
+    }
     let mut app = App::new(Instant::now(), rows, book.contacts, sound.words());
     if let Some(advice) = sound.advice() {
         app.notice = Some(advice.to_owned());
     }
-    let mut desk = Desk::new(phone.endpoint, accounts, sound);
+    let mut desk = Desk::new(phone.endpoint, accounts, sound, quiet);
+    for (row, contact) in app.contacts.iter().enumerate().filter(|(_, contact)| contact.lamp) {
+        desk.watch(row, &contact.address);
+    }
     let dial = args.target.map(|target| Action::Dial { account: 0, target });
     let mut terminal = Terminal::open()?;
     let ended = run(&mut app, &mut desk, &mut terminal, &memory, &names, dial).await;
@@ -97,7 +107,7 @@ async fn accounts(
                 .map_err(|error| Failure::Failed(format!("cannot register: {error}")))?;
         }
         let registration = registers.then_some(Registration::Pending);
-        rows.push(AccountRow { address: account.address().to_owned(), registration });
+        rows.push(AccountRow { address: account.address().to_owned(), registration, is_quiet: false });
         accounts.push(account);
     }
     Ok((accounts, rows))

@@ -2,8 +2,8 @@
 //! (see [`super::keys`] and [`super::news`]), actions come out, and time is told.
 
 use super::contacts::Contact;
-use ringback::{AudioStatus, MediaInfo, Registration};
-use std::collections::VecDeque;
+use ringback::{AudioStatus, Lamp, MediaInfo, Registration};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 /// Calls at a time; those beyond are busy.
@@ -19,6 +19,8 @@ pub(crate) struct App {
     /// The account that calls and writes.
     pub(crate) account: usize,
     pub(crate) contacts: Vec<Contact>,
+    /// What those of them do who are watched, by their rows.
+    pub(crate) lamps: BTreeMap<usize, Lamp>,
     /// The calls that are not over, in the order in which they came.
     pub(crate) lines: Vec<Line>,
     /// The number of the call that keys are for.
@@ -27,6 +29,8 @@ pub(crate) struct App {
     pub(crate) chat: VecDeque<Said>,
     /// Messages that came while another page was open.
     pub(crate) unread: usize,
+    /// Messages whose senders have not heard yet that they were shown.
+    pub(crate) unshown: Vec<u64>,
     pub(crate) page: Page,
     /// The row that Enter is for, of contacts, past calls and accounts.
     pub(crate) row: usize,
@@ -51,6 +55,8 @@ pub(crate) struct AccountRow {
     pub(crate) address: String,
     /// `None` where it was not asked for.
     pub(crate) registration: Option<Registration>,
+    /// Whether its calls may not disturb.
+    pub(crate) is_quiet: bool,
 }
 
 /// One call.
@@ -112,7 +118,12 @@ pub(crate) struct Said {
 pub(crate) enum Fate {
     Received,
     OnItsWay,
+    /// Somebody has taken it.
     Delivered,
+    /// The other side has told that it is there.
+    Arrived,
+    /// The other side has told that it was read.
+    Read,
     Failed(String),
 }
 
@@ -194,6 +205,10 @@ pub(crate) enum Action {
         id: u64,
     },
     Register(usize),
+    /// Lets calls of an account disturb no more, or again.
+    Quiet(usize, bool),
+    /// A message was shown.
+    Shown(u64),
 }
 
 impl App {
@@ -209,11 +224,13 @@ impl App {
             account: 0,
             page: if contacts.is_empty() { Page::Recent } else { Page::Contacts },
             contacts,
+            lamps: BTreeMap::new(),
             lines: Vec::new(),
             selected: None,
             recent: VecDeque::new(),
             chat: VecDeque::new(),
             unread: 0,
+            unshown: Vec::new(),
             row: 0,
             back: 0,
             prompt: None,

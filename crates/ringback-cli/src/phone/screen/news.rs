@@ -2,7 +2,7 @@
 
 use super::model::{Action, App, Fate, Line, Page, Phase, Recent, Said};
 use crate::out::plain;
-use ringback::{AudioStatus, MediaInfo, Registration, StatusCode};
+use ringback::{AudioStatus, Lamp, MediaInfo, Receipt, Registration, StatusCode};
 use std::time::{Duration, Instant};
 
 /// Something that happened outside of the screen. Texts of peers come as they were sent.
@@ -20,7 +20,20 @@ pub(crate) enum News {
     Message {
         from: String,
         text: String,
+        /// To tell that it was shown, where the sender wants to know.
+        id: u64,
     },
+    /// What the other side tells of a message of ours.
+    Receipt {
+        id: u64,
+        receipt: Receipt,
+    },
+    /// Calls of an account may not disturb, or may again.
+    Quiet(usize, bool),
+    /// What the contact of a row does at the telephone.
+    Lamp(usize, Lamp),
+    /// Somebody called, and did not disturb.
+    TurnedAway(String),
     /// What became of a message of ours.
     Sent {
         id: u64,
@@ -33,6 +46,8 @@ pub(crate) enum News {
 /// What happens in one call.
 #[derive(Debug)]
 pub(crate) enum CallNews {
+    /// How the caller wants it to ring.
+    Alert(String),
     Trying,
     Ringing(StatusCode),
     Redirected(String),
@@ -62,25 +77,60 @@ impl App {
                 self.on_opened(number, &plain(&peer), call_id, is_outgoing);
             }
             News::Call(number, news) => return self.on_call(number, news),
-            News::Message { from, text } => {
+            News::Message { from, text, id } => {
                 let (peer, text) = (plain(&from), plain(&text));
-                if self.page != Page::Chat {
+                let is_shown = self.page == Page::Chat;
+                if !is_shown {
                     self.unread += 1;
+                    self.unshown.push(id);
                     self.notice = Some(format!("{} writes: {text}", self.name_of(&peer)));
                 }
                 self.say(Said { peer, is_ours: false, text, id: 0, fate: Fate::Received });
+                return is_shown.then_some(Action::Shown(id)).into_iter().collect();
+            }
+            News::Receipt { id, receipt } => self.on_receipt(id, receipt),
+            News::Quiet(account, is_quiet) => {
+                if let Some(row) = self.accounts.get_mut(account) {
+                    row.is_quiet = is_quiet;
+                    let words = if is_quiet { "does not disturb" } else { "disturbs again" };
+                    self.notice = Some(format!("who calls {} {words}", row.address));
+                }
+            }
+            News::Lamp(row, lamp) => _ = self.lamps.insert(row, lamp),
+            News::TurnedAway(peer) => {
+                let peer = plain(&peer);
+                self.notice = Some(format!("{} called, and did not disturb", self.name_of(&peer)));
+                let (text, at) = ("did not disturb".to_owned(), self.now);
+                let (is_outgoing, was_answered, call_id) = (false, false, String::new());
+                self.remember(Recent { peer, is_outgoing, was_answered, at, text, call_id });
             }
             News::Sent { id, failed } => {
                 if let Some(why) = &failed {
                     self.notice = Some(format!("the message was not delivered: {}", plain(why)));
                 }
                 if let Some(said) = self.chat.iter_mut().find(|said| said.is_ours && said.id == id) {
-                    said.fate = failed.map_or(Fate::Delivered, |why| Fate::Failed(plain(&why)));
+                    match failed {
+                        Some(why) => said.fate = Fate::Failed(plain(&why)),
+                        // A receipt may have been faster.
+                        None if said.fate == Fate::OnItsWay => said.fate = Fate::Delivered,
+                        None => {}
+                    }
                 }
             }
             News::Notice(text) => self.notice = Some(plain(&text)),
         }
         Vec::new()
+    }
+
+    fn on_receipt(&mut self, id: u64, receipt: Receipt) {
+        let Some(said) = self.chat.iter_mut().find(|said| said.is_ours && said.id == id) else { return };
+        match receipt {
+            // What was read has come; it may be told in either order.
+            Receipt::Delivered if said.fate != Fate::Read => said.fate = Fate::Arrived,
+            Receipt::Displayed => said.fate = Fate::Read,
+            Receipt::Failed => said.fate = Fate::Failed(receipt.to_string()),
+            _ => {}
+        }
     }
 
     fn on_registration(&mut self, account: usize, state: Registration) {
@@ -127,6 +177,7 @@ impl App {
         let now = self.now;
         let Some(line) = self.line_mut(number) else { return Vec::new() };
         match news {
+            CallNews::Alert(uri) => line.note = Some(format!("rings as {}", plain(&uri))),
             CallNews::Trying => {}
             CallNews::Ringing(status) => {
                 line.phase = Phase::Ringing;

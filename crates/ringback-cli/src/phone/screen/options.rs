@@ -10,7 +10,7 @@ use std::path::PathBuf;
     after_help = "Keys (F1 or ? shows them all): d dials, a answers, x hangs up, h holds and resumes, m mutes, t and T transfer, \
                   w writes a message, Tab turns the page, q quits.\n\n\
                   Contacts and further accounts stand in a TOML file:\n  \
-                  [[contacts]]\n  name = \"Bob\"\n  address = \"sip:bob@example.com\"\n\n  \
+                  [[contacts]]\n  name = \"Bob\"\n  address = \"sip:bob@example.com\"\n  lamp = true\n\n  \
                   [[accounts]]\n  from = \"sip:alice@example.org\"\n  server = \"192.0.2.1\"\n  password_env = \"ALICE_ORG\"\n\n\
                   Examples:\n  \
                   ringback phone --from sip:alice@example.com --password-env ALICE\n  \
@@ -43,6 +43,11 @@ pub(crate) struct Screen {
     /// Refuses to be transferred, without asking
     #[arg(long)]
     pub(crate) no_transfer: bool,
+    #[command(flatten)]
+    pub(crate) quiet: crate::phone::Quiet,
+    /// Tells nobody that a message has come or was shown, although the sender asks for that (RFC 5438)
+    #[arg(long)]
+    pub(crate) no_receipts: bool,
     /// Writes log lines into this file; the screen is no place for them
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,

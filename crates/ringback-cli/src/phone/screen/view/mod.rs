@@ -61,6 +61,9 @@ fn header(app: &App, frame: &mut Frame<'_>, area: Rect) {
         spans.push(Span::styled(mark, style));
         spans.push(Span::styled(format!(" {} ", super::model::bare(&row.address)), STRONG));
         spans.push(Span::styled(text, style));
+        if row.is_quiet {
+            spans.push(Span::styled("  do not disturb", WAITS));
+        }
     }
     if app.unread > 0 {
         spans.push(Span::styled(format!("  ✉ {}", app.unread), WAITS));

@@ -7,6 +7,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
+use ringback::Lamp;
 use std::time::Duration;
 
 /// Draws the page that is open, under the names of all.
@@ -76,9 +77,16 @@ fn contacts(app: &App, height: usize) -> Vec<Line<'_>> {
     if app.contacts.is_empty() {
         return vec![Line::styled(" no contacts: --contacts FILE; `ringback phone --help` shows one", DIM)];
     }
-    let rows = app.contacts.iter().map(|contact| {
+    let rows = app.contacts.iter().enumerate().map(|(row, contact)| {
+        let (mark, style) = match app.lamps.get(&row) {
+            Some(Lamp::Idle) => ("○", GOOD),
+            Some(Lamp::Ringing) => ("◌", WAITS),
+            Some(Lamp::Busy) => ("●", BAD),
+            Some(Lamp::Unknown) | None => (" ", DIM),
+        };
         Line::from(vec![
-            Span::styled(format!(" {:<20} ", contact.name), STRONG),
+            Span::styled(format!(" {mark} "), style),
+            Span::styled(format!("{:<20} ", contact.name), STRONG),
             Span::styled(contact.address.as_str(), DIM),
         ])
     });
@@ -128,6 +136,8 @@ fn chat(app: &App, height: usize, width: usize) -> Vec<Line<'_>> {
         let (way, style) = match (said.is_ours, &said.fate) {
             (_, Fate::Failed(_)) => ("✗", BAD),
             (true, Fate::OnItsWay) => ("…", WAITS),
+            (true, Fate::Arrived) => ("✓", GOOD),
+            (true, Fate::Read) => ("✓✓", GOOD),
             (true, _) => ("→", GOOD),
             (false, _) => ("←", STRONG),
         };
@@ -175,7 +185,12 @@ fn wrap(text: &str, cells: usize) -> Vec<String> {
 fn accounts(app: &App, height: usize) -> Vec<Line<'_>> {
     let rows = app.accounts.iter().enumerate().map(|(at, row)| {
         let (mark, style, text) = super::registration(row.registration.as_ref());
-        let uses = if at == app.account { "calls from here" } else { "" };
+        let uses = match (at == app.account, row.is_quiet) {
+            (true, true) => "calls from here · do not disturb",
+            (true, false) => "calls from here",
+            (false, true) => "do not disturb",
+            (false, false) => "",
+        };
         Line::from(vec![
             Span::styled(format!(" {mark} "), style),
             Span::styled(row.address.as_str(), STRONG),

@@ -7,7 +7,7 @@ use super::draw;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ringback::{AudioStatus, LegStats, MediaInfo, NegotiatedMedia, Registration, StatusCode};
+use ringback::{AudioStatus, Lamp, LegStats, MediaInfo, NegotiatedMedia, Receipt, Registration, StatusCode};
 use ringback_sdp::MediaKind;
 use std::time::{Duration, Instant};
 
@@ -21,12 +21,15 @@ impl Stage {
     fn new() -> Self {
         let now = Instant::now();
         let registration = Some(Registration::Active { expires: Duration::from_secs(3600) });
-        let account =
-            |address: &str| AccountRow { address: address.into(), registration: registration.clone() };
+        let account = |address: &str| AccountRow {
+            address: address.into(),
+            registration: registration.clone(),
+            is_quiet: false,
+        };
         let accounts = vec![account("sip:alice@example.com"), account("sip:alice@example.org")];
         let contacts = vec![
-            Contact { name: "Bob".into(), address: "sip:bob@example.com".into() },
-            Contact { name: "Carol".into(), address: "sip:carol@example.com".into() },
+            Contact { name: "Bob".into(), address: "sip:bob@example.com".into(), lamp: true },
+            Contact { name: "Carol".into(), address: "sip:carol@example.com".into(), lamp: false },
         ];
         Self { app: App::new(now, accounts, contacts, "plays a file".into()), now }
     }
@@ -238,10 +241,10 @@ fn quality_and_levels_are_those_of_the_selected_call() {
 #[test]
 fn messages_are_written_read_and_told_when_they_fail() {
     let mut stage = Stage::new();
-    stage.hear(News::Message { from: "sip:bob@example.com".into(), text: "where are you?".into() });
+    stage.hear(News::Message { from: "sip:bob@example.com".into(), text: "where are you?".into(), id: 7 });
     stage.shows(&["alice@example.com", "✉ 1"]);
     stage.shows(&["Bob writes: where are you?"]);
-    stage.press(KeyCode::F(5));
+    assert_eq!(stage.press(KeyCode::F(5)), [Action::Shown(7)]);
     stage.shows(&["← Bob: where are you?"]);
     stage.press(KeyCode::Char('w'));
     stage.shows(&["to bob@example.com:"]);
@@ -257,10 +260,56 @@ fn messages_are_written_read_and_told_when_they_fail() {
 }
 
 #[test]
+fn contacts_have_lamps_and_calls_say_how_they_ring() {
+    let mut stage = Stage::new();
+    stage.press(KeyCode::F(3));
+    stage.shows(&["Bob", "sip:bob@example.com"]);
+    for (lamp, words) in [(Lamp::Idle, "○ Bob"), (Lamp::Ringing, "◌ Bob"), (Lamp::Busy, "● Bob")] {
+        stage.hear(News::Lamp(0, lamp));
+        stage.shows(&[words]);
+    }
+    stage.hear(News::Lamp(0, Lamp::Unknown));
+    assert!(!stage.screen().contains("● Bob"));
+    stage.open(1, "sip:carol@example.com", false);
+    stage.call(1, CallNews::Alert("http://example.com/ring.wav".into()));
+    stage.shows(&["Carol", "rings as http://example.com/ring.wav"]);
+}
+
+#[test]
+fn receipts_are_ticks_and_what_is_shown_is_told_once() {
+    let mut stage = Stage::new();
+    stage.press(KeyCode::F(4));
+    stage.keys("Wbob\nhello\n");
+    stage.hear(News::Receipt { id: 1, receipt: Receipt::Displayed });
+    stage.hear(News::Receipt { id: 1, receipt: Receipt::Delivered });
+    stage.hear(News::Sent { id: 1, failed: None });
+    stage.shows(&["✓✓ Bob: hello"]);
+    stage.keys("Wbob\nagain\n");
+    stage.hear(News::Sent { id: 2, failed: None });
+    stage.hear(News::Receipt { id: 2, receipt: Receipt::Delivered });
+    stage.shows(&["✓ Bob: again"]);
+    let shown = stage.hear(News::Message { from: "sip:bob@example.com".into(), text: "yes".into(), id: 3 });
+    assert_eq!(shown, [Action::Shown(3)], "the page is open");
+    assert_eq!(stage.press(KeyCode::Esc), []);
+}
+
+#[test]
+fn an_account_is_not_disturbed_and_its_missed_calls_are_seen() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.press(KeyCode::Char('D')), [Action::Quiet(0, true)]);
+    stage.hear(News::Quiet(0, true));
+    stage.shows(&["registered  do not disturb"]);
+    stage.hear(News::TurnedAway("sip:bob@example.com".into()));
+    stage.press(KeyCode::F(1));
+    stage.hear(News::Quiet(1, true));
+    assert_eq!(stage.press(KeyCode::Char('D')), [Action::Quiet(0, false)]);
+}
+
+#[test]
 fn fault_47_peers_cannot_steer_the_terminal() {
     let mut stage = Stage::new();
     stage.open(1, "sip:\u{1b}[2Jmallory@x", false);
-    stage.hear(News::Message { from: "sip:m@x".into(), text: "\u{1b}]0;title\u{7}\u{202e}".into() });
+    stage.hear(News::Message { from: "sip:m@x".into(), text: "\u{1b}]0;title\u{7}\u{202e}".into(), id: 8 });
     stage.call(1, CallNews::Redirected("sip:\u{9b}31m@x".into()));
     stage.press(KeyCode::F(5));
     let screen = stage.screen();
@@ -331,7 +380,7 @@ fn every_page_and_the_fullest_screen_fit_into_any_size() {
     }
     assert_eq!(stage.keys("dx\n"), []);
     stage.shows(&["as many calls as this phone can have"]);
-    stage.hear(News::Message { from: "sip:x@y".into(), text: "長い話 ".repeat(200) });
+    stage.hear(News::Message { from: "sip:x@y".into(), text: "長い話 ".repeat(200), id: 9 });
     for page in 1..=6 {
         stage.press(KeyCode::F(page));
         for (width, height) in [(1, 1), (10, 3), (60, 20), (80, 24), (200, 60)] {
