@@ -1,4 +1,4 @@
-//! Packet loss concealment for G.711 after ITU-T G.711 Appendix I, without its delay.
+//! Packet loss concealment for codecs that have none of their own, after ITU-T G.711 Appendix I, without its delay.
 //!
 //! Appendix I holds every sample back by 3.75 ms, so that the end of the last good frame can still be bent towards
 //! what replaces the next one. Here that join is made inside the replacement, which starts from the mirrored end of
@@ -6,7 +6,7 @@
 
 use crate::pitch::{self, MAX_PERIOD, fade_into};
 
-/// Samples in 10 ms at 8 kHz, the step of the algorithm.
+/// Samples in 10 ms, the step of the algorithm. All lengths are for 8 kHz; other rates have a multiple of them, the `scale`.
 const STEP: usize = 80;
 /// How much of the end is compared in the search for the pitch: 20 ms.
 const WINDOW: usize = 160;
@@ -17,10 +17,11 @@ const FADED_OUT: usize = 6 * STEP;
 /// 4 ms of overlap more for each 10 ms of gap, when the signal returns.
 const OVERLAP_PER_STEP: usize = 32;
 
-/// Replaces missing speech at 8 kHz by what was heard before it.
+/// Replaces missing speech by what was heard before it.
 #[derive(Clone, Debug)]
 pub struct Concealer {
-    /// The last [`HISTORY`] samples played.
+    scale: usize,
+    /// The last samples played, [`HISTORY`] of them at 8 kHz.
     history: Vec<i16>,
     gap: Option<Gap>,
 }
@@ -28,6 +29,7 @@ pub struct Concealer {
 /// The synthesis during one gap.
 #[derive(Clone, Debug)]
 struct Gap {
+    scale: usize,
     period: usize,
     /// How many periods are repeated: one, two, three.
     periods: usize,
@@ -41,24 +43,21 @@ struct Gap {
     made: usize,
 }
 
-impl Default for Concealer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Concealer {
-    /// Nothing heard yet; a gap now is silence.
-    pub fn new() -> Self {
-        Self { history: vec![0; HISTORY], gap: None }
+    /// Nothing heard yet; a gap now is silence. `rate` is in Hz, a multiple of 8,000.
+    pub fn new(rate: u32) -> Self {
+        let scale = pitch::scale(rate);
+        Self { scale, history: vec![0; HISTORY * scale], gap: None }
     }
 
     /// Takes a frame that came. After a gap its beginning is faded in over what was made up; otherwise it is not
     /// touched.
     pub fn hear(&mut self, frame: &mut [i16]) {
         if let Some(mut gap) = self.gap.take() {
-            let steps = (gap.made / STEP).saturating_sub(1);
-            let overlap = (gap.period / 4 + steps * OVERLAP_PER_STEP).min(STEP).min(frame.len());
+            let step = STEP * self.scale;
+            let steps = (gap.made / step).saturating_sub(1);
+            let overlap = gap.period / 4 + steps * OVERLAP_PER_STEP * self.scale;
+            let overlap = overlap.min(step).min(frame.len());
             let mut tail = vec![0; overlap];
             gap.fill(&mut tail);
             fade_into(&tail, frame);
@@ -68,28 +67,31 @@ impl Concealer {
 
     /// Makes up a frame in place of a missing one. The longer the gap, the fainter; silence after 60 ms.
     pub fn conceal(&mut self, out: &mut [i16]) {
-        let gap = self.gap.get_or_insert_with(|| Gap::new(&self.history));
+        let gap = self.gap.get_or_insert_with(|| Gap::new(&self.history, self.scale));
         gap.fill(out);
         self.remember(out);
     }
 
     /// Forgets what was heard, as for another speaker.
     pub fn reset(&mut self) {
-        *self = Self::new();
+        self.history.fill(0);
+        self.gap = None;
     }
 
     fn remember(&mut self, samples: &[i16]) {
-        let new = &samples[samples.len().saturating_sub(HISTORY)..];
+        let new = &samples[samples.len().saturating_sub(self.history.len())..];
         self.history.drain(..new.len());
         self.history.extend_from_slice(new);
     }
 }
 
 impl Gap {
-    fn new(history: &[i16]) -> Self {
-        let period = pitch::find(history, WINDOW, MAX_PERIOD).map_or(MAX_PERIOD, |pitch| pitch.period);
-        let mut gap =
-            Self { period, periods: 1, cycle: Vec::new(), next: 0, before: history.to_vec(), made: 0 };
+    fn new(history: &[i16], scale: usize) -> Self {
+        let longest = MAX_PERIOD * scale;
+        let pitch = pitch::find(history, WINDOW * scale, longest, scale);
+        let period = pitch.map_or(longest, |pitch| pitch.period);
+        let before = history.to_vec();
+        let mut gap = Self { scale, period, periods: 1, cycle: Vec::new(), next: 0, before, made: 0 };
         gap.build();
         gap
     }
@@ -109,11 +111,12 @@ impl Gap {
     fn fill(&mut self, out: &mut [i16]) {
         let mut rest = out;
         while !rest.is_empty() {
-            if self.made >= FADED_OUT {
+            let step = STEP * self.scale;
+            if self.made >= FADED_OUT * self.scale {
                 rest.fill(0);
                 return;
             }
-            let (part, after) = rest.split_at_mut((STEP - self.made % STEP).min(rest.len()));
+            let (part, after) = rest.split_at_mut((step - self.made % step).min(rest.len()));
             self.step(part);
             rest = after;
         }
@@ -123,11 +126,12 @@ impl Gap {
     fn step(&mut self, part: &mut [i16]) {
         let begin = self.made;
         let quarter = self.period / 4;
+        let (step, faded_out) = (STEP * self.scale, FADED_OUT * self.scale);
         if begin == 0 {
             self.repeat(part);
             let mirrored: Vec<i16> = self.before.iter().rev().skip(1).take(quarter).copied().collect();
             fade_into(&mirrored, part);
-        } else if begin == STEP || begin == 2 * STEP {
+        } else if begin == step || begin == 2 * step {
             // One period more, so that the ear does not hear the same over and over.
             let mut old = vec![0; quarter.min(part.len())];
             let next = self.next;
@@ -142,9 +146,9 @@ impl Gap {
         }
         for (n, sample) in (begin..).zip(part.iter_mut()) {
             // A fifth less for every 10 ms after the first.
-            let faded = n.saturating_sub(STEP).min(FADED_OUT - STEP);
-            let left = (FADED_OUT - STEP - faded) as i32;
-            *sample = (i32::from(*sample) * left / (FADED_OUT - STEP) as i32) as i16;
+            let faded = n.saturating_sub(step).min(faded_out - step);
+            let left = (faded_out - step - faded) as i32;
+            *sample = (i32::from(*sample) * left / (faded_out - step) as i32) as i16;
         }
         self.made += part.len();
     }
@@ -179,7 +183,7 @@ mod tests {
 
     #[test]
     fn without_a_gap_nothing_is_touched() {
-        let mut concealer = Concealer::new();
+        let mut concealer = Concealer::new(8_000);
         for n in 0..50 {
             let mut frame = voice(n * 160, 160);
             concealer.hear(&mut frame);
@@ -189,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_lost_frame_of_a_voice_goes_on_in_phase() {
-        let mut concealer = Concealer::new();
+        let mut concealer = Concealer::new(8_000);
         for n in 0..4 {
             concealer.hear(&mut voice(n * 160, 160));
         }
@@ -210,7 +214,7 @@ mod tests {
 
     #[test]
     fn power_falls_by_a_fifth_every_ten_milliseconds_and_ends_after_sixty() {
-        let mut concealer = Concealer::new();
+        let mut concealer = Concealer::new(8_000);
         concealer.hear(&mut voice(0, 640));
         let mut made = [0; 560];
         concealer.conceal(&mut made);
@@ -226,7 +230,7 @@ mod tests {
     #[test]
     fn a_gap_before_anything_was_heard_is_silence() {
         let mut made = [1; 480];
-        Concealer::new().conceal(&mut made);
+        Concealer::new(8_000).conceal(&mut made);
         assert_eq!(made, [0; 480]);
     }
 
@@ -235,7 +239,7 @@ mod tests {
         fn the_size_of_the_steps_does_not_matter(
             heard in prop::collection::vec(any::<i16>(), 400), cuts in prop::collection::vec(1usize..200, 1..12)
         ) {
-            let mut concealer = Concealer::new();
+            let mut concealer = Concealer::new(8_000);
             concealer.hear(&mut heard.clone());
             let length: usize = cuts.iter().sum();
             let mut parts = Vec::new();

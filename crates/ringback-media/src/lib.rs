@@ -1,18 +1,22 @@
-//! The audio of a call: G.711, loss concealment, recording, WAV files, and one end of it all, sans-IO.
+//! The audio of a call: codecs, loss concealment, recording, WAV files, and one end of it all, sans-IO.
 //!
+//! - [`AudioCodec`]: a way to code speech, of which [`Opus`], [`G722`], [`Law`] (G.711) and [`L16`] are here; [`AudioCodecs`] is which of
+//!   them a side speaks, and what it offers;
 //! - [`AudioLeg`]: speech and digits in both directions over one RTP session, with hold, latching and RTCP;
 //! - [`TimestampRecorder`]: what came, sample for sample, by the clock of the sender;
+//! - [`Mixer`]: three or more parties, each of whom hears the others;
 //! - [`AudioSource`], [`read_wav`], [`WavWriter`], [`Resampler`]: where audio comes from and goes to;
-//! - [`Law`] and [`Concealer`]: the parts, to be used alone.
+//! - [`DtmfDetector`], [`DtmfSender`]: digits as tones, where the other side knows no telephone events;
+//! - [`Concealer`]: what replaces speech that did not come, to be used alone.
 //!
 //! # The run loop
 //!
-//! Everything is 8 kHz, 16 bits, one channel. The caller has a clock, two sockets (or one) and calls
+//! Frames have 16 bits a sample, one channel, and the rate that the leg was told, whatever the codec. The caller has a clock, two sockets (or one) and calls
 //! [`AudioLeg::send_frame`] and [`AudioLeg::next_frame`] once a packet time:
 //!
 //! ```
 //! use ringback_media::{AudioFormat, AudioLeg, AudioSource, FrameKind, Incoming, Law, LegConfig, LegEvent, PeerAddress};
-//! use ringback_media::{RecorderLimits, TimestampRecorder};
+//! use ringback_media::{PlayoutMode, RecorderLimits, TimestampRecorder};
 //! use ringback_sansio::{Epoch, SeededEntropy};
 //! use ringback_sdp::Direction;
 //! use std::time::{Duration, Instant};
@@ -25,9 +29,11 @@
 //!     peer: Some(PeerAddress { rtp: peer.parse().unwrap(), rtcp: peer.parse().unwrap(), rtcp_mux: true }),
 //!     cname: cname.into(),
 //!     epoch,
+//!     rate: 8_000,
+//!     playout: PlayoutMode::Adaptive,
 //! };
-//! let mut alice = AudioLeg::new(start, config("a", "192.0.2.2:5000"), &mut SeededEntropy::new(1));
-//! let mut bob = AudioLeg::new(start, config("b", "192.0.2.1:4000"), &mut SeededEntropy::new(2));
+//! let mut alice = AudioLeg::new(start, config("a", "192.0.2.2:5000"), &mut SeededEntropy::new(1))?;
+//! let mut bob = AudioLeg::new(start, config("b", "192.0.2.1:4000"), &mut SeededEntropy::new(2))?;
 //!
 //! let mut source = AudioSource::tone(440.0, -10.0);
 //! let mut recorder = TimestampRecorder::new(RecorderLimits::default());
@@ -37,12 +43,12 @@
 //! for frame in 0..50 {
 //!     let now = start + Duration::from_millis(20) * frame;
 //!     let mut packet = Vec::new();
-//!     source.fill(&mut pcm);
+//!     source.fill(8_000, &mut pcm);
 //!     alice.send_frame(now, &pcm, &mut packet); // The datagram for `alice.rtp_destination()`.
 //!     said.extend(pcm.map(|it| Law::A.decode(Law::A.encode(it))));
 //!
-//!     if let Ok(Incoming::Audio { law, packet }) = bob.receive(now, "192.0.2.1:4000".parse()?, &mut packet) {
-//!         recorder.write(law, &packet);
+//!     if let Ok(Incoming::Audio { payload, packet }) = bob.receive(now, "192.0.2.1:4000".parse()?, &mut packet) {
+//!         recorder.write(&payload, &packet);
 //!     }
 //!     heard += usize::from(bob.next_frame(now, &mut pcm) == FrameKind::Audio);
 //!     if bob.poll_timeout().is_some_and(|at| at <= now) {
@@ -60,33 +66,43 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not here: sockets, sound cards, mixing, relaying, other codecs.
+//! Not here: sockets, sound cards, relaying.
 //!
-//! Sources: ITU-T G.711 with G.191 and Appendix I, RFC 3551 (audio profile), RFC 4733 (telephone events), RFC 3264 §8.4
-//! (hold); the jitter buffer is [`ringback_rtp::jitter`]'s.
+//! Sources: ITU-T G.711 with G.191 and Appendix I, ITU-T G.722, RFC 6716 and 7587 (Opus), RFC 3551 (audio profile), RFC 3389 (comfort
+//! noise), RFC 4733 (telephone events), RFC 3264 §8.4 (hold), RFC 6464 (levels); the jitter buffer is [`ringback_rtp::jitter`]'s.
 
+mod codec;
 mod conceal;
+mod convert;
+mod dtmf;
 mod format;
 mod g711;
 mod latch;
 mod leg;
 mod level;
+mod mixer;
+mod noise;
 mod pitch;
 mod playout;
 mod recorder;
 mod resample;
 mod source;
 mod stretch;
+mod voice;
 mod wav;
 
+pub use codec::g722;
+pub use codec::{AudioCodec, AudioCodecs, DamagedPayload, Decoder, Encoder, G722, L16, Opus, UnknownCodec};
 pub use conceal::Concealer;
-pub use format::{AudioFormat, PeerAddress};
+pub use dtmf::{DtmfDetector, DtmfSender};
+pub use format::{AudioFormat, AudioPayload, PeerAddress};
 pub use g711::Law;
-pub use leg::{AudioLeg, DigitError, Incoming, LegConfig, LegEvent, LegStats, Refused, Sent};
+pub use leg::{AudioLeg, DigitError, Incoming, LegConfig, LegEvent, LegStats, PlayoutMode, Refused, Sent};
 pub use level::level;
+pub use mixer::{Mixer, PartyKey};
 pub use playout::FrameKind;
 pub use recorder::{Placed, RecorderLimits, Segment, TimestampRecorder};
 pub use resample::{Resampler, RunningResampler, UnsupportedRate};
 pub use ringback_srtp::Profile as SrtpProfile;
 pub use source::AudioSource;
-pub use wav::{AudioFileError, WavWriter, read_wav};
+pub use wav::{AudioFileError, WavWriter, read_wav, read_wav_at_its_rate};

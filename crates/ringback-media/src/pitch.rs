@@ -1,6 +1,6 @@
 //! Finding the pitch of speech by normalised cross-correlation, and joining pieces of it without a click.
 
-/// The shortest period that is looked for: 200 Hz at 8 kHz.
+/// The shortest period that is looked for: 200 Hz at 8 kHz, as all here. Other rates are a multiple of that, the `scale`.
 pub(crate) const MIN_PERIOD: usize = 40;
 /// The longest: 66 Hz, as ITU-T G.711 Appendix I has it; deep voices go below 90 Hz.
 pub(crate) const MAX_PERIOD: usize = 120;
@@ -8,23 +8,30 @@ pub(crate) const MAX_PERIOD: usize = 120;
 /// A period and how well the signal repeats after it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Pitch {
-    /// In samples, [`MIN_PERIOD`]..=[`MAX_PERIOD`].
+    /// In samples, [`MIN_PERIOD`]..=[`MAX_PERIOD`] times the scale.
     pub(crate) period: usize,
     /// -1.0..=1.0; above about 0.8 the signal is voiced.
     pub(crate) correlation: f64,
 }
 
+/// How many times 8,000 Hz a rate is.
+pub(crate) fn scale(rate: u32) -> usize {
+    (rate / 8_000).max(1) as usize
+}
+
 /// The period after which the end of `samples` repeats itself best, comparing its last `window` samples. The
 /// longest period tried is `longest`; `samples` has to hold `window + longest`, else the answer is `None`.
-pub(crate) fn find(samples: &[i16], window: usize, longest: usize) -> Option<Pitch> {
-    let at = |period: usize| correlate(samples, window, period);
-    if samples.len() < window + longest || longest < MIN_PERIOD {
+pub(crate) fn find(samples: &[i16], window: usize, longest: usize, scale: usize) -> Option<Pitch> {
+    let shortest = MIN_PERIOD * scale;
+    if samples.len() < window + longest || longest < shortest {
         return None;
     }
-    // Every second lag first, then the neighbours of the best; Appendix I decimates in the same way.
-    let coarse = best((MIN_PERIOD..=longest).step_by(2).map(|period| (period, at(period))))?;
-    let fine = coarse.period.saturating_sub(1).max(MIN_PERIOD)..=(coarse.period + 1).min(longest);
-    best(fine.map(|period| (period, at(period))))
+    // Every second lag at 8 kHz first, then the neighbours of the best; Appendix I decimates in the same way.
+    let step = 2 * scale;
+    let at = |period: usize| (period, correlate(samples, window, period, scale));
+    let coarse = best((shortest..=longest).step_by(step).map(at))?;
+    let fine = coarse.period.saturating_sub(step - 1).max(shortest)..=(coarse.period + step - 1).min(longest);
+    best(fine.map(|period| (period, correlate(samples, window, period, 1))))
 }
 
 fn best(candidates: impl Iterator<Item = (usize, f64)>) -> Option<Pitch> {
@@ -33,12 +40,12 @@ fn best(candidates: impl Iterator<Item = (usize, f64)>) -> Option<Pitch> {
         .reduce(|best, it| if it.correlation > best.correlation { it } else { best })
 }
 
-/// How much the last `window` samples look like those `period` earlier, -1.0..=1.0; 0.0 for silence.
-fn correlate(samples: &[i16], window: usize, period: usize) -> f64 {
+/// How much every `step`-th of the last `window` samples looks like that `period` earlier, -1.0..=1.0; 0.0 for silence.
+fn correlate(samples: &[i16], window: usize, period: usize, step: usize) -> f64 {
     let end = samples.len();
     let (now, then) = (&samples[end - window..], &samples[end - window - period..end - period]);
     let (mut cross, mut energy_now, mut energy_then) = (0i64, 0i64, 0i64);
-    for (a, b) in now.iter().zip(then) {
+    for (a, b) in now.iter().zip(then).step_by(step) {
         let (a, b) = (i64::from(*a), i64::from(*b));
         cross += a * b;
         energy_now += a * a;
@@ -75,17 +82,23 @@ mod tests {
     #[test]
     fn periods_are_found_to_the_sample() {
         for period in [41, 57, 80, 99, 119] {
-            let pitch = find(&sawtooth(period, 400), 160, MAX_PERIOD).expect("enough samples");
+            let pitch = find(&sawtooth(period, 400), 160, MAX_PERIOD, 1).expect("enough samples");
             // Twice a short period is as good a period.
             assert_eq!(pitch.period % period, 0, "{pitch:?}");
             assert!(pitch.correlation > 0.999);
+        }
+        for scale in [2, 3, 6] {
+            let period = 77 * scale + 1;
+            let samples = sawtooth(period, 400 * scale);
+            let pitch = find(&samples, 160 * scale, MAX_PERIOD * scale, scale).expect("enough samples");
+            assert_eq!(pitch.period, period);
         }
     }
 
     #[test]
     fn silence_and_short_histories_have_no_pitch() {
-        assert_eq!(find(&[0; 400], 160, MAX_PERIOD).map(|it| it.correlation), Some(0.0));
-        assert_eq!(find(&[1; 279], 160, MAX_PERIOD), None);
+        assert_eq!(find(&[0; 400], 160, MAX_PERIOD, 1).map(|it| it.correlation), Some(0.0));
+        assert_eq!(find(&[1; 279], 160, MAX_PERIOD, 1), None);
     }
 
     #[test]

@@ -1,23 +1,20 @@
 //! From packets to an unbroken stream of samples: jitter buffer, decoder, concealment, change of tempo.
 
-use crate::conceal::Concealer;
-use crate::{Law, stretch};
+use crate::noise::ComfortNoise;
+use crate::voice::Voice;
+use crate::{AudioPayload, PlayoutMode};
 use ringback_rtp::jitter::{JitterBuffer, JitterConfig, JitterStats, Pace, Pull};
-use ringback_rtp::{RtpPacket, SequenceNumber};
+use ringback_rtp::{PayloadType, RtpPacket, SequenceNumber};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// G.711 is sampled 8,000 times a second.
-const RATE: u32 = 8_000;
-/// Concealed in one go: 20 ms.
-const FRAME: usize = 160;
 /// More delay than this above the target is worth an audible cut.
 const MAX_EXCESS: Duration = Duration::from_millis(200);
 
 /// What a frame of playout is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FrameKind {
-    /// The stream has not begun, pauses, or has ended.
+    /// The stream has not begun, pauses, or has ended; what is heard is silence or comfort noise.
     Silence,
     /// Speech exactly as it was decoded.
     Audio,
@@ -28,37 +25,59 @@ pub enum FrameKind {
 }
 
 /// The player of one leg.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Playout {
+    /// Samples a second that are given.
+    rate: u32,
+    mode: PlayoutMode,
+    /// Ticks a second of the packets in the jitter buffer.
+    clock: u32,
     jitter: JitterBuffer,
-    concealer: Concealer,
+    /// The format that is heard now.
+    voice: Option<Voice>,
+    /// What the peer pauses with, if it has told (RFC 3389).
+    noise: Option<ComfortNoise>,
     /// Samples that are ready, and what they are made of.
     ready: VecDeque<i16>,
     runs: VecDeque<(FrameKind, usize)>,
     frame: Vec<i16>,
-    /// The last frame was made up.
-    in_gap: bool,
     concealed: u64,
     altered: u64,
 }
 
 impl Playout {
-    pub(crate) fn new(now: Instant) -> Self {
+    /// A player at `rate` samples a second of packets by a clock of `clock`.
+    pub(crate) fn new(now: Instant, rate: u32, clock: u32, mode: PlayoutMode) -> Self {
         Self {
-            jitter: JitterBuffer::new(now, JitterConfig::speech(RATE)),
-            concealer: Concealer::new(),
+            rate,
+            mode,
+            clock,
+            jitter: buffer(now, clock, mode),
+            voice: None,
+            noise: None,
             ready: VecDeque::new(),
             runs: VecDeque::new(),
             frame: Vec::new(),
-            in_gap: false,
             concealed: 0,
             altered: 0,
         }
     }
 
-    /// Takes a packet of speech, one octet a sample.
-    pub(crate) fn insert(&mut self, now: Instant, packet: &RtpPacket<'_>) {
-        self.jitter.insert(now, packet, packet.payload.len() as u32);
+    /// Takes a packet of speech that plays for `ticks` of a clock of `clock`.
+    pub(crate) fn insert(&mut self, now: Instant, packet: &RtpPacket<'_>, ticks: u32, clock: u32) {
+        if clock != self.clock {
+            // RFC 7160: times of two clocks have no order, so the buffer begins anew.
+            self.clock = clock;
+            self.jitter = buffer(now, clock, self.mode);
+        }
+        self.noise = None;
+        self.jitter.insert(now, packet, ticks);
+    }
+
+    /// Takes a packet of comfort noise: the peer pauses, and this is what is heard meanwhile.
+    pub(crate) fn pause(&mut self, sequence: SequenceNumber, description: &[u8]) {
+        self.noise.get_or_insert_with(ComfortNoise::new).describe(description);
+        self.jitter.skip(sequence);
     }
 
     /// Notes a packet that is no speech.
@@ -69,24 +88,34 @@ impl Playout {
     /// Another speaker, or another clock.
     pub(crate) fn reset(&mut self) {
         self.jitter.reset();
-        self.concealer.reset();
-        self.in_gap = false;
+        self.voice = None;
+        self.noise = None;
     }
 
-    /// Fills `out`. `law` decodes a payload type; `expects` says whether the peer should be sending.
+    /// Fills `out`. `receive` is what was agreed on; `expects` says whether the peer should be sending.
     pub(crate) fn next(
         &mut self,
         now: Instant,
         expects: bool,
-        law: impl Fn(ringback_rtp::PayloadType) -> Option<Law>,
+        receive: &[AudioPayload],
         out: &mut [i16],
     ) -> FrameKind {
         if !expects {
             self.jitter.rest();
+            self.noise = None;
         }
         while self.ready.len() < out.len() {
             // What is ready is played before what is pulled.
-            let kind = self.pull(now + span(self.ready.len() as u64), &law);
+            let kind = self.pull(now + span(self.ready.len() as u64, self.rate), receive);
+            match kind {
+                FrameKind::Altered => self.altered += self.frame.len() as u64,
+                FrameKind::Concealed => self.concealed += self.frame.len() as u64,
+                FrameKind::Silence | FrameKind::Audio => {}
+            }
+            if self.frame.is_empty() {
+                // A frame that a converter holds back as a whole; no codec has such short ones.
+                self.frame.push(0);
+            }
             self.runs.push_back((kind, self.frame.len()));
             self.ready.extend(&self.frame);
         }
@@ -103,54 +132,50 @@ impl Playout {
 
     /// How much was made up.
     pub(crate) fn concealed(&self) -> Duration {
-        span(self.concealed)
+        span(self.concealed, self.rate)
     }
 
     /// How much was stretched, shortened or joined.
     pub(crate) fn altered(&self) -> Duration {
-        span(self.altered)
+        span(self.altered, self.rate)
     }
 
-    /// Makes the samples that are played at `at` in `self.frame`; never none.
-    fn pull(&mut self, at: Instant, law: impl Fn(ringback_rtp::PayloadType) -> Option<Law>) -> FrameKind {
+    /// Makes the samples that are played at `at` in `self.frame`.
+    fn pull(&mut self, at: Instant, receive: &[AudioPayload]) -> FrameKind {
         self.frame.clear();
-        match self.jitter.pull(at) {
+        let JitterStats { delay, target, .. } = self.jitter.stats();
+        let rests = match self.jitter.pull(at) {
             Pull::Frame { payload, payload_type, pace, .. } if !payload.is_empty() => {
+                let voice = voice_of(&mut self.voice, payload_type, receive, self.rate);
                 // A number that was agreed on when the packet came may be gone since.
-                match law(payload_type) {
-                    Some(law) => law.decode_into(payload, &mut self.frame),
-                    None => self.frame.resize(payload.len(), 0),
+                let Some(voice) = voice else { return self.silence() };
+                let kind = voice.play(payload, pace, pace == Pace::Shorten && delay > target + MAX_EXCESS);
+                voice.give(self.rate, &mut self.frame);
+                if voice.is_pausing() {
+                    self.jitter.rest();
                 }
-                self.concealer.hear(&mut self.frame);
-                let altered = self.change_tempo(pace) | std::mem::take(&mut self.in_gap);
-                self.altered += if altered { self.frame.len() as u64 } else { 0 };
-                if altered { FrameKind::Altered } else { FrameKind::Audio }
+                return kind;
             }
-            Pull::Lost | Pull::Underrun => {
-                self.frame.resize(FRAME, 0);
-                self.concealer.conceal(&mut self.frame);
-                self.in_gap = true;
-                self.concealed += FRAME as u64;
-                FrameKind::Concealed
+            Pull::Lost { next } => {
+                let Some(voice) = &mut self.voice else { return self.silence() };
+                let next = next.filter(|(number, _)| *number == voice.number()).map(|(_, payload)| payload);
+                let kind = voice.conceal(voice.step(), next);
+                voice.give(self.rate, &mut self.frame);
+                return kind;
             }
-            Pull::Silence | Pull::Frame { .. } => {
-                self.frame.resize(FRAME, 0);
-                FrameKind::Silence
-            }
-        }
+            Pull::Underrun => false,
+            Pull::Silence | Pull::Frame { .. } => true,
+        };
+        let Some(voice) = &mut self.voice else { return self.silence() };
+        let kind = if rests { voice.rest(self.noise.as_mut()) } else { voice.conceal(voice.step(), None) };
+        voice.give(self.rate, &mut self.frame);
+        kind
     }
 
-    fn change_tempo(&mut self, pace: Pace) -> bool {
-        match pace {
-            Pace::Keep => false,
-            Pace::Stretch => stretch::lengthen(&mut self.frame),
-            Pace::Shorten if stretch::shorten(&mut self.frame) => true,
-            Pace::Shorten => {
-                // Speech that does not repeat itself: better a slip in it than a delay that stays.
-                let JitterStats { delay, target, .. } = self.jitter.stats();
-                delay > target + MAX_EXCESS && stretch::cut(&mut self.frame)
-            }
-        }
+    /// Twenty milliseconds of it.
+    fn silence(&mut self) -> FrameKind {
+        self.frame.resize(self.rate as usize / 50, 0);
+        FrameKind::Silence
     }
 
     /// The worst of what the next `length` samples are made of.
@@ -174,6 +199,28 @@ impl Playout {
     }
 }
 
-fn span(samples: u64) -> Duration {
-    Duration::from_micros(samples.saturating_mul(1_000_000 / u64::from(RATE)))
+/// The decoder of a payload type: the one that is there, or a new one, where it was agreed on.
+fn voice_of<'a>(
+    voice: &'a mut Option<Voice>,
+    number: PayloadType,
+    receive: &[AudioPayload],
+    rate: u32,
+) -> Option<&'a mut Voice> {
+    if voice.as_ref().is_none_or(|voice| voice.number() != number) {
+        let payload = receive.iter().find(|it| it.number == number)?;
+        *voice = Some(Voice::new(payload.clone(), rate));
+    }
+    voice.as_mut()
+}
+
+fn buffer(now: Instant, clock: u32, mode: PlayoutMode) -> JitterBuffer {
+    let config = match mode {
+        PlayoutMode::Adaptive => JitterConfig::speech(clock),
+        PlayoutMode::Fixed(delay) => JitterConfig::fixed(clock, delay),
+    };
+    JitterBuffer::new(now, config)
+}
+
+fn span(samples: u64, rate: u32) -> Duration {
+    Duration::from_nanos(samples.saturating_mul(1_000_000_000) / u64::from(rate.max(1)))
 }

@@ -2,21 +2,21 @@
 //!
 //! A jitter buffer may stretch and conceal; this does not. Each packet lies where its timestamp puts it, what never
 //! came is silence, and [`Segment::gaps`] tells where. A jump of the clock or another sender begins a new segment,
-//! so that no number in a packet decides how much memory is taken.
+//! so that no number in a packet decides how much memory is taken. Of codecs whose payloads depend on each other, packets that overtook
+//! each other are put in order first.
 
-use crate::Law;
-use ringback_rtp::{RtpPacket, RtpTime, Ssrc};
-use std::ops::Range;
+mod segment;
+
+pub use segment::Segment;
+
+use crate::AudioPayload;
+use ringback_rtp::RtpPacket;
 use std::time::Duration;
 
-/// Samples a second.
-const RATE: u128 = 8_000;
-/// How far in front of a segment a late packet may still be put: a fifth of a second.
-const MAX_PREPEND: usize = 1_600;
-/// What is longer than a second has seen its first packet, late or not.
-const PREPEND_UNTIL: usize = 8_000;
 /// Segments in one recording.
 const MAX_SEGMENTS: usize = 256;
+/// What a recording keeps back when it is [settled](TimestampRecorder::settle), for packets that come late.
+const UNSETTLED: Duration = Duration::from_secs(1);
 
 /// What a recording may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct RecorderLimits {
 }
 
 impl Default for RecorderLimits {
-    /// Gaps of ten seconds, one hour in all (58 MB).
+    /// Gaps of ten seconds, one hour in all (58 MB of G.711, unless it is settled meanwhile).
     fn default() -> Self {
         Self { gap: Duration::from_secs(10), length: Duration::from_secs(3_600) }
     }
@@ -37,177 +37,117 @@ impl Default for RecorderLimits {
 /// What became of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
-    /// It lies in the running segment.
+    /// It lies in the running segment, or waits for those before it.
     Added,
     /// It began a new segment.
     NewSegment,
-    /// Its place is taken already; the first one stays.
+    /// Its place is taken already; the first one stays. Or its place is over, as those behind it are decoded.
     Duplicate,
     /// The recording is as long as it may be.
     Full,
-}
-
-/// Samples of one sender on one clock.
-#[derive(Clone, Debug)]
-pub struct Segment {
-    ssrc: Ssrc,
-    start: RtpTime,
-    samples: Vec<i16>,
-    /// What never came, in order and without touching each other.
-    gaps: Vec<Range<usize>>,
-}
-
-impl Segment {
-    /// Who sent it.
-    pub fn ssrc(&self) -> Ssrc {
-        self.ssrc
-    }
-
-    /// The timestamp of the first sample.
-    pub fn start(&self) -> RtpTime {
-        self.start
-    }
-
-    /// The samples at 8 kHz; silence where nothing came.
-    pub fn samples(&self) -> &[i16] {
-        &self.samples
-    }
-
-    /// Where nothing came, as ranges of [`samples`](Self::samples) in order.
-    pub fn gaps(&self) -> &[Range<usize>] {
-        &self.gaps
-    }
+    /// It is none of its codec.
+    Damaged,
 }
 
 /// Puts decoded packets where their timestamps say.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct TimestampRecorder {
-    gap: usize,
+    limits: RecorderLimits,
+    /// Samples a second; 0 until the first packet tells.
+    rate: u32,
     /// Samples that may still be added.
     left: usize,
     segments: Vec<Segment>,
 }
 
 impl TimestampRecorder {
-    /// A recorder that has heard nothing.
+    /// A recorder that has heard nothing. It records at the highest rate of the codec that it hears first.
     pub fn new(limits: RecorderLimits) -> Self {
-        let samples = |span: Duration| usize::try_from(span.as_millis() * RATE / 1_000).unwrap_or(usize::MAX);
-        Self { gap: samples(limits.gap), left: samples(limits.length), segments: Vec::new() }
+        Self { limits, rate: 0, left: 0, segments: Vec::new() }
+    }
+
+    /// Samples a second of what is recorded; `None` before there is anything.
+    pub fn rate(&self) -> Option<u32> {
+        (self.rate > 0).then_some(self.rate)
     }
 
     /// Decodes a packet and puts it in its place.
-    pub fn write(&mut self, law: Law, packet: &RtpPacket<'_>) -> Placed {
-        let payload = packet.payload;
-        if payload.is_empty() {
-            return Placed::Duplicate;
+    pub fn write(&mut self, payload: &AudioPayload, packet: &RtpPacket<'_>) -> Placed {
+        let Some(ticks) = payload.codec.ticks(packet.payload) else { return Placed::Damaged };
+        if self.rate == 0 {
+            self.rate = payload.sample_rate();
+            self.left = self.samples_in(self.limits.length);
         }
-        let Some(segment) = self.segments.last_mut().filter(|it| it.ssrc == packet.ssrc) else {
-            return self.begin(law, packet);
-        };
-        let mut at = i64::from(packet.time.ticks_since(segment.start));
-        // A late packet from before the first one: room is made for it.
-        if (-(MAX_PREPEND as i64)..0).contains(&at) && segment.samples.len() <= PREPEND_UNTIL {
-            let room = at.unsigned_abs() as usize;
-            if room > self.left {
-                return Placed::Full;
-            }
-            self.left -= room;
-            segment.prepend(room);
-            at = 0;
-        }
-        let length = segment.samples.len();
-        let Some(at) = usize::try_from(at).ok().filter(|at| *at <= length.saturating_add(self.gap)) else {
-            return self.begin(law, packet);
-        };
-        let grows = (at + payload.len()).saturating_sub(length);
-        if grows > self.left {
-            return Placed::Full;
-        }
-        self.left -= grows;
-        match segment.place(law, at, payload) {
-            true => Placed::Added,
-            false => Placed::Duplicate,
+        let gap = self.samples_in(self.limits.gap);
+        let running = self.segments.last_mut().filter(|it| it.is_of(packet.ssrc, payload));
+        let Some(segment) = running else { return self.begin(payload, packet, ticks) };
+        segment
+            .write(packet, ticks, gap, &mut self.left)
+            .unwrap_or_else(|| self.begin(payload, packet, ticks))
+    }
+
+    /// Decodes what still waits for packets before it.
+    pub fn finish(&mut self) {
+        if let Some(segment) = self.segments.last_mut() {
+            segment.flush(0, &mut self.left);
         }
     }
 
-    /// What was recorded, one segment for each run of the sender's clock.
+    /// What was recorded and not yet [settled](Self::settle), one segment for each run of the sender's clock.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
     /// All segments one after the other.
     pub fn samples(&self) -> impl Iterator<Item = i16> + '_ {
-        self.segments.iter().flat_map(|it| it.samples.iter().copied())
+        self.segments.iter().flat_map(|it| it.samples().iter().copied())
     }
 
-    fn begin(&mut self, law: Law, packet: &RtpPacket<'_>) -> Placed {
-        let length = packet.payload.len();
-        if length > self.left || self.segments.len() >= MAX_SEGMENTS {
+    /// Moves to `out` what no packet will change any more: all but the last second. With that, what is kept in memory does not
+    /// grow with the recording.
+    pub fn settle(&mut self, out: &mut Vec<i16>) {
+        let keep = self.samples_in(UNSETTLED);
+        let count = self.segments.len();
+        for segment in &mut self.segments[..count.saturating_sub(1)] {
+            segment.settle(0, out);
+        }
+        self.segments.drain(..count.saturating_sub(1));
+        if let Some(segment) = self.segments.last_mut() {
+            segment.settle(keep, out);
+        }
+    }
+
+    fn begin(&mut self, payload: &AudioPayload, packet: &RtpPacket<'_>, ticks: u32) -> Placed {
+        self.finish();
+        if self.segments.len() >= MAX_SEGMENTS {
             return Placed::Full;
         }
-        self.left -= length;
-        let mut samples = Vec::with_capacity(length);
-        law.decode_into(packet.payload, &mut samples);
-        self.segments.push(Segment { ssrc: packet.ssrc, start: packet.time, samples, gaps: Vec::new() });
-        Placed::NewSegment
-    }
-}
-
-impl Segment {
-    /// Moves everything back by `room` samples of nothing.
-    fn prepend(&mut self, room: usize) {
-        self.samples.splice(..0, std::iter::repeat_n(0, room));
-        for gap in &mut self.gaps {
-            *gap = gap.start + room..gap.end + room;
+        let mut segment = Segment::new(payload.clone(), packet, self.rate);
+        match segment.write(packet, ticks, 0, &mut self.left) {
+            Some(Placed::Added) => {
+                self.segments.push(segment);
+                Placed::NewSegment
+            }
+            other => other.unwrap_or(Placed::Full),
         }
-        self.gaps.insert(0, 0..room);
-        self.start = RtpTime(self.start.0.wrapping_sub(room as u32));
     }
 
-    /// Fills what is empty of `at..at + payload.len()`; says whether anything was.
-    fn place(&mut self, law: Law, at: usize, payload: &[u8]) -> bool {
-        let length = self.samples.len();
-        let end = at + payload.len();
-        if end > length {
-            if at > length {
-                self.gaps.push(length..at);
-            }
-            self.samples.resize(end, 0);
-        }
-        let mut filled = self.fill(law, at, payload, length.min(end)..end);
-        // Behind the end of what was there: only gaps may be filled. Late packets are few and near the end.
-        let mut index = self.gaps.len();
-        while let Some(gap) = index.checked_sub(1).and_then(|it| self.gaps.get(it)).cloned() {
-            index -= 1;
-            if gap.end <= at {
-                break;
-            }
-            let part = gap.start.max(at)..gap.end.min(end);
-            if part.start < part.end {
-                filled |= self.fill(law, at, payload, part.clone());
-                let rest = [gap.start..part.start, part.end..gap.end];
-                self.gaps.splice(index..=index, rest.into_iter().filter(|it| !it.is_empty()));
-            }
-        }
-        filled
-    }
-
-    /// Decodes the part of the payload that covers `part`; the payload lies at `at`.
-    fn fill(&mut self, law: Law, at: usize, payload: &[u8], part: Range<usize>) -> bool {
-        let part = part.start.max(at)..part.end;
-        let Some(octets) = payload.get(part.start - at..part.end.max(part.start) - at) else { return false };
-        for (sample, octet) in self.samples[part.start..].iter_mut().zip(octets) {
-            *sample = law.decode(*octet);
-        }
-        !octets.is_empty()
+    fn samples_in(&self, span: Duration) -> usize {
+        usize::try_from(span.as_millis() * u128::from(self.rate) / 1_000).unwrap_or(usize::MAX)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{G722, Opus};
+    use crate::{AudioCodec, AudioFormat, Law};
     use proptest::prelude::*;
-    use ringback_rtp::{PayloadType, SequenceNumber};
+    use ringback_rtp::{PayloadType, RtpTime, SequenceNumber, Ssrc};
+
+    fn coded(codec: impl AudioCodec + 'static) -> AudioPayload {
+        AudioFormat::new(codec).send
+    }
 
     fn packet(ssrc: u32, time: u32, payload: &[u8]) -> RtpPacket<'_> {
         RtpPacket {
@@ -244,7 +184,11 @@ mod tests {
             (2, Placed::Added),
             (2, Placed::Duplicate),
         ] {
-            assert_eq!(recorder.write(Law::Mu, &packet(9, time(n), parts[n as usize])), placed, "packet {n}");
+            assert_eq!(
+                recorder.write(&coded(Law::Mu), &packet(9, time(n), parts[n as usize])),
+                placed,
+                "packet {n}"
+            );
         }
         assert_eq!(recorder.segments().len(), 1);
         assert_eq!(recorder.segments()[0].start(), RtpTime(u32::MAX));
@@ -256,7 +200,7 @@ mod tests {
     fn what_never_came_is_silence_and_told() {
         let mut recorder = recorder(10, 60);
         for n in [0, 1, 4, 6] {
-            recorder.write(Law::Mu, &packet(9, n * 4, &[7; 4]));
+            recorder.write(&coded(Law::Mu), &packet(9, n * 4, &[7; 4]));
         }
         let segment = &recorder.segments()[0];
         assert_eq!(segment.gaps(), [8..16, 20..24]);
@@ -267,13 +211,24 @@ mod tests {
     #[test]
     fn a_jump_or_another_sender_begins_a_segment_and_takes_no_memory() {
         let mut recorder = recorder(2, 60);
-        recorder.write(Law::A, &packet(1, 1_000, &[1; 160]));
-        assert_eq!(recorder.write(Law::A, &packet(1, 1_000 + 0x4000_0000, &[1; 160])), Placed::NewSegment);
-        assert_eq!(recorder.write(Law::A, &packet(1, 1_000, &[1; 160])), Placed::NewSegment, "far back");
-        assert_eq!(recorder.write(Law::A, &packet(2, 1_160, &[1; 160])), Placed::NewSegment, "other sender");
+        recorder.write(&coded(Law::A), &packet(1, 1_000, &[1; 160]));
+        assert_eq!(
+            recorder.write(&coded(Law::A), &packet(1, 1_000 + 0x4000_0000, &[1; 160])),
+            Placed::NewSegment
+        );
+        assert_eq!(
+            recorder.write(&coded(Law::A), &packet(1, 1_000, &[1; 160])),
+            Placed::NewSegment,
+            "far back"
+        );
+        assert_eq!(
+            recorder.write(&coded(Law::A), &packet(2, 1_160, &[1; 160])),
+            Placed::NewSegment,
+            "other sender"
+        );
         assert_eq!(recorder.samples().count(), 4 * 160);
         for n in 0..1_000 {
-            recorder.write(Law::A, &packet(n, 0, &[1; 160]));
+            recorder.write(&coded(Law::A), &packet(n, 0, &[1; 160]));
         }
         assert_eq!(recorder.segments().len(), MAX_SEGMENTS);
     }
@@ -282,10 +237,78 @@ mod tests {
     fn a_recording_ends_at_its_limit() {
         let mut recorder = recorder(1, 2);
         for n in 0..200 {
-            recorder.write(Law::Mu, &packet(1, n * 160, &[0; 160]));
+            recorder.write(&coded(Law::Mu), &packet(1, n * 160, &[0; 160]));
         }
         assert_eq!(recorder.samples().count(), 16_000);
-        assert_eq!(recorder.write(Law::Mu, &packet(1, 160_000, &[0; 160])), Placed::Full);
+        assert_eq!(recorder.write(&coded(Law::Mu), &packet(1, 160_000, &[0; 160])), Placed::Full);
+    }
+
+    /// Codecs with memory: ten packets of a rising tone in two orders.
+    #[test]
+    fn packets_that_depend_on_each_other_are_decoded_in_order() {
+        for payload in [coded(G722), coded(Opus::default())] {
+            let rate = payload.sample_rate();
+            let mut encoder = payload.codec.encoder(rate, &payload.described);
+            let step = payload.clock_rate() / 50;
+            let said: Vec<i16> = (0..rate / 5).map(|n| ((n * n / 4_000) % 8_000) as i16).collect();
+            let coded: Vec<Vec<u8>> = said
+                .chunks(rate as usize / 50)
+                .map(|frame| {
+                    let mut octets = Vec::new();
+                    encoder.encode(frame, &mut octets);
+                    octets
+                })
+                .collect();
+            let record = |order: [u32; 10]| {
+                let mut recorder = recorder(10, 60);
+                for n in order {
+                    recorder.write(&payload, &packet(1, 77 + n * step, &coded[n as usize]));
+                    recorder.write(&payload, &packet(1, 77 + n * step, &coded[n as usize]));
+                }
+                recorder.finish();
+                recorder
+            };
+            let in_order = record([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+            assert_eq!(in_order.rate(), Some(rate));
+            assert_eq!(in_order.samples().count(), said.len());
+            let mixed = record([0, 2, 1, 5, 4, 3, 6, 9, 7, 8]);
+            assert!(mixed.samples().eq(in_order.samples()), "{}", payload.name());
+            // One that never comes is silence in its place, and the others are where they were.
+            let mut lossy = recorder(10, 60);
+            for n in [0, 1, 2, 4, 5, 6, 7, 8, 9_u32] {
+                lossy.write(&payload, &packet(1, 77 + n * step, &coded[n as usize]));
+            }
+            lossy.finish();
+            let frame = rate as usize / 50;
+            let gaps = lossy.segments()[0].gaps();
+            assert_eq!((gaps.len(), gaps.first()), (1, Some(&(3 * frame..4 * frame))));
+            assert_eq!(lossy.samples().count(), said.len());
+        }
+    }
+
+    #[test]
+    fn what_is_settled_is_the_recording_piece_by_piece() {
+        let payload = coded(Law::Mu);
+        let octets: Vec<Vec<u8>> = (0..500_u32).map(|n| vec![n as u8; 160]).collect();
+        let (mut whole, mut pieces, mut settled) = (recorder(10, 60), recorder(10, 60), Vec::new());
+        for n in 0..500_u32 {
+            // The clock jumps in the middle, and two packets have changed places.
+            let n = if n % 50 == 7 {
+                n + 1
+            } else if n % 50 == 8 {
+                n - 1
+            } else {
+                n
+            };
+            let time = n * 160 + if n >= 300 { 1_000_000 } else { 0 };
+            let packet = packet(1, time, &octets[n as usize]);
+            whole.write(&payload, &packet);
+            pieces.write(&payload, &packet);
+            pieces.settle(&mut settled);
+            assert!(pieces.samples().count() <= 8_000 + 320, "{} are kept", pieces.samples().count());
+        }
+        settled.extend(pieces.samples());
+        assert!(whole.samples().eq(settled));
     }
 
     proptest! {
@@ -302,12 +325,12 @@ mod tests {
             let mut chosen: Vec<usize> = (0..present.len()).filter(|n| present[*n]).collect();
             let mut in_order = recorder(10, 60);
             for n in &chosen {
-                in_order.write(Law::Mu, &packet(1, starts[*n], &payloads[*n]));
+                in_order.write(&coded(Law::Mu), &packet(1, starts[*n], &payloads[*n]));
             }
             chosen.sort_by_key(|n| (*n as u64 + 1).wrapping_mul(order | 1).rotate_left(17));
             let mut shuffled = recorder(10, 60);
             for n in &chosen {
-                shuffled.write(Law::Mu, &packet(1, starts[*n], &payloads[*n]));
+                shuffled.write(&coded(Law::Mu), &packet(1, starts[*n], &payloads[*n]));
             }
             let all = |it: &TimestampRecorder| {
                 it.segments().iter().map(|it| (it.start(), it.samples().to_vec(), it.gaps().to_vec())).collect::<Vec<_>>()
@@ -323,7 +346,7 @@ mod tests {
             let mut last = 0u32;
             for (ssrc, time, length, near) in packets {
                 last = if near { last.wrapping_add(time % 4_000).wrapping_sub(2_000) } else { time };
-                recorder.write(Law::A, &packet(ssrc, last, &vec![3; length]));
+                recorder.write(&coded(Law::A), &packet(ssrc, last, &vec![3; length]));
                 prop_assert!(recorder.samples().count() <= 80_000);
             }
             for segment in recorder.segments() {

@@ -46,14 +46,8 @@ impl Resampler {
     /// # Errors
     /// [`UnsupportedRate`] when a rate is out of range, or their ratio has no small terms (such as 44,101 to 8,000).
     pub fn new(from: u32, to: u32) -> Result<Self, UnsupportedRate> {
-        let unsupported = UnsupportedRate { from, to };
-        if !(4_000..=192_000).contains(&from) || !(4_000..=192_000).contains(&to) {
-            return Err(unsupported);
-        }
+        Self::check(from, to)?;
         let divisor = greatest_common_divisor(from, to);
-        if to / divisor > MAX_PHASES {
-            return Err(unsupported);
-        }
         let (up, down) = ((to / divisor) as usize, (from / divisor) as usize);
         // The filter gets longer with the ratio when the output is the slower side.
         let reach = HALF * down.div_ceil(up).max(1);
@@ -61,6 +55,16 @@ impl Resampler {
         let phases =
             (0..up).map(|phase| coefficients(phase as f64 / up as f64, reach, CUT * slower)).collect();
         Ok(Self { up, down, reach, phases })
+    }
+
+    /// Whether there is a converter between two rates.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub fn check(from: u32, to: u32) -> Result<(), UnsupportedRate> {
+        let are_in_range = [from, to].iter().all(|rate| (4_000..=192_000).contains(rate));
+        let converts = are_in_range && to / greatest_common_divisor(from, to) <= MAX_PHASES;
+        converts.then_some(()).ok_or(UnsupportedRate { from, to })
     }
 
     /// Converts a whole recording; its beginning stays where it is in time. Equal rates give a copy.

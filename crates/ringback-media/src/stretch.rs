@@ -9,8 +9,8 @@ const QUIET: i64 = 100 * 100;
 
 /// Cuts one pitch period out of `frame`; says whether it did. Only speech that repeats itself, or near silence,
 /// can be shortened unheard.
-pub(crate) fn shorten(frame: &mut Vec<i16>) -> bool {
-    let Some(Pitch { period, .. }) = repetition(frame) else { return false };
+pub(crate) fn shorten(frame: &mut Vec<i16>, scale: usize) -> bool {
+    let Some(Pitch { period, .. }) = repetition(frame, scale) else { return false };
     // From the first period into the second, then on from there.
     let (first, second) = frame.split_at_mut(period);
     pitch::fade_into(first, &mut second[..period]);
@@ -19,8 +19,8 @@ pub(crate) fn shorten(frame: &mut Vec<i16>) -> bool {
 }
 
 /// Doubles one pitch period of `frame`; says whether it did.
-pub(crate) fn lengthen(frame: &mut Vec<i16>) -> bool {
-    let Some(Pitch { period, .. }) = repetition(frame) else { return false };
+pub(crate) fn lengthen(frame: &mut Vec<i16>, scale: usize) -> bool {
+    let Some(Pitch { period, .. }) = repetition(frame, scale) else { return false };
     // The first period, then a bridge from what follows it back to its beginning, then the rest as it was.
     let mut bridge = frame[..period].to_vec();
     pitch::fade_into(&frame[period..2 * period], &mut bridge);
@@ -38,16 +38,16 @@ pub(crate) fn cut(frame: &mut Vec<i16>) -> bool {
 }
 
 /// The period at the beginning of the frame, if cutting there is allowed.
-fn repetition(frame: &[i16]) -> Option<Pitch> {
+fn repetition(frame: &[i16], scale: usize) -> Option<Pitch> {
     let longest = frame.len() / 2;
-    let pitch = pitch::find(frame, frame.len() - longest, longest.min(pitch::MAX_PERIOD))?;
+    let pitch = pitch::find(frame, frame.len() - longest, longest.min(pitch::MAX_PERIOD * scale), scale)?;
     // The search compares the end of the frame; the join is at its beginning, and has to hold there too.
     let (a, b) = (&frame[..pitch.period], &frame[pitch.period..2 * pitch.period]);
     let difference: i64 = a.iter().zip(b).map(|(a, b)| (i64::from(*a) - i64::from(*b)).pow(2)).sum();
     let energy: i64 = a.iter().chain(b).map(|it| i64::from(*it).pow(2)).sum();
     let quiet = energy / (2 * pitch.period as i64) < QUIET;
     let repeats = pitch.correlation >= VOICED && difference * 4 <= energy;
-    (pitch.period >= MIN_PERIOD && (quiet || repeats)).then_some(pitch)
+    (pitch.period >= MIN_PERIOD * scale && (quiet || repeats)).then_some(pitch)
 }
 
 #[cfg(test)]
@@ -67,11 +67,11 @@ mod tests {
     fn a_tone_loses_or_gains_a_period_and_stays_smooth() {
         let natural = roughest_step(&tone(160));
         let mut shorter = tone(160);
-        assert!(shorten(&mut shorter));
+        assert!(shorten(&mut shorter, 1));
         assert_eq!(shorter.len(), 110);
         assert!(roughest_step(&shorter) <= natural + 60, "{}", roughest_step(&shorter));
         let mut longer = tone(160);
-        assert!(lengthen(&mut longer));
+        assert!(lengthen(&mut longer, 1));
         assert_eq!(longer.len(), 210);
         assert!(roughest_step(&longer) <= natural + 60, "{}", roughest_step(&longer));
         // Both ends stay where they were, so that the neighbours fit.
@@ -88,15 +88,15 @@ mod tests {
         })
         .take(160)
         .collect();
-        assert!(!shorten(&mut noise) && !lengthen(&mut noise));
+        assert!(!shorten(&mut noise, 1) && !lengthen(&mut noise, 1));
         assert_eq!(noise.len(), 160);
         let mut silence = vec![0; 160];
-        assert!(shorten(&mut silence));
+        assert!(shorten(&mut silence, 1));
         assert!(silence.len() < 160);
     }
 
     #[test]
     fn frames_too_short_for_a_period_are_left_alone() {
-        assert!(!shorten(&mut vec![0; 60]) && !lengthen(&mut Vec::new()));
+        assert!(!shorten(&mut vec![0; 60], 1) && !lengthen(&mut Vec::new(), 1));
     }
 }

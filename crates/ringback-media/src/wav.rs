@@ -1,5 +1,6 @@
 //! WAV files in and out. The programs open the files; here are only their contents.
 
+use crate::AudioSource;
 use crate::resample::{Resampler, UnsupportedRate};
 use std::fmt;
 use std::io::{self, Read, Seek, Write};
@@ -63,6 +64,17 @@ const PCM: &str = "PCM with 8, 16, 24 or 32 bits";
 /// # Errors
 /// [`AudioFileError`] says what is wrong with the file and what would be right.
 pub fn read_wav(file: impl Read, rate: u32) -> Result<Vec<i16>, AudioFileError> {
+    let (mono, own) = read_wav_at_its_rate(file)?;
+    let resampler = Resampler::new(own, rate).map_err(AudioFileError::Rate)?;
+    Ok(resampler.convert(&mono))
+}
+
+/// Reads a recording as one channel of 16 bits and says its rate; two channels are mixed.
+///
+/// # Errors
+/// [`AudioFileError`] says what is wrong with the file and what would be right. The rate is one that can be given at any rate of
+/// a codec.
+pub fn read_wav_at_its_rate(file: impl Read) -> Result<(Vec<i16>, u32), AudioFileError> {
     let mut reader = hound::WavReader::new(file)?;
     let hound::WavSpec { channels, sample_rate, bits_per_sample, sample_format } = reader.spec();
     if sample_format != hound::SampleFormat::Int {
@@ -74,7 +86,7 @@ pub fn read_wav(file: impl Read, rate: u32) -> Result<Vec<i16>, AudioFileError> 
     if !matches!(channels, 1 | 2) {
         return Err(AudioFileError::Unsupported(format!("{channels} channels"), "mono or stereo"));
     }
-    let resampler = Resampler::new(sample_rate, rate).map_err(AudioFileError::Rate)?;
+    AudioSource::converts(sample_rate).map_err(AudioFileError::Rate)?;
     // The length in the header is only a claim, so nothing is allocated for it.
     if u64::from(reader.duration()) > u64::from(MAX_SECONDS) * u64::from(sample_rate) {
         return Err(AudioFileError::TooLong);
@@ -93,22 +105,35 @@ pub fn read_wav(file: impl Read, rate: u32) -> Result<Vec<i16>, AudioFileError> 
             (_, None) => mono.push(sample as i16),
         }
     }
-    Ok(resampler.convert(&mono))
+    Ok((mono, sample_rate))
 }
 
-/// Writes a recording of one channel with 16 bits. [`finish`](Self::finish) completes the file.
+/// Writes a recording with 16 bits. [`finish`](Self::finish) completes the file; until then it holds what was there at the last
+/// [`flush`](Self::flush), so that who is killed leaves a file that plays.
 pub struct WavWriter<W: Write + Seek> {
     inner: hound::WavWriter<W>,
 }
 
 impl<W: Write + Seek> WavWriter<W> {
-    /// Begins a file of `rate` samples a second.
+    /// Begins a file of one channel with `rate` samples a second.
     ///
     /// # Errors
     /// [`AudioFileError::Io`] when the header cannot be written.
     pub fn new(file: W, rate: u32) -> Result<Self, AudioFileError> {
+        Self::of(file, rate, 1)
+    }
+
+    /// Begins a file of two channels, whose samples are written by turns, the left one first.
+    ///
+    /// # Errors
+    /// [`AudioFileError::Io`] when the header cannot be written.
+    pub fn stereo(file: W, rate: u32) -> Result<Self, AudioFileError> {
+        Self::of(file, rate, 2)
+    }
+
+    fn of(file: W, rate: u32, channels: u16) -> Result<Self, AudioFileError> {
         let spec = hound::WavSpec {
-            channels: 1,
+            channels,
             sample_rate: rate,
             bits_per_sample: 16,
             sample_format: hound::SampleFormat::Int,
@@ -122,6 +147,14 @@ impl<W: Write + Seek> WavWriter<W> {
     /// [`AudioFileError::Io`], as when the disk is full.
     pub fn write(&mut self, samples: &[i16]) -> Result<(), AudioFileError> {
         samples.iter().try_for_each(|sample| self.inner.write_sample(*sample)).map_err(AudioFileError::from)
+    }
+
+    /// Brings the header up to what was written, and all of it to the file.
+    ///
+    /// # Errors
+    /// [`AudioFileError::Io`], as when the disk is full.
+    pub fn flush(&mut self) -> Result<(), AudioFileError> {
+        Ok(self.inner.flush()?)
     }
 
     /// Samples written so far.

@@ -101,7 +101,7 @@ fn play(arrivals: &[Arrival]) -> Outcome {
                         Pace::Stretch => TICKS + 48,
                     }
                 }
-                Pull::Lost | Pull::Underrun => TICKS,
+                Pull::Lost { .. } | Pull::Underrun => TICKS,
                 Pull::Silence => {
                     outcome.silences += 1;
                     TICKS

@@ -38,9 +38,35 @@ impl Codec {
         Self::fixed(8, "PCMA", 8000, 1)
     }
 
+    /// G.722, payload type 9. Its clock has 8,000 ticks a second for 16,000 samples (RFC 3551 §4.5.2).
+    pub const fn g722() -> Self {
+        Self::fixed(9, "G722", 8000, 1)
+    }
+
+    /// Opus, payload type 111. Clock and channels are always these, whatever is coded (RFC 7587 §7).
+    pub const fn opus() -> Self {
+        Self::fixed(111, "opus", 48000, 2)
+    }
+
+    /// Comfort noise at 8 kHz, payload type 13 (RFC 3389).
+    pub const fn comfort_noise() -> Self {
+        Self::fixed(13, "CN", 8000, 1)
+    }
+
     /// DTMF digits at 8 kHz, payload type 101, events 0 to 15 (RFC 4733 §2.4.1).
     pub fn telephone_event() -> Self {
-        Self { fmtp: Some("0-15".to_owned()), ..Self::fixed(101, "telephone-event", 8000, 1) }
+        Self::telephone_event_beside(8000)
+    }
+
+    /// DTMF digits beside a codec of that clock, events 0 to 15. Payload type 101 at 8 kHz, 110 at 48 kHz, 100 at any other.
+    pub fn telephone_event_beside(clock_rate: u32) -> Self {
+        let payload_type = match clock_rate {
+            8000 => 101,
+            48000 => 110,
+            _ => 100,
+        };
+        let fmtp = Some("0-15".to_owned());
+        Self { fmtp, ..Self::fixed(payload_type, "telephone-event", clock_rate, 1) }
     }
 
     const fn fixed(payload_type: u8, name: &'static str, clock_rate: u32, channels: u8) -> Self {
@@ -106,9 +132,14 @@ impl Codec {
         self.is_named("telephone-event")
     }
 
+    /// Whether this is comfort noise (RFC 3389).
+    pub fn is_comfort_noise(&self) -> bool {
+        self.is_named("CN")
+    }
+
     /// Whether this only accompanies speech: named events and comfort noise (RFC 4733, RFC 3389).
     pub(crate) fn is_companion(&self) -> bool {
-        self.is_telephone_event() || self.is_named("CN")
+        self.is_telephone_event() || self.is_comfort_noise()
     }
 
     /// Whether both are the same payload format, whatever their numbers: name without case, clock rate, channels,

@@ -1,17 +1,19 @@
 //! What a call plays and records.
 
-use crate::stream::{self, AudioStream, Line, LineEnd};
-use ringback_media::{AudioFileError, AudioSource, WavWriter, read_wav};
+use crate::line::{self, Line, LineEnd};
+use crate::recording::{Recording, Sides};
+use crate::stream::{self, AudioStream};
+use ringback_media::{AudioFileError, AudioSource, read_wav_at_its_rate};
 use ringback_ua::LocalAudio;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The sampling rate of a call: that of G.711.
-pub(crate) const RATE: u32 = 8_000;
+/// The rate of what an application gives and takes, unless it chooses another.
+const RATE: u32 = 8_000;
 
 /// Sees each media packet as it was received and may change it or, by returning false, drop it: for tests of
 /// what loss and damage do.
@@ -26,7 +28,7 @@ pub type MediaHook = Arc<dyn Fn(&mut Vec<u8>) -> bool + Send + Sync>;
 #[derive(Clone, Debug, Default)]
 pub struct Audio {
     play: Play,
-    record: Option<PathBuf>,
+    record: Option<(PathBuf, Sides)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -34,7 +36,7 @@ enum Play {
     #[default]
     Silence,
     File(PathBuf),
-    Samples(Arc<[i16]>),
+    Samples(Arc<[i16]>, u32),
     Echo,
     Line(Line),
     Elsewhere(LocalAudio),
@@ -46,14 +48,19 @@ impl Audio {
         Self::default()
     }
 
-    /// Plays a WAV file once (8, 16 or 48 kHz PCM), then silence.
+    /// Plays a WAV file once (PCM at 8, 16, 44.1 or 48 kHz, or another usual rate), then silence.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self { play: Play::File(path.into()), record: None }
     }
 
     /// Plays samples at 8 kHz once, then silence.
     pub fn samples(samples: impl Into<Arc<[i16]>>) -> Self {
-        Self { play: Play::Samples(samples.into()), record: None }
+        Self::samples_at(RATE, samples)
+    }
+
+    /// Plays samples at `rate`, such as 16,000 or 48,000 Hz, once, then silence.
+    pub fn samples_at(rate: u32, samples: impl Into<Arc<[i16]>>) -> Self {
+        Self { play: Play::Samples(samples.into(), rate), record: None }
     }
 
     /// Plays back what is heard.
@@ -78,15 +85,25 @@ impl Audio {
     /// }
     /// ```
     pub fn stream() -> (Self, AudioStream) {
-        let (line, stream) = stream::to_application();
+        Self::stream_at(RATE)
+    }
+
+    /// The same at `rate`: 8,000, 16,000, 24,000 or 48,000 Hz. More than the codec of the call carries is no better.
+    pub fn stream_at(rate: u32) -> (Self, AudioStream) {
+        let (line, stream) = stream::to_application(rate);
         (Self { play: Play::Line(line), record: None }, stream)
     }
 
     /// Connects two calls: what one of them hears is what the other says. Digits do not cross; the application sees them in
     /// both calls, and how each of them ends.
     pub fn bridge() -> (Self, Self) {
-        let (one, other) = stream::between_calls();
-        (Self { play: Play::Line(one), record: None }, Self { play: Play::Line(other), record: None })
+        let (one, other) = line::between();
+        (Self::line(one), Self::line(other))
+    }
+
+    /// Whatever is at the other end of a line.
+    pub(crate) fn line(end: LineEnd) -> Self {
+        Self { play: Play::Line(Line::new(end)), record: None }
     }
 
     /// Leaves the audio to the application: the other side is told to send it to `rtp` (and RTCP to the port after it), and
@@ -121,7 +138,7 @@ impl Audio {
     pub(crate) fn place(&self) -> Option<&LocalAudio> {
         match &self.play {
             Play::Elsewhere(audio) => Some(audio),
-            Play::Silence | Play::File(_) | Play::Samples(_) | Play::Echo | Play::Line(_) => None,
+            Play::Silence | Play::File(_) | Play::Samples(..) | Play::Echo | Play::Line(_) => None,
         }
     }
 
@@ -130,17 +147,26 @@ impl Audio {
         Self { record: None, ..self }
     }
 
-    /// Records what is received into a WAV file: each packet as it was decoded, placed by its RTP timestamp,
-    /// without the changes that play-out makes to hide a bad network. Written when the call ends; an hour at most.
+    /// Records what is received into a WAV file at the rate of the codec: each packet as it was decoded, placed by its RTP timestamp,
+    /// without the changes that play-out makes to hide a bad network. Eight hours at most. Written as the call goes on: a program that is
+    /// killed leaves a file that plays, and lacks the last seconds.
     #[must_use]
     pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
-        self.record = Some(path.into());
+        self.record = Some((path.into(), Sides::Heard));
+        self
+    }
+
+    /// Records both sides into a WAV file of two channels, as they were heard and said here: the other side left, ours right. Else as
+    /// [`record`](Self::record), which it replaces.
+    #[must_use]
+    pub fn record_both(mut self, path: impl Into<PathBuf>) -> Self {
+        self.record = Some((path.into(), Sides::Both));
         self
     }
 
     /// Opens the files, so that what is wrong with them is known before anything is sent.
     pub(crate) fn open(self) -> Result<OpenAudio, AudioError> {
-        let plays = matches!(self.play, Play::File(_) | Play::Samples(_));
+        let plays = matches!(self.play, Play::File(_) | Play::Samples(..));
         let (mut echo, mut line) = (false, None);
         let source = match self.play {
             Play::Silence | Play::Elsewhere(_) => AudioSource::silence(),
@@ -152,21 +178,18 @@ impl Audio {
                 line = Some(of.take().ok_or(AudioError::Taken)?);
                 AudioSource::silence()
             }
-            Play::Samples(samples) => AudioSource::once(samples),
+            Play::Samples(samples, rate) => {
+                AudioSource::converts(rate).map_err(|_| AudioError::Rate(rate))?;
+                AudioSource::once(samples, rate)
+            }
             Play::File(path) => {
                 let file = File::open(&path).map_err(|error| AudioError::open(&path, error))?;
-                let samples =
-                    read_wav(BufReader::new(file), RATE).map_err(|error| AudioError::Read(path, error))?;
-                AudioSource::once(samples.into())
+                let read = read_wav_at_its_rate(BufReader::new(file));
+                let (samples, rate) = read.map_err(|error| AudioError::Read(path, error))?;
+                AudioSource::once(samples.into(), rate)
             }
         };
-        let record = match self.record {
-            Some(path) => {
-                let file = File::create(&path).map_err(|error| AudioError::create(&path, error))?;
-                Some((path, file))
-            }
-            None => None,
-        };
+        let record = self.record.map(|(path, sides)| Recording::create(path, sides)).transpose()?;
         Ok(OpenAudio { source, plays, echo, line, record })
     }
 }
@@ -179,15 +202,7 @@ pub(crate) struct OpenAudio {
     pub(crate) echo: bool,
     /// Who hears and speaks instead.
     pub(crate) line: Option<LineEnd>,
-    pub(crate) record: Option<(PathBuf, File)>,
-}
-
-/// Writes a recording.
-pub(crate) fn write(path: &Path, file: File, samples: &[i16]) -> Result<(), AudioError> {
-    let failed = |error| AudioError::Write(path.to_owned(), error);
-    let mut wav = WavWriter::new(BufWriter::new(file), RATE).map_err(failed)?;
-    wav.write(samples).map_err(failed)?;
-    wav.finish().map_err(failed)
+    pub(crate) record: Option<Recording>,
 }
 
 /// Why a file cannot be played or recorded.
@@ -202,6 +217,10 @@ pub enum AudioError {
     Read(PathBuf, AudioFileError),
     /// The recording could not be written.
     Write(PathBuf, AudioFileError),
+    /// Samples of this rate cannot be played.
+    Rate(u32),
+    /// It is nowhere that it could be mixed from.
+    Elsewhere,
     /// It leads to the application or to another call, and a call has it already.
     Taken,
 }
@@ -211,7 +230,7 @@ impl AudioError {
         Self::Open(path.to_owned(), error)
     }
 
-    fn create(path: &Path, error: io::Error) -> Self {
+    pub(crate) fn create(path: &Path, error: io::Error) -> Self {
         Self::Create(path.to_owned(), error)
     }
 }
@@ -223,6 +242,10 @@ impl fmt::Display for AudioError {
             Self::Create(path, error) => write!(f, "cannot create {}: {error}", path.display()),
             Self::Read(path, error) => write!(f, "cannot play {}: {error}", path.display()),
             Self::Write(path, error) => write!(f, "cannot write {}: {error}", path.display()),
+            Self::Rate(rate) => {
+                write!(f, "samples at {rate} Hz cannot be played; 8000, 16000 and 48000 Hz can")
+            }
+            Self::Elsewhere => f.write_str("this audio is elsewhere"),
             Self::Taken => f.write_str("another call has this audio"),
         }
     }

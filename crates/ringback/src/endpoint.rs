@@ -9,6 +9,7 @@ use crate::incoming::{Arrival, IncomingCall, ReceivedMessage};
 use crate::lamps::Lamps;
 use crate::node::{Node, State};
 use crate::watcher::IncomingSubscription;
+use ringback_media::{AudioCodecs, PlayoutMode};
 use ringback_net::{
     Advertise, Listen, MediaSocket, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, Tls,
     TlsIdentity, TlsSettings, local_ip_towards,
@@ -40,6 +41,8 @@ pub(crate) struct Inner {
     /// What peers are told instead of it.
     media_told: Option<IpAddr>,
     pub(crate) srtp: SrtpPolicy,
+    pub(crate) codecs: AudioCodecs,
+    pub(crate) playout: PlayoutMode,
     pub(crate) media_hook: Option<MediaHook>,
     pub(crate) tap: Option<Arc<dyn Tap>>,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,
@@ -53,6 +56,7 @@ impl Inner {
     pub(crate) fn local_audio(&self, socket: &MediaSocket) -> LocalAudio {
         let own = socket.rtp_address();
         LocalAudio::new(SocketAddr::new(self.media_told.unwrap_or(self.reached(own).ip()), own.port()))
+            .codecs(self.codecs.offer())
             .srtp(sdes::local(self.srtp, &mut OsEntropy::new()))
     }
 
@@ -83,6 +87,8 @@ pub struct EndpointBuilder {
     tap: Option<Arc<dyn Tap>>,
     media_hook: Option<MediaHook>,
     srtp: Option<SrtpPolicy>,
+    codecs: Option<AudioCodecs>,
+    playout: PlayoutMode,
     packages: Vec<Package>,
     has_lamps: bool,
 }
@@ -189,6 +195,21 @@ impl EndpointBuilder {
         self
     }
 
+    /// Which codecs are spoken, best first: `"g722,pcma".parse()`. Without, they are Opus, G.722 and both laws of G.711. Whom we call
+    /// chooses of them; of whom calls us, the first of its own that is among them is taken.
+    #[must_use]
+    pub fn codecs(mut self, codecs: AudioCodecs) -> Self {
+        self.codecs = Some(codecs);
+        self
+    }
+
+    /// How long what is heard waits before it is played. Without, as long as the network asks for.
+    #[must_use]
+    pub fn playout(mut self, mode: PlayoutMode) -> Self {
+        self.playout = mode;
+        self
+    }
+
     /// Lets others subscribe to a state of ours: the event package, and what our notifications carry. Each asks by
     /// [`Endpoint::subscriber`]; to ask for anything else is refused with 489.
     #[must_use]
@@ -248,6 +269,8 @@ impl EndpointBuilder {
         };
         let srtp = self.srtp.unwrap_or(SrtpPolicy::Offer);
         config.srtp = sdes::local(srtp, &mut OsEntropy::new());
+        let codecs = self.codecs.unwrap_or_default();
+        config.codecs = codecs.offer();
         config.accepts_transfers = !self.refuses_transfers;
         config.max_redirects = self.max_redirects.unwrap_or(config.max_redirects);
         if let Some(after) = self.session_expires {
@@ -301,6 +324,8 @@ impl EndpointBuilder {
             place: std::sync::Mutex::new(place),
             media_told,
             srtp,
+            codecs,
+            playout: self.playout,
             media_hook: self.media_hook,
             tap: self.tap,
             arrivals: Mutex::new(arrived),

@@ -51,6 +51,8 @@
 //! [`Subscription`] or [`Publication`] takes it back, and
 //! [`Call::next`] loses no event when it is dropped before it is ready.
 //!
+//! Calls are brought together in a [`Conference`], or two of them by [`Audio::bridge`].
+//!
 //! A call tells how its audio is doing at any time ([`Call::audio_status`]), and can be muted.
 //!
 //! Not here: servers (see `ringback-server`), sound cards, video.
@@ -58,6 +60,7 @@
 mod account;
 mod audio;
 mod call;
+mod conference;
 mod dialog_info;
 mod disturb;
 mod elsewhere;
@@ -68,11 +71,13 @@ pub mod guide;
 mod incoming;
 mod lamp;
 mod lamps;
+mod line;
 mod messages;
 mod moved;
 mod node;
 mod place;
 mod publication;
+mod recording;
 mod session;
 mod status;
 mod stream;
@@ -83,6 +88,7 @@ mod watcher;
 pub use account::{Account, AccountBuilder, Registration};
 pub use audio::{Audio, AudioError, MediaHook};
 pub use call::{Call, CallBuilder, CallEvent, MediaInfo, Summary};
+pub use conference::{Conference, MemberId, MemberStatus, Voice};
 pub use disturb::MissedCall;
 pub use endpoint::{Endpoint, EndpointBuilder};
 pub use error::{CallError, RegisterError, RequestFailed, StartError};
@@ -90,7 +96,7 @@ pub use incoming::{IncomingCall, ReceivedMessage};
 pub use lamp::{BusyLamp, Lamp};
 pub use messages::SentMessage;
 pub use publication::{Publication, PublicationBuilder, PublicationState};
-pub use ringback_media::{LegStats, SrtpProfile};
+pub use ringback_media::{AudioCodec, AudioCodecs, LegStats, PlayoutMode, SrtpProfile, UnknownCodec};
 pub use ringback_message::StatusCode;
 pub use ringback_net::{
     Advertise, Direction, Listen, ListenError, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings,

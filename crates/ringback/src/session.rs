@@ -1,15 +1,16 @@
 //! The task of one call: events of the user agent on one side, RTP and files on the other.
 
-use crate::audio::{self, OpenAudio, RATE};
+use crate::audio::OpenAudio;
 use crate::call::{Call, CallEvent, MediaInfo, Summary};
 use crate::endpoint::{Endpoint, Inner};
 use crate::events::{Unheard, translate};
+use crate::line::LineEnd;
 use crate::place::Place;
 use crate::status::Gauge;
 use bytes::Bytes;
 use ringback_media::{
-    AudioFormat, AudioLeg, Incoming, LegConfig, LegEvent, PeerAddress, RecorderLimits, Sent,
-    TimestampRecorder,
+    AudioCodecs, AudioFormat, AudioLeg, DigitError, DtmfDetector, DtmfSender, Incoming, LegConfig, LegEvent,
+    PeerAddress, PlayoutMode, Sent,
 };
 use ringback_net::{Direction, MediaKind, MediaSocket, OsEntropy, Protocol, Seen, epoch};
 use ringback_ua::{CallKey, Ending, Session, UaEvent};
@@ -61,21 +62,24 @@ pub(crate) fn spawn(
     let (commands, commanded) = mpsc::channel(8);
     // The task must not keep alive what it waits for.
     let inner = Arc::downgrade(&endpoint.inner);
+    let (codecs, playout) = (endpoint.inner.codecs.clone(), endpoint.inner.playout);
     let (gauge, shared) = Gauge::new();
     let call = Call::heard(endpoint, &side, receiver, commands, shared);
-    let recorder = audio.record.is_some().then(|| TimestampRecorder::new(RecorderLimits::default()));
     let audio_plays = audio.plays;
     let task = Task {
         media: Media {
             inner,
             socket,
             audio,
-            recorder,
+            codecs,
+            playout,
             leg: None,
             holds: false,
             frame: Vec::new(),
             play_out: Vec::new(),
             packet: Vec::new(),
+            tones: DtmfSender::new(),
+            ears: None,
             dials: false,
             plays: audio_plays,
             silent: 0,
@@ -108,7 +112,8 @@ struct Media {
     inner: Weak<Inner>,
     socket: MediaSocket,
     audio: OpenAudio,
-    recorder: Option<TimestampRecorder>,
+    codecs: AudioCodecs,
+    playout: PlayoutMode,
     leg: Option<AudioLeg>,
     /// Whether we hold the other side.
     holds: bool,
@@ -116,6 +121,9 @@ struct Media {
     frame: Vec<i16>,
     play_out: Vec<i16>,
     packet: Vec<u8>,
+    /// Digits as tones, both ways, where the other side takes no telephone events.
+    tones: DtmfSender,
+    ears: Option<DtmfDetector>,
     /// Whether digits were asked for whose end the application waits for.
     dials: bool,
     /// Whether there is something to play whose end the application waits for.
@@ -132,6 +140,7 @@ impl Task {
         mut commands: mpsc::Receiver<Command>,
     ) {
         let mut ticker: Option<Interval> = None;
+        let mut paced = Duration::ZERO;
         let mut buffer = vec![0; LONGEST];
         let mut is_held = true;
         let ending = loop {
@@ -142,8 +151,10 @@ impl Task {
                             UaEvent::Ended { ending, .. } => break Some(ending),
                             event => self.on_event(event),
                         }
-                        if let (None, Some(leg)) = (&ticker, &self.media.leg) {
-                            ticker = Some(pace(leg));
+                        if let Some(length) = self.media.leg.as_ref().map(length)
+                            && (ticker.is_none() || length != paced)
+                        {
+                            (ticker, paced) = (Some(pace(length)), length);
                         }
                     }
                     // The endpoint is shut down.
@@ -181,15 +192,11 @@ impl Task {
         let now = Instant::now();
         let direction = session.direction();
         self.media.holds = session.held_by_us;
-        if let Some(format) = AudioFormat::negotiated(&session.audio) {
+        if let Some(format) = AudioFormat::negotiated(&session.audio, &self.media.codecs) {
             let peer = PeerAddress::negotiated(&session.audio);
             match &mut self.media.leg {
                 Some(leg) => leg.renegotiate(now, format, direction, peer),
-                None => {
-                    let config =
-                        LegConfig { format, direction, peer, cname: self.cname.clone(), epoch: epoch() };
-                    self.media.leg = Some(AudioLeg::new(now, config, &mut OsEntropy::new()));
-                }
+                None => self.media.start(now, format, direction, peer, self.cname.clone()),
             }
         }
         if let Some(leg) = &mut self.media.leg
@@ -210,14 +217,10 @@ impl Task {
             }
         }
         let media = self.media.leg.as_ref().map(AudioLeg::stats);
-        let samples = self.media.recorder.take().map(|recorder| recorder.samples().collect::<Vec<_>>());
-        let recorded =
-            samples.as_ref().map(|samples| Duration::from_secs_f64(samples.len() as f64 / f64::from(RATE)));
-        let mut fault = None;
-        if let (Some((path, file)), Some(samples)) = (self.media.audio.record.take(), samples) {
-            // A disk may be slow; other calls of this runtime are not to hear it.
-            let written = tokio::task::spawn_blocking(move || audio::write(&path, file, &samples)).await;
-            fault = written.ok().and_then(Result::err);
+        let (mut recorded, mut fault) = (None, None);
+        if let Some(recording) = self.media.audio.record.take() {
+            let (length, why) = recording.finish().await;
+            (recorded, fault) = (Some(length), why);
         }
         if let Some(ending) = ending {
             let setup = self.answered.map(|answered| answered.duration_since(self.begun));
@@ -229,9 +232,13 @@ impl Task {
     }
 }
 
+/// How long a packet is.
+fn length(leg: &AudioLeg) -> Duration {
+    Duration::from_secs_f64(leg.frame_len() as f64 / f64::from(leg.rate()))
+}
+
 /// One tick for each packet. A tick that comes late is made up for, so that the media clock keeps the pace.
-fn pace(leg: &AudioLeg) -> Interval {
-    let length = Duration::from_secs_f64(leg.frame_len() as f64 / f64::from(RATE));
+fn pace(length: Duration) -> Interval {
     let mut interval = interval_at(tokio::time::Instant::now(), length);
     interval.set_missed_tick_behavior(MissedTickBehavior::Burst);
     interval
@@ -254,15 +261,49 @@ fn tell(events: &mpsc::Sender<Box<CallEvent>>, event: CallEvent) {
 }
 
 impl Media {
+    /// Starts the audio. The rate is what the application wants, else the best of the codec.
+    fn start(
+        &mut self,
+        now: Instant,
+        format: AudioFormat,
+        direction: ringback_sdp::Direction,
+        peer: Option<PeerAddress>,
+        cname: String,
+    ) {
+        let rate = self.audio.line.as_ref().and_then(LineEnd::rate).unwrap_or(format.send.sample_rate());
+        let config =
+            LegConfig { format, direction, peer, cname, epoch: epoch(), rate, playout: self.playout };
+        match AudioLeg::new(now, config, &mut OsEntropy::new()) {
+            Ok(leg) => self.leg = Some(leg),
+            Err(error) => tracing::warn!(%error, "there is no audio in this call"),
+        }
+    }
+
     fn send_digits(&mut self, digits: &str) {
         let Some(leg) = &mut self.leg else { return };
         for digit in digits.chars() {
-            if leg.send_digit(digit, DIGIT).is_err() {
-                tracing::warn!(%digit, "the other side takes no telephone events, or too many wait");
+            let taken = match leg.send_digit(digit, DIGIT) {
+                Err(DigitError::NotNegotiated) => self.tones.push(digit, DIGIT),
+                sent => sent.is_ok(),
+            };
+            if !taken {
+                tracing::warn!(%digit, "more digits wait than can be sent");
                 return;
             }
             self.dials = true;
         }
+    }
+
+    /// Listens for digits that are nothing but tones.
+    fn listen(&mut self, rate: u32, events: &mpsc::Sender<Box<CallEvent>>) {
+        let is_told = self.leg.as_ref().is_some_and(|leg| !leg.format().events_to_receive.is_empty());
+        if is_told {
+            self.ears = None;
+            return;
+        }
+        let mut digits = Vec::new();
+        self.ears.get_or_insert_with(|| DtmfDetector::new(rate)).hear(&self.play_out, &mut digits);
+        digits.into_iter().for_each(|digit| tell(events, CallEvent::Digit(digit)));
     }
 
     fn play(&mut self, audio: OpenAudio) {
@@ -274,22 +315,24 @@ impl Media {
     async fn on_tick(&mut self, events: &mpsc::Sender<Box<CallEvent>>) {
         let now = Instant::now();
         let Some(leg) = &mut self.leg else { return };
-        let length = leg.frame_len();
+        let (length, rate) = (leg.frame_len(), leg.rate());
         self.play_out.resize(length, 0);
         leg.next_frame(now, &mut self.play_out);
         if let Some(line) = &mut self.audio.line {
-            line.hear(&self.play_out);
+            line.hear(rate, &self.play_out);
         }
         if self.frame.len() != length {
             self.frame.resize(length, 0);
             match &mut self.audio.line {
-                Some(line) => line.fill(&mut self.frame),
-                None => self.audio.source.fill(&mut self.frame),
+                Some(line) => line.fill(rate, &mut self.frame),
+                None => self.audio.source.fill(rate, &mut self.frame),
             }
         }
         if self.audio.echo {
             self.frame.copy_from_slice(&self.play_out);
         }
+        self.listen(rate, events);
+        let Some(leg) = &mut self.leg else { return };
         self.packet.clear();
         // Who is held hears nothing of us, and the way to them stays open; what there is to play waits.
         let holds = self.holds;
@@ -297,8 +340,14 @@ impl Media {
         if self.gauge.is_muted() && !holds {
             self.frame.fill(0);
         }
+        if !holds {
+            self.tones.say(rate, &mut self.frame);
+        }
         let said = if holds { &[] } else { &self.frame[..] };
         self.gauge.note(said, &self.play_out, || leg.stats());
+        if let Some(recording) = &mut self.audio.record {
+            recording.pass(now, rate, &self.play_out, said);
+        }
         if holds {
             self.play_out.fill(0);
         }
@@ -306,8 +355,8 @@ impl Media {
         let sent = leg.send_frame(now, frame, &mut self.packet);
         let to = leg.rtp_destination();
         match sent {
-            Sent::Audio if holds => {}
-            Sent::Audio => {
+            Sent::Audio | Sent::Pause if holds => {}
+            Sent::Audio | Sent::Pause => {
                 // A frame that did not go out, for a digit or a hold took its place, is sent later.
                 self.frame.clear();
                 if self.plays && self.audio.source.is_finished() {
@@ -321,7 +370,7 @@ impl Media {
             Sent::Digit(_) => {}
             Sent::Nothing => {}
         }
-        if self.dials && !leg.is_sending_digits() {
+        if self.dials && !leg.is_sending_digits() && self.tones.is_idle() {
             self.dials = false;
             tell(events, CallEvent::DigitsSent);
         }
@@ -396,12 +445,12 @@ impl Media {
         };
         let Some(leg) = &mut self.leg else { return };
         match leg.receive(Instant::now(), from, packet) {
-            Ok(Incoming::Audio { law, packet }) => {
-                if let Some(recorder) = &mut self.recorder {
-                    recorder.write(law, &packet);
+            Ok(Incoming::Audio { payload, packet }) => {
+                if let Some(recording) = &mut self.audio.record {
+                    recording.hear(&payload, &packet);
                 }
             }
-            Ok(Incoming::Event | Incoming::Rtcp) => {}
+            Ok(Incoming::Event | Incoming::Noise | Incoming::Rtcp) => {}
             Err(refused) => tracing::debug!(%from, ?refused, "a media packet was refused"),
         }
         self.tell_events(events);

@@ -1,7 +1,8 @@
 //! Encrypted calls between two endpoints, by what is on the wire.
 
 use ringback::{
-    Audio, CallEvent, Direction, Endpoint, Seen, SrtpPolicy, SrtpProfile, StatusCode, Summary, Tap,
+    Audio, AudioCodecs, CallEvent, Direction, Endpoint, Seen, SrtpPolicy, SrtpProfile, StatusCode, Summary,
+    Tap,
 };
 use ringback_media::{Law, read_wav};
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ struct Outcome {
 async fn call(name: &str, alice: SrtpPolicy, bob: SrtpPolicy) -> Outcome {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("srtp-{name}.wav"));
     let wire = Arc::new(Wire::default());
-    let phone = || Endpoint::builder().listen("udp:127.0.0.1:0").answers_anyone();
+    let phone = || Endpoint::builder().listen("udp:127.0.0.1:0").codecs(AudioCodecs::g711()).answers_anyone();
     let alice = phone().srtp(alice).tap(Arc::<Wire>::clone(&wire)).start().await.expect("a free port");
     let bob = phone().srtp(bob).start().await.expect("a free port");
     let target = format!("sip:bob@{}", bob.listeners()[0].address);

@@ -1,6 +1,6 @@
 //! Whether what was recorded is what was played: WAV files and the likeness of their sounds.
 //!
-//! Between the two lie G.711, a jitter buffer that may shift and stretch, and a start and an end that are cut. So the
+//! Between the two lie a codec, a jitter buffer that may shift and stretch, and a start and an end that are cut. So the
 //! played sound is looked for piece by piece, and each piece must be found nearly as it was.
 
 use std::path::Path;
@@ -10,7 +10,9 @@ use crate::failure::{Failure, Outcome};
 /// Half a second at 8 kHz: long enough that no other piece sounds the same, short enough that drift does not show.
 const PIECE: usize = 4_000;
 /// What two sounds must have in common to be the same: 1 is identical, unrelated speech stays under 0.4.
-const ALIKE: f64 = 0.95;
+pub(crate) const ALIKE: f64 = 0.95;
+/// The same where a codec keeps what is heard and not its wave, as Opus does.
+pub(crate) const ALIKE_BY_EAR: f64 = 0.8;
 /// So much of the speech must be heard. The rest is what the ends of a call cut off.
 const HEARD: f64 = 0.75;
 /// Pieces quieter than this carry no speech (mean square of a 16-bit sample).
@@ -27,9 +29,14 @@ pub(crate) struct Likeness {
     pub(crate) likeness: f64,
 }
 
-/// Compares two files of mono 16-bit PCM at 8 kHz; less than three quarters heard is a failure.
+/// Compares two files of 16-bit PCM at 8 kHz or a multiple; less than three quarters heard is a failure.
 pub(crate) fn check(what: &str, played: &Path, recorded: &Path) -> Outcome<Likeness> {
-    let found = compare(&read(played)?, &read(recorded)?);
+    check_for(what, played, recorded, ALIKE)
+}
+
+/// The same, where so much has to be alike.
+pub(crate) fn check_for(what: &str, played: &Path, recorded: &Path, alike: f64) -> Outcome<Likeness> {
+    let found = compare(&read(played)?, &read(recorded)?, alike);
     if found.spoken > 0 && found.heard as f64 >= HEARD * found.spoken as f64 {
         return Ok(found);
     }
@@ -44,14 +51,14 @@ pub(crate) fn check(what: &str, played: &Path, recorded: &Path) -> Outcome<Liken
 }
 
 /// Looks for each spoken piece of `played` in `recorded`, each after the one before.
-fn compare(played: &[i16], recorded: &[i16]) -> Likeness {
+fn compare(played: &[i16], recorded: &[i16], alike: f64) -> Likeness {
     let played: Vec<f64> = played.iter().map(|sample| f64::from(*sample)).collect();
     let recorded: Vec<f64> = recorded.iter().map(|sample| f64::from(*sample)).collect();
     let (mut spoken, mut heard, mut sum, mut from) = (0, 0, 0.0, 0);
     for piece in played.chunks_exact(PIECE).filter(|piece| power(piece) > QUIET) {
         spoken += 1;
         let Some((at, likeness)) = best_match(piece, &recorded[from..]) else { continue };
-        if likeness > ALIKE {
+        if likeness > alike {
             heard += 1;
             sum += likeness;
             from += at + PIECE / 2;
@@ -85,7 +92,7 @@ fn power(piece: &[f64]) -> f64 {
     piece.iter().map(|sample| sample * sample).sum::<f64>() / piece.len() as f64
 }
 
-/// Reads a WAV file of mono 16-bit PCM at 8 kHz.
+/// Reads a WAV file of 16-bit PCM at 8 kHz or a multiple as one channel at 8 kHz.
 pub(crate) fn read(path: &Path) -> Outcome<Vec<i16>> {
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     samples(&bytes).map_err(|what| Failure::Failed(format!("{}: {what}", path.display())))
@@ -99,24 +106,73 @@ fn samples(bytes: &[u8]) -> Result<Vec<i16>, String> {
         return Err("no WAV file".into());
     }
     let mut at = 12;
-    let mut fitting = false;
+    let mut form = None;
     while let (Some(name), Some(length)) = (bytes.get(at..at + 4), word(at + 4)) {
         let body = &bytes[at + 8..];
         // A recorder that was killed never wrote the length of what it recorded.
         let body = &body[..body.len().min(length as usize)];
         match name {
-            b"fmt " => {
-                fitting = body.get(..8) == Some(&[1, 0, 1, 0, 0x40, 0x1f, 0, 0]) && body.get(14) == Some(&16);
+            b"fmt " => form = Form::read(body),
+            b"data" => {
+                let form = form.ok_or("not 16-bit PCM at 8 kHz or a multiple of it")?;
+                return Ok(form.narrow(body));
             }
-            b"data" if fitting => {
-                return Ok(body.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect());
-            }
-            b"data" => return Err("not mono 16-bit PCM at 8 kHz".into()),
             _ => {}
         }
         at += 8 + length as usize + (length as usize & 1);
     }
     Err("a WAV file without sound".into())
+}
+
+/// How the sound of a WAV file is laid out.
+struct Form {
+    channels: usize,
+    /// How many times 8,000 samples a second.
+    times: usize,
+}
+
+impl Form {
+    fn read(body: &[u8]) -> Option<Self> {
+        let half = |at: usize| body.get(at..at + 2).map(|it| usize::from(u16::from_le_bytes([it[0], it[1]])));
+        let rate = body.get(4..8).map(|it| u32::from_le_bytes([it[0], it[1], it[2], it[3]]) as usize)?;
+        let is_plain = half(0) == Some(1) && half(14) == Some(16);
+        let (channels, times) = (half(2)?, rate / 8_000);
+        let fits = is_plain && matches!(channels, 1 | 2) && matches!(times, 1..=6) && times * 8_000 == rate;
+        fits.then_some(Self { channels, times })
+    }
+
+    /// One channel at 8 kHz of it.
+    fn narrow(&self, body: &[u8]) -> Vec<i16> {
+        let frames = body.chunks_exact(2 * self.channels).map(|frame| {
+            let samples = frame.chunks_exact(2).map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])));
+            samples.sum::<f64>() / self.channels as f64
+        });
+        let sound: Vec<f64> = frames.collect();
+        if self.times == 1 {
+            return sound.iter().map(|sample| *sample as i16).collect();
+        }
+        // A windowed sinc that ends below 4 kHz.
+        let reach = 24 * self.times as i32;
+        let taps: Vec<f64> = (-reach..=reach)
+            .map(|n| {
+                let x = f64::from(n) / self.times as f64 * 0.9 * std::f64::consts::PI;
+                let sinc = if n == 0 { 1.0 } else { x.sin() / x };
+                sinc * (1.0 + (f64::from(n) / f64::from(reach) * std::f64::consts::PI).cos()) / 2.0
+            })
+            .collect();
+        let whole: f64 = taps.iter().sum();
+        (0..sound.len() / self.times)
+            .map(|out| {
+                let first = (out * self.times) as i32 - reach;
+                let sum: f64 = taps
+                    .iter()
+                    .zip(first..)
+                    .filter_map(|(tap, at)| Some(tap * sound.get(usize::try_from(at).ok()?)?))
+                    .sum();
+                (sum / whole) as i16
+            })
+            .collect()
+    }
 }
 
 /// A WAV file of mono 16-bit PCM at 8 kHz.
@@ -168,7 +224,7 @@ mod tests {
         let played = sound();
         let mut recorded = vec![0; 1_234];
         recorded.extend(played.iter().map(|sample| sample & !0x3f));
-        let found = compare(&played, &recorded);
+        let found = compare(&played, &recorded, ALIKE);
         assert_eq!((found.spoken, found.heard), (6, 6));
         assert!(found.likeness > 0.99, "{found:?}");
     }
@@ -176,9 +232,9 @@ mod tests {
     #[test]
     fn silence_and_another_sound_are_not_heard() {
         let played = sound();
-        assert_eq!(compare(&played, &vec![0; 30_000]).heard, 0);
+        assert_eq!(compare(&played, &vec![0; 30_000], ALIKE).heard, 0);
         let reversed: Vec<i16> = played.iter().rev().copied().collect();
-        assert_eq!(compare(&played, &reversed).heard, 0);
+        assert_eq!(compare(&played, &reversed, ALIKE_BY_EAR).heard, 0);
     }
 
     #[test]
@@ -186,7 +242,24 @@ mod tests {
         let played = sound();
         let mut swapped = played[12_000..].to_vec();
         swapped.extend(&played[..12_000]);
-        assert!(compare(&played, &swapped).heard <= 4);
+        assert!(compare(&played, &swapped, ALIKE).heard <= 4);
+    }
+
+    #[test]
+    fn a_recording_at_a_higher_rate_is_the_same_sound() {
+        let wide: Vec<i16> = (0..144_000_u32)
+            .map(|n| {
+                let t = f64::from(n) / 48_000.0;
+                let tone = (t * (400.0 + 300.0 * t) * std::f64::consts::TAU).sin();
+                (6_000.0 * tone * (1.0 + 0.5 * (t * 9.0).sin())) as i16
+            })
+            .collect();
+        let mut bytes = wav(&wide);
+        bytes[24..28].copy_from_slice(&48_000_u32.to_le_bytes());
+        let narrow = samples(&bytes).unwrap();
+        assert_eq!(narrow.len(), 24_000);
+        let found = compare(&sound(), &narrow, ALIKE);
+        assert_eq!((found.spoken, found.heard), (6, 6));
     }
 
     #[test]
@@ -209,7 +282,9 @@ mod tests {
         let mut bytes = wav(&[1, -1]);
         assert_eq!(samples(&bytes).unwrap(), [1, -1]);
         bytes[22] = 2;
-        assert_eq!(samples(&bytes).unwrap_err(), "not mono 16-bit PCM at 8 kHz");
+        assert_eq!(samples(&bytes).unwrap(), [0], "two channels are mixed");
+        bytes[22] = 3;
+        assert_eq!(samples(&bytes).unwrap_err(), "not 16-bit PCM at 8 kHz or a multiple of it");
         assert!(samples(b"RIFF").is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! baresip: a phone with ears. Calls go both ways, and what was heard is compared with what was said.
 
 mod changes;
+mod codecs;
 mod video;
 
 use std::io::{self, Read as _, Write as _};
@@ -20,6 +21,10 @@ pub(crate) const CASES: &[Case] = &[
     ("is called through serve", |lab| is_called(lab, Way::Udp)),
     ("calls answer through serve, TLS", |lab| calls_us(lab, Way::tls(lab)?)),
     ("is called through serve, TLS", |lab| is_called(lab, Way::tls(lab)?)),
+    ("calls answer with Opus", |lab| codecs::calls_us(lab, "opus")),
+    ("is called with Opus", |lab| codecs::is_called(lab, "opus")),
+    ("calls answer with G.722", |lab| codecs::calls_us(lab, "g722")),
+    ("is called with G.722", |lab| codecs::is_called(lab, "g722")),
     ("holds, resumes and dials", changes::changes),
     ("is held, resumed and dialled", changes::is_changed),
     ("transfers us", changes::transfers),
@@ -97,8 +102,14 @@ fn is_called(lab: &Lab, way: Way) -> Outcome<String> {
 
 /// What both sides heard against what the other played.
 fn compare(lab: &Lab, theirs: &str, our_record: &Path, ours: &str) -> Outcome<String> {
-    let towards_us = audio::check("what baresip said", &speech(lab, theirs), our_record)?;
-    let towards_them = audio::check("what ringback said", &speech(lab, ours), &decoded(&lab.folder)?)?;
+    compare_for(lab, theirs, our_record, ours, audio::ALIKE)
+}
+
+/// The same, where so much has to be alike.
+fn compare_for(lab: &Lab, theirs: &str, our_record: &Path, ours: &str, alike: f64) -> Outcome<String> {
+    let towards_us = audio::check_for("what baresip said", &speech(lab, theirs), our_record, alike)?;
+    let heard = decoded(&lab.folder)?;
+    let towards_them = audio::check_for("what ringback said", &speech(lab, ours), &heard, alike)?;
     Ok(format!(
         "we heard {} of {} pieces (likeness {:.3}), baresip heard {} of {} ({:.3})",
         towards_us.heard,
@@ -175,16 +186,17 @@ impl Baresip {
         plays: &Path,
         answers: &str,
     ) -> Outcome<Self> {
-        Self::start_more(lab, server, way, plays, answers, "")
+        Self::start_more(lab, server, way, plays, answers, "pcmu", "")
     }
 
-    /// The same, with more in its configuration.
+    /// The same with this codec, by its name at baresip, and with more in its configuration.
     fn start_more(
         lab: &Lab,
         server: &Server,
         way: &Way,
         plays: &Path,
         answers: &str,
+        codec: &str,
         more: &str,
     ) -> Outcome<Self> {
         let (home, transport) = (lab.folder.join("baresip"), way.transport());
@@ -201,7 +213,7 @@ impl Baresip {
             "accounts",
             format!(
                 "<sip:alice@{DOMAIN};transport={transport}>;auth_pass={};outbound=\"sip:{};transport={transport}\";regint=60;\
-                 answermode={answers};audio_codecs=pcmu\n",
+                 answermode={answers};audio_codecs={codec}\n",
                 password("alice"),
                 server.address(transport)
             ),
@@ -278,7 +290,7 @@ fn config(recordings: &Path, source: &Path, control: u16, way: &Way) -> String {
          audio_alert aubridge,alert\n\
          ausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\nauplay_channels 1\n\
          module_path {}\n\
-         module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
+         module g711.so\nmodule g722.so\nmodule opus.so\nmodule aufile.so\nmodule aubridge.so\nmodule sndfile.so\n\
          snd_path {}\n\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
          ctrl_tcp_listen 127.0.0.1:{control}\n{trust}",

@@ -4,6 +4,7 @@
 //! dials some digits, and Bob hangs up. Then the recordings are compared with what was played, sample by sample.
 
 mod check;
+mod conference;
 mod stage;
 
 use crate::args;
@@ -11,7 +12,8 @@ use crate::out::line;
 use crate::outcome::Failure;
 use crate::trace::style;
 use ringback::{
-    Account, Audio, Call, CallEvent, Endpoint, EndpointBuilder, Listen, Protocol, SrtpPolicy, Summary,
+    Account, Audio, AudioCodecs, Call, CallEvent, Endpoint, EndpointBuilder, Listen, Protocol, SrtpPolicy,
+    Summary,
 };
 use ringback_media::{Law, read_wav};
 use ringback_server::{Server, ServerConfig, Storage};
@@ -35,6 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 /// Plays, draws, records and checks.
 pub(crate) async fn demo(args: args::Demo) -> Result<(), Failure> {
+    if args.conference {
+        return conference::conference(args).await;
+    }
     let files = Files::new(&args.out)?;
     let failed = |error: std::io::Error| Failure::Failed(format!("the demo cannot run: {error}"));
     let stage = Arc::new(Stage::open(&files.capture).map_err(failed)?);
@@ -118,7 +123,8 @@ impl Files {
 }
 
 fn phone(tap: Arc<dyn ringback::Tap>) -> EndpointBuilder {
-    Endpoint::builder().listen("udp:127.0.0.1:0").tap(tap)
+    // Sample by sample is compared what one sample codes by itself.
+    Endpoint::builder().listen("udp:127.0.0.1:0").codecs(AudioCodecs::g711()).tap(tap)
 }
 
 async fn account(

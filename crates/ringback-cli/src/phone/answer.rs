@@ -5,7 +5,7 @@ use crate::args;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
 use crate::signals::Stop;
-use ringback::{Account, Audio, Endpoint, IncomingCall, Registration, StatusCode, Termination};
+use ringback::{Account, Audio, Conference, Endpoint, IncomingCall, Registration, StatusCode, Termination};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -25,6 +25,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
             answers_by_itself: args.auto_answer,
             no_receipts: args.no_receipts,
             srtp,
+            listening: Some(args.in_call.listening.clone()),
             ..Policy::default()
         },
     )
@@ -54,6 +55,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
         reliable: args.reliable,
         reject: args.reject.and_then(StatusCode::new),
         echo: args.echo,
+        conference: args.conference.then(Conference::new),
     });
     let mut calls = JoinSet::new();
     let mut taken = 0;
@@ -105,6 +107,7 @@ struct Options {
     reliable: bool,
     reject: Option<StatusCode>,
     echo: bool,
+    conference: Option<Conference>,
 }
 
 async fn take(
@@ -138,10 +141,10 @@ async fn take(
             () = tokio::time::sleep(ring) => {}
         }
     }
-    let audio = if options.echo {
-        plan::recorded(Audio::echo(), &options.in_call, number)
-    } else {
-        plan::audio(&options.in_call, number)
+    let audio = match &options.conference {
+        Some(conference) => plan::recorded(conference.seat().0, &options.in_call, number),
+        None if options.echo => plan::recorded(Audio::echo(), &options.in_call, number),
+        None => plan::audio(&options.in_call, number),
     };
     let call = incoming.answer(audio).await?;
     let summary = plan::converse(call, &options.in_call, None, &report).await?;

@@ -24,7 +24,9 @@ pub(crate) use tap::packet;
 
 use crate::args;
 use crate::outcome::Failure;
-use ringback::{AccountBuilder, Endpoint, Protocol, SrtpPolicy, Tap, TlsIdentity, TlsSettings, TlsVerify};
+use ringback::{
+    AccountBuilder, Endpoint, PlayoutMode, Protocol, SrtpPolicy, Tap, TlsIdentity, TlsSettings, TlsVerify,
+};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +35,7 @@ use std::time::Duration;
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What a phone does by itself.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Policy {
     /// Takes calls whatever user they are for.
     pub(crate) answers_anyone: bool,
@@ -49,6 +51,8 @@ pub(crate) struct Policy {
     pub(crate) no_receipts: bool,
     /// Whether audio is encrypted.
     pub(crate) srtp: SrtpPolicy,
+    /// How it is coded and played; `None` where there is none.
+    pub(crate) listening: Option<args::Listening>,
 }
 
 /// The endpoint and account that a phone command works with.
@@ -114,6 +118,14 @@ impl Phone {
             builder = builder.refuse_transfers();
         }
         builder = builder.srtp(policy.srtp);
+        if let Some(args::Listening { codec, jitter_buffer }) = policy.listening {
+            if let Some(codecs) = codec {
+                builder = builder.codecs(codecs);
+            }
+            if let Some(delay) = jitter_buffer {
+                builder = builder.playout(PlayoutMode::Fixed(Duration::from_millis(delay.into())));
+            }
+        }
         if policy.no_redirect {
             builder = builder.max_redirects(0);
         }

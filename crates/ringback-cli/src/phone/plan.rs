@@ -26,6 +26,7 @@ pub(crate) fn audio(in_call: &InCall, number: u32) -> Audio {
 /// The same audio, recorded where that is asked for.
 pub(crate) fn recorded(audio: Audio, in_call: &InCall, number: u32) -> Audio {
     match &in_call.record {
+        Some(path) if in_call.record_both => audio.record_both(numbered(path, number)),
         Some(path) => audio.record(numbered(path, number)),
         None => audio,
     }
@@ -113,6 +114,9 @@ pub(crate) async fn converse(
                 }
                 if let CallEvent::Ended(summary) = event {
                     tell_end(report, &call, &summary);
+                    if let (true, Some(media)) = (in_call.score, &summary.media) {
+                        tell_score(report, media);
+                    }
                     return Ok(*summary);
                 }
                 tell(report, &event);
@@ -322,6 +326,14 @@ fn tell_end(report: &Reporter, call: &Call, summary: &Summary) {
     }
 }
 
+/// Says how good the call sounded on either side.
+fn tell_score(report: &Reporter, media: &LegStats) {
+    let word = |mos: Option<f64>| mos.map_or("unknown".to_owned(), |mos| format!("MOS {mos:.2}"));
+    let (heard, said) = (media.mos(), media.remote_mos());
+    let text = format!("score: what we heard {}, what the other side heard {}", word(heard), word(said));
+    report.tell("score", [("heard", heard.into()), ("said", said.into())], text);
+}
+
 fn media_fields(media: &LegStats) -> Value {
     json!({
         "packets_sent": media.packets_sent,
@@ -330,6 +342,7 @@ fn media_fields(media: &LegStats) -> Value {
         "encryption": media.encryption.map(SrtpProfile::name),
         "forged": media.forged,
         "late": media.late,
+        "mos": media.mos(),
         "jitter_ms": media.jitter.as_secs_f64() * 1e3,
         "concealed_ms": media.concealed.as_millis() as u64,
     })

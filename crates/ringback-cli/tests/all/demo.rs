@@ -43,3 +43,17 @@ fn one_flipped_bit_in_the_received_audio_makes_the_demo_fail() {
     assert!(text.contains("Bob did not record what Alice said, at"), "{text}");
     assert!(text.contains("Alice recorded what Bob said"), "the other way is whole: {text}");
 }
+
+#[test]
+fn a_conference_of_three_proves_by_tones_who_heard_whom() {
+    let folder = Folder::new("conference");
+    let output = run(&["demo", "--conference", "--out", &folder.path("out")]);
+    let text = text(&output);
+    assert!(output.status.success(), "{text}");
+    for told in ["alice heard bob and carol", "bob   heard alice and carol", "carol heard alice and bob"] {
+        assert!(text.contains(told), "{text}");
+    }
+    for codec in ["with opus", "with G722", "with PCMU"] {
+        assert!(text.contains(codec), "{text}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Two phones whose audio goes through the ports of a server.
 
 use crate::support::{Folder, Running, Server, run, text};
-use ringback_media::{Law, read_wav};
+use ringback_media::{Law, read_wav, read_wav_at_its_rate};
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -98,4 +98,60 @@ fn audio_may_be_elsewhere() {
     bob.rest();
     let refused = run(&["call", &target, "--audio-at", &address, "--dtmf", "1"]);
     assert!(!refused.status.success() && text(&refused).contains("--audio-at"), "{}", text(&refused));
+}
+
+#[test]
+fn a_phone_that_is_killed_leaves_a_recording_that_plays() {
+    let folder = Folder::new("killed");
+    for (codec, rate) in [("opus", 48_000), ("pcma", 8_000)] {
+        let heard = folder.path(&format!("{codec}.wav"));
+        let listen = ["--listen", "udp:127.0.0.1:0", "--no-register", "--codec", codec];
+        let mut bob = Running::start(&[&["answer", "--record", &heard, "--json"][..], &listen].concat());
+        let listener = bob.wait_for("listening");
+        let address = listener.split("udp:").nth(1).and_then(|it| it.split('"').next()).expect("a listener");
+        let target = format!("sip:bob@{address}");
+        let call = ["call", &target, "--play", SAID, "--duration", "60", "--listen", "udp:127.0.0.1:0"];
+        let mut alice = Running::start(&call);
+        alice.wait_for("answered, talking");
+        let begun = std::time::Instant::now();
+        let two_seconds = 44 + 2 * 2 * rate;
+        while std::fs::metadata(&heard).map_or(0, |file| file.len()) < two_seconds {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(30), "the recording does not grow");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        bob.signal("-KILL");
+        drop(bob);
+        // It says of itself that it is as long as what it holds, less at most what was being written.
+        let file = std::fs::File::open(&heard).expect("a recording");
+        let (samples, of_file) = read_wav_at_its_rate(file).expect("a WAV file that plays");
+        assert_eq!(u64::from(of_file), rate);
+        assert!(samples.len() as u64 >= rate, "{} samples", samples.len());
+        assert!(samples.iter().filter(|sample| sample.unsigned_abs() > 500).count() > 2_000);
+    }
+}
+
+#[test]
+fn the_codec_that_is_asked_for_is_spoken_and_the_score_is_told() {
+    let folder = Folder::new("codec");
+    for (asked, spoken, rate) in [("g722,opus", "talking G722", 16_000), ("l16/8000", "talking L16", 8_000)] {
+        let heard = folder.path("heard.wav");
+        let answers =
+            ["answer", "--listen", "udp:127.0.0.1:0", "--no-register", "--calls", "1", "--record", &heard];
+        let mut bob = Running::start(&[&answers[..], &["--codec", "opus,l16/8000,g722"]].concat());
+        let listener = bob.wait_for("listening udp:");
+        let target = format!("sip:bob@{}", listener.trim_start_matches("listening udp:"));
+        let output =
+            run(&["call", &target, "--codec", asked, "--play", SAID, "--score", "--jitter-buffer", "60"]);
+        let text = text(&output);
+        assert!(output.status.success() && text.contains(spoken), "{text}");
+        assert!(text.contains("score: what we heard MOS 4."), "{text}");
+        bob.rest();
+        let file = std::fs::File::open(&heard).expect("a recording");
+        let (samples, of_file) = read_wav_at_its_rate(file).expect("a WAV file");
+        assert_eq!(of_file, rate);
+        assert!(samples.iter().filter(|sample| sample.unsigned_abs() > 500).count() > 4_000);
+    }
+    let output = run(&["call", "sip:bob@127.0.0.1", "--codec", "opus,speex"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output).contains("there is no codec `speex`"), "{}", text(&output));
 }

@@ -109,7 +109,7 @@ fn a_call_is_placed_held_transferred_and_hung_up() {
     alice.wait_for(&["▶1 → bob@example.com", "talking"]);
     alice.wait_for(&["we say", "we hear", "█"]);
     // A busy machine may lose some of it.
-    alice.wait_for(&["PCM", "SRTP AES-128-GCM", "MOS", "loss", "jitter", "delay"]);
+    alice.wait_for(&["opus", "SRTP AES-128-GCM", "MOS", "loss", "jitter", "delay"]);
 
     alice.keys(&["5"]);
     bob.wait_for("digit 5");
@@ -170,6 +170,107 @@ fn who_calls_is_answered_the_first_is_held_and_both_are_connected() {
     alice.wait_for(&["│ no call  "]);
     alice.keys(&["q"]);
     alice.wait_for(&["ended with 0"]);
+}
+
+/// A WAV file of so many seconds of a tone.
+fn tone(folder: &Folder, name: &str, hertz: f64, seconds: usize) -> String {
+    let mut samples = vec![0; seconds * 16_000];
+    ringback_media::AudioSource::tone(hertz, -20.0).fill(16_000, &mut samples);
+    let path = folder.path(name);
+    let file = std::fs::File::create(&path).expect("a file");
+    let mut wav = ringback_media::WavWriter::new(file, 16_000).expect("a header");
+    wav.write(&samples).expect("samples");
+    wav.finish().expect("an end");
+    path
+}
+
+/// Which of these tones sound together in some half second of a recording.
+fn together(path: &str, tones: &[f64]) -> Vec<Vec<u32>> {
+    let file = std::fs::File::open(path).expect("a recording");
+    // Before there is any sound it is empty.
+    let Ok((samples, rate)) = ringback_media::read_wav_at_its_rate(file) else { return Vec::new() };
+    let strength = |piece: &[i16], hertz: f64| {
+        let step = hertz / f64::from(rate) * std::f64::consts::TAU;
+        let sum = |wave: fn(f64) -> f64| -> f64 {
+            piece.iter().zip(0..).map(|(sample, n)| f64::from(*sample) * wave(step * f64::from(n))).sum()
+        };
+        (sum(f64::sin).powi(2) + sum(f64::cos).powi(2)).sqrt() / piece.len() as f64 * 2.0 / 32_767.0
+    };
+    let heard = |piece: &[i16]| -> Vec<u32> {
+        tones.iter().filter(|hertz| strength(piece, **hertz) > 0.05).map(|hertz| *hertz as u32).collect()
+    };
+    samples.chunks_exact(rate as usize / 2).map(heard).collect()
+}
+
+#[test]
+fn two_calls_are_joined_and_each_hears_the_others() {
+    let (server, folder) = (server(), Folder::new("joined"));
+    let tones = [400.0, 700.0, 1_100.0];
+    let files: Vec<String> = ["alice", "bob", "carol"]
+        .iter()
+        .zip(tones)
+        .map(|(name, hertz)| tone(&folder, name, hertz, 60))
+        .collect();
+    let answering = |name: &str, file: &str, codecs: &str, heard: &str| {
+        let from = format!("sip:{name}@example.com");
+        let mut phone = Running::start(&[
+            "answer",
+            "--from",
+            &from,
+            "--server",
+            &server.address,
+            "--password-env",
+            "BOB",
+            "--play",
+            file,
+            "--record",
+            heard,
+            "--codec",
+            codecs,
+            "--calls",
+            "1",
+            "--duration",
+            "60",
+        ]);
+        phone.wait_for("ready");
+        phone
+    };
+    let (bob_heard, carol_heard) = (folder.path("bob-heard.wav"), folder.path("carol-heard.wav"));
+    let mut bob = answering("bob", &files[1], "g722", &bob_heard);
+    let mut carol = answering("carol", &files[2], "pcmu", &carol_heard);
+    let alice_heard = folder.path("alice-heard.wav");
+    let alice = phone_of_alice(&server, "joined", &["--play", &files[0], "--record", &alice_heard]);
+    alice.keys(&["d", "bob", "Enter"]);
+    alice.wait_for(&["▶1 → bob@example.com", "talking"]);
+    alice.keys(&["d", "carol", "Enter"]);
+    alice.wait_for(&["▶2 → carol@example.com", "talking"]);
+    alice.wait_for(&["1 → bob@example.com", "on hold"]);
+    alice.keys(&["j"]);
+    alice.wait_for(&["1 → bob@example.com", "talking · conference"]);
+    alice.wait_for(&["2 → carol@example.com", "talking · conference"]);
+    bob.wait_for("talking again");
+    // Until it is on the disk of both, or the test takes too long.
+    let begun = Instant::now();
+    let has = |path: &str, wanted: [u32; 2]| together(path, &tones).iter().any(|heard| heard[..] == wanted);
+    while !(has(&bob_heard, [400, 1_100]) && has(&carol_heard, [400, 700])) {
+        assert!(begun.elapsed() < PATIENCE, "bob: {:?}", together(&bob_heard, &tones));
+        std::thread::sleep(LOOK);
+    }
+    // Apart again, Carol goes on alone with us.
+    alice.keys(&["j"]);
+    alice.wait_for(&["1 → bob@example.com", "on hold"]);
+    alice.keys(&["x"]);
+    carol.wait_for("ended");
+    alice.wait_for(&["▶1 → bob@example.com"]);
+    alice.keys(&["x"]);
+    bob.wait_for("ended");
+    alice.keys(&["q"]);
+    alice.wait_for(&["ended with 0"]);
+    // Of nobody comes back what it said itself.
+    for (path, own) in [(&bob_heard, 700), (&carol_heard, 1_100)] {
+        assert!(together(path, &tones).iter().all(|heard| !heard.contains(&own)), "{path}");
+    }
+    assert!(together(&alice_heard, &tones).iter().any(|heard| heard[..] == [700]), "Bob's call, as it came");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The audio leg of a call: speech and digits in both directions over one RTP session.
 
+mod coding;
 mod receive;
 mod security;
 mod stats;
@@ -9,7 +10,8 @@ pub use stats::LegStats;
 
 use crate::latch::Latch;
 use crate::playout::{FrameKind, Playout};
-use crate::{AudioFormat, PeerAddress};
+use crate::{AudioFormat, PeerAddress, UnsupportedRate};
+use coding::Coding;
 use ringback_rtp::event::{Event, EventReceiver, EventSender, TooManyEvents};
 use ringback_rtp::{RtpConfig, RtpSession, RtpTime, Ssrc};
 use ringback_sansio::{Entropy, Epoch};
@@ -20,14 +22,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Ticks a second of both laws.
-const CLOCK_RATE: u32 = 8_000;
 /// 64 kbit/s and the headers of fifty packets a second; RTCP takes a twentieth.
 const BANDWIDTH: u32 = 80_000;
 /// The power of a digit below 0 dBm0, in decibels, as telephones send it.
 const DIGIT_VOLUME: u8 = 10;
-/// Between two digits: 50 ms.
-const DIGIT_PAUSE: u32 = CLOCK_RATE / 20;
+/// Between two digits, as a part of a second: 50 ms.
+const DIGIT_PAUSE: u32 = 20;
 /// What is still on its way when the direction changes is heard for so long.
 const IN_FLIGHT: Duration = Duration::from_millis(200);
 
@@ -44,12 +44,28 @@ pub struct LegConfig {
     pub cname: String,
     /// Ties `now` to the wall clock, which sender reports carry.
     pub epoch: Epoch,
+    /// Samples a second of the frames that are given and taken, whatever the codec: 8,000 to 48,000, a multiple of 1,000.
+    pub rate: u32,
+    /// How long what came waits to be played.
+    pub playout: PlayoutMode,
+}
+
+/// How long what came waits to be played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlayoutMode {
+    /// As long as the network asks for, 40 to 400 ms; speech is stretched and shortened unheard.
+    #[default]
+    Adaptive,
+    /// Always as long; nothing is stretched or shortened, as the tones of a fax or a modem need it.
+    Fixed(Duration),
 }
 
 /// One end of the audio of a call. See the [crate's documentation](crate) for its run loop.
 #[derive(Debug)]
 pub struct AudioLeg {
     format: AudioFormat,
+    /// Samples a second of the frames.
+    rate: u32,
     direction: Direction,
     latch: Latch,
     session: RtpSession,
@@ -59,9 +75,13 @@ pub struct AudioLeg {
     /// The last frame was not sent, so that the next one starts a talkspurt.
     paused: bool,
     digits: EventSender,
-    payload: Vec<u8>,
+    coding: Coding,
     playout: Playout,
     heard_digits: EventReceiver,
+    /// Ticks a second of the events that are heard.
+    event_clock: u32,
+    /// Ticks a second of what the peer sends.
+    remote_clock: u32,
     /// Until when packets are heard although the direction says no.
     in_flight: Option<Instant>,
     peer_left: bool,
@@ -78,6 +98,8 @@ pub enum Sent {
     Audio,
     /// The packet carries a digit in its place.
     Digit(char),
+    /// There is no packet, as the codec leaves silence unsent.
+    Pause,
     /// There is no packet: the direction forbids it, nobody knows where to send it, or it cannot be encrypted.
     Nothing,
 }
@@ -107,33 +129,44 @@ impl std::error::Error for DigitError {}
 
 impl AudioLeg {
     /// A leg that starts now, in clear; [`secure`](Self::secure) encrypts it. SSRC, first sequence number and first timestamp are random.
-    pub fn new(now: Instant, config: LegConfig, entropy: &mut dyn Entropy) -> Self {
-        let LegConfig { format, direction, peer, cname, epoch } = config;
-        let rtp = RtpConfig { clock_rate: CLOCK_RATE, cname, bandwidth: BANDWIDTH, epoch };
+    ///
+    /// # Errors
+    /// [`UnsupportedRate`] when the rate of the frames is none that can be converted.
+    pub fn new(now: Instant, config: LegConfig, entropy: &mut dyn Entropy) -> Result<Self, UnsupportedRate> {
+        let LegConfig { format, direction, peer, cname, epoch, rate, playout } = config;
+        if !(8_000..=48_000).contains(&rate) || !rate.is_multiple_of(1_000) {
+            return Err(UnsupportedRate { from: rate, to: format.send.sample_rate() });
+        }
+        let clock = format.send.clock_rate();
+        let rtp = RtpConfig { clock_rate: clock, cname, bandwidth: BANDWIDTH, epoch };
         let session = RtpSession::new(now, rtp, entropy);
-        Self {
+        Ok(Self {
+            coding: Coding::new(format.send.clone(), rate),
             format,
+            rate,
             direction,
             latch: Latch::new(peer),
             time: session.first_time(),
             session,
             security: Security::Plain,
             paused: true,
-            digits: EventSender::new(DIGIT_VOLUME, DIGIT_PAUSE),
-            payload: Vec::new(),
-            playout: Playout::new(now),
+            digits: EventSender::new(DIGIT_VOLUME, clock / DIGIT_PAUSE),
+            playout: Playout::new(now, rate, clock, playout),
             heard_digits: EventReceiver::new(),
+            event_clock: clock,
+            remote_clock: clock,
             in_flight: None,
             peer_left: false,
             foreign: 0,
             unknown: 0,
             forged: 0,
             events: VecDeque::new(),
-        }
+        })
     }
 
     /// Takes the outcome of another offer and answer, as for hold and resume. The streams, their numbers and the
-    /// figures go on; a peer address of `None` leaves the one that is known (RFC 3264 §8.4, `c=0.0.0.0`).
+    /// figures go on; a peer address of `None` leaves the one that is known (RFC 3264 §8.4, `c=0.0.0.0`). The codec may be another;
+    /// digits that wait are lost where its clock is.
     pub fn renegotiate(
         &mut self,
         now: Instant,
@@ -147,14 +180,26 @@ impl AudioLeg {
         if format.event_to_send.is_none() || !direction.sends() {
             self.digits.clear();
         }
+        let clock = format.send.clock_rate();
+        if clock != self.format.send.clock_rate() {
+            // What waits counts its length by the old clock.
+            self.digits = EventSender::new(DIGIT_VOLUME, clock / DIGIT_PAUSE);
+            self.session.set_clock_rates(clock, self.remote_clock);
+        }
+        self.coding.change(format.send.clone());
         self.format = format;
         self.direction = direction;
         self.latch.signal(peer);
     }
 
-    /// Samples in a packet.
+    /// Samples in a packet, at the [rate](Self::rate) of the frames.
     pub fn frame_len(&self) -> usize {
-        (self.format.ptime.as_millis() * u128::from(CLOCK_RATE) / 1_000) as usize
+        (self.format.ptime.as_millis() * u128::from(self.rate) / 1_000) as usize
+    }
+
+    /// Samples a second of the frames.
+    pub fn rate(&self) -> u32 {
+        self.rate
     }
 
     /// Appends the packet for the next frame to `packet`, unless it is not to be sent.
@@ -163,14 +208,15 @@ impl AudioLeg {
     /// media clock goes on while nothing is sent, and digits take their time from it.
     pub fn send_frame(&mut self, now: Instant, pcm: &[i16], packet: &mut Vec<u8>) -> Sent {
         let begin = self.time;
-        self.time = begin.plus(pcm.len() as u32);
+        self.time = begin.plus(self.coding.ticks(pcm.len()));
         if !self.direction.sends() || self.latch.rtp_destination().is_none() {
             self.paused = true;
             return Sent::Nothing;
         }
         let start = packet.len();
         let sent = self.write_frame(now, begin, pcm, packet);
-        if self.security.protect(packet, start, false) { sent } else { Sent::Nothing }
+        let is_ready = packet.len() == start || self.security.protect(packet, start, false);
+        if is_ready { sent } else { Sent::Nothing }
     }
 
     fn write_frame(&mut self, now: Instant, begin: RtpTime, pcm: &[i16], packet: &mut Vec<u8>) -> Sent {
@@ -183,11 +229,13 @@ impl AudioLeg {
             self.paused = true;
             return Sent::Digit(event.payload.event.digit().unwrap_or('?'));
         }
-        let (number, law) = self.format.send;
-        self.payload.clear();
-        law.encode_into(pcm, &mut self.payload);
+        let payload = self.coding.encode(pcm);
+        if payload.is_empty() {
+            self.paused = true;
+            return Sent::Pause;
+        }
         let marker = std::mem::take(&mut self.paused);
-        self.session.write(now, begin, number, marker, &self.payload, packet);
+        self.session.write(now, begin, self.format.send.number, marker, payload, packet);
         Sent::Audio
     }
 
@@ -202,7 +250,8 @@ impl AudioLeg {
         }
         // RFC 4733 §2.5.1.1 leaves the length to us; ITU-T Q.24 has receivers detect 40 ms.
         let length = length.clamp(Duration::from_millis(40), Duration::from_secs(60));
-        let ticks = (length.as_millis() * u128::from(CLOCK_RATE) / 1_000) as u32;
+        let clock = self.format.send.clock_rate();
+        let ticks = (length.as_millis() * u128::from(clock) / 1_000) as u32;
         self.digits.push(event, ticks).map_err(|TooManyEvents| DigitError::TooMany)
     }
 
@@ -215,9 +264,7 @@ impl AudioLeg {
     /// been played; the rate of these calls is the clock of the playout.
     pub fn next_frame(&mut self, now: Instant, out: &mut [i16]) -> FrameKind {
         let expects = self.direction.receives() && !self.peer_left;
-        let format = &self.format;
-        let law = |number| format.receive.iter().find(|(it, _)| *it == number).map(|(_, law)| *law);
-        self.playout.next(now, expects, law, out)
+        self.playout.next(now, expects, &self.format.receive, out)
     }
 
     /// What happened since the last call; drain until `None`.

@@ -1,7 +1,7 @@
 //! The receiving half of a leg: from whom, what it is, and what it means.
 
-use super::{AudioLeg, CLOCK_RATE};
-use crate::Law;
+use super::AudioLeg;
+use crate::AudioPayload;
 use crate::format::Meaning;
 use ringback_rtp::event::EventReport;
 use ringback_rtp::rtcp::RtcpError;
@@ -14,15 +14,17 @@ use std::time::{Duration, Instant};
 const MAX_EVENTS: usize = 64;
 
 /// What a datagram was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Incoming<'a> {
     /// Speech. It waits to be played; the packet is here to be recorded as it came.
     Audio {
         /// How it is coded.
-        law: Law,
+        payload: AudioPayload,
         /// The packet, still in the datagram.
         packet: RtpPacket<'a>,
     },
+    /// The peer pauses, and has described the noise that is heard meanwhile (RFC 3389).
+    Noise,
     /// A part of a telephone event.
     Event,
     /// RTCP.
@@ -41,6 +43,8 @@ pub enum Refused {
     Rtcp(RtcpError),
     /// Nobody agreed on this payload type.
     PayloadType(PayloadType),
+    /// Its payload is none of its codec.
+    Payload,
     /// The direction of the leg says that the peer should be silent.
     Held,
     /// It is not protected as agreed.
@@ -56,6 +60,7 @@ impl fmt::Display for Refused {
             Self::Rtp(error) => error.fmt(f),
             Self::Rtcp(error) => error.fmt(f),
             Self::PayloadType(number) => write!(f, "RTP payload type {} was not agreed on", number.number()),
+            Self::Payload => f.write_str("a damaged payload"),
             Self::Held => f.write_str("RTP while the peer should be silent"),
             Self::Srtp(error) => error.fmt(f),
             Self::NotMedia => f.write_str("neither RTP nor RTCP"),
@@ -135,6 +140,14 @@ impl AudioLeg {
         let datagram = self.unprotect(datagram, false)?;
         let number = datagram.get(1).and_then(|octet| PayloadType::new(octet & 0x7f));
         let meaning = number.and_then(|number| self.format.meaning(number));
+        let clock = match &meaning {
+            Some(Meaning::Audio(payload)) => payload.clock_rate(),
+            Some(Meaning::Event(_) | Meaning::Noise) | None => self.remote_clock,
+        };
+        if clock != self.remote_clock {
+            self.remote_clock = clock;
+            self.session.set_clock_rates(self.format.send.clock_rate(), clock);
+        }
         // Only what was agreed on can latch an address, or become the first source of the session.
         if meaning.is_none() && (!self.latch.knows(from) || self.session.remote_ssrc().is_none()) {
             self.unknown += 1;
@@ -155,11 +168,21 @@ impl AudioLeg {
             return Err(Refused::Held);
         }
         match meaning {
-            Some(Meaning::Audio(law)) => {
-                self.playout.insert(now, &packet);
-                Ok(Incoming::Audio { law, packet })
+            Some(Meaning::Audio(payload)) => {
+                let Some(ticks) = payload.codec.ticks(packet.payload) else {
+                    self.playout.skip(packet.sequence);
+                    self.unknown += 1;
+                    return Err(Refused::Payload);
+                };
+                self.playout.insert(now, &packet, ticks, clock);
+                Ok(Incoming::Audio { payload, packet })
             }
-            Some(Meaning::Event) => {
+            Some(Meaning::Noise) => {
+                self.playout.pause(packet.sequence, packet.payload);
+                Ok(Incoming::Noise)
+            }
+            Some(Meaning::Event(clock)) => {
+                self.event_clock = clock;
                 self.playout.skip(packet.sequence);
                 self.heard_digits.receive(now, packet.time, packet.payload);
                 self.note_digits();
@@ -196,6 +219,7 @@ impl AudioLeg {
                     self.peer_left = true;
                     self.note(LegEvent::PeerLeft);
                 }
+                RtpEvent::Reported { fraction_lost } => self.coding.adapt(f64::from(fraction_lost) / 256.0),
                 // The session says good-bye under the old number by itself.
                 _ => {}
             }
@@ -208,7 +232,7 @@ impl AudioLeg {
             let event = match report {
                 EventReport::Started(event) => event.digit().map(LegEvent::DigitStarted),
                 EventReport::Ended(event, ticks) => event.digit().map(|digit| {
-                    let micros = ticks.saturating_mul(1_000_000 / u64::from(CLOCK_RATE));
+                    let micros = ticks.saturating_mul(1_000_000) / u64::from(self.event_clock.max(1));
                     LegEvent::DigitEnded(digit, Duration::from_micros(micros))
                 }),
             };

@@ -39,6 +39,8 @@ pub struct LegStats {
     pub remote_lost: Option<i32>,
     /// The jitter of our stream at the peer, by its last report.
     pub remote_jitter: Option<Duration>,
+    /// What our coder aims at, in bit/s of payload; `None` where the format leaves no choice.
+    pub bit_rate: Option<u32>,
     /// How much speech was made up because it did not come in time.
     pub concealed: Duration,
     /// How much speech was played stretched, shortened, or joined to what was made up.
@@ -66,14 +68,26 @@ impl LegStats {
     /// (ITU-T G.107 §7 and annex B) for losses and delay, as if the rest were without fault. The network's part of the delay
     /// counts once the peer has reported. `None` before a second of speech has come.
     pub fn mos(&self) -> Option<f64> {
-        let lost = self.loss()? * 100.0;
+        Some(self.opinion(self.loss()?, self.delay))
+    }
+
+    /// The same of what the peer hears of us, by what it has reported. How long its own buffer holds it back nobody knows, so that
+    /// counts as ours does. `None` before it has reported, or a second of speech was sent.
+    pub fn remote_mos(&self) -> Option<f64> {
+        let lost = u64::try_from(self.remote_lost?.max(0)).ok()?;
+        let loss = (lost as f64 / self.packets_sent.max(1) as f64).min(1.0);
+        (self.packets_sent >= ENOUGH).then(|| self.opinion(loss, self.delay))
+    }
+
+    fn opinion(&self, loss: f64, buffered: Duration) -> f64 {
+        let lost = loss * 100.0;
         // G.711 with concealment, losses at random (ITU-T G.113 appendix I): Ie is 0, Bpl is 25.1.
         let equipment = 95.0 * lost / (lost + 25.1);
         let one_way = self.round_trip.unwrap_or_default().as_secs_f64() * 500.0;
-        let delay = one_way + self.delay.as_secs_f64() * 1e3 + PACKETS;
+        let delay = one_way + buffered.as_secs_f64() * 1e3 + PACKETS;
         let lag = 0.024 * delay + 0.11 * (delay - 177.3).max(0.0);
         let r = (93.2 - equipment - lag).clamp(0.0, 100.0);
-        Some((1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).max(1.0))
+        (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).max(1.0)
     }
 }
 
@@ -98,6 +112,7 @@ impl AudioLeg {
             round_trip: session.rtt,
             remote_lost: session.remote_lost,
             remote_jitter: session.remote_jitter,
+            bit_rate: self.coding.bit_rate(),
             concealed: self.playout.concealed(),
             altered: self.playout.altered(),
             delay: jitter.delay,
@@ -134,5 +149,16 @@ mod tests {
     fn what_comes_too_late_is_lost_as_well() {
         let stats = LegStats { packets_received: 90, lost: 10, late: 5, ..LegStats::default() };
         assert_eq!(stats.loss(), Some(0.15));
+    }
+
+    #[test]
+    fn what_the_peer_reports_is_judged_alike() {
+        let stats = LegStats { packets_sent: 1_000, remote_lost: Some(50), ..LegStats::default() };
+        assert_eq!(stats.mos(), None, "nothing has come");
+        let heard = LegStats { packets_received: 950, lost: 50, ..LegStats::default() };
+        assert_eq!(stats.remote_mos(), heard.mos());
+        let more = LegStats { remote_lost: Some(-3), ..stats };
+        assert!(more.remote_mos() > stats.remote_mos(), "duplicates are no losses");
+        assert_eq!(LegStats { remote_lost: None, ..stats }.remote_mos(), None);
     }
 }

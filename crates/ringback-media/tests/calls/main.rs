@@ -1,5 +1,6 @@
 //! Calls between two legs on virtual time.
 
+mod codecs;
 mod leg;
 mod network;
 mod support;

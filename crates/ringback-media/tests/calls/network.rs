@@ -144,7 +144,7 @@ fn what_is_made_up_is_nearer_to_the_truth_than_silence() {
         let (mut wrong, mut silent, mut gaps) = (0.0, 0.0, 0);
         for seed in 0..10 {
             let mut network = gilbert_elliott(percent, seed);
-            let mut concealer = Concealer::new();
+            let mut concealer = Concealer::new(8_000);
             for (n, truth) in said.chunks_exact(160).enumerate() {
                 let mut frame = truth.to_vec();
                 if network(n).is_empty() {

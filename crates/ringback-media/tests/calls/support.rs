@@ -2,7 +2,7 @@
 
 use ringback_media::{
     AudioFormat, AudioLeg, AudioSource, FrameKind, Incoming, Law, LegConfig, LegEvent, PeerAddress,
-    RecorderLimits, Refused, Sent, TimestampRecorder,
+    PlayoutMode, RecorderLimits, Refused, Sent, TimestampRecorder,
 };
 use ringback_rtp::Datagram;
 use ringback_sansio::{Entropy, Epoch, SeededEntropy};
@@ -16,15 +16,21 @@ pub(crate) fn start() -> Instant {
     Instant::now()
 }
 
-/// A voice of sorts: harmonics on a gliding pitch, in syllables, with a hiss now and then.
+/// A voice of sorts at 8 kHz: harmonics on a gliding pitch, in syllables, with a hiss now and then.
 pub(crate) fn speech(seconds: f64) -> Vec<i16> {
+    speech_at(8_000, seconds)
+}
+
+/// The same at any rate.
+pub(crate) fn speech_at(rate: u32, seconds: f64) -> Vec<i16> {
+    let rate = f64::from(rate);
     let mut random = SeededEntropy::new(7);
     let mut phase = 0.0;
-    (0..(seconds * 8_000.0) as usize)
+    (0..(seconds * rate) as usize)
         .map(|n| {
-            let t = n as f64 / 8_000.0;
+            let t = n as f64 / rate;
             let pitch = 120.0 + 25.0 * (t * 1.7).sin() + 8.0 * (t * 11.0).sin();
-            phase += pitch / 8_000.0;
+            phase += pitch / rate;
             let syllable = (t * 3.1).fract();
             let loudness = if syllable < 0.75 { (syllable / 0.75 * std::f64::consts::PI).sin() } else { 0.0 };
             let voice: f64 = (1..12)
@@ -89,24 +95,32 @@ pub(crate) const ALICE: usize = 0;
 pub(crate) const BOB: usize = 1;
 
 impl Call {
-    /// Alice plays `speech`, Bob is silent.
+    /// Alice plays `speech` at 8 kHz, Bob is silent.
     pub(crate) fn new(law: Law, seed: u64, speech: &[i16]) -> Self {
+        Self::of(&AudioFormat::new(law), 8_000, seed, speech)
+    }
+
+    /// The same in any format, with frames of `rate`; `speech` has that rate too.
+    pub(crate) fn of(format: &AudioFormat, rate: u32, seed: u64, speech: &[i16]) -> Self {
         let begin = start();
         let addresses = ["192.0.2.1:4000", "192.0.2.2:5000"].map(|it| it.parse().expect("an address"));
         let party = |own: usize| {
             let peer: SocketAddr = addresses[1 - own];
             let config = LegConfig {
-                format: AudioFormat::new(law),
+                format: format.clone(),
                 direction: Direction::SendRecv,
                 peer: Some(PeerAddress { rtp: peer, rtcp: peer, rtcp_mux: true }),
                 cname: format!("party{own}"),
                 epoch: Epoch { at: begin, unix: Duration::from_secs(1_800_000_000) },
+                rate,
+                playout: PlayoutMode::Adaptive,
             };
             let samples: Arc<[i16]> = if own == ALICE { speech.into() } else { [].into() };
             Party {
-                leg: AudioLeg::new(begin, config, &mut SeededEntropy::new(seed + own as u64)),
+                leg: AudioLeg::new(begin, config, &mut SeededEntropy::new(seed + own as u64))
+                    .expect("a rate"),
                 address: addresses[own],
-                source: AudioSource::once(samples),
+                source: AudioSource::once(samples, rate),
                 recorder: TimestampRecorder::new(RecorderLimits::default()),
                 played: Vec::new(),
                 kinds: Vec::new(),
@@ -115,7 +129,7 @@ impl Call {
                 reports: Vec::new(),
                 refused: Vec::new(),
                 most_delay: Duration::ZERO,
-                tick: Duration::from_millis(20),
+                tick: format.ptime,
                 // Bob's clock is out of step with Alice's.
                 next: Duration::from_millis(7) * own as u32,
             }
@@ -127,6 +141,22 @@ impl Call {
             wire: Vec::new(),
             given: [0; 2],
         }
+    }
+
+    /// Bob begins anew, and plays what he hears in another way.
+    pub(crate) fn restart_bob(&mut self, playout: PlayoutMode) {
+        let peer = self.parties[ALICE].address;
+        let bob = &mut self.parties[BOB];
+        let config = LegConfig {
+            format: bob.leg.format().clone(),
+            direction: Direction::SendRecv,
+            peer: Some(PeerAddress { rtp: peer, rtcp: peer, rtcp_mux: true }),
+            cname: "bob".into(),
+            epoch: Epoch { at: self.begin, unix: Duration::from_secs(1_800_000_000) },
+            rate: bob.leg.rate(),
+            playout,
+        };
+        bob.leg = AudioLeg::new(self.begin, config, &mut SeededEntropy::new(99)).expect("a rate");
     }
 
     pub(crate) fn set_drift(&mut self, party: usize, parts_per_million: i32) {
@@ -172,10 +202,10 @@ impl Call {
         let now = self.begin + self.now;
         let party = &mut self.parties[to];
         match party.leg.receive(now, from, &mut datagram.to_vec()) {
-            Ok(Incoming::Audio { law, packet }) => {
-                party.recorder.write(law, &packet);
+            Ok(Incoming::Audio { payload, packet }) => {
+                party.recorder.write(&payload, &packet);
             }
-            Ok(Incoming::Event | Incoming::Rtcp) => {}
+            Ok(Incoming::Event | Incoming::Noise | Incoming::Rtcp) => {}
             Err(refused) => party.refused.push(refused),
         }
         self.drain(to);
@@ -186,11 +216,11 @@ impl Call {
         let party = &mut self.parties[own];
         party.next += party.tick;
         let mut pcm = vec![0; party.leg.frame_len()];
-        party.source.fill(&mut pcm);
+        party.source.fill(party.leg.rate(), &mut pcm);
         let mut packet = Vec::new();
         let sent = party.leg.send_frame(now, &pcm, &mut packet);
         party.sent.push((self.now, sent));
-        assert_eq!(sent == Sent::Nothing, packet.is_empty());
+        assert_eq!(matches!(sent, Sent::Nothing | Sent::Pause), packet.is_empty());
         if !packet.is_empty() {
             assert_eq!(Datagram::classify(&packet), Datagram::Rtp);
             let delays = network(self.given[own], &mut packet);

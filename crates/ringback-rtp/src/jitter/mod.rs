@@ -34,6 +34,9 @@ pub struct JitterConfig {
     pub minimum: Duration,
     /// The most delay that is aimed at.
     pub maximum: Duration,
+    /// Whether the delay follows the network. Without it every frame is played as long as it is, [`minimum`](Self::minimum) after
+    /// it was first to be had.
+    pub adapts: bool,
 }
 
 impl JitterConfig {
@@ -44,7 +47,13 @@ impl JitterConfig {
             frame: clock_rate / 50,
             minimum: Duration::from_millis(40),
             maximum: Duration::from_millis(400),
+            adapts: true,
         }
+    }
+
+    /// One delay for good, for what suffers no change of tempo, such as the tones of a fax or a modem.
+    pub fn fixed(clock_rate: u32, delay: Duration) -> Self {
+        Self { minimum: delay, maximum: delay, adapts: false, ..Self::speech(clock_rate) }
     }
 }
 
@@ -78,7 +87,11 @@ pub enum Pull<'a> {
         pace: Pace,
     },
     /// Conceal one frame: its packet is missing, later ones are here.
-    Lost,
+    Lost {
+        /// The packet that follows the missing frame directly, which may repeat it (forward error correction). It stays in the
+        /// buffer and is played in its turn.
+        next: Option<(PayloadType, &'a [u8])>,
+    },
     /// Conceal one frame: nothing is here; the packet may be late, lost, or never sent.
     Underrun,
     /// Play silence: the stream has not begun, pauses, or is being buffered after a pause.
@@ -130,6 +143,7 @@ pub struct JitterBuffer {
     frame: i64,
     minimum: i64,
     maximum: i64,
+    adapts: bool,
     origin: Instant,
     estimate: DelayEstimate,
     sequences: Unwrap,
@@ -183,6 +197,7 @@ impl JitterBuffer {
             frame: i64::from(config.frame.max(1)),
             minimum: ticks(config.minimum),
             maximum: ticks(config.maximum.max(config.minimum)),
+            adapts: config.adapts,
             origin: now,
             estimate: DelayEstimate::new(rate),
             sequences: Unwrap::default(),
@@ -296,7 +311,10 @@ impl JitterBuffer {
             Play::Running { sequence, position, concealed } => {
                 self.conceal(sequence, position, concealed);
                 self.stats.lost += 1;
-                Pull::Lost
+                let last_of_gap = position + concealed + self.frame;
+                let next =
+                    self.waiting.front().filter(|it| it.sequence == sequence + 2 && it.time <= last_of_gap);
+                Pull::Lost { next: next.map(|it| (it.payload_type, it.payload.as_slice())) }
             }
         }
     }
@@ -416,6 +434,9 @@ impl JitterBuffer {
 
     /// Whether the delay has left the band around the target.
     fn pace(&mut self, now: Instant, time: i64) -> Pace {
+        if !self.adapts {
+            return Pace::Keep;
+        }
         let excess = self.delay_of(now, time) - self.target();
         self.since_pace += self.frame;
         // One change every 100 ms keeps the tempo within some ten per cent; a great excess goes faster.

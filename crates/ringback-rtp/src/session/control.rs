@@ -223,6 +223,7 @@ impl RtpSession {
             return;
         }
         self.remote = Some(report);
+        self.remember(RtpEvent::Reported { fraction_lost: report.fraction_lost });
         if report.last_sr != 0 {
             let away = self.ntp(now).middle().wrapping_sub(report.last_sr);
             // A peer that rounds may claim to have held the report longer than it was away.

@@ -29,6 +29,8 @@ const MAX_EVENTS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct RtpSession {
     clock_rate: u32,
+    /// The clock of what the peer sends, where it is another.
+    remote_clock_rate: u32,
     cname: String,
     epoch: Epoch,
     random: SeededEntropy,
@@ -149,6 +151,11 @@ pub enum RtpEvent {
         /// The number that is used from now on.
         to: Ssrc,
     },
+    /// The peer reported how our stream arrives.
+    Reported {
+        /// What it has lost since its last report, in 256ths of what we sent.
+        fraction_lost: u8,
+    },
 }
 
 /// Plain figures of a session. Counts are since its start, over all sources of the peer.
@@ -193,6 +200,7 @@ impl RtpSession {
         };
         Self {
             clock_rate: config.clock_rate.max(1),
+            remote_clock_rate: config.clock_rate.max(1),
             cname: config.cname,
             epoch: config.epoch,
             latest: now,
@@ -219,6 +227,18 @@ impl RtpSession {
     /// The source that is heard.
     pub fn remote_ssrc(&self) -> Option<Ssrc> {
         self.source.as_ref().map(|source| source.ssrc)
+    }
+
+    /// Changes the ticks a second of our stream and of the peer's, as with another codec (RFC 7160). Zero counts as one.
+    pub fn set_clock_rates(&mut self, ours: u32, theirs: u32) {
+        self.clock_rate = ours.max(1);
+        if self.remote_clock_rate != theirs.max(1) {
+            self.remote_clock_rate = theirs.max(1);
+            // A transit time counts ticks, so two of different clocks have no difference.
+            if let Some(source) = &mut self.source {
+                source.forget_transit();
+            }
+        }
     }
 
     /// The random timestamp at which our stream should begin.
@@ -289,10 +309,10 @@ impl RtpSession {
             octets_received: self.totals.octets,
             lost: (self.totals.lost + source.map_or(0, Source::lost)).max(0) as u64,
             refused: self.totals.refused,
-            jitter: source.map_or(Duration::ZERO, |source| self.ticks(source.jitter())),
+            jitter: source.map_or(Duration::ZERO, |source| ticks(source.jitter(), self.remote_clock_rate)),
             rtt: self.rtt,
             remote_lost: self.remote.map(|report| report.lost),
-            remote_jitter: self.remote.map(|report| self.ticks(report.jitter)),
+            remote_jitter: self.remote.map(|report| ticks(report.jitter, self.clock_rate)),
         }
     }
 
@@ -374,14 +394,10 @@ impl RtpSession {
         self.latest
     }
 
-    /// A moment on the media clock of this session.
+    /// A moment on the media clock of the peer.
     fn arrival(&self, now: Instant) -> u32 {
         let since = now.saturating_duration_since(self.origin);
-        (since.as_nanos() * u128::from(self.clock_rate) / 1_000_000_000) as u32
-    }
-
-    fn ticks(&self, ticks: u32) -> Duration {
-        Duration::from_nanos(u64::from(ticks) * 1_000_000_000 / u64::from(self.clock_rate))
+        (since.as_nanos() * u128::from(self.remote_clock_rate) / 1_000_000_000) as u32
     }
 
     /// The relation of both clocks at `now`, and the counters (RFC 3550 §6.4.1).
@@ -397,4 +413,9 @@ impl RtpSession {
             octets: self.sending.octets as u32,
         }
     }
+}
+
+/// So many ticks of a clock of so many a second.
+fn ticks(ticks: u32, clock_rate: u32) -> Duration {
+    Duration::from_nanos(u64::from(ticks) * 1_000_000_000 / u64::from(clock_rate))
 }

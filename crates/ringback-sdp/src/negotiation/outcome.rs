@@ -118,10 +118,15 @@ impl NegotiatedMedia {
 
     /// The telephone-event to send with [`NegotiatedMedia::codec`], by the peer's number.
     pub fn telephone_event_to_send(&self) -> Option<&Codec> {
-        let clock_rate = self.codec().map(Codec::clock_rate);
-        self.send
-            .iter()
-            .find(|it| it.is_telephone_event() && clock_rate.is_none_or(|rate| rate == it.clock_rate()))
+        match self.codec() {
+            Some(codec) => self.telephone_event_beside(codec),
+            None => self.send.iter().find(|it| it.is_telephone_event()),
+        }
+    }
+
+    /// The telephone-event to send with a codec, by the peer's number: that of the same clock (RFC 4733 §2.1).
+    pub fn telephone_event_beside(&self, codec: &Codec) -> Option<&Codec> {
+        self.send.iter().find(|it| it.is_telephone_event() && it.clock_rate() == codec.clock_rate())
     }
 
     /// The telephone-events that the peer may send, by our numbers; one for each clock rate.

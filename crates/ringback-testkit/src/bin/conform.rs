@@ -7,6 +7,8 @@
 
 #[path = "../../../ringback-message/tests/facts/mod.rs"]
 mod facts;
+#[path = "conform/g722.rs"]
+mod g722;
 
 use ringback_message::header::ContentType;
 use ringback_message::{Message, Severity};
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     for folder in std::env::args_os().skip(1).map(PathBuf::from) {
         held &= sip_report(&folder.join("corpus"));
         held &= sdp_report(&folder.join("sdp"));
+        held &= g722::report(&folder.join("vectors/g722"));
     }
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

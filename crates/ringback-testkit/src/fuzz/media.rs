@@ -1,10 +1,10 @@
 //! Laws of the media packets, and of the files that hold them.
 
-use ringback_media::read_wav;
+use ringback_media::{AudioCodecs, AudioFormat, RecorderLimits, TimestampRecorder, read_wav};
 use ringback_rtp::event::{EventReceiver, EventReport};
 use ringback_rtp::jitter::{JitterBuffer, JitterConfig};
 use ringback_rtp::rtcp::Compound;
-use ringback_rtp::{Datagram, RtpConfig, RtpPacket, RtpSession, RtpTime};
+use ringback_rtp::{Datagram, RtpConfig, RtpPacket, RtpSession, RtpTime, SequenceNumber, Ssrc};
 use ringback_sansio::{Epoch, SeededEntropy};
 use ringback_trace::{Calls, CaptureReader, CaptureWriter, Names, TextStyle};
 use std::time::{Duration, Instant};
@@ -68,6 +68,57 @@ pub(super) fn jitter(input: &[u8]) {
         digits.handle_timeout(at);
     }
     let _: Vec<EventReport> = std::iter::from_fn(|| digits.poll()).collect();
+}
+
+/// Whatever payloads come, a decoder gives as many samples as it said, and a recorder keeps to its limits.
+///
+/// The first octet chooses the codec; then each payload stands behind two octets of length. A length of zero is a lost packet.
+pub(super) fn codec(input: &[u8]) {
+    let Some((choice, mut rest)) = input.split_first() else { return };
+    let codecs: AudioCodecs = "opus,g722,pcmu,pcma,l16".parse().expect("codecs of ours");
+    let number = usize::from(*choice) % codecs.iter().count();
+    let Some(payload) = codecs.iter().nth(number).map(|codec| AudioFormat::of(codec.clone()).send) else {
+        return;
+    };
+    let (codec, clock) = (payload.codec.clone(), u64::from(payload.clock_rate()));
+    let rates = codec.sample_rates();
+    let rate = rates[usize::from(*choice) / 8 % rates.len()];
+    let mut decoder = codec.decoder(rate);
+    let limits = RecorderLimits { gap: Duration::from_secs(1), length: Duration::from_secs(5) };
+    let mut recorder = TimestampRecorder::new(limits);
+    let (mut samples, mut sequence, mut time) = (Vec::new(), SequenceNumber(0), RtpTime(0));
+    while let [high, low, tail @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(tail.len());
+        let (octets, after) = tail.split_at(length);
+        rest = after;
+        samples.clear();
+        sequence = sequence.next();
+        let Some(ticks) = codec.ticks(octets) else {
+            let step = rate as usize / 50;
+            let made = decoder.conceal(step, Some(octets).filter(|it| !it.is_empty()), &mut samples);
+            assert_eq!(samples.len(), if made { step } else { 0 });
+            time = time.plus(payload.clock_rate() / 50);
+            continue;
+        };
+        if decoder.decode(octets, &mut samples).is_ok() {
+            assert_eq!(samples.len() as u64, u64::from(ticks) * u64::from(rate) / clock);
+        }
+        let packet = RtpPacket {
+            marker: false,
+            payload_type: payload.number,
+            sequence,
+            // Some packets overtake others.
+            time: if octets.len() % 7 == 3 { RtpTime(time.0.wrapping_sub(ticks)) } else { time },
+            ssrc: Ssrc(1),
+            contributors: Default::default(),
+            extension: None,
+            payload: octets,
+        };
+        recorder.write(&payload, &packet);
+        time = time.plus(ticks);
+    }
+    recorder.finish();
+    assert!(recorder.samples().count() <= 5 * payload.sample_rate() as usize);
 }
 
 /// A recording is read or refused, and what comes out is no longer than what went in allows.

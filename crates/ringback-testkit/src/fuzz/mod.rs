@@ -19,6 +19,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("capture", media::capture),
     ("cpim", syntax::cpim),
+    ("codec", media::codec),
     ("digest", syntax::digest),
     ("jitter", media::jitter),
     ("message", syntax::message),

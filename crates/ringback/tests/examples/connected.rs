@@ -1,7 +1,7 @@
 //! The examples that connect two others: what the two hear of each other.
 
 use crate::support::{Place, answer, ended, happens, hear, in_time, tone};
-use crate::{attended_transfer, click_to_dial};
+use crate::{attended_transfer, click_to_dial, conference};
 use futures::SinkExt as _;
 use ringback::{Audio, CallEvent, EndedBy};
 
@@ -26,6 +26,44 @@ async fn click_to_dial_connects_two_and_ends_with_either() {
     let (dialled, summary) = in_time(async { tokio::join!(dialled, called) }).await;
     dialled.expect("the example works");
     assert_eq!(summary.ending.by, EndedBy::Peer);
+}
+
+#[tokio::test]
+async fn conference_brings_three_together() {
+    let place = Place::new();
+    let desk = place.phone().await;
+    let host = place.account(&desk, "desk").register().await.expect("the desk is registered");
+    let mut people = Vec::new();
+    for (name, hertz, others) in [
+        ("alice", 600.0, [1_000.0, 1_400.0]),
+        ("bob", 1_000.0, [600.0, 1_400.0]),
+        ("carol", 1_400.0, [600.0, 1_000.0]),
+    ] {
+        let phone = place.phone().await;
+        let account = place.account(&phone, name).register().await.expect("registered");
+        people.push(async move {
+            let _account = account;
+            let (mut call, mut stream) = answer(&phone).await;
+            // One after the other has the word, a second each, so that each tone is heard alone.
+            for turn in [600.0, 1_000.0, 1_400.0] {
+                if turn == hertz {
+                    // Who spoke before goes on for half a second.
+                    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+                    stream.send(tone(turn, 1.0)).await.expect("the call is up");
+                    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+                } else if others.contains(&turn) {
+                    hear(&mut stream, turn, 500).await;
+                }
+            }
+            call.hangup().expect("the call is up");
+            ended(&mut call).await;
+        });
+    }
+    let called = ["sip:alice@example.com", "sip:bob@example.com", "sip:carol@example.com"];
+    let held = conference::run(&host, &called);
+    let (held, _) = in_time(async { tokio::join!(held, futures::future::join_all(people)) }).await;
+    held.expect("the example works");
+    assert_eq!(desk.calls(), 0);
 }
 
 #[tokio::test]

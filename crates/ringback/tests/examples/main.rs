@@ -9,6 +9,8 @@ mod audio_stream;
 mod call;
 #[path = "../../examples/click_to_dial.rs"]
 mod click_to_dial;
+#[path = "../../examples/conference.rs"]
+mod conference;
 #[path = "../../examples/custom_header.rs"]
 mod custom_header;
 #[path = "../../examples/echo_bot.rs"]

@@ -15,7 +15,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let users = ["alice", "bob", "carol"].map(|user| (user.to_owned(), "secret".to_owned()));
+        let users = ["alice", "bob", "carol", "desk"].map(|user| (user.to_owned(), "secret".to_owned()));
         let config = ServerConfig {
             listen: vec!["udp:127.0.0.1:0".parse().expect("a listener")],
             domains: vec!["example.com".into()],

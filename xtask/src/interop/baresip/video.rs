@@ -26,7 +26,7 @@ pub(super) fn declined(lab: &Lab) -> Outcome<String> {
     )?;
     answer.line(Duration::from_secs(10), |line| (line == "ready").then_some(()))?;
     let mut baresip =
-        Baresip::start_more(lab, &server, &Way::Udp, &speech(lab, "alice.wav"), "auto", CAMERA)?;
+        Baresip::start_more(lab, &server, &Way::Udp, &speech(lab, "alice.wav"), "auto", "pcmu", CAMERA)?;
     baresip.command("dial", &format!("sip:bob@{DOMAIN}"))?;
     answer.succeed(PATIENCE)?;
     baresip.quit()?;

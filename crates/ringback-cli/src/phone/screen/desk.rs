@@ -1,13 +1,15 @@
 //! The calls and accounts behind the screen: does what keys ask for, and tells what happens.
 
+mod joined;
+
 use super::model::{Action, MAX_LINES};
 use super::news::{CallNews, News};
-use super::sound::Sound;
+use super::sound::{CONFERENCE, Sound};
 use crate::phone::with_scheme;
 use futures::future::select_all;
 use ringback::{
-    Account, Call, CallError, CallEvent, CommandError, DoNotDisturb, Endpoint, IncomingCall, Lamp, Receipt,
-    ReceivedMessage, RequestFailed, StatusCode, Transfer,
+    Account, Call, CallError, CallEvent, CommandError, Conference, DoNotDisturb, Endpoint, IncomingCall,
+    Lamp, Receipt, ReceivedMessage, RequestFailed, StatusCode, Transfer, Voice,
 };
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub(crate) struct Desk {
     accounts: Vec<Account>,
     sound: Sound,
     calls: Vec<Held>,
+    /// The conference of calls that were joined, and our voice in it.
+    conference: Option<(Conference, Voice)>,
     /// How many calls had audio.
     taken: u32,
     /// How calls are refused that may not disturb.
@@ -53,6 +57,8 @@ struct Held {
     wish: Option<Transfer>,
     /// The number of its audio, from 1.
     audio: u32,
+    /// Whether it is in the conference.
+    is_joined: bool,
 }
 
 enum State {
@@ -75,6 +81,7 @@ impl Desk {
             accounts,
             sound,
             calls: Vec::new(),
+            conference: None,
             taken: 0,
             quiet,
             unshown: VecDeque::new(),
@@ -177,6 +184,8 @@ impl Desk {
                 }
             }
             Action::HangUp(number) => return self.command(number, "hang up", |call| Ok(call.hangup()?)),
+            Action::Join(numbers) => return self.join(&numbers).await,
+            Action::Split(number) => return self.split(number).await,
             Action::Hold(number) => return self.command(number, "hold", |call| Ok(call.hold()?)),
             Action::Resume(number) => return self.command(number, "resume", |call| Ok(call.resume()?)),
             Action::Digit(number, digit) => {
@@ -235,7 +244,13 @@ impl Desk {
         let alert = incoming.alert().map(|uri| News::Call(number, CallNews::Alert(uri.to_owned())));
         // Gone shows in the next wait.
         let _ = incoming.ring();
-        self.calls.push(Held { number, state: State::Waiting(incoming), wish: None, audio: 0 });
+        self.calls.push(Held {
+            number,
+            state: State::Waiting(incoming),
+            wish: None,
+            audio: 0,
+            is_joined: false,
+        });
         let mut news = vec![News::Opened { number, peer, call_id, is_outgoing: false }];
         news.extend(alert);
         // Who is transferred to us takes the place of a call that we have answered already.
@@ -271,7 +286,10 @@ impl Desk {
         if let CallEvent::Answered(media) | CallEvent::Changed(media) | CallEvent::EarlyMedia(media) = &event
             && let Some(held) = self.calls.iter().find(|held| held.number == number)
         {
-            self.sound.talk(held.audio, !media.held_by_us);
+            // In a conference the device is not for one of the calls.
+            if !held.is_joined {
+                self.sound.talk(held.audio, !media.held_by_us);
+            }
         }
         let news = match event {
             CallEvent::Trying => CallNews::Trying,
@@ -318,7 +336,13 @@ impl Desk {
     /// A call of ours has begun.
     fn up(&mut self, number: u32, call: Call, peer: String) -> Vec<News> {
         let call_id = call.call_id().to_owned();
-        self.calls.push(Held { number, state: State::Up(call), wish: None, audio: self.taken });
+        self.calls.push(Held {
+            number,
+            state: State::Up(call),
+            wish: None,
+            audio: self.taken,
+            is_joined: false,
+        });
         vec![News::Opened { number, peer, call_id, is_outgoing: true }]
     }
 
@@ -332,7 +356,8 @@ impl Desk {
         match incoming.answer(self.sound.audio(self.taken)).await {
             Ok(call) => {
                 let state = State::Up(call);
-                self.calls.insert(at, Held { number, state, wish: None, audio: self.taken });
+                self.calls
+                    .insert(at, Held { number, state, wish: None, audio: self.taken, is_joined: false });
                 Vec::new()
             }
             Err(error) => vec![ended(number, &format!("unanswered: {error}"))],
@@ -428,7 +453,11 @@ impl Desk {
 
     fn take(&mut self, number: u32) -> Option<Held> {
         let at = self.calls.iter().position(|held| held.number == number)?;
-        Some(self.calls.remove(at))
+        let held = self.calls.remove(at);
+        if self.calls.iter().all(|held| !held.is_joined) && self.conference.take().is_some() {
+            self.sound.talk(CONFERENCE, false);
+        }
+        Some(held)
     }
 
     fn free_number(&self) -> Option<u32> {

@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The rate of calls.
-const RATE: u32 = 8_000;
+/// The rate of what is exchanged with calls: what the best of their codecs carries.
+const RATE: u32 = 48_000;
 /// How much may wait on the way to or from the device: 120 ms.
 const MOST: usize = RATE as usize * 120 / 1000;
 
@@ -57,7 +57,7 @@ impl Device {
 
     /// Audio for a call of this number, from 1, that is heard while it talks.
     pub(crate) fn connect(&self, number: u32) -> Audio {
-        let (audio, stream) = Audio::stream();
+        let (audio, stream) = Audio::stream_at(RATE);
         tokio::spawn(patch(stream, self.shared.clone(), number));
         audio
     }
@@ -207,8 +207,8 @@ mod tests {
 
     #[test]
     fn the_oldest_sound_is_dropped() {
-        let mut queue: VecDeque<i16> = (0..2_000).collect();
+        let mut queue: VecDeque<i16> = (0..12_000).collect();
         trim(&mut queue);
-        assert_eq!((queue.len(), queue.front()), (MOST, Some(&1_040)));
+        assert_eq!((queue.len(), queue.front()), (MOST, Some(&6_240)));
     }
 }

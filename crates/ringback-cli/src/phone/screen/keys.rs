@@ -1,6 +1,6 @@
 //! What keys do.
 
-use super::model::{Action, App, Ask, Fate, Page, Phase, Prompt, Said};
+use super::model::{Action, App, Ask, Fate, Line, Page, Phase, Prompt, Said};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::time::Instant;
 
@@ -8,12 +8,13 @@ use std::time::Instant;
 const MAX_TEXT: usize = 1_000;
 
 /// The keys and what they do, as the help shows them.
-pub(crate) const HELP: [(&str, &str); 18] = [
+pub(crate) const HELP: [(&str, &str); 19] = [
     ("d", "dial: a URI, user@host or a user"),
     ("a", "answer; who talks is held"),
     ("b", "busy: refuse the one who calls"),
     ("x", "hang up"),
     ("h", "hold, resume"),
+    ("j", "join all calls, and part them"),
     ("← →", "the call before, the next"),
     ("m", "mute, and not"),
     ("0-9 * #", "digits"),
@@ -153,6 +154,7 @@ impl App {
                 };
             }
             KeyCode::Char('h') => return self.hold_or_resume(),
+            KeyCode::Char('j') => return self.join_or_part(),
             KeyCode::Char('m') => {
                 return match self.current() {
                     Some(line) if line.phase != Phase::Incoming => {
@@ -249,6 +251,25 @@ impl App {
         let mut actions = self.others_to_hold(number);
         actions.push(Action::Resume(number));
         actions
+    }
+
+    /// Brings all calls that were answered into one conference with us, or takes it apart where all are in it.
+    fn join_or_part(&mut self) -> Vec<Action> {
+        let talking: Vec<&Line> = self.lines.iter().filter(|line| line.phase == Phase::Talking).collect();
+        let numbers: Vec<u32> = talking.iter().map(|line| line.number).collect();
+        if talking.iter().any(|line| line.is_joined) && talking.iter().all(|line| line.is_joined) {
+            let goes_on = self.selected.filter(|number| numbers.contains(number)).unwrap_or(numbers[0]);
+            let mut actions = vec![Action::Split(goes_on)];
+            for line in self.lines.iter_mut().filter(|line| line.number != goes_on && line.is_active()) {
+                line.is_holding = true;
+                actions.push(Action::Hold(line.number));
+            }
+            return actions;
+        }
+        if numbers.len() < 2 {
+            return self.complain("there is no other call to join: d dials one");
+        }
+        vec![Action::Join(numbers)]
     }
 
     fn connect(&mut self) -> Vec<Action> {

@@ -60,6 +60,7 @@ pub(crate) async fn phone(args: Screen) -> Result<(), Failure> {
         no_transfer: args.no_transfer,
         srtp: super::srtp(&args.srtp),
         no_receipts: args.no_receipts,
+        listening: Some(args.listening.clone()),
         ..Policy::default()
     };
     let phone = Phone::open_seen_by(args.phone, policy, Some(memory.clone())).await?;

@@ -73,6 +73,8 @@ pub(crate) struct Line {
     pub(crate) media: Option<MediaInfo>,
     pub(crate) status: Option<AudioStatus>,
     pub(crate) is_muted: bool,
+    /// Whether it is in the conference.
+    pub(crate) is_joined: bool,
     /// Whether it was asked to be held, and nothing has come of it yet.
     pub(crate) is_holding: bool,
     /// Whom the other side asks us to call.
@@ -191,6 +193,10 @@ pub(crate) enum Action {
     Hold(u32),
     Resume(u32),
     Mute(u32, bool),
+    /// Brings these calls together with us.
+    Join(Vec<u32>),
+    /// Takes them apart again; the one goes on with us.
+    Split(u32),
     Digit(u32, char),
     Transfer(u32, String),
     /// The other side of the first call takes our place in the second.

@@ -63,6 +63,7 @@ pub(crate) enum CallNews {
     Transferred(StatusCode),
     Digit(char),
     Muted(bool),
+    Joined(bool),
     Status(AudioStatus),
     Ended(String),
 }
@@ -159,6 +160,7 @@ impl App {
             media: None,
             status: None,
             is_muted: false,
+            is_joined: false,
             is_holding: false,
             wish: None,
             note: None,
@@ -221,15 +223,20 @@ impl App {
                 line.note = Some(format!("they pressed {}", &digits[from..]));
             }
             CallNews::Muted(is_muted) => line.is_muted = is_muted,
+            CallNews::Joined(is_joined) => line.is_joined = is_joined,
             CallNews::Status(status) => line.status = Some(status),
             CallNews::Ended(why) => self.on_ended(number, &plain(&why)),
         }
         Vec::new()
     }
 
-    /// What puts all other calls on hold that talk.
+    /// What puts all other calls on hold that talk, but for those that this one is in a conference with.
     pub(crate) fn others_to_hold(&mut self, number: u32) -> Vec<Action> {
-        let others = self.lines.iter_mut().filter(|line| line.number != number && line.is_active());
+        let is_joined = self.line(number).is_some_and(|line| line.is_joined);
+        let others = self
+            .lines
+            .iter_mut()
+            .filter(|line| line.number != number && line.is_active() && !(is_joined && line.is_joined));
         let hold = |line: &mut Line| {
             line.is_holding = true;
             Action::Hold(line.number)

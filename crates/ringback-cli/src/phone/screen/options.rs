@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// Options of `ringback phone`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Keys (F1 or ? shows them all): d dials, a answers, x hangs up, h holds and resumes, m mutes, t and T transfer, \
+    after_help = "Keys (F1 or ? shows them all): d dials, a answers, x hangs up, h holds and resumes, j joins calls, m mutes, \
+                  t and T transfer, \
                   w writes a message, Tab turns the page, q quits.\n\n\
                   Contacts and further accounts stand in a TOML file:\n  \
                   [[contacts]]\n  name = \"Bob\"\n  address = \"sip:bob@example.com\"\n  lamp = true\n\n  \
@@ -28,12 +29,14 @@ pub(crate) struct Screen {
     /// configuration, where it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) contacts: Option<PathBuf>,
-    /// Plays this WAV file in each call, in place of a microphone (8, 16 or 48 kHz PCM)
+    /// Plays this WAV file in each call, in place of a microphone (PCM at 8, 16, 44.1 or 48 kHz)
     #[arg(long, value_name = "WAV")]
     pub(crate) play: Option<PathBuf>,
     /// Records what is heard in calls into this WAV file; of later calls -2, -3 … is added to the name
     #[arg(long, value_name = "WAV")]
     pub(crate) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) listening: args::Listening,
     /// Uses no sound device although this program can
     #[arg(long)]
     pub(crate) no_device: bool,

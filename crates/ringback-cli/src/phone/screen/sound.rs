@@ -6,6 +6,9 @@ use crate::phone::plan::numbered;
 use ringback::Audio;
 use std::path::PathBuf;
 
+/// The number of the conference among calls, which have smaller ones.
+pub(crate) const CONFERENCE: u32 = u32::MAX;
+
 /// Where the audio of calls comes from and goes to.
 pub(crate) struct Sound {
     play: Option<PathBuf>,
@@ -61,6 +64,16 @@ impl Sound {
             Some(path) => audio.record(numbered(path, number)),
             None => audio,
         }
+    }
+
+    /// The audio of ours in a conference, recorded nowhere: what is heard there is in the recordings of its calls.
+    pub(crate) fn voice(&self) -> Audio {
+        self.source(CONFERENCE)
+    }
+
+    /// The audio for a call that has had some already, and goes on with its recording.
+    pub(crate) fn again(&self, number: u32) -> Audio {
+        self.source(number)
     }
 
     /// Says whether the call of that number talks: the one that the device is for.

@@ -47,6 +47,9 @@ fn row<'a>(app: &'a App, line: &'a model::Line, width: usize) -> Line<'a> {
         Span::raw("  "),
         Span::styled(words, style),
     ];
+    if line.is_joined {
+        spans.push(Span::styled(" · conference", GOOD));
+    }
     if line.is_muted {
         spans.push(Span::styled(" · muted", WAITS));
     }

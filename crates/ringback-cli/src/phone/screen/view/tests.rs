@@ -239,6 +239,34 @@ fn quality_and_levels_are_those_of_the_selected_call() {
 }
 
 #[test]
+fn calls_are_joined_and_parted() {
+    let mut stage = Stage::new();
+    stage.talk(1, "sip:bob@example.com");
+    assert_eq!(stage.press(KeyCode::Char('j')), []);
+    stage.shows(&["there is no other call to join"]);
+    assert_eq!(stage.talk(2, "sip:carol@example.com"), [Action::Hold(1)]);
+    stage.call(1, CallNews::Changed(media(true)));
+    assert_eq!(stage.press(KeyCode::Char('j')), [Action::Join(vec![1, 2])]);
+    for number in [1, 2] {
+        stage.call(number, CallNews::Joined(true));
+        stage.call(number, CallNews::Changed(media(false)));
+    }
+    stage.shows(&["1 →", "Bob", "talking · conference"]);
+    stage.shows(&["2 →", "Carol", "talking · conference"]);
+    // One of them is held and comes back; the other stays where it is.
+    assert_eq!(stage.press(KeyCode::Char('h')), [Action::Hold(2)]);
+    stage.call(2, CallNews::Changed(media(true)));
+    assert_eq!(stage.press(KeyCode::Char('h')), [Action::Resume(2)]);
+    stage.call(2, CallNews::Changed(media(false)));
+    // Apart again: we go on with the one that is selected.
+    assert_eq!(stage.press(KeyCode::Char('j')), [Action::Split(2), Action::Hold(1)]);
+    for number in [1, 2] {
+        stage.call(number, CallNews::Joined(false));
+    }
+    stage.shows(&["2 →", "Carol", "talking   "]);
+}
+
+#[test]
 fn messages_are_written_read_and_told_when_they_fail() {
     let mut stage = Stage::new();
     stage.hear(News::Message { from: "sip:bob@example.com".into(), text: "where are you?".into(), id: 7 });

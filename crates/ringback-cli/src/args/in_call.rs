@@ -1,0 +1,90 @@
+//! Options of what happens during a call.
+
+use super::{digits, seconds};
+use crate::outcome::Failure;
+use clap::Args;
+use ringback::AudioCodecs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How audio is coded, and how it is played.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Listening {
+    /// Which codecs are spoken, best first: opus, g722, pcmu, pcma, l16, l16/8000, l16/48000 [default: opus,g722,pcmu,pcma]
+    #[arg(long, value_name = "LIST")]
+    pub(crate) codec: Option<AudioCodecs>,
+    /// Plays what comes always so many milliseconds late and never faster or slower, as a fax or a modem needs it [default:
+    /// as late as the network asks for]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(20..=1000))]
+    pub(crate) jitter_buffer: Option<u16>,
+}
+
+/// What happens during a call.
+#[derive(Debug, Args)]
+pub(crate) struct InCall {
+    /// Plays this WAV file to the other side (PCM at 8, 16, 44.1 or 48 kHz)
+    #[arg(long, value_name = "WAV")]
+    pub(crate) play: Option<PathBuf>,
+    /// Records the other side into this WAV file, at the rate of the codec; with several calls, -2, -3 … is added to the name
+    #[arg(long, value_name = "WAV")]
+    pub(crate) record: Option<PathBuf>,
+    /// Leaves the audio to another program: the other side is told to send it to this address, and the answer shows where it
+    /// wants ours
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["play", "record"])]
+    pub(crate) audio_at: Option<SocketAddr>,
+    /// Records both sides, the other one left and ours right
+    #[arg(long, requires = "record")]
+    pub(crate) record_both: bool,
+    #[command(flatten)]
+    pub(crate) listening: Listening,
+    /// Says at the end how good it sounded on either side, 1 to 4.4 (ITU-T G.107)
+    #[arg(long)]
+    pub(crate) score: bool,
+    /// Sends these digits (0-9 * # A-D) once the call is up
+    #[arg(long, value_name = "DIGITS", value_parser = digits)]
+    pub(crate) dtmf: Option<String>,
+    /// How they go: as telephone events beside the audio (RFC 4733), or by INFO, for gateways that take no others
+    #[arg(long, value_name = "rtp|info", default_value = "rtp", value_parser = ["rtp", "info"], requires = "dtmf")]
+    pub(crate) dtmf_by: String,
+    /// Holds the call so long after it was answered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) hold_after: Option<Duration>,
+    /// Resumes it so long after it was held
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "hold_after")]
+    pub(crate) resume_after: Option<Duration>,
+    /// Writes this to the other side, within the call, once it is up
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// Asks the other side to call this address instead
+    #[arg(long, value_name = "URI")]
+    pub(crate) transfer_to: Option<String>,
+    /// Does so this long after the call was answered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "transfer_to", default_value = "1")]
+    pub(crate) transfer_after: Duration,
+    /// Refuses to be transferred
+    #[arg(long)]
+    pub(crate) no_transfer: bool,
+    /// Whether audio is encrypted (SRTP): never, where the other side can, or always. The keys stand in the signalling;
+    /// with --transport tls only the servers on the way can read them
+    #[arg(long, value_name = "off|offer|require", default_value = "offer", value_parser = ["off", "offer", "require"])]
+    pub(crate) srtp: String,
+    /// Hangs up so long after it was answered [default: when the file was played, else when the other side does]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+}
+
+impl InCall {
+    /// Refuses what cannot go together, where the words alone do not show it.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let Some(address) = self.audio_at else { return Ok(()) };
+        let fault = if self.dtmf.is_some() && self.dtmf_by == "rtp" {
+            "--dtmf goes with the audio, which"
+        } else if self.srtp == "require" {
+            "--srtp require is for audio of our own, and this"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::Usage(format!("{fault} --audio-at leaves to {address}")))
+    }
+}

@@ -1,0 +1,294 @@
+//! Conferences: calls of ours, and voices of ours, that all hear each other.
+
+use crate::audio::{Audio, AudioError, OpenAudio};
+use crate::call::Call;
+use crate::error::CallError;
+use crate::line::{self, LineEnd};
+use ringback_media::{Mixer, PartyKey};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// The rate at which it is mixed: what carries speech well, at a third of the work of the highest.
+const RATE: u32 = 16_000;
+/// Samples in 20 ms, which is how often it is mixed.
+const FRAME: usize = RATE as usize / 50;
+
+/// A conference: whoever is in it hears all others and not itself. Clones are the same one. It lasts until the last of them is dropped;
+/// the calls go on after that, in silence.
+///
+/// ```
+/// use ringback::{Audio, Call, CallError, Conference};
+///
+/// /// Brings two calls together, and joins in with a file.
+/// async fn three(one: &Call, other: &Call) -> Result<Conference, CallError> {
+///     let conference = Conference::new();
+///     conference.join(one).await?;
+///     conference.join(other).await?;
+///     conference.speak(Audio::file("welcome.wav"))?;
+///     Ok(conference)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Conference {
+    room: Arc<Room>,
+}
+
+struct Room {
+    state: Mutex<State>,
+}
+
+struct State {
+    mixer: Mixer,
+    members: Vec<Member>,
+}
+
+struct Member {
+    key: PartyKey,
+    place: Place,
+}
+
+/// Where a member speaks and hears.
+enum Place {
+    /// In a call.
+    Call(LineEnd),
+    /// Here. The sender is told when what there is to play is played, or the member is gone.
+    Here(Box<OpenAudio>, Option<oneshot::Sender<()>>),
+}
+
+/// How somebody in a conference is doing at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// Who it is, as [`Conference::join`] and its like have said.
+    pub member: MemberId,
+    /// How loud it is, in decibels below overload: 0 is loudest, 127 is silence (RFC 6464 §3).
+    pub level: u8,
+    /// Whether it speaks.
+    pub speaks: bool,
+    /// Whether it is the one of those who speak whom a picture would show.
+    pub has_floor: bool,
+}
+
+/// Somebody in a conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberId(PartyKey);
+
+/// A voice of ours in a conference. Dropping it takes it out; [`finished`](Self::finished) waits until it has said all.
+pub struct Voice {
+    room: Weak<Room>,
+    id: MemberId,
+    finished: Option<oneshot::Receiver<()>>,
+}
+
+impl Default for Conference {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Conference {
+    /// An empty conference.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, on which it is mixed.
+    pub fn new() -> Self {
+        let state = State { mixer: Mixer::new(FRAME), members: Vec::new() };
+        let room = Arc::new(Room { state: Mutex::new(state) });
+        tokio::spawn(run(Arc::downgrade(&room)));
+        Self { room }
+    }
+
+    /// Takes a call that is up into the conference: it plays that from now on, whatever it played before. It leaves by playing
+    /// something else ([`Call::play`]), or when it ends.
+    ///
+    /// # Errors
+    /// When the call is over.
+    pub async fn join(&self, call: &Call) -> Result<MemberId, CallError> {
+        let (audio, id) = self.seat();
+        call.play(audio).await?;
+        Ok(id)
+    }
+
+    /// A place in the conference, as the audio of a call that is made or answered.
+    pub fn seat(&self) -> (Audio, MemberId) {
+        let (theirs, ours) = line::between();
+        let id = self.room.lock().enter(Place::Call(ours));
+        (Audio::line(theirs), id)
+    }
+
+    /// Joins in with audio of our own: a file, samples, or a stream in the hands of the application. Where it is recorded, that is what
+    /// it hears: all others.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or the audio is elsewhere.
+    pub fn speak(&self, audio: Audio) -> Result<Voice, AudioError> {
+        if audio.place().is_some() {
+            return Err(AudioError::Elsewhere);
+        }
+        let audio = Box::new(audio.open()?);
+        let (tell, finished) = oneshot::channel();
+        let id = self.room.lock().enter(Place::Here(audio, Some(tell)));
+        Ok(Voice { room: Arc::downgrade(&self.room), id, finished: Some(finished) })
+    }
+
+    /// Takes somebody out. A call that is taken out hears silence until it plays something else.
+    pub fn remove(&self, member: MemberId) {
+        self.room.lock().leave(member.0);
+    }
+
+    /// How all who are in it are doing, in the order in which they came.
+    pub fn members(&self) -> Vec<MemberStatus> {
+        let state = self.room.lock();
+        let (speakers, floor) = (state.mixer.speakers(), state.mixer.floor());
+        let status = |member: &Member| MemberStatus {
+            member: MemberId(member.key),
+            level: state.mixer.level(member.key),
+            speaks: speakers.contains(&member.key),
+            has_floor: floor == Some(member.key),
+        };
+        state.members.iter().map(status).collect()
+    }
+}
+
+impl fmt::Debug for Conference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conference").field("members", &self.members().len()).finish_non_exhaustive()
+    }
+}
+
+impl Voice {
+    /// Who it is.
+    pub fn id(&self) -> MemberId {
+        self.id
+    }
+
+    /// Waits until what it has to play was played. Cancel safe.
+    pub async fn finished(&mut self) {
+        if let Some(finished) = &mut self.finished {
+            // An error says that the conference is over.
+            let _ = finished.await;
+            self.finished = None;
+        }
+    }
+
+    /// Takes it out, and completes its recording.
+    ///
+    /// # Errors
+    /// When the recording could not be written.
+    pub async fn leave(self) -> Result<(), AudioError> {
+        let place = self.room.upgrade().and_then(|room| room.lock().leave(self.id.0));
+        let recording = match place {
+            Some(Place::Here(mut audio, _)) => audio.record.take(),
+            Some(Place::Call(_)) | None => None,
+        };
+        match recording {
+            Some(recording) => recording.finish().await.1.map_or(Ok(()), Err),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        if let Some(room) = self.room.upgrade() {
+            room.lock().leave(self.id.0);
+        }
+    }
+}
+
+impl fmt::Debug for Voice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Voice").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Room {
+    /// Who panicked with the lock has left a frame that is only half mixed.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn enter(&mut self, place: Place) -> MemberId {
+        let key = self.mixer.join();
+        self.members.push(Member { key, place });
+        MemberId(key)
+    }
+
+    fn leave(&mut self, key: PartyKey) -> Option<Place> {
+        self.mixer.leave(key);
+        let at = self.members.iter().position(|member| member.key == key)?;
+        Some(self.members.remove(at).place)
+    }
+
+    /// One period: all speak, and then each hears the others.
+    fn mix(&mut self, now: Instant) {
+        let Self { mixer, members } = self;
+        let mut frame = [0; FRAME];
+        mixer.begin();
+        for Member { key, place } in members.iter_mut() {
+            place.say(&mut frame);
+            mixer.hear(*key, &frame);
+        }
+        mixer.mix();
+        for Member { key, place } in members.iter_mut() {
+            mixer.say(*key, &mut frame);
+            place.hear(now, &frame);
+        }
+        let gone = |member: &Member| matches!(&member.place, Place::Call(line) if line.is_gone());
+        let left: Vec<PartyKey> =
+            members.iter().filter(|member| gone(member)).map(|member| member.key).collect();
+        for key in left {
+            self.leave(key);
+        }
+    }
+}
+
+impl Place {
+    fn say(&mut self, frame: &mut [i16]) {
+        match self {
+            Self::Call(line) => line.fill(RATE, frame),
+            Self::Here(audio, told) => {
+                match &mut audio.line {
+                    Some(line) => line.fill(RATE, frame),
+                    None => audio.source.fill(RATE, frame),
+                }
+                if audio.line.is_none()
+                    && audio.source.is_finished()
+                    && let Some(told) = told.take()
+                {
+                    // Nobody may be waiting.
+                    let _ = told.send(());
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, now: Instant, frame: &[i16]) {
+        match self {
+            Self::Call(line) => line.hear(RATE, frame),
+            Self::Here(audio, _) => {
+                if let Some(line) = &mut audio.line {
+                    line.hear(RATE, frame);
+                }
+                if let Some(recording) = &mut audio.record {
+                    recording.append_heard(now, RATE, frame);
+                }
+            }
+        }
+    }
+}
+
+/// Mixes as long as somebody holds the conference.
+async fn run(room: Weak<Room>) {
+    let mut ticker = interval(Duration::from_millis(20));
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    loop {
+        ticker.tick().await;
+        let Some(room) = room.upgrade() else { return };
+        room.lock().mix(Instant::now());
+    }
+}
