@@ -1,15 +1,15 @@
 //! `held [CALLS] [MORE]`: what calls cost in memory that applications hold through the crate `ringback`.
 //!
 //! Two processes: one calls, the other answers. So many calls (10,000) are made, and held by the caller; what both processes have
-//! grown by is told by the call. Then they end, and so many more (100,000) are made and ended, a few hundred at a time: memory has
-//! to be what it was before.
+//! grown by is told by the call. Then they end, and so many more (100,000) are made and ended, a thousand a second: memory has
+//! to stay what it was after the first of them, for as long as the ends of calls linger.
 
 #![allow(clippy::print_stdout, reason = "a report")]
 
 use ringback::{Account, Audio, Call, CallEvent, Endpoint};
 use std::error::Error;
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -21,10 +21,12 @@ const MOST_BYTES: f64 = 12.0 * 1024.0;
 const MOST_GROWTH: f64 = 0.03;
 /// How many calls are set up or ended at once.
 const AT_ONCE: usize = 200;
+/// How many calls are made and ended in a second.
+const PACE: usize = 1_000;
 /// For so long the ends of a call answer what comes late (Timers J, L and M, RFC 3261, RFC 6026), and then some.
 const LINGER: Duration = Duration::from_secs(36);
-/// Nobody receives audio there.
-const NOWHERE: &str = "127.0.0.1:9";
+/// Nobody receives audio there. The two sides have to name different places, or it would be a loop.
+const NOWHERE: [u16; 2] = [40_000, 40_002];
 
 fn main() -> Outcome {
     let mut arguments = std::env::args().skip(1);
@@ -42,13 +44,14 @@ fn main() -> Outcome {
 /// Answers all calls until standard input ends.
 async fn answer() -> Outcome {
     let endpoint = Endpoint::builder().listen("udp:127.0.0.1:0").answers_anyone().start().await?;
+    let _account = endpoint.account("sip:callee@127.0.0.1").open().await?;
     let [listen] = endpoint.listeners() else { return Err("one listener was asked for".into()) };
     println!("{}", listen.address);
     let ends = tokio::task::spawn_blocking(|| std::io::stdin().lines().next());
     let serve = async {
         while let Some(incoming) = endpoint.incoming().await {
             tokio::spawn(async move {
-                if let Ok(mut call) = incoming.answer(Audio::elsewhere(nowhere())).await {
+                if let Ok(mut call) = incoming.answer(Audio::elsewhere(nowhere(1))).await {
                     while call.next().await.is_some() {}
                 }
             });
@@ -61,8 +64,8 @@ async fn answer() -> Outcome {
     Ok(())
 }
 
-fn nowhere() -> SocketAddr {
-    NOWHERE.parse().expect("an address")
+fn nowhere(side: usize) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, NOWHERE[side]).into()
 }
 
 /// The process that answers. It ends with this one.
@@ -127,9 +130,10 @@ async fn measure(calls: usize, more: usize) -> Outcome {
     }
     end(held).await;
     tokio::time::sleep(LINGER).await;
+    // Until as many linger as ever will.
+    many(&account, &target, PACE * LINGER.as_secs() as usize, false).await?;
     let before = Memory::of(&answerer)?;
     many(&account, &target, more, false).await?;
-    tokio::time::sleep(LINGER).await;
     let after = Memory::of(&answerer)?;
     println!("{more} more calls made and ended:");
     let mut grown: f64 = 0.0;
@@ -146,14 +150,19 @@ async fn measure(calls: usize, more: usize) -> Outcome {
     Ok(())
 }
 
-/// Makes so many calls, and holds and keeps them, or ends each at once.
+/// Makes so many calls, and holds and keeps them as fast as it goes, or ends each at once.
 async fn many(account: &Account, target: &str, calls: usize, keep: bool) -> Outcome<Vec<Call>> {
     let (mut begun, mut up) = (0, Vec::new());
     let mut tasks = JoinSet::new();
+    let start = Instant::now();
     while begun < calls || !tasks.is_empty() {
         while begun < calls && tasks.len() < AT_ONCE {
+            let due = start + Duration::from_secs(1) * begun as u32 / PACE as u32;
+            if !keep && due > Instant::now() {
+                tokio::time::sleep_until(due.into()).await;
+            }
             begun += 1;
-            let call = account.call(target).audio(Audio::elsewhere(nowhere())).start().await?;
+            let call = account.call(target).audio(Audio::elsewhere(nowhere(0))).start().await?;
             tasks.spawn(one(call, keep));
         }
         if let Some(done) = tasks.join_next().await {

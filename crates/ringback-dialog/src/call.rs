@@ -118,13 +118,13 @@ pub(crate) struct Call {
     pub(crate) credentials: Vec<(HeaderId, Vec<u8>)>,
     /// `None` on the callee's side until it answers.
     pub(crate) session: Option<OfferAnswer>,
-    pub(crate) told: Option<Session>,
+    pub(crate) told: Option<Box<Session>>,
     pub(crate) ours: Option<Ours>,
     /// The offer of the peer that waits for our answer, and its 2xx for the ACK.
     pub(crate) owed: Option<Box<Owed>>,
     /// What we described before that which the peer is being told.
     pub(crate) before: Option<Box<Before>>,
-    pub(crate) theirs: Option<Theirs>,
+    pub(crate) theirs: Option<Box<Theirs>>,
     pub(crate) sends: Vec<(SendTag, Purpose)>,
     /// Whether the application has given up; what it waits for is the chance to say so to the peer.
     pub(crate) hanging_up: bool,
@@ -163,7 +163,7 @@ pub(crate) struct Call {
     /// What the refusal that ends the call advises.
     pub(crate) advice: Option<Advice>,
     /// Our first INVITE until it is answered, to be sent again in another way.
-    pub(crate) invite: Option<Request>,
+    pub(crate) invite: Option<Box<Request>>,
 }
 
 impl Call {
@@ -254,7 +254,7 @@ impl Call {
             ack = ack.body(SDP, answer.to_bytes());
         }
         if let Ok(request) = ack.build() {
-            dialog.keep_ack(number, hop.clone(), request.clone());
+            dialog.keep_ack(number, hop.clone(), &request);
             cx.outputs.push_back(DialogOutput::Ack { call: cx.key, hop, request });
         }
     }
@@ -280,7 +280,7 @@ impl Call {
             session.held_by_us = dialog.holds;
         }
         self.holds = session.held_by_us;
-        self.told = Some(session.clone());
+        self.told = Some(Box::new(session.clone()));
         Self::tell(cx, CallEvent::Answered(session));
     }
 
@@ -292,8 +292,8 @@ impl Call {
             return;
         };
         self.holds = session.held_by_us;
-        if self.told.as_ref() != Some(&session) {
-            self.told = Some(session.clone());
+        if self.told.as_deref() != Some(&session) {
+            self.told = Some(Box::new(session.clone()));
             Self::tell(cx, CallEvent::Changed(session));
         }
     }
@@ -319,7 +319,11 @@ impl Call {
         self.stage = Stage::Over;
         self.last_status = status;
         self.drop_theirs(cx);
-        self.invite = None;
+        // For half a minute it only answers what comes late.
+        (self.invite, self.session, self.told) = (None, None, None);
+        for dialog in &mut self.dialogs {
+            (dialog.preview, dialog.told) = (None, None);
+        }
         for timer in [Timer::Glare, Timer::StillRinging, Timer::Refresh, Timer::Expire] {
             cx.timers.cancel((cx.key, timer));
         }

@@ -173,7 +173,7 @@ impl Call {
 
     /// The peer's INVITE, while it waits for its answer.
     pub(crate) fn waiting(&self) -> Result<&Theirs, CallError> {
-        match &self.theirs {
+        match self.theirs.as_deref() {
             Some(theirs) if self.stage == Stage::Ringing => Ok(theirs),
             _ => Err(CallError::WrongState),
         }
@@ -218,7 +218,7 @@ impl Call {
         let is_theirs =
             self.dialogs.first().is_some_and(|dialog| dialog.remote_tag.as_deref() == from_tag(ack));
         let number = cseq(ack);
-        let offers = match &self.theirs {
+        let offers = match self.theirs.as_deref() {
             Some(Theirs { number: of, accepted: Some(accepted), .. }) if is_theirs && number == Some(*of) => {
                 accepted.offers
             }
@@ -362,7 +362,7 @@ impl Call {
         if let Some(dialog) = self.dialogs.first_mut() {
             dialog.refresh(request);
         }
-        self.theirs = Some(theirs);
+        self.theirs = Some(Box::new(theirs));
         self.accept(cx, ok, offer.is_none());
         self.wind_up(cx);
         if offer.is_some() {
@@ -373,7 +373,7 @@ impl Call {
 
     /// Rule 34: whether a re-INVITE may begin now.
     fn make_way(&mut self, cx: &mut Context<'_>) -> Result<(), Refusal> {
-        match &self.theirs {
+        match self.theirs.as_deref() {
             Some(Theirs { accepted: None, .. }) => {
                 return Err(Refusal::later(cx.entropy.below(11) as u32));
             }

@@ -136,7 +136,7 @@ impl Call {
         if let (true, Ok(Some(answer)), Some(session)) = (offers, description(response), &self.session) {
             let mut preview = session.clone();
             if preview.receive_answer(&answer).is_ok() {
-                self.dialogs[at].preview = Some(preview);
+                self.dialogs[at].preview = Some(Box::new(preview));
             }
         }
         self.tell_preview(cx, at);
@@ -145,9 +145,9 @@ impl Call {
     /// Tells of media before the answer, where that is news and the network lets them be heard.
     pub(crate) fn tell_preview(&mut self, cx: &mut Context<'_>, at: usize) {
         let dialog = &mut self.dialogs[at];
-        let session = dialog.preview.as_ref().and_then(Session::of).filter(|_| !dialog.is_muted);
-        if let Some(session) = session.filter(|session| dialog.told.as_ref() != Some(session)) {
-            dialog.told = Some(session.clone());
+        let session = dialog.preview.as_deref().and_then(Session::of).filter(|_| !dialog.is_muted);
+        if let Some(session) = session.filter(|session| dialog.told.as_deref() != Some(session)) {
+            dialog.told = Some(Box::new(session.clone()));
             Self::tell(cx, CallEvent::EarlyMedia(session));
         }
     }
@@ -184,7 +184,7 @@ impl Call {
         let agreed = match (description(response), &mut self.session) {
             // A reliable response has said it before; what is said once more does not count (RFC 6337 §3.1).
             (_, session) if is_agreed && preview.is_some() => {
-                *session = preview;
+                *session = preview.map(|preview| *preview);
                 Ok(None)
             }
             (Ok(Some(answer)), Some(session)) if offers => {
@@ -197,7 +197,7 @@ impl Call {
             }
             // The answer was in a 1xx, where it does not count; but nothing else can be meant.
             (Ok(None), session) if offers && preview.is_some() => {
-                *session = preview;
+                *session = preview.map(|preview| *preview);
                 Ok(None)
             }
             (Ok(_), _) => Err("the answer describes no session".to_owned()),

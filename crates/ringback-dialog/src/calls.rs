@@ -196,7 +196,7 @@ impl<E: Entropy> Calls<E> {
         call.target = UriBuf::new(&uri).ok();
         call.session = session;
         call.wants_hold = holds;
-        call.invite = Some(invite.clone());
+        call.invite = Some(Box::new(invite.clone()));
         call.redirects = Redirects::new(self.config.max_redirects);
         let key = self.insert(call);
         self.with(now, key, |call, cx| {
@@ -235,7 +235,7 @@ impl<E: Entropy> Calls<E> {
                 call.lifetime.learn(&request);
                 call.peer_follows = has_token::<Supported<'_>>(&request, FROM_CHANGE);
                 call.dialogs.push(dialog);
-                call.theirs = Some(Theirs::new(key, number, request, contact, true));
+                call.theirs = Some(Box::new(Theirs::new(key, number, request, contact, true)));
                 call.replaces = replaces;
                 let call = self.insert(call);
                 self.servers.insert(key, call);
@@ -432,7 +432,7 @@ impl<E: Entropy> Calls<E> {
     /// What is agreed in a call that is up.
     pub fn session(&self, key: CallKey) -> Option<Session> {
         let call = self.calls.get(key.0).filter(|call| call.stage == Stage::Up)?;
-        call.told.clone()
+        call.told.as_deref().cloned()
     }
 
     /// Whether a call is known, be it over and only its last messages still on their way.

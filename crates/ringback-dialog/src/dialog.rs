@@ -3,6 +3,7 @@
 use crate::Session;
 use crate::early::Offered;
 use crate::field::allows;
+use bytes::Bytes;
 use ringback_message::header::{CSeq, Contact, From, NameAddr, RecordRoute, To};
 use ringback_message::{HeaderId, Message, Method, Request, RequestBuilder, Response, UriBuf};
 use ringback_sdp::OfferAnswer;
@@ -35,7 +36,7 @@ pub(crate) struct Dialog {
     pub(crate) remote_target: UriBuf,
     pub(crate) remote_cseq: Option<u32>,
     /// The session as the peer described it before it answered.
-    pub(crate) preview: Option<OfferAnswer>,
+    pub(crate) preview: Option<Box<OfferAnswer>>,
     /// Whether that was reliable, so that it counts (RFC 6337 §2.2).
     pub(crate) agreed: bool,
     /// The number of the peer's last reliable response.
@@ -45,14 +46,15 @@ pub(crate) struct Dialog {
     /// Whether the network does not want its media heard before the answer (RFC 5009).
     pub(crate) is_muted: bool,
     /// What was told of its media before the answer.
-    pub(crate) told: Option<Session>,
+    pub(crate) told: Option<Box<Session>>,
     /// Whether it was agreed that we hold the peer.
     pub(crate) holds: bool,
     /// Our offer in UPDATE or PRACK that has no answer yet.
     pub(crate) offered: Option<Offered>,
     /// The wish to hold, or not, that the peer has refused before the answer, and is not asked for again.
     pub(crate) refused: Option<bool>,
-    acks: VecDeque<(u32, UriBuf, Request)>,
+    /// As bytes, for they are seldom wanted and a message takes more than its bytes.
+    acks: VecDeque<(u32, UriBuf, Bytes)>,
 }
 
 impl Dialog {
@@ -181,15 +183,17 @@ impl Dialog {
     /// The ACK to an INVITE of ours, if its 2xx was acknowledged before.
     pub(crate) fn ack(&self, number: u32) -> Option<(UriBuf, Request)> {
         let mut acks = self.acks.iter();
-        acks.find(|(of, _, _)| *of == number).map(|(_, hop, ack)| (hop.clone(), ack.clone()))
+        let (_, hop, ack) = acks.find(|(of, _, _)| *of == number)?;
+        let ack = Request::try_from(Message::parse(ack.clone()).ok()?).ok()?;
+        Some((hop.clone(), ack))
     }
 
     /// Keeps an ACK, to be repeated whenever its 2xx is.
-    pub(crate) fn keep_ack(&mut self, number: u32, hop: UriBuf, ack: Request) {
+    pub(crate) fn keep_ack(&mut self, number: u32, hop: UriBuf, ack: &Request) {
         if self.acks.len() >= KEPT_ACKS {
             self.acks.pop_front();
         }
-        self.acks.push_back((number, hop, ack));
+        self.acks.push_back((number, hop, ack.render()));
     }
 }
 

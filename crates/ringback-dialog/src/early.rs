@@ -44,7 +44,7 @@ impl Call {
     fn may_offer(&self, at: usize) -> bool {
         let dialog = &self.dialogs[at];
         let (is_ready, session) = match self.stage {
-            Stage::Inviting => (dialog.agreed, dialog.preview.as_ref()),
+            Stage::Inviting => (dialog.agreed, dialog.preview.as_deref()),
             Stage::Ringing => {
                 let reliable = self.theirs.as_ref().and_then(|theirs| theirs.reliable.as_ref());
                 (reliable.is_some_and(|reliable| reliable.acknowledged), self.session.as_ref())
@@ -102,7 +102,7 @@ impl Call {
     /// What is negotiated in a dialog: before the answer each fork has its own.
     pub(crate) fn session_of(&mut self, at: usize) -> Option<&mut OfferAnswer> {
         match self.stage {
-            Stage::Inviting => self.dialogs.get_mut(at)?.preview.as_mut(),
+            Stage::Inviting => self.dialogs.get_mut(at)?.preview.as_deref_mut(),
             _ => self.session.as_mut(),
         }
     }

@@ -126,7 +126,7 @@ impl Call {
         prack: &Request,
     ) {
         let named = rack(prack);
-        let matched = match &self.theirs {
+        let matched = match self.theirs.as_deref() {
             Some(Theirs { number, is_first: true, reliable: Some(reliable), .. }) => {
                 !reliable.acknowledged && named == Some((reliable.rseq, *number))
             }
@@ -217,7 +217,7 @@ impl Call {
         let is_usable = agreed.is_ok();
         if let Ok(Some(session)) = agreed {
             let dialog = &mut self.dialogs[at];
-            dialog.preview = Some(session);
+            dialog.preview = Some(Box::new(session));
             dialog.agreed = true;
             dialog.holds = hold && !offers;
         }

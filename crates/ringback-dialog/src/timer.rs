@@ -280,7 +280,7 @@ impl Call {
         // What was early in the last attempt is gone with it.
         self.dialogs.clear();
         self.invite = Some(invite.clone());
-        let tag = self.send(cx, Purpose::Invite, None, invite);
+        let tag = self.send(cx, Purpose::Invite, None, *invite);
         self.ours = Some(crate::call::Ours { tag, ..ours });
         true
     }

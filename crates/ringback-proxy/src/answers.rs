@@ -100,6 +100,7 @@ impl Proxy {
         let Some(context) = self.contexts.get_mut(key) else { return };
         if let Some(attempt) = context.attempt_of(client) {
             attempt.state = AttemptState::Done(Err(StatusCode::OK));
+            attempt.to = None;
             if let Some(gated) = attempt.gated.take() {
                 gated.gate.left(now, Ok(response.status()));
             }

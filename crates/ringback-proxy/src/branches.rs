@@ -178,7 +178,7 @@ impl Proxy {
         if !gated.gate.challenged(response, &mut gated.request) {
             return false;
         }
-        let (request, to) = (gated.request.clone(), *to);
+        let (request, to) = (gated.request.clone(), **to);
         self.timer_c.cancel(client);
         self.by_client.remove(&client);
         self.send_by(now, transactions, key, index, request, to);
@@ -248,7 +248,7 @@ impl Proxy {
                 sent.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
             });
         let Some(attempt) = context.attempts.get_mut(index) else { return };
-        attempt.to = Some(to);
+        attempt.to = Some(Box::new(to));
         match sent {
             Ok(client) => {
                 attempt.state = AttemptState::Pending(client);

@@ -45,8 +45,8 @@ pub(crate) enum Answered {
 /// One branch.
 pub(crate) struct Attempt {
     pub(crate) state: AttemptState,
-    /// Where it was sent last.
-    pub(crate) to: Option<Target>,
+    /// Where it was sent last, until it has answered.
+    pub(crate) to: Option<Box<Target>>,
     /// What to try where the target does not work, while nothing was heard of it.
     pub(crate) instead: Option<Box<Instead>>,
     /// The other flows to the same user agent.
@@ -116,7 +116,7 @@ impl Attempt {
 impl Context {
     /// Where the branch of this client was sent.
     pub(crate) fn target_of(&self, key: ClientKey) -> Option<Target> {
-        self.attempts.get(self.index_of(key)?)?.to
+        self.attempts.get(self.index_of(key)?)?.to.as_deref().copied()
     }
 
     /// Whether some branch has no final response yet.

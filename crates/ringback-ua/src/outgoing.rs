@@ -38,8 +38,8 @@ pub(crate) enum Purpose {
 pub(crate) struct Outgoing {
     purpose: Purpose,
     account: Option<AccountKey>,
-    /// Without Via and Contact, which depend on the target.
-    request: Request,
+    /// Without Via and Contact, which depend on the target; until it is answered.
+    request: Option<Box<Request>>,
     attempt: Attempt,
     /// Still to be tried.
     targets: VecDeque<Target>,
@@ -95,7 +95,7 @@ impl<E: Entropy> UserAgent<E> {
         let key = self.outgoing.insert(Outgoing {
             purpose,
             account,
-            request,
+            request: Some(Box::new(request)),
             attempt: Attempt::default(),
             targets: VecDeque::new(),
             instead_of: None,
@@ -185,9 +185,10 @@ impl<E: Entropy> UserAgent<E> {
             let Some(target) = outgoing.targets.pop_front() else {
                 return self.finish(now, key, end);
             };
-            if let Some(known) = outgoing.account.and_then(|account| self.accounts.get_mut(account.0)) {
+            let known = outgoing.account.and_then(|account| self.accounts.get_mut(account.0));
+            if let (Some(known), Some(request)) = (known, &mut outgoing.request) {
                 // A request that has no room for credentials will be challenged, and fail then.
-                let _ = known.digest.preauthorize(&mut outgoing.request);
+                let _ = known.digest.preauthorize(request);
             }
             let (target, instead_of) = self.carrier(key, target);
             if let Some(outgoing) = self.outgoing.get_mut(key) {
@@ -213,11 +214,12 @@ impl<E: Entropy> UserAgent<E> {
         if locals.sent_by(&target).is_none() {
             return (stream, None);
         }
-        let is_large = self.outgoing.get(key).is_some_and(|outgoing| {
+        let outgoing = self.outgoing.get(key).and_then(|it| Some((it.account, it.request.as_deref()?)));
+        let is_large = outgoing.is_some_and(|(account, request)| {
             let contact = self
-                .contact(outgoing.account, &target, outgoing.request.uri_bytes())
+                .contact(account, &target, request.uri_bytes())
                 .map_or(0, |contact| contact.as_str().len() + 32);
-            outgoing.request.render().len() + contact + VIA > LARGEST_DATAGRAM
+            request.render().len() + contact + VIA > LARGEST_DATAGRAM
         });
         if is_large { (stream, Some(target)) } else { (target, None) }
     }
@@ -225,7 +227,7 @@ impl<E: Entropy> UserAgent<E> {
     fn transmit(&mut self, now: Instant, key: Key<Outgoing>, target: Target) -> Result<(), RequestError> {
         let Some(outgoing) = self.outgoing.get(key) else { return Ok(()) };
         let (purpose, account) = (outgoing.purpose, outgoing.account);
-        let mut request = outgoing.request.clone();
+        let Some(mut request) = outgoing.request.clone() else { return Ok(()) };
         let written = match (request.method(), self.contact(account, &target, request.uri_bytes())) {
             (&Method::REGISTER, Some(contact)) => {
                 let seconds = self.asked_seconds(account);
@@ -258,7 +260,7 @@ impl<E: Entropy> UserAgent<E> {
         if let Purpose::Call(tag, _) = purpose {
             self.calls.sent(tag, &request);
         }
-        let client = self.transactions.request(now, target, request)?;
+        let client = self.transactions.request(now, target, *request)?;
         self.by_client.insert(client, key);
         if let Some(outgoing) = self.outgoing.get_mut(key)
             && let Some((old, _)) = outgoing.current.replace((client, target))
@@ -367,6 +369,7 @@ impl<E: Entropy> UserAgent<E> {
         }
         let Some(outgoing) = self.outgoing.get_mut(key) else { return };
         let is_first = !std::mem::replace(&mut outgoing.answered, true);
+        outgoing.request = None;
         match outgoing.purpose {
             Purpose::Call(tag, call) => {
                 if status.is_success() {
@@ -398,7 +401,7 @@ impl<E: Entropy> UserAgent<E> {
         let Some((_, target)) = outgoing.current else { return false };
         let Some(account) = outgoing.account else { return false };
         let Some(known) = self.accounts.get_mut(account.0) else { return false };
-        let Outgoing { attempt, request, purpose, .. } = outgoing;
+        let Outgoing { attempt, request: Some(request), purpose, .. } = outgoing else { return false };
         if known.digest.authorize(attempt, response, request, &mut self.entropy).is_err() {
             return false;
         }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc, watch};
 
 /// How many calls and messages may wait for the application to look at them.
-const WAITING: usize = 64;
+const WAITING: usize = 256;
 
 /// A SIP user agent on the network. Clones are the same endpoint.
 #[derive(Clone)]
@@ -119,7 +119,8 @@ impl EndpointBuilder {
         self
     }
 
-    /// Takes calls whatever user they are for, not only those for an account.
+    /// Takes calls whatever user they are for, not only those for an account. They are answered as the first account, so one has to be
+    /// [open](AccountBuilder::open).
     #[must_use]
     pub fn answers_anyone(mut self) -> Self {
         self.answers_anyone = true;

@@ -10,7 +10,7 @@ pub struct OverloadConfig {
     /// Whether anything is refused at all. Without, requests wait until they are too old.
     pub enabled: bool,
     /// The percentage of its time that the busiest worker may be at work, 1 to 99, before new requests are refused; without one
-    /// they are when requests have waited in the sockets for half a second.
+    /// they are when a socket has been nearly full for half a second.
     pub cpu: Option<u8>,
     /// The percentage of a socket's buffer that may wait to be read, 1 to 100, before new requests are dropped unanswered.
     pub queue: u8,

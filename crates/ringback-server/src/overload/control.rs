@@ -10,11 +10,14 @@ const LEAST: f64 = 0.02;
 const FASTEST: f64 = 1.15;
 /// How full a socket may be before the share falls faster than the occupancy says, which cannot be over one.
 const QUEUED: f64 = 0.25;
-/// The same where no occupancy is given: there the share goes by the sockets alone, and feels its way back.
+/// Where no occupancy is given the share goes by the sockets alone. Half a second in which they are so full that what comes next may
+/// find no room is enough, for callers send copies by then (T1); or four times as long in which they are fuller than
+/// [`QUEUED`]. A moment in which the machine was busy with something else is over sooner.
+const FULL: f64 = 0.75;
+const LATE: u32 = 40;
+const LATE_WHEN_FULL: u32 = LATE / 10;
+/// And then the share feels its way back.
 const SLOWLY: f64 = 1.02;
-/// For so many intervals in a row, half a second, sockets have to be that full before the share falls where no occupancy is given: so
-/// long, and copies of what waits begin to come (T1). A moment in which the machine was busy with something else is over sooner.
-const LATE: u32 = 10;
 
 /// The share of new requests that is taken.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +25,7 @@ pub(super) struct Control {
     /// What the occupancy should be; anything without it.
     target: Option<f64>,
     taken: f64,
-    /// For how many intervals sockets have been too full.
+    /// For how long sockets have been too full, those counted more in which they were nearly full.
     late: u32,
 }
 
@@ -36,7 +39,10 @@ impl Control {
     /// to be refused from now on, in thousandths.
     pub(super) fn measured(&mut self, busy: f64, queued: f64) -> u32 {
         let waits = queued > QUEUED;
-        self.late = if waits { self.late.saturating_add(1) } else { 0 };
+        self.late = match waits {
+            true => self.late.saturating_add(if queued > FULL { LATE_WHEN_FULL } else { 1 }),
+            false => 0,
+        };
         let mut factor = self.target.map_or(SLOWLY, |target| (target / busy.max(0.01)).min(FASTEST));
         if waits && (self.target.is_some() || self.taken < 1.0 || self.late >= LATE) {
             // What waits is work that was not done yet.
@@ -60,6 +66,7 @@ mod tests {
         queue: std::collections::VecDeque<f64>,
         good: u32,
         random: u64,
+        room: usize,
     }
 
     /// 500 calls a second.
@@ -73,7 +80,7 @@ mod tests {
 
     impl Simulation {
         fn new(control: Option<Control>) -> Self {
-            Self { control, refused: 0, queue: Default::default(), good: 0, random: 1 }
+            Self { control, refused: 0, queue: Default::default(), good: 0, random: 1, room: ROOM }
         }
 
         /// A number from 0 to 999.
@@ -92,7 +99,7 @@ mod tests {
                     // Who gets no answer within half a second sends it again, as over UDP.
                     let copies = if self.queue.len() as f64 * COST > 0.5 { 2 } else { 1 };
                     for _ in 0..copies {
-                        if self.queue.len() < ROOM {
+                        if self.queue.len() < self.room {
                             self.queue.push_back(next);
                         }
                     }
@@ -109,7 +116,7 @@ mod tests {
                     self.good += u32::from(end - left - came < PATIENCE);
                 }
                 let busy = 1.0 - left.max(0.0) / INTERVAL;
-                let queued = self.queue.len() as f64 / ROOM as f64;
+                let queued = self.queue.len() as f64 / self.room as f64;
                 if let Some(control) = &mut self.control {
                     self.refused = control.measured(busy, queued);
                 }
@@ -154,7 +161,8 @@ mod tests {
     fn fault_44_nor_does_it_where_nothing_is_configured() {
         let capacity = 1.0 / COST;
         for times in [1.5, 2.0, 3.0] {
-            let mut controlled = Simulation::new(Some(Control::new(None)));
+            // A buffer of the usual size holds less than a second of the work of a slow machine.
+            let mut controlled = Simulation { room: 400, ..Simulation::new(Some(Control::new(None))) };
             controlled.run(0.0, 10.0, times * capacity);
             let goodput = controlled.run(10.0, 60.0, times * capacity);
             let possible = (1.0 - 0.1 * (times - 1.0)) * capacity;
@@ -170,11 +178,16 @@ mod tests {
     fn without_an_occupancy_a_moment_of_lateness_refuses_nobody() {
         let mut control = Control::new(None);
         for _ in 0..5 {
-            for _ in 1..LATE {
+            for _ in 1..LATE / LATE_WHEN_FULL {
                 assert_eq!(control.measured(1.0, 1.0), 0);
             }
             assert_eq!(control.measured(1.0, 0.1), 0);
         }
-        assert!((0..LATE).map(|_| control.measured(1.0, 1.0)).last() > Some(400));
+        let after = |queued, intervals| {
+            let mut control = Control::new(None);
+            (0..intervals).map(|_| control.measured(1.0, queued)).last()
+        };
+        assert!(after(1.0, LATE / LATE_WHEN_FULL) > Some(400));
+        assert!(after(0.3, LATE - 1) == Some(0) && after(0.3, LATE) > Some(100));
     }
 }
