@@ -14,7 +14,9 @@ use crate::reliable::Reliable;
 use crate::text::Texts;
 use crate::timer::Lifetime;
 use crate::transfer::Referral;
-use crate::{Advice, CallEvent, CallKey, DialogOutput, EndedBy, Ending, SendTag, Session, TransferKey};
+use crate::{
+    Advice, CallEvent, CallKey, DialogOutput, EndedBy, Ending, LocalAudio, SendTag, Session, TransferKey,
+};
 use ringback_message::header::CSeq;
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode, UriBuf};
 use ringback_sdp::{OfferAnswer, SessionDescription};
@@ -122,6 +124,8 @@ pub(crate) struct Call {
     pub(crate) ours: Option<Ours>,
     /// The offer of the peer that waits for our answer, and its 2xx for the ACK.
     pub(crate) owed: Option<Box<Owed>>,
+    /// What is to be described next.
+    pub(crate) wanted: Option<Box<LocalAudio>>,
     /// What we described before that which the peer is being told.
     pub(crate) before: Option<Box<Before>>,
     pub(crate) theirs: Option<Box<Theirs>>,
@@ -180,6 +184,7 @@ impl Call {
             told: None,
             ours: None,
             owed: None,
+            wanted: None,
             before: None,
             theirs: None,
             sends: Vec::new(),

@@ -50,6 +50,7 @@ impl Call {
             return self.refresh_by_update(cx);
         }
         self.apply_hold();
+        self.apply_description();
         let offer = self.session.as_mut().map(|session| match changes {
             true => session.make_offer(),
             // Rule 41: a sign of life leaves the description as it is.

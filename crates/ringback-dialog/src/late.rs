@@ -10,7 +10,7 @@ use crate::early::wish;
 use crate::{CallError, CallEvent, CallKey, EndedBy, LocalAudio, Session};
 use ringback_message::Response;
 use ringback_sansio::Entropy;
-use ringback_sdp::{Host, LocalMedia, LocalSrtp, MediaKind, SessionDescription};
+use ringback_sdp::{Host, LocalMedia, LocalSrtp, MediaKind, NegotiationError, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -105,7 +105,7 @@ impl<E: Entropy> Calls<E> {
     /// [`ChangeRefused`](crate::CallEvent::ChangeRefused), and then all is as before.
     ///
     /// # Errors
-    /// [`CallError::WrongState`] unless the call is up.
+    /// [`CallError::WrongState`] unless the call is up; [`CallError::Negotiation`] when it is the peer's own audio.
     pub fn redescribe(
         &mut self,
         now: Instant,
@@ -163,13 +163,13 @@ impl Call {
 
     fn redescribe(&mut self, cx: &mut Context<'_>, audio: LocalAudio, hold: bool) -> Result<(), CallError> {
         let is_free = self.stage == Stage::Up && !self.hanging_up && self.owed.is_none();
-        let session = self.session.as_mut().filter(|_| is_free).ok_or(CallError::WrongState)?;
-        let before =
-            Before { address: session.local_address(), media: session.local_media().next().cloned() };
-        session.set_local_address(audio.rtp.ip());
-        session.set_local_media(0, audio.media());
-        // Where one such change follows another before the first was heard, all of it is taken back.
-        self.before.get_or_insert_with(|| Box::new(before));
+        let told = self.told.as_ref().filter(|_| is_free).ok_or(CallError::WrongState)?;
+        if told.remote_rtp() == Some(audio.rtp) {
+            // To whom its own audio is described, it would hear itself.
+            return Err(CallError::Negotiation(NegotiationError::NotAcceptable));
+        }
+        // Not at once: an offer of ours may be under way, whose answer is about what that has said.
+        self.wanted = Some(Box::new(audio));
         self.whereabouts.moved(true);
         self.wants_hold = hold;
         self.tries = 0;
@@ -177,10 +177,24 @@ impl Call {
         Ok(())
     }
 
+    /// Lets the next offer describe what the application wants, where that is something else than before.
+    pub(crate) fn apply_description(&mut self) {
+        let (Some(session), Some(audio)) = (&mut self.session, self.wanted.take()) else { return };
+        let before =
+            Before { address: session.local_address(), media: session.local_media().next().cloned() };
+        session.set_local_address(audio.rtp.ip());
+        session.set_local_media(0, audio.media());
+        // Where one such change follows another before the first was heard, all of it is taken back.
+        self.before.get_or_insert_with(|| Box::new(before));
+    }
+
     /// The peer has agreed to what we describe now, or not: then it is as before.
     pub(crate) fn redescribed(&mut self, is_agreed: bool) {
-        if self.whereabouts.is_news() && is_agreed {
+        if is_agreed && self.wanted.is_some() {
             return;
+        }
+        if !is_agreed {
+            self.wanted = None;
         }
         if let (Some(before), Some(session), false) = (self.before.take(), &mut self.session, is_agreed) {
             session.set_local_address(before.address);

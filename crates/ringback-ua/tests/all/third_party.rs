@@ -183,3 +183,32 @@ fn a_call_can_begin_on_hold() {
     world.mail.clear();
     world.end_with_peer(call);
 }
+
+#[test]
+fn rule_45_a_new_description_waits_for_the_answer_to_the_one_before() {
+    let mut world = World::new(1);
+    let (call, _) = world.peer_up();
+    world.act(0, |ua, now| ua.hold(now, call));
+    world.run(10);
+    let hold = world.expect(Method::INVITE);
+    let (ua, now) = world.ua(0);
+    let own = LocalAudio::new("192.0.2.99:9000".parse().unwrap());
+    assert!(
+        matches!(ua.redescribe(now, call, own, false), Err(CommandError::Negotiation(_))),
+        "it is the peer's"
+    );
+    world.act(0, |ua, now| ua.redescribe(now, call, elsewhere(), false));
+    world.run(10);
+    assert_eq!(world.sent("INVITE"), 2, "one after the other");
+    let ok = World::reply(&hold, 200, "b").body(SDP, sdp_with(9000, 2, "a=recvonly\r\n"));
+    world.peer_sends(0, ok.build().unwrap());
+    assert!(world.changed(0).held_by_us);
+    world.run(10);
+    let change = world.expect(Method::INVITE);
+    assert_eq!(address(&change), "198.51.100.7:7000");
+    world.peer_sends(0, World::reply(&change, 200, "b").body(SDP, sdp_with(9000, 3, "")).build().unwrap());
+    assert!(!world.changed(0).held_by_us);
+    world.run(10);
+    world.mail.clear();
+    world.end_with_peer(call);
+}
