@@ -108,10 +108,15 @@ impl Soak {
         let mut registrations = self.load("registrations", self.registrations, server, |command| {
             command.args(["--method", "register", "--users"]).arg(&users).arg("sip:example.com");
         })?;
-        let samples = self.watch(&serve, server.port(), [&mut calls, &mut registrations])?;
-        // Calls that were begun last come to their end.
+        let mut samples = self.watch(&serve, server.port(), [&mut calls, &mut registrations])?;
+        // Calls that were begun last come to their end. Where some failed the graph shows when.
+        let mut failed = 0;
         for load in [&mut calls, &mut registrations] {
-            load.succeed(Duration::from_secs(90))?;
+            load.wait(Duration::from_secs(90))?;
+            failed += load.said().iter().filter_map(|line| failures(line)).next_back().unwrap_or(0);
+        }
+        if let Some(last) = samples.last_mut() {
+            (last.failed, last.dropped) = (last.failed.max(failed), dropped(server.port()));
         }
         serve.terminate(Duration::from_secs(30))?;
         Ok(samples)
