@@ -23,6 +23,7 @@ use outcome::Formats;
 use security::Protection;
 use slot::{Acceptance, Slot, Wish};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Who owes whom an answer (RFC 3264 §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,23 +51,24 @@ pub struct OfferAnswer {
     slots: Vec<Slot>,
     pending: Pending,
     /// The description that was handed out last, whatever became of it: its version is the one to count from.
-    sent: Option<SessionDescription>,
+    sent: Option<Arc<SessionDescription>>,
     agreed: Option<Agreement>,
     negotiated: Vec<NegotiatedMedia>,
 }
 
+/// Descriptions are shared with what is agreed and what was sent last: a call that is up has no more than two.
 #[derive(Clone, Debug)]
 enum Pending {
     Nothing,
     /// Our offer and the slots as they are once it is answered.
-    Local(SessionDescription, Vec<Slot>),
-    Remote(SessionDescription),
+    Local(Arc<SessionDescription>, Vec<Slot>),
+    Remote(Arc<SessionDescription>),
 }
 
 #[derive(Clone, Debug)]
 struct Agreement {
-    local: SessionDescription,
-    remote: SessionDescription,
+    local: Arc<SessionDescription>,
+    remote: Arc<SessionDescription>,
 }
 
 impl OfferAnswer {
@@ -105,12 +107,12 @@ impl OfferAnswer {
 
     /// Our description of the agreed session.
     pub fn local_description(&self) -> Option<&SessionDescription> {
-        self.agreed.as_ref().map(|agreed| &agreed.local)
+        self.agreed.as_ref().map(|agreed| &*agreed.local)
     }
 
     /// The peer's description of the agreed session.
     pub fn remote_description(&self) -> Option<&SessionDescription> {
-        self.agreed.as_ref().map(|agreed| &agreed.remote)
+        self.agreed.as_ref().map(|agreed| &*agreed.remote)
     }
 
     /// Our media, by their numbers.
@@ -137,10 +139,10 @@ impl OfferAnswer {
             Pending::Remote(_) => return Err(NegotiationError::AnswerOwed),
         }
         let (slots, media, bundles) = self.offered()?;
-        let offer = self.describe(media, bundles.attributes(&slots));
+        let offer = Arc::new(self.describe(media, bundles.attributes(&slots)));
         self.sent = Some(offer.clone());
         self.pending = Pending::Local(offer.clone(), slots);
-        Ok(offer)
+        Ok((*offer).clone())
     }
 
     /// Makes an offer that repeats our description of the agreed session, so that nothing changes (RFC 4028 §7.4).
@@ -152,10 +154,11 @@ impl OfferAnswer {
         let (Pending::Nothing, Some(agreed)) = (&self.pending, &self.agreed) else {
             return self.make_offer();
         };
-        let offer = self.describe(agreed.local.media.clone(), agreed.local.attributes.clone());
+        let (media, attributes) = (agreed.local.media.clone(), agreed.local.attributes.clone());
+        let offer = Arc::new(self.describe(media, attributes));
         self.sent = Some(offer.clone());
         self.pending = Pending::Local(offer.clone(), self.slots.clone());
-        Ok(offer)
+        Ok((*offer).clone())
     }
 
     /// What [`OfferAnswer::make_offer`] would say now, for the answer to OPTIONS and for the body of a 488.
@@ -192,7 +195,7 @@ impl OfferAnswer {
             return Err(NegotiationError::MediaRemoved);
         }
         self.accepted(offer)?;
-        self.pending = Pending::Remote(offer.clone());
+        self.pending = Pending::Remote(Arc::new(offer.clone()));
         Ok(())
     }
 
@@ -250,13 +253,13 @@ impl OfferAnswer {
             media.push(ours);
             slots.push(slot);
         }
-        let answer = self.describe(media, bundles.attributes(&slots));
+        let answer = Arc::new(self.describe(media, bundles.attributes(&slots)));
         self.sent = Some(answer.clone());
         // What the first offer has no line for stays unused; a medium that was added later still waits its turn.
         let is_first = self.agreed.is_none();
         self.settle(|local| is_first || slots.iter().any(|slot| slot.local == Some(local)));
         self.agree(Agreement { local: answer.clone(), remote: offer }, slots, negotiated);
-        Ok(answer)
+        Ok((*answer).clone())
     }
 
     /// Takes the peer's answer to our offer.
@@ -307,7 +310,7 @@ impl OfferAnswer {
             }
         }
         self.settle(|local| offered.contains(&Some(local)));
-        self.agree(Agreement { local: offer, remote: answer.clone() }, slots, negotiated);
+        self.agree(Agreement { local: offer, remote: Arc::new(answer.clone()) }, slots, negotiated);
         Ok(())
     }
 
@@ -485,7 +488,7 @@ impl OfferAnswer {
     /// last description that was sent, and only then (RFC 3264 §8).
     fn describe(&self, media: Vec<Media>, attributes: Vec<Attribute>) -> SessionDescription {
         let version = |version| self.origin.field(version);
-        let (last, number) = match &self.sent {
+        let (last, number) = match self.sent.as_deref() {
             Some(sent) => (Some(sent), sent.origin.session_version.as_str().parse().expect("we wrote a u64")),
             None => (None, FIRST_VERSION),
         };
