@@ -50,11 +50,10 @@ async fn answer() -> Outcome {
     let ends = tokio::task::spawn_blocking(|| std::io::stdin().lines().next());
     let serve = async {
         while let Some(incoming) = endpoint.incoming().await {
-            tokio::spawn(async move {
-                if let Ok(mut call) = incoming.answer(Audio::elsewhere(nowhere(1))).await {
-                    while call.next().await.is_some() {}
-                }
-            });
+            // Nothing is waited for there. What the task of a call has to keep is then only the call.
+            if let Ok(mut call) = incoming.answer(Audio::elsewhere(nowhere(1))).await {
+                tokio::spawn(async move { while call.next().await.is_some() {} });
+            }
         }
     };
     tokio::select! {

@@ -82,6 +82,11 @@ pub(super) fn until(lab: &Lab, what: &str, mut is_so: impl FnMut() -> Outcome<bo
 
 /// linphonec, registered as alice; what it hears and says is in `linphone.sip`.
 pub(super) fn linphone(lab: &Lab, server: &Server, answers: bool) -> Outcome<Running> {
+    linphone_with(lab, server, answers, "")
+}
+
+/// The same, with more in the section `sip` of its configuration.
+pub(super) fn linphone_with(lab: &Lab, server: &Server, answers: bool, more: &str) -> Outcome<Running> {
     let home = lab.folder.join("linphone");
     // It does not start where it cannot make its database, and does not make the folder for it.
     for folder in [".local/share/linphone", ".config/linphone"] {
@@ -89,7 +94,7 @@ pub(super) fn linphone(lab: &Lab, server: &Server, answers: bool) -> Outcome<Run
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
     let file = home.join("linphonerc");
-    std::fs::write(&file, config(server)).map_err(|error| format!("{}: {error}", file.display()))?;
+    std::fs::write(&file, config(server, more)).map_err(|error| format!("{}: {error}", file.display()))?;
     // It ends with its input, so that is a pipe which it holds open itself.
     let script = r#"mkfifo "$HOME/in" && exec stdbuf -oL linphonec "$@" 0<>"$HOME/in""#;
     let mut command = Command::new("sh");
@@ -98,9 +103,9 @@ pub(super) fn linphone(lab: &Lab, server: &Server, answers: bool) -> Outcome<Run
     Running::start(&lab.folder, "linphone", command.env("HOME", &home))
 }
 
-fn config(server: &Server) -> String {
+fn config(server: &Server, more: &str) -> String {
     format!(
-        "[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port=-1\ndefault_proxy=0\n\
+        "[sip]\nsip_port=-1\nsip_tcp_port=-1\nsip_tls_port=-1\ndefault_proxy=0\n{more}\
          [rtp]\naudio_rtp_port=20000-30000\n\
          [proxy_0]\nreg_proxy=<sip:{};transport=udp>\nreg_identity=sip:alice@{DOMAIN}\nreg_expires=600\n\
          reg_sendregister=1\npublish=0\n\

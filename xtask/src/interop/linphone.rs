@@ -6,13 +6,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::child::Running;
-use super::fork::{bindings, linphone, server, until};
+use super::fork::{bindings, linphone_with, server, until};
 use super::server::{DOMAIN, Server, free_port, password, until_taken};
-use super::{Case, Lab, sipp};
+use super::{Case, Lab, audio, baresip, sipp};
 use crate::failure::{Failure, Outcome};
 
-pub(crate) const CASES: &[Case] =
-    &[("pauses, resumes and transfers", pauses), ("writes and is written to", writes)];
+pub(crate) const CASES: &[Case] = &[
+    ("hears and is heard", |lab| hears(lab, "", "RTP, not encrypted")),
+    ("hears and is heard, SRTP", |lab| {
+        hears(lab, "media_encryption=srtp\nmedia_encryption_mandatory=1\n", "SRTP ")
+    }),
+    ("pauses, resumes and transfers", pauses),
+    ("writes and is written to", writes),
+];
 
 /// What each step may take.
 const STEP: Duration = Duration::from_secs(15);
@@ -25,7 +31,12 @@ struct Linphone {
 
 impl Linphone {
     fn start(lab: &Lab, server: &Server) -> Outcome<Self> {
-        let running = linphone(lab, server, false)?;
+        Self::start_with(lab, server, "")
+    }
+
+    /// With more in its configuration.
+    fn start_with(lab: &Lab, server: &Server, more: &str) -> Outcome<Self> {
+        let running = linphone_with(lab, server, false, more)?;
         let input = lab.folder.join("linphone/in");
         until(lab, "linphonec to register", || bindings(lab).map(|count| count > 0))?;
         Ok(Self { running, input })
@@ -77,6 +88,40 @@ fn pauses(lab: &Lab) -> Outcome<String> {
     bob.succeed(STEP)?;
     server.stop()?;
     Ok("bob was held, talked again, and went on with the third".into())
+}
+
+/// With files in place of a sound card both hear what the other says, encrypted or not as linphonec wants it.
+fn hears(lab: &Lab, wants: &str, media: &str) -> Outcome<String> {
+    let server = server(lab)?;
+    let mut alice = Linphone::start_with(lab, &server, wants)?;
+    let (at_alice, at_bob) = (lab.folder.join("linphone.wav"), lab.folder.join("answer.wav"));
+    let [hers, his] = ["alice.wav", "bob.wav"].map(|name| baresip::speech(lab, name));
+    let words = [
+        ["--calls", "1"],
+        ["--play", &his.display().to_string()],
+        ["--record", &at_bob.display().to_string()],
+        ["--duration", "7"],
+    ];
+    let mut bob = bob(lab, &server, &words.concat())?;
+    alice.command("soundcard use files")?;
+    alice.command(&format!("record {}", at_alice.display()))?;
+    alice.command(&format!("call sip:bob@{DOMAIN}"))?;
+    bob.line(STEP, |line| (line.starts_with("answered") && line.contains(media)).then_some(()))?;
+    alice.says("Media streams established")?;
+    alice.command(&format!("play {}", hers.display()))?;
+    bob.succeed(STEP)?;
+    server.stop()?;
+    let towards_us = audio::check("what linphonec said", &hers, &at_bob)?;
+    let towards_them = audio::check("what ringback said", &his, &at_alice)?;
+    Ok(format!(
+        "we heard {} of {} pieces (likeness {:.3}), linphonec heard {} of {} ({:.3})",
+        towards_us.heard,
+        towards_us.spoken,
+        towards_us.likeness,
+        towards_them.heard,
+        towards_them.spoken,
+        towards_them.likeness
+    ))
 }
 
 fn writes(lab: &Lab) -> Outcome<String> {
