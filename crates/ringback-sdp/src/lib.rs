@@ -59,7 +59,8 @@
 //! ```
 //!
 //! Not here: SIP, sockets, resolving of names, RTP itself. The machine negotiates RTP, in clear or with keys in
-//! SDP ([`LocalSrtp`]); DTLS, ICE, preconditions, T.38 and MSRP are read and kept, and refused with port zero.
+//! SDP ([`LocalSrtp`]) or by DTLS ([`LocalDtls`]), its way found by ICE ([`LocalIce`]); preconditions, T.38 and MSRP are read
+//! and kept, and refused with port zero.
 //!
 //! Sources: RFC 8866 (SDP, formerly RFC 4566 and 2327), RFC 3264 and RFC 6337 (offer/answer), RFC 3551 §6 (static
 //! payload types), RFC 9143 (bundles), RFC 5888 (names and groups), RFC 6157 §4.2; those of attributes stand beside
@@ -88,7 +89,8 @@ pub use direction::Direction;
 pub use lint::{Deviation, MAX_DEVIATIONS};
 pub use media::{Media, MediaKind, RtcpAddress};
 pub use negotiation::{
-    LocalCrypto, LocalMedia, LocalSrtp, MediaAddress, NegotiatedCrypto, NegotiatedMedia, NegotiationError,
+    DtlsRole, IceCredentials, LocalCrypto, LocalDtls, LocalIce, LocalMedia, LocalSrtp, MAX_CANDIDATES,
+    MediaAddress, NegotiatedCrypto, NegotiatedDtls, NegotiatedIce, NegotiatedMedia, NegotiationError,
     NegotiationState, OfferAnswer, Origin, SrtpPolicy,
 };
 pub use parse::{MAX_ATTRIBUTES, MAX_FORMATS, MAX_LINES, MAX_MEDIA, MAX_SIZE, SdpError};

@@ -168,6 +168,8 @@ impl IceOptions<'_> {
 property! {
     /// `a=ice-lite`: the writer answers checks and makes none (RFC 8839 §5.3).
     IceLite, "ice-lite";
+    /// `a=ice-mismatch`: the address of the medium is none of its candidates, so ICE is left (RFC 8839 §5.3).
+    IceMismatch, "ice-mismatch";
     /// `a=end-of-candidates`: no more will follow (RFC 8840 §8.2).
     EndOfCandidates, "end-of-candidates";
 }

@@ -69,7 +69,9 @@ pub use file::{
 };
 pub use fmtp::{Av1, FormatParameters, H264, Opus, Parameters, Rtx, TelephoneEvents, Vp8, Vp9};
 pub use grouping::{BundleOnly, Content, Group, GroupSemantics, Label, Mid, Msid};
-pub use ice::{Candidate, CandidateKind, EndOfCandidates, IceLite, IceOptions, IcePwd, IceUfrag, TcpType};
+pub use ice::{
+    Candidate, CandidateKind, EndOfCandidates, IceLite, IceMismatch, IceOptions, IcePwd, IceUfrag, TcpType,
+};
 pub use msrp::{AcceptTypes, AcceptWrappedTypes, MaxSize, Path};
 pub use rtcp::{Rtcp, RtcpFeedback, RtcpMux, RtcpMuxOnly, RtcpReducedSize};
 pub use rtp::{Extmap, ExtmapAllowMixed, Fmtp, MaxPtime, Ptime, Rtpmap, Ssrc, SsrcGroup};

@@ -1,5 +1,7 @@
 //! What our side brings: its origin and its media.
 
+use super::dtls::LocalDtls;
+use super::ice::LocalIce;
 use super::security::LocalSrtp;
 use crate::{Codec, Direction, MediaKind, OriginField, Word};
 use std::net::IpAddr;
@@ -41,6 +43,11 @@ pub struct LocalMedia {
     pub ptime: Option<Duration>,
     /// Whether and how it is encrypted. Not for media in a bundle.
     pub srtp: LocalSrtp,
+    /// Our certificate, where keys may come by DTLS. Not for media in a bundle.
+    pub dtls: Option<LocalDtls>,
+    /// Our candidates, where the way of the packets may be found by ICE. Not for media in a bundle, nor without
+    /// [`rtcp_mux`](Self::rtcp_mux).
+    pub ice: Option<LocalIce>,
 }
 
 impl LocalMedia {
@@ -54,6 +61,8 @@ impl LocalMedia {
             direction: Direction::SendRecv,
             ptime: Some(Duration::from_millis(20)),
             srtp: LocalSrtp::default(),
+            dtls: None,
+            ice: None,
         }
     }
 }

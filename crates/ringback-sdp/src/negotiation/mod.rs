@@ -4,14 +4,19 @@
 //! to the dialog.
 
 mod bundle;
+mod dtls;
 mod error;
 mod formats;
+mod ice;
 mod local;
 mod outcome;
+mod path;
 mod security;
 mod slot;
 
+pub use dtls::{DtlsRole, LocalDtls, NegotiatedDtls};
 pub use error::NegotiationError;
+pub use ice::{IceCredentials, LocalIce, MAX_CANDIDATES, NegotiatedIce};
 pub use local::{LocalMedia, Origin};
 pub use outcome::{MediaAddress, NegotiatedMedia};
 pub use security::{LocalCrypto, LocalSrtp, NegotiatedCrypto, SrtpPolicy};
@@ -154,7 +159,8 @@ impl OfferAnswer {
         let (Pending::Nothing, Some(agreed)) = (&self.pending, &self.agreed) else {
             return self.make_offer();
         };
-        let (media, attributes) = (agreed.local.media.clone(), agreed.local.attributes.clone());
+        let (mut media, attributes) = (agreed.local.media.clone(), agreed.local.attributes.clone());
+        media.iter_mut().for_each(dtls::reopen);
         let offer = Arc::new(self.describe(media, attributes));
         self.sent = Some(offer.clone());
         self.pending = Pending::Local(offer.clone(), self.slots.clone());
@@ -239,13 +245,29 @@ impl OfferAnswer {
             if !theirs.rtcp_mux() {
                 ours.attributes.retain(|attribute| attribute.name() != "rtcp-mux");
             }
-            protection.write(&mut ours);
+            protection.write(&wish.media, &mut ours);
+            let ice = match bundles.transport(index) {
+                Some(_) => ice::Answering::None,
+                None => ice::answering(
+                    wish.media.ice.as_ref().filter(|_| ours.rtcp_mux()),
+                    &offer,
+                    theirs,
+                    self.ice_of(index, local),
+                ),
+            };
+            if ice == ice::Answering::Spent {
+                return Err(NegotiationError::NotAcceptable);
+            }
+            ice::answer(wish.media.ice.as_ref(), &mut ours, &ice);
             ours.set_direction(Direction::answer_to(offered, wish.direction(self.is_holding)));
             ours.port = shared_ports[index].unwrap_or(ours.port);
             slot.numbers.learn(&theirs.codecs());
             slot.numbers.learn(&receive);
             let mut agreed = NegotiatedMedia::agreed(local, &ours, &offer, theirs, Formats { send, receive });
-            agreed.crypto = protection.keys();
+            protection.enter(&mut agreed);
+            if let ice::Answering::Agreed(ice) = ice {
+                agreed.ice = Some(ice);
+            }
             if let Some(tagged) = bundles.transport(index) {
                 agreed.share(tagged, &offer);
             }
@@ -277,14 +299,19 @@ impl OfferAnswer {
         let (offer, mut slots) = (offer.clone(), slots.clone());
         let offered: Vec<Option<usize>> = slots.iter().map(|slot| slot.local).collect();
         let mut negotiated = Vec::with_capacity(slots.len());
-        for ((slot, ours), theirs) in slots.iter_mut().zip(&offer.media).zip(&answer.media) {
+        for (line, ((slot, ours), theirs)) in
+            slots.iter_mut().zip(&offer.media).zip(&answer.media).enumerate()
+        {
             let is_usable =
                 ours.port != 0 && theirs.port != 0 && theirs.protocol.matches(ours.protocol.as_str());
             let formats = match is_usable && !self.is_harmful(answer, theirs) {
                 true => formats::shared(&theirs.codecs(), &ours.codecs()),
                 false => Vec::new(),
             };
-            let protect = |local: usize| Protection::answered(&self.wishes[local].media, ours, theirs);
+            let protect = |local: usize| {
+                let before = self.dtls_of(line, local);
+                Protection::answered(&self.wishes[local].media, ours, answer, theirs, before)
+            };
             let usable = slot.local.filter(|_| !formats.is_empty());
             let Some((local, protection)) = usable.and_then(|local| Some((local, protect(local)?))) else {
                 slot.local = None;
@@ -295,7 +322,9 @@ impl OfferAnswer {
             slot.numbers.learn(&ours.codecs());
             let (send, receive) = formats.into_iter().map(|it| (it.theirs, it.ours)).unzip();
             let mut agreed = NegotiatedMedia::agreed(local, ours, answer, theirs, Formats { send, receive });
-            agreed.crypto = protection.keys();
+            protection.enter(&mut agreed);
+            let before = self.ice_of(line, local);
+            agreed.ice = ice::answered(ours, answer, theirs, before);
             negotiated.push(agreed);
         }
         let accepts =
@@ -409,22 +438,26 @@ impl OfferAnswer {
         if slots.len() > MAX_MEDIA {
             return Err(NegotiationError::TooManyMedia);
         }
-        let line = |slot: &mut Slot| match slot.local.map(|local| &self.wishes[local]) {
-            Some(wish) if wish.media.port != 0 && !wish.media.codecs.is_empty() => {
-                let mut media = slot.media(&wish.media, &slot.numbers.assign(&wish.media.codecs));
-                security::offer(&wish.media, &mut media);
-                media.set_direction(wish.direction(self.is_holding));
-                media
-            }
-            _ => {
-                slot.local = None;
-                slot.disabled_media()
-            }
-        };
+        let line =
+            |(line, slot): (usize, &mut Slot)| match slot.local.map(|local| (local, &self.wishes[local])) {
+                Some((local, wish)) if wish.media.port != 0 && !wish.media.codecs.is_empty() => {
+                    let mut media = slot.media(&wish.media, &slot.numbers.assign(&wish.media.codecs));
+                    security::offer(&wish.media, &mut media, self.dtls_of(line, local));
+                    if !self.is_bundling {
+                        ice::offer(wish, &mut media, self.ice_of(line, local));
+                    }
+                    media.set_direction(wish.direction(self.is_holding));
+                    media
+                }
+                _ => {
+                    slot.local = None;
+                    slot.disabled_media()
+                }
+            };
         if self.is_bundling {
             slot::name_all(&mut slots);
         }
-        let mut media: Vec<Media> = slots.iter_mut().map(line).collect();
+        let mut media: Vec<Media> = slots.iter_mut().enumerate().map(line).collect();
         let bundles = match self.is_bundling {
             true => Bundles::offering(&mut media, &self.negotiated),
             false => Bundles::default(),
@@ -452,7 +485,9 @@ impl OfferAnswer {
                 false => (own.into_iter().chain(0..self.wishes.len()))
                     .filter(|local| !elsewhere.contains(local))
                     .find_map(|local| {
-                        Acceptance::new(local, &self.wishes[local].media, theirs, self.slots.get(index))
+                        let ours = &self.wishes[local].media;
+                        let agreed = self.negotiated.get(index);
+                        Acceptance::new(local, ours, offer, theirs, self.slots.get(index), agreed)
                     }),
             };
             taken.extend(acceptance.as_ref().map(|it| it.local));
@@ -509,6 +544,11 @@ impl OfferAnswer {
     }
 
     fn agree(&mut self, agreement: Agreement, slots: Vec<Slot>, negotiated: Vec<NegotiatedMedia>) {
+        for media in &negotiated {
+            if let (Some(local), Some(ice)) = (media.local, &media.ice) {
+                self.wishes[local].settle_ice(&ice.local);
+            }
+        }
         self.slots = slots;
         self.negotiated = negotiated;
         self.agreed = Some(agreement);

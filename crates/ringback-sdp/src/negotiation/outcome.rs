@@ -1,5 +1,7 @@
 //! What both sides have agreed on.
 
+use super::dtls::NegotiatedDtls;
+use super::ice::NegotiatedIce;
 use super::security::NegotiatedCrypto;
 use crate::attribute::Mid;
 use crate::{Codec, Connection, Direction, Host, Media, MediaKind, SessionDescription};
@@ -39,8 +41,12 @@ pub struct NegotiatedMedia {
     pub ptime: Option<Duration>,
     /// How much audio the peer takes in a packet.
     pub maxptime: Option<Duration>,
-    /// The keys by which both sides protect their packets; none of a medium in clear.
+    /// The keys by which both sides protect their packets; none of a medium in clear or with [`dtls`](Self::dtls).
     pub crypto: Option<NegotiatedCrypto>,
+    /// The association from which the keys come; nothing is sent before it is there.
+    pub dtls: Option<NegotiatedDtls>,
+    /// The names and addresses between which ICE finds the way; without, packets go to the addresses above.
+    pub ice: Option<NegotiatedIce>,
 }
 
 impl NegotiatedMedia {
@@ -61,6 +67,8 @@ impl NegotiatedMedia {
             ptime: None,
             maxptime: None,
             crypto: None,
+            dtls: None,
+            ice: None,
         }
     }
 
@@ -90,6 +98,8 @@ impl NegotiatedMedia {
             ptime: theirs.ptime(),
             maxptime: theirs.maxptime(),
             crypto: None,
+            dtls: None,
+            ice: None,
         }
     }
 

@@ -2,9 +2,11 @@
 //!
 //! Not here: what a key is made of and what is done with it. A key is text that is as long as its suite says.
 
+use super::dtls::{self, NegotiatedDtls};
 use super::local::LocalMedia;
+use super::outcome::NegotiatedMedia;
 use crate::attribute::Crypto;
-use crate::{Attribute, Media, Word};
+use crate::{Attribute, Media, SessionDescription, Word};
 use std::fmt;
 
 /// Whether a medium is encrypted.
@@ -16,7 +18,8 @@ pub enum SrtpPolicy {
     /// Where the peer can: keys are offered with `RTP/AVP` (RFC 8643). A peer without gets plain RTP, one that wants
     /// `RTP/SAVP` gets that or nothing.
     Offer,
-    /// Always: `RTP/SAVP` is offered, and what comes without keys is refused.
+    /// Always: `RTP/SAVP` is offered, or `UDP/TLS/RTP/SAVP` where [`dtls`](LocalMedia::dtls) is, and what comes without
+    /// keys is refused.
     Require,
 }
 
@@ -94,36 +97,57 @@ pub(super) enum Protection {
     Plain,
     /// The keys, and the tag by which the offer named them.
     Keys(u32, NegotiatedCrypto),
+    /// The handshake that they will come from.
+    Dtls(NegotiatedDtls),
 }
 
 impl Protection {
-    /// The keys.
-    pub(super) fn keys(self) -> Option<NegotiatedCrypto> {
+    /// Enters what was agreed.
+    pub(super) fn enter(self, media: &mut NegotiatedMedia) {
         match self {
-            Self::Plain => None,
-            Self::Keys(_, keys) => Some(keys),
+            Self::Plain => {}
+            Self::Keys(_, keys) => media.crypto = Some(keys),
+            Self::Dtls(dtls) => media.dtls = Some(dtls),
         }
     }
 
     /// How an offered line is answered; `None` refuses it. `was_secure` says that the line has been a secure one, from
-    /// which there is no way back.
-    pub(super) fn answering(ours: &LocalMedia, theirs: &Media, was_secure: bool) -> Option<Self> {
+    /// which there is no way back; `before` is the association that it had.
+    pub(super) fn answering(
+        ours: &LocalMedia,
+        offer: &SessionDescription,
+        theirs: &Media,
+        was_secure: bool,
+        before: Option<&NegotiatedDtls>,
+    ) -> Option<Self> {
+        let is_dtls = dtls::is_dtls(&theirs.protocol);
         let is_secure = is_secure(&theirs.protocol);
-        if !is_secure && !is_plain(&theirs.protocol) {
+        if !is_dtls && !is_secure && !is_plain(&theirs.protocol) {
             return None;
         }
-        let suites = match ours.srtp.policy {
-            SrtpPolicy::Off => &[],
-            SrtpPolicy::Offer | SrtpPolicy::Require => ours.srtp.suites.as_slice(),
+        let (suites, certificate) = match ours.srtp.policy {
+            SrtpPolicy::Off => (&[][..], None),
+            SrtpPolicy::Offer | SrtpPolicy::Require => (ours.srtp.suites.as_slice(), ours.dtls.as_ref()),
         };
+        let handshake =
+            || certificate.and_then(|_| NegotiatedDtls::answering(offer, theirs, before)).map(Self::Dtls);
+        if is_dtls {
+            return handshake();
+        }
         // RFC 4568 §5.1.2: the peer's order counts.
-        let chosen = theirs
-            .all::<Crypto<'_>>()
-            .find_map(|line| Some((suites.iter().find(|it| it.takes(&line))?, line)));
+        let keys = || {
+            let mut lines = theirs.all::<Crypto<'_>>();
+            let (own, line) =
+                lines.find_map(|line| Some((suites.iter().find(|it| it.takes(&line))?, line)))?;
+            Some(Self::Keys(line.tag, agreed(own.suite.clone(), &own.key_params, &line)))
+        };
+        // RFC 8643 §3.1: who offers both leaves the choice to us.
+        let chosen = match certificate.is_some_and(|own| own.is_offered) || before.is_some() {
+            true => handshake().or_else(keys),
+            false => keys().or_else(handshake),
+        };
         match chosen {
-            Some((own, line)) => {
-                Some(Self::Keys(line.tag, agreed(own.suite.clone(), &own.key_params, &line)))
-            }
+            Some(chosen) => Some(chosen),
             None if is_secure || was_secure || ours.srtp.policy == SrtpPolicy::Require => None,
             None => Some(Self::Plain),
         }
@@ -131,11 +155,23 @@ impl Protection {
 
     /// What the answer to our own line means; `None` when it cannot be used. An answer whose key we cannot use is none:
     /// the peer would encrypt, and we not.
-    pub(super) fn answered(local: &LocalMedia, ours: &Media, theirs: &Media) -> Option<Self> {
+    pub(super) fn answered(
+        local: &LocalMedia,
+        ours: &Media,
+        answer: &SessionDescription,
+        theirs: &Media,
+        before: Option<&NegotiatedDtls>,
+    ) -> Option<Self> {
+        let has_fingerprint =
+            |media: &Media| media.attributes.iter().any(|attribute| attribute.name() == "fingerprint");
+        let is_answered = has_fingerprint(theirs) || answer.attribute("fingerprint").is_some();
+        if has_fingerprint(ours) && is_answered {
+            return NegotiatedDtls::answered(answer, theirs, before).map(Self::Dtls);
+        }
         let offered: Vec<Crypto<'_>> = ours.all().collect();
         let has_key = theirs.attributes.iter().any(|it| it.read::<Crypto<'_>>().is_some());
         if offered.is_empty() || !has_key {
-            let may_be_plain = !is_secure(&ours.protocol) && local.srtp.policy != SrtpPolicy::Require;
+            let may_be_plain = is_plain(&ours.protocol) && local.srtp.policy != SrtpPolicy::Require;
             return may_be_plain.then_some(Self::Plain);
         }
         // RFC 4568 §5.1.3: one line, by tag and suite one of ours.
@@ -145,10 +181,12 @@ impl Protection {
         Some(Self::Keys(line.tag, agreed(suite.suite.clone(), own.key_params, &line)))
     }
 
-    /// Puts our key into the answer.
-    pub(super) fn write(&self, media: &mut Media) {
-        if let Self::Keys(tag, keys) = self {
-            push(media, *tag, keys.suite.as_str(), &keys.local);
+    /// Puts our side into the answer.
+    pub(super) fn write(&self, local: &LocalMedia, media: &mut Media) {
+        match (self, &local.dtls) {
+            (Self::Keys(tag, keys), _) => push(media, *tag, keys.suite.as_str(), &keys.local),
+            (Self::Dtls(dtls), Some(ours)) => dtls.write(ours, media),
+            _ => {}
         }
     }
 }
@@ -157,12 +195,18 @@ fn agreed(suite: Word, local: &str, remote: &Crypto<'_>) -> NegotiatedCrypto {
     NegotiatedCrypto { suite, local: local.to_owned(), remote: remote.key_params.to_owned() }
 }
 
-/// Puts our keys into an offer.
-pub(super) fn offer(local: &LocalMedia, media: &mut Media) {
-    if local.srtp.policy != SrtpPolicy::Off {
+/// Puts our keys into an offer, and our certificate where it is offered or was agreed on.
+pub(super) fn offer(local: &LocalMedia, media: &mut Media, before: Option<&NegotiatedDtls>) {
+    let is_dtls = dtls::is_dtls(&media.protocol);
+    if local.srtp.policy != SrtpPolicy::Off && !is_dtls && before.is_none() {
         for (tag, own) in (1..).zip(local.srtp.suites.iter().take(local.srtp.offered)) {
             push(media, tag, own.suite.as_str(), &own.key_params);
         }
+    }
+    if let Some(ours) = &local.dtls
+        && (is_dtls || before.is_some() || dtls::is_offered(local.srtp.policy, local.dtls.as_ref()))
+    {
+        dtls::offer(ours, media, before);
     }
 }
 
@@ -174,6 +218,9 @@ fn push(media: &mut Media, tag: u32, suite: &str, key_params: &str) {
 pub(super) fn protocol(local: &LocalMedia) -> Word {
     match local.srtp.policy {
         SrtpPolicy::Off | SrtpPolicy::Offer => Word::from_static("RTP/AVP"),
+        SrtpPolicy::Require if dtls::is_offered(local.srtp.policy, local.dtls.as_ref()) => {
+            Word::from_static("UDP/TLS/RTP/SAVP")
+        }
         SrtpPolicy::Require => Word::from_static("RTP/SAVP"),
     }
 }

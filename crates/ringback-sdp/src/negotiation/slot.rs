@@ -1,10 +1,13 @@
 //! The `m=` lines of a session, and what stands in them.
 
+use super::dtls;
 use super::formats::{self, Numbers, Shared};
+use super::ice::IceCredentials;
 use super::local::LocalMedia;
+use super::outcome::NegotiatedMedia;
 use super::security::{self, Protection, SrtpPolicy};
 use crate::attribute::Mid;
-use crate::{Attribute, Codec, Direction, Media, MediaKind, Word};
+use crate::{Attribute, Codec, Direction, Media, MediaKind, SessionDescription, Word};
 
 /// One of our media and whether we want it.
 #[derive(Clone, Debug)]
@@ -12,11 +15,27 @@ pub(super) struct Wish {
     pub(super) media: LocalMedia,
     /// Whether the next offer is to add a line for it, if it has none.
     pub(super) is_wanted: bool,
+    /// With what our next offer begins ICE anew.
+    pub(super) restart: Option<IceCredentials>,
 }
 
 impl Wish {
     pub(super) fn new(media: LocalMedia) -> Self {
-        Self { media, is_wanted: true }
+        Self { media, is_wanted: true, restart: None }
+    }
+
+    /// The credentials of an offer made now.
+    pub(super) fn offered_ice(&self) -> Option<&IceCredentials> {
+        let ice = self.media.ice.as_ref()?;
+        Some(self.restart.as_ref().unwrap_or(&ice.credentials))
+    }
+
+    /// Takes the credentials that an exchange has ended with.
+    pub(super) fn settle_ice(&mut self, used: &IceCredentials) {
+        let Some(ice) = &mut self.media.ice else { return };
+        ice.spare.retain(|spare| spare != used);
+        ice.credentials.clone_from(used);
+        self.restart.take_if(|restart| restart == used);
     }
 
     /// The direction that we wish for now.
@@ -139,14 +158,23 @@ pub(super) struct Acceptance {
 }
 
 impl Acceptance {
-    /// `known` is what stood in the place of the line before.
-    pub(super) fn new(local: usize, ours: &LocalMedia, theirs: &Media, known: Option<&Slot>) -> Option<Self> {
+    /// `known` is what stood in the place of the line before, and `agreed` what it had come to.
+    pub(super) fn new(
+        local: usize,
+        ours: &LocalMedia,
+        offer: &SessionDescription,
+        theirs: &Media,
+        known: Option<&Slot>,
+        agreed: Option<&NegotiatedMedia>,
+    ) -> Option<Self> {
         if ours.port == 0 || ours.kind != theirs.kind {
             return None;
         }
-        let was_secure =
-            known.is_some_and(|slot| slot.local.is_some() && security::is_secure(&slot.protocol));
-        let protection = Protection::answering(ours, theirs, was_secure)?;
+        let was_secure = known.is_some_and(|slot| {
+            slot.local.is_some() && (security::is_secure(&slot.protocol) || dtls::is_dtls(&slot.protocol))
+        });
+        let before = agreed.filter(|agreed| agreed.local == Some(local)).and_then(|it| it.dtls.as_ref());
+        let protection = Protection::answering(ours, offer, theirs, was_secure, before)?;
         let formats = formats::shared(&theirs.codecs(), &ours.codecs);
         (!formats.is_empty()).then_some(Self { local, formats, protection })
     }
