@@ -3,6 +3,7 @@
 //! - [`AudioCodec`]: a way to code speech, of which [`Opus`], [`G722`], [`Law`] (G.711) and [`L16`] are here; [`AudioCodecs`] is which of
 //!   them a side speaks, and what it offers;
 //! - [`AudioLeg`]: speech and digits in both directions over one RTP session, with hold, latching and RTCP;
+//! - [`MediaPath`]: which way its packets go, found by ICE, and where their keys come from, by DTLS;
 //! - [`TimestampRecorder`]: what came, sample for sample, by the clock of the sender;
 //! - [`Mixer`]: three or more parties, each of whom hears the others;
 //! - [`AudioSource`], [`read_wav`], [`WavWriter`], [`Resampler`]: where audio comes from and goes to;
@@ -82,6 +83,7 @@ mod leg;
 mod level;
 mod mixer;
 mod noise;
+mod path;
 mod pitch;
 mod playout;
 mod recorder;
@@ -100,9 +102,12 @@ pub use g711::Law;
 pub use leg::{AudioLeg, DigitError, Incoming, LegConfig, LegEvent, LegStats, PlayoutMode, Refused, Sent};
 pub use level::level;
 pub use mixer::{Mixer, PartyKey};
+pub use path::{MediaPath, PathConfig, PathEvent, Way};
 pub use playout::FrameKind;
 pub use recorder::{Placed, RecorderLimits, Segment, TimestampRecorder};
 pub use resample::{Resampler, RunningResampler, UnsupportedRate};
+pub use ringback_dtls::{Certificate, CertificateError, DtlsFailure, SrtpKeys};
+pub use ringback_ice::{Gathered, Gatherer, IceFigures, LocalCandidate, TurnServer};
 pub use ringback_srtp::Profile as SrtpProfile;
 pub use source::AudioSource;
 pub use wav::{AudioFileError, WavWriter, read_wav, read_wav_at_its_rate};

@@ -192,6 +192,11 @@ impl AudioLeg {
         self.latch.signal(peer);
     }
 
+    /// Sends to where ICE has found the peer, and takes what comes through the [path](crate::MediaPath).
+    pub fn follow(&mut self, way: crate::Way) {
+        self.latch.follow(way);
+    }
+
     /// Samples in a packet, at the [rate](Self::rate) of the frames.
     pub fn frame_len(&self) -> usize {
         (self.format.ptime.as_millis() * u128::from(self.rate) / 1_000) as usize

@@ -1,6 +1,7 @@
 //! Whether the packets of a leg are encrypted, and by what keys.
 
 use super::AudioLeg;
+use ringback_dtls::SrtpKeys;
 use ringback_sdp::NegotiatedCrypto;
 use ringback_srtp::sdes::{self, SdesError};
 use ringback_srtp::{Inbound, Outbound, Profile, Refused};
@@ -13,13 +14,14 @@ pub(super) enum Security {
     Plain,
     /// Packets are protected.
     Srtp(Box<Srtp>),
-    /// They would be, were the keys any good: nothing is sent, and nothing is believed.
+    /// They will be when the keys are there, or would be, were they any good: nothing is sent, and nothing is believed.
     Unusable,
 }
 
 #[derive(Debug)]
 pub(super) struct Srtp {
-    agreed: NegotiatedCrypto,
+    /// None of keys that came by a handshake.
+    agreed: Option<NegotiatedCrypto>,
     outbound: Outbound,
     inbound: Inbound,
 }
@@ -72,13 +74,24 @@ impl AudioLeg {
             self.security = Security::Plain;
             return Ok(());
         };
-        if matches!(&self.security, Security::Srtp(srtp) if srtp.agreed == *agreed) {
+        if matches!(&self.security, Security::Srtp(srtp) if srtp.agreed.as_ref() == Some(agreed)) {
             return Ok(());
         }
         self.security = Security::Unusable;
         let (outbound, inbound) = sdes::contexts(agreed)?;
-        self.security = Security::Srtp(Box::new(Srtp { agreed: agreed.clone(), outbound, inbound }));
+        self.security = Security::Srtp(Box::new(Srtp { agreed: Some(agreed.clone()), outbound, inbound }));
         Ok(())
+    }
+
+    /// Sends nothing and believes nothing until a handshake has brought the keys.
+    pub fn await_keys(&mut self) {
+        self.security = Security::Unusable;
+    }
+
+    /// Protects packets from now on by the keys that a handshake has brought. All counts begin anew.
+    pub fn set_keys(&mut self, keys: SrtpKeys) {
+        let SrtpKeys { outbound, inbound, .. } = keys;
+        self.security = Security::Srtp(Box::new(Srtp { agreed: None, outbound, inbound }));
     }
 
     /// How packets are protected; `None` of those in clear.
