@@ -1,7 +1,10 @@
 //! What our side brings to a call, and what both sides have agreed on.
 
 use ringback_sansio::Entropy;
-use ringback_sdp::{Codec, Direction, LocalMedia, LocalSrtp, NegotiatedMedia, OfferAnswer, Origin};
+use ringback_sdp::{
+    Codec, Direction, IceCredentials, LocalDtls, LocalIce, LocalMedia, LocalSrtp, NegotiatedMedia,
+    OfferAnswer, Origin,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,13 +21,25 @@ pub struct LocalAudio {
     pub rtcp_mux: bool,
     /// Whether and how it is encrypted.
     pub srtp: LocalSrtp,
+    /// Our certificate, where keys may come by DTLS.
+    pub dtls: Option<LocalDtls>,
+    /// Our candidates, where the way of the packets may be found by ICE.
+    pub ice: Option<LocalIce>,
 }
 
 impl LocalAudio {
     /// G.711 and DTMF, 20 ms a packet, RTP and RTCP at one port, not encrypted.
     pub fn new(rtp: SocketAddr) -> Self {
         let codecs = vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()];
-        Self { rtp, codecs, ptime: Duration::from_millis(20), rtcp_mux: true, srtp: LocalSrtp::default() }
+        Self {
+            rtp,
+            codecs,
+            ptime: Duration::from_millis(20),
+            rtcp_mux: true,
+            srtp: LocalSrtp::default(),
+            dtls: None,
+            ice: None,
+        }
     }
 
     /// The same with other codecs, best first.
@@ -41,6 +56,20 @@ impl LocalAudio {
         self
     }
 
+    /// The same, with keys by DTLS where `dtls` says so.
+    #[must_use]
+    pub fn dtls(mut self, dtls: Option<LocalDtls>) -> Self {
+        self.dtls = dtls;
+        self
+    }
+
+    /// The same, with ICE.
+    #[must_use]
+    pub fn ice(mut self, ice: Option<LocalIce>) -> Self {
+        self.ice = ice;
+        self
+    }
+
     /// The machine that negotiates it.
     pub(crate) fn negotiate(self, entropy: &mut dyn Entropy) -> OfferAnswer {
         // Random and below 2^62: some peers read the number into a signed integer.
@@ -54,9 +83,20 @@ impl LocalAudio {
             rtcp_mux: self.rtcp_mux,
             ptime: Some(self.ptime),
             srtp: self.srtp,
+            dtls: self.dtls,
+            ice: self.ice,
             ..LocalMedia::audio(self.rtp.port(), self.codecs)
         }
     }
+}
+
+/// Fresh credentials for ICE (RFC 8445 §5.3): 48 bits of name, 144 of password. `entropy` has to be fit for secrets.
+pub fn ice_credentials(entropy: &mut dyn Entropy) -> IceCredentials {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut octets = [0; 32];
+    entropy.fill(&mut octets);
+    let text = octets.map(|octet| char::from(DIGITS[usize::from(octet % 64)]));
+    IceCredentials { ufrag: text[..8].iter().collect(), pwd: text[8..].iter().collect() }
 }
 
 /// What both sides have agreed on.

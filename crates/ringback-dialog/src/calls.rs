@@ -263,7 +263,10 @@ impl<E: Entropy> Calls<E> {
         timer::check(request)?;
         let dialog = Dialog::of_request(request).ok_or(malformed("Bad Contact"))?;
         let offered = match description(request) {
-            Ok(Some(offer)) => refusal::shared(&self.config.codecs, &self.config.srtp, &offer)?,
+            Ok(Some(offer)) => {
+                let (srtp, dtls) = (&self.config.srtp, self.config.dtls.as_ref());
+                refusal::shared(&self.config.codecs, srtp, dtls, &offer)?
+            }
             Ok(None) => Vec::new(),
             Err(error) => return Err(Refusal::because(StatusCode::BAD_REQUEST, &error.to_string())),
         };
@@ -510,6 +513,7 @@ impl<E: Entropy> Calls<E> {
             servers: &mut self.servers,
             serial: &mut self.serial,
         };
+        call.stock_ice(&mut cx);
         let result = act(call, &mut cx);
         let after = call.stage;
         let (transfer, replaces, status) = (call.transfer, call.replaces, call.last_status);

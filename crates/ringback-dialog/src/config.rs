@@ -1,6 +1,6 @@
 //! How calls are set up.
 
-use ringback_sdp::{Codec, LocalSrtp};
+use ringback_sdp::{Codec, LocalDtls, LocalSrtp};
 use ringback_transaction::Timings;
 
 /// How calls are set up.
@@ -12,8 +12,10 @@ pub struct CallsConfig {
     pub max_calls: usize,
     /// What is spoken at all. An offer with none of it is answered 488 without asking the application.
     pub codecs: Vec<Codec>,
-    /// Whether and how our media are encrypted, as [`LocalAudio`] will say: for what is refused before it rings.
+    /// Whether and how our media are encrypted, as [`LocalAudio`](crate::LocalAudio) will say: for what is refused before it rings.
     pub srtp: LocalSrtp,
+    /// Our certificate for DTLS-SRTP, as [`LocalAudio`](crate::LocalAudio) will say.
+    pub dtls: Option<LocalDtls>,
     /// Whether peers may transfer us (REFER) and take over a call of ours that they know (Replaces).
     pub accepts_transfers: bool,
     /// How often a call of ours is tried at another address because of a redirection (3xx); 0 is never.
@@ -30,6 +32,7 @@ impl Default for CallsConfig {
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
             srtp: LocalSrtp::default(),
+            dtls: None,
             accepts_transfers: false,
             max_redirects: 5,
             // RFC 4028 §4 recommends it.

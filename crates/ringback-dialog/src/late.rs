@@ -65,6 +65,8 @@ impl LocalAudio {
             ptime: media.ptime().unwrap_or(USUAL),
             rtcp_mux: media.rtcp_mux(),
             srtp: LocalSrtp::default(),
+            dtls: None,
+            ice: None,
         };
         (!audio.codecs.is_empty() && !ip.is_unspecified()).then_some(audio)
     }
@@ -77,7 +79,7 @@ impl Session {
     /// The peer's audio as another may be told it in their place, to connect the two without us between them. `None` where
     /// there is none, where it is encrypted, and where its address is a name.
     pub fn passed_on(&self) -> Option<LocalAudio> {
-        if self.audio.crypto.is_some() || self.audio.send.is_empty() {
+        if self.audio.crypto.is_some() || self.audio.dtls.is_some() || self.audio.send.is_empty() {
             return None;
         }
         Some(LocalAudio {
@@ -86,6 +88,8 @@ impl Session {
             ptime: self.ptime(),
             rtcp_mux: self.audio.rtcp_mux,
             srtp: LocalSrtp::default(),
+            dtls: None,
+            ice: None,
         })
     }
 }

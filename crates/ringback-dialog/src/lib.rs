@@ -82,7 +82,7 @@ mod text;
 mod timer;
 mod transfer;
 
-pub use audio::{LocalAudio, Session};
+pub use audio::{LocalAudio, Session, ice_credentials};
 pub use body::is_description;
 pub use calls::{Calls, Invitation};
 pub use config::CallsConfig;

@@ -1,9 +1,10 @@
 //! Our own address changes during calls: peers have to learn where requests and audio go from now on (RFC 3261 §12.2,
 //! RFC 6141 §4).
 
+use crate::audio::ice_credentials;
 use crate::call::{Call, Stage};
 use crate::calls::{Calls, Context};
-use crate::{CallError, CallKey, EndedBy};
+use crate::{CallError, CallKey, EndedBy, Session};
 use ringback_message::{HeaderId, Host, StatusCode, UriBuf};
 use ringback_sansio::Entropy;
 use std::net::IpAddr;
@@ -72,6 +73,15 @@ impl<E: Entropy> Calls<E> {
         }
     }
 
+    /// Begins ICE anew for the audio of a call, because the way that it had found is gone (RFC 8445 §9): by re-INVITE, now or
+    /// when the change that is under way is done.
+    ///
+    /// # Errors
+    /// [`CallError::WrongState`] unless the call is up and has ICE.
+    pub fn restart_ice(&mut self, now: Instant, key: CallKey) -> Result<(), CallError> {
+        self.command(now, key, Call::restart_ice)
+    }
+
     /// Tells the peer of a call our Contact anew, because that has changed and nothing else (RFC 3261 §12.2).
     ///
     /// # Errors
@@ -87,6 +97,7 @@ impl Call {
         let mut audio = false;
         if let Some(session) = self.session.as_mut().filter(|session| session.local_address() == from) {
             session.set_local_address(to);
+            session.move_ice(from, to, || ice_credentials(cx.entropy));
             audio = true;
         }
         if let Some(before) = &mut self.before {
@@ -117,6 +128,27 @@ impl Call {
             return Err(CallError::WrongState);
         }
         self.tell_whereabouts(cx, false);
+        Ok(())
+    }
+
+    /// Credentials for a restart of ICE that the peer begins are there before it does.
+    pub(crate) fn stock_ice(&mut self, cx: &mut Context<'_>) {
+        let previews = self.dialogs.iter_mut().filter_map(|dialog| dialog.preview.as_deref_mut());
+        for session in self.session.iter_mut().chain(previews).filter(|it| it.wants_ice_credentials()) {
+            session.stock_ice(|| ice_credentials(cx.entropy));
+        }
+    }
+
+    /// Begins ICE anew: where we are for the peer is found out once more.
+    pub(crate) fn restart_ice(&mut self, cx: &mut Context<'_>) -> Result<(), CallError> {
+        let session = self.session.as_mut().filter(|_| self.stage == Stage::Up);
+        let has_ice = |session: &&mut ringback_sdp::OfferAnswer| {
+            Session::of(session).is_some_and(|it| it.audio.ice.is_some())
+        };
+        let session = session.filter(has_ice).ok_or(CallError::WrongState)?;
+        let local = Session::of(session).and_then(|it| it.audio.local).unwrap_or_default();
+        session.restart_ice(local, ice_credentials(cx.entropy));
+        self.tell_whereabouts(cx, true);
         Ok(())
     }
 

@@ -2,7 +2,9 @@
 
 use ringback_message::header::MinSe;
 use ringback_message::{HeaderId, Request, Response, StatusCode, UriBuf};
-use ringback_sdp::{Codec, LocalMedia, LocalSrtp, NegotiationError, OfferAnswer, Origin, SessionDescription};
+use ringback_sdp::{
+    Codec, LocalDtls, LocalMedia, LocalSrtp, NegotiationError, OfferAnswer, Origin, SessionDescription,
+};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A refusal on its way to the peer.
@@ -77,12 +79,14 @@ impl Refusal {
 pub(crate) fn shared(
     codecs: &[Codec],
     srtp: &LocalSrtp,
+    dtls: Option<&LocalDtls>,
     offer: &SessionDescription,
 ) -> Result<Vec<Codec>, Refusal> {
     // An address that no peer has, so that no offer looks like a loop.
     let address = IpAddr::V4(Ipv4Addr::BROADCAST);
     let origin = Origin { username: "-".to_owned(), session_id: 0, address };
-    let media = LocalMedia { srtp: srtp.clone(), ..LocalMedia::audio(9, codecs.to_vec()) };
+    let (srtp, dtls) = (srtp.clone(), dtls.cloned());
+    let media = LocalMedia { srtp, dtls, ..LocalMedia::audio(9, codecs.to_vec()) };
     let mut probe = OfferAnswer::new(origin, vec![media]);
     let negotiated = probe.receive_offer(offer).and_then(|()| probe.make_answer());
     if let Err(error) = negotiated {

@@ -64,6 +64,7 @@ impl<E: Entropy> UserAgent<E> {
             max_calls,
             codecs,
             srtp,
+            dtls,
             accepts_transfers,
             max_redirects,
             session_expires,
@@ -79,6 +80,7 @@ impl<E: Entropy> UserAgent<E> {
             max_calls,
             codecs,
             srtp,
+            dtls,
             max_redirects,
             session_expires,
             accepts_transfers,
@@ -336,6 +338,15 @@ impl<E: Entropy> UserAgent<E> {
     /// As [`hold`](Self::hold).
     pub fn resume(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
         self.command(now, |calls, now| calls.resume(now, call))
+    }
+
+    /// Begins ICE anew for the audio of a call whose way is gone. [`SessionChanged`](crate::UaEvent::SessionChanged) follows, or
+    /// [`ChangeRefused`](crate::UaEvent::ChangeRefused).
+    ///
+    /// # Errors
+    /// [`CommandError::WrongState`] unless the call is up and has ICE.
+    pub fn restart_ice(&mut self, now: Instant, call: CallKey) -> Result<(), CommandError> {
+        self.command(now, |calls, now| calls.restart_ice(now, call))
     }
 
     /// Sends digits by INFO, each so long, for peers that take no telephone events (RFC 4733).

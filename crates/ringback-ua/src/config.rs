@@ -3,7 +3,7 @@
 use ringback_auth::{Authenticator, Credentials};
 use ringback_dialog::Package;
 use ringback_sansio::Epoch;
-use ringback_sdp::{Codec, LocalSrtp};
+use ringback_sdp::{Codec, LocalDtls, LocalSrtp};
 use ringback_transaction::TransactionConfig;
 use std::fmt;
 
@@ -20,6 +20,8 @@ pub struct UaConfig {
     pub codecs: Vec<Codec>,
     /// Whether and how the media of calls are encrypted, for what is refused before it rings.
     pub srtp: LocalSrtp,
+    /// Our certificate for DTLS-SRTP, for the same.
+    pub dtls: Option<LocalDtls>,
     /// Whether Contact names the address that a registrar sees us at, learned from `received` and `rport`, where it is not
     /// the one that we have: behind a NAT. Without it, Contact is what `transactions.locals` has.
     pub learns_address: bool,
@@ -53,6 +55,7 @@ impl Default for UaConfig {
             max_calls: 10_000,
             codecs: vec![Codec::pcmu(), Codec::pcma(), Codec::telephone_event()],
             srtp: LocalSrtp::default(),
+            dtls: None,
             learns_address: true,
             accepts_transfers: false,
             max_redirects: 5,

@@ -105,7 +105,9 @@ pub use event::{CommandError, Incoming, RequestKey, Token, UaEvent, UaInput, UaO
 pub use events::{Interest, Subscriber};
 pub use publication::PublicationKey;
 pub use receipts::{MessageId, Receipt, ReceiptWish};
-pub use ringback_dialog::{Advice, CallKey, EndedBy, Ending, LocalAudio, Opening, Session, TransferKey};
+pub use ringback_dialog::{
+    Advice, CallKey, EndedBy, Ending, LocalAudio, Opening, Session, TransferKey, ice_credentials,
+};
 pub use ringback_dialog::{
     Content, Notification, Package, Standing, SubscriptionEnd, SubscriptionEvent, SubscriptionKey,
     Termination, WatcherKey,

@@ -8,7 +8,7 @@ use crate::place::Place;
 use crate::session::{self, Command, Side};
 use crate::status::{AudioStatus, Shared};
 use crate::transfer::Transfer;
-use ringback_media::LegStats;
+use ringback_media::{LegStats, SrtpProfile};
 use ringback_message::{StatusCode, UriBuf};
 use ringback_sdp::NegotiatedMedia;
 use ringback_ua::{AccountKey, CallKey, CommandError, Ending, LocalAudio, Opening, Session};
@@ -35,6 +35,13 @@ pub enum CallEvent {
     Offered(LocalAudio),
     /// It was answered; audio flows.
     Answered(MediaInfo),
+    /// ICE has found which way the audio takes, or another one: it goes to this address.
+    Path(SocketAddr),
+    /// The handshake for the keys of the audio is done; it is encrypted by them.
+    Secured(SrtpProfile),
+    /// There is no way for the audio, or no keys for it: nothing of it is sent or heard. Without keys the call is ended,
+    /// without a way another one is looked for.
+    MediaFailed(String),
     /// It was held or resumed by either side, or the audio goes elsewhere now.
     Changed(MediaInfo),
     /// Hold or resume did not happen; the call is as before.
@@ -68,7 +75,8 @@ pub struct MediaInfo {
     pub codec: String,
     /// Where our audio goes; `None` when there is nowhere to send it.
     pub remote: Option<SocketAddr>,
-    /// How packets are encrypted: `AES_CM_128_HMAC_SHA1_80`; `None` when they are not.
+    /// How packets are encrypted: `AES_CM_128_HMAC_SHA1_80`, or `DTLS-SRTP` where a handshake settles that; `None` when they are
+    /// not.
     pub encryption: Option<String>,
     /// Whether we hold the other side.
     pub held_by_us: bool,
@@ -83,7 +91,11 @@ impl MediaInfo {
         Self {
             codec: session.codec().map_or_else(|| "no audio".to_owned(), |codec| codec.name().to_owned()),
             remote: session.remote_rtp(),
-            encryption: session.audio.crypto.as_ref().map(|crypto| crypto.suite.as_str().to_owned()),
+            encryption: match (&session.audio.crypto, &session.audio.dtls) {
+                (Some(crypto), _) => Some(crypto.suite.as_str().to_owned()),
+                (None, Some(_)) => Some("DTLS-SRTP".to_owned()),
+                (None, None) => None,
+            },
             held_by_us: session.held_by_us,
             held_by_them: session.held_by_them,
             agreed: session.audio.clone(),
@@ -157,8 +169,8 @@ impl CallBuilder {
     /// When the target is no SIP URI, a header field is not the application's to write, a file cannot be used, or no socket is to be had. What the other side says comes
     /// as [`CallEvent`]s.
     pub async fn start(self) -> Result<Call, CallError> {
-        let place = Place::open(self.audio.clone(), None, &self.endpoint.inner)?;
-        let local = place.local(&self.endpoint.inner);
+        let place = Place::open(self.audio.clone(), None, &self.endpoint.inner).await?;
+        let local = place.local();
         self.invite(Opening::Offer(local), place)
     }
 

@@ -8,16 +8,17 @@ use crate::disturb::MissedCall;
 use crate::incoming::{Arrival, IncomingCall, ReceivedMessage};
 use crate::lamps::Lamps;
 use crate::node::{Node, State};
+use crate::port::{Handshakes, Ice, Servers};
 use crate::watcher::IncomingSubscription;
-use ringback_media::{AudioCodecs, PlayoutMode};
+use ringback_media::{AudioCodecs, Certificate, PlayoutMode};
 use ringback_net::{
-    Advertise, Listen, MediaSocket, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, Tls,
-    TlsIdentity, TlsSettings, local_ip_towards,
+    Advertise, Listen, Net, NetConfig, OsEntropy, Outbox, Protocol, Sockets, Tap, Tls, TlsIdentity,
+    TlsSettings, local_ip_towards,
 };
 use ringback_sansio::Entropy as _;
 use ringback_sdp::SrtpPolicy;
 use ringback_srtp::sdes;
-use ringback_ua::{LocalAudio, Package, Subscriber, Termination, UaConfig, UserAgent};
+use ringback_ua::{Package, Subscriber, Termination, UaConfig, UserAgent};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,10 +40,12 @@ pub(crate) struct Inner {
     /// Where peers reach us. It changes with the network where we listen on all addresses.
     pub(crate) place: std::sync::Mutex<IpAddr>,
     /// What peers are told instead of it.
-    media_told: Option<IpAddr>,
+    pub(crate) media_told: Option<IpAddr>,
     pub(crate) srtp: SrtpPolicy,
     pub(crate) codecs: AudioCodecs,
     pub(crate) playout: PlayoutMode,
+    pub(crate) handshakes: Option<Handshakes>,
+    pub(crate) ice: Servers,
     pub(crate) media_hook: Option<MediaHook>,
     pub(crate) tap: Option<Arc<dyn Tap>>,
     arrivals: Mutex<mpsc::Receiver<Arrival>>,
@@ -52,14 +55,6 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    /// Our side of the audio of a call, for its description.
-    pub(crate) fn local_audio(&self, socket: &MediaSocket) -> LocalAudio {
-        let own = socket.rtp_address();
-        LocalAudio::new(SocketAddr::new(self.media_told.unwrap_or(self.reached(own).ip()), own.port()))
-            .codecs(self.codecs.offer())
-            .srtp(sdes::local(self.srtp, &mut OsEntropy::new()))
-    }
-
     /// Commands the user agent and sends what follows from it.
     pub(crate) fn command<R>(&self, command: impl FnOnce(&mut State, Instant) -> R) -> R {
         let now = Instant::now();
@@ -89,6 +84,8 @@ pub struct EndpointBuilder {
     srtp: Option<SrtpPolicy>,
     codecs: Option<AudioCodecs>,
     playout: PlayoutMode,
+    offers_dtls: bool,
+    ice: Ice,
     packages: Vec<Package>,
     has_lamps: bool,
 }
@@ -211,6 +208,22 @@ impl EndpointBuilder {
         self
     }
 
+    /// Offers keys by a handshake between the two sides (DTLS-SRTP, RFC 5763), which nobody on the way of the signalling learns,
+    /// in place of keys in SDP; with [`SrtpPolicy::Require`] calls of ours are `UDP/TLS/RTP/SAVP`. Calls that come with it are
+    /// answered so in any case, unless encryption is [off](SrtpPolicy::Off).
+    #[must_use]
+    pub fn dtls(mut self) -> Self {
+        self.offers_dtls = true;
+        self
+    }
+
+    /// How the audio of calls finds its way. Without, calls that come with ICE are answered with it.
+    #[must_use]
+    pub fn ice(mut self, ice: Ice) -> Self {
+        self.ice = ice;
+        self
+    }
+
     /// Lets others subscribe to a state of ours: the event package, and what our notifications carry. Each asks by
     /// [`Endpoint::subscriber`]; to ask for anything else is refused with 489.
     #[must_use]
@@ -272,6 +285,15 @@ impl EndpointBuilder {
         config.srtp = sdes::local(srtp, &mut OsEntropy::new());
         let codecs = self.codecs.unwrap_or_default();
         config.codecs = codecs.offer();
+        let handshakes = match srtp {
+            SrtpPolicy::Off => None,
+            SrtpPolicy::Offer | SrtpPolicy::Require => {
+                let certificate = Certificate::generate().map_err(StartError::Certificate)?;
+                Some(Handshakes { certificate, is_offered: self.offers_dtls })
+            }
+        };
+        config.dtls = handshakes.as_ref().map(Handshakes::local);
+        let ice = self.ice.resolve().await?;
         config.accepts_transfers = !self.refuses_transfers;
         config.max_redirects = self.max_redirects.unwrap_or(config.max_redirects);
         if let Some(after) = self.session_expires {
@@ -327,6 +349,8 @@ impl EndpointBuilder {
             srtp,
             codecs,
             playout: self.playout,
+            handshakes,
+            ice,
             media_hook: self.media_hook,
             tap: self.tap,
             arrivals: Mutex::new(arrived),

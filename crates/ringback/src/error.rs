@@ -1,6 +1,7 @@
 //! What can go wrong, and whose fault it is.
 
 use crate::AudioError;
+use ringback_media::CertificateError;
 use ringback_message::{ParseError, StatusCode};
 use ringback_net::{BindError, ListenError, TlsError};
 use ringback_ua::CommandError;
@@ -17,6 +18,10 @@ pub enum StartError {
     Bind(BindError),
     /// A certificate, a key or a list of whom to trust cannot be used.
     Tls(TlsError),
+    /// There is no certificate for DTLS-SRTP.
+    Certificate(CertificateError),
+    /// The name of a STUN or TURN server leads nowhere.
+    IceServer(String, io::Error),
     /// The network thread could not be started.
     Thread(io::Error),
 }
@@ -27,6 +32,8 @@ impl fmt::Display for StartError {
             Self::Listen(error) => error.fmt(f),
             Self::Bind(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::Certificate(error) => error.fmt(f),
+            Self::IceServer(server, error) => write!(f, "cannot find the server `{server}`: {error}"),
             Self::Thread(error) => write!(f, "cannot start the network thread: {error}"),
         }
     }

@@ -5,10 +5,10 @@ use crate::audio::Audio;
 use crate::call::Call;
 use crate::endpoint::Endpoint;
 use crate::place::Place;
+use crate::port::Port;
 use crate::session::{self, Side};
 use bytes::Bytes;
 use ringback_message::{HeaderId, StatusCode};
-use ringback_net::MediaSocket;
 use ringback_ua::{CommandError, Ending, Incoming, LocalAudio, ReceiptWish, UaEvent};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -41,12 +41,12 @@ pub struct IncomingCall {
     /// `None` once it was answered or declined.
     arrival: Option<Arrival>,
     /// Where the audio will come in, once the caller was told.
-    socket: Option<MediaSocket>,
+    line: Option<Port>,
 }
 
 impl IncomingCall {
     pub(crate) fn new(endpoint: Endpoint, arrival: Arrival) -> Self {
-        Self { endpoint, is_automatic: false, arrival: Some(arrival), socket: None }
+        Self { endpoint, is_automatic: false, arrival: Some(arrival), line: None }
     }
 
     fn incoming(&self) -> &Incoming {
@@ -104,19 +104,19 @@ impl IncomingCall {
     }
 
     /// Lets it ring, and has the caller acknowledge that (RFC 3262): both sides know then where their audio goes before
-    /// the call is answered. Callers that do not know how just hear it ring.
+    /// the call is answered. Callers that do not know how just hear it ring. No server is asked where we are seen, as
+    /// [`answer`](Self::answer) does without this.
     ///
     /// # Errors
     /// When the caller has given up, or no socket is to be had.
     pub fn ring_reliably(&mut self) -> Result<(), CallError> {
         let call = self.incoming().call;
-        let inner = &self.endpoint.inner;
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => MediaSocket::bind(inner.media_ip).map_err(CallError::Socket)?,
+        let line = match self.line.take() {
+            Some(line) => line,
+            None => self.endpoint.inner.open_port_at_once().map_err(CallError::Socket)?,
         };
-        let local = inner.local_audio(&socket);
-        self.socket = Some(socket);
+        let local = line.local.clone();
+        self.line = Some(line);
         self.endpoint.inner.command(|state, now| state.ua.ring_reliably(now, call, Some(local)))?;
         Ok(())
     }
@@ -166,8 +166,8 @@ impl IncomingCall {
     /// then.
     pub async fn answer(mut self, audio: Audio) -> Result<Call, CallError> {
         let call = self.incoming().call;
-        let place = Place::open(audio, self.socket.take(), &self.endpoint.inner)?;
-        let local = place.local(&self.endpoint.inner);
+        let place = Place::open(audio, self.line.take(), &self.endpoint.inner).await?;
+        let local = place.local();
         self.accept(local)?;
         let arrival = self.arrival.take().expect("it is taken only by methods that consume the call");
         let side = Side { call, call_id: arrival.incoming.call_id, begun: Instant::now() };

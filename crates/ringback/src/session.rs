@@ -6,13 +6,15 @@ use crate::endpoint::{Endpoint, Inner};
 use crate::events::{Unheard, translate};
 use crate::line::LineEnd;
 use crate::place::Place;
+use crate::port::Port;
 use crate::status::Gauge;
 use bytes::Bytes;
 use ringback_media::{
     AudioCodecs, AudioFormat, AudioLeg, DigitError, DtmfDetector, DtmfSender, Incoming, LegConfig, LegEvent,
-    PeerAddress, PlayoutMode, Sent,
+    MediaPath, PeerAddress, PlayoutMode, Sent,
 };
 use ringback_net::{Direction, MediaKind, MediaSocket, OsEntropy, Protocol, Seen, epoch};
+use ringback_sdp::NegotiatedDtls;
 use ringback_ua::{CallKey, Ending, Session, UaEvent};
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -51,8 +53,8 @@ pub(crate) fn spawn(
     ua_events: mpsc::Receiver<Box<UaEvent>>,
     place: Place,
 ) -> Call {
-    let (socket, audio) = match place {
-        Place::Here(socket, audio) => (socket, *audio),
+    let (Port { socket, path, .. }, audio) = match place {
+        Place::Here(line, audio) => (*line, *audio),
         Place::Elsewhere(_) => {
             let events = Unheard::new(Arc::downgrade(&endpoint.inner), ua_events, side.begun);
             return Call::unheard(endpoint, side, events);
@@ -69,7 +71,10 @@ pub(crate) fn spawn(
     let task = Task {
         media: Media {
             inner,
+            call: side.call,
             socket,
+            path,
+            association: None,
             audio,
             codecs,
             playout,
@@ -108,13 +113,17 @@ struct Task {
     events: mpsc::Sender<Box<CallEvent>>,
 }
 
-struct Media {
-    inner: Weak<Inner>,
-    socket: MediaSocket,
+pub(crate) struct Media {
+    pub(crate) inner: Weak<Inner>,
+    pub(crate) call: CallKey,
+    pub(crate) socket: MediaSocket,
+    pub(crate) path: MediaPath,
+    /// The handshake that keys come from.
+    pub(crate) association: Option<NegotiatedDtls>,
     audio: OpenAudio,
     codecs: AudioCodecs,
     playout: PlayoutMode,
-    leg: Option<AudioLeg>,
+    pub(crate) leg: Option<AudioLeg>,
     /// Whether we hold the other side.
     holds: bool,
     /// The frame to send next; empty when it has to be taken from the source first.
@@ -166,13 +175,15 @@ impl Task {
                     None => is_held = false,
                 },
                 () = tick(&mut ticker) => self.media.on_tick(&self.events).await,
-                received = self.media.socket.receive(&mut buffer), if self.media.leg.is_some() => {
+                received = self.media.socket.receive(&mut buffer), if self.media.hears() => {
                     // An ICMP error of an earlier send; the next packets tell.
                     if let Ok((kind, length, from)) = received {
                         self.media.on_packet(kind, from, &mut buffer[..length], &self.events);
                     }
                 }
+                () = due(self.media.path.poll_timeout()) => self.media.path.handle_timeout(Instant::now()),
             }
+            self.media.run_path(&self.events).await;
         };
         self.finish(ending).await;
     }
@@ -199,11 +210,8 @@ impl Task {
                 None => self.media.start(now, format, direction, peer, self.cname.clone()),
             }
         }
-        if let Some(leg) = &mut self.media.leg
-            && let Err(error) = leg.secure(session.audio.crypto.as_ref())
-        {
-            tracing::warn!(%error, "the other side's key is none; nothing is sent or heard");
-        }
+        self.media.secure(session);
+        self.media.follow_ice(now, session);
         MediaInfo::new(session)
     }
 
@@ -216,6 +224,8 @@ impl Task {
                 self.media.send_rtcp().await;
             }
         }
+        self.media.path.close(now);
+        self.media.send_path().await;
         let media = self.media.leg.as_ref().map(AudioLeg::stats);
         let (mut recorded, mut fault) = (None, None);
         if let Some(recording) = self.media.audio.record.take() {
@@ -253,8 +263,15 @@ async fn tick(ticker: &mut Option<Interval>) {
     }
 }
 
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// An application that does not listen misses what it could have heard, but never the end.
-fn tell(events: &mpsc::Sender<Box<CallEvent>>, event: CallEvent) {
+pub(crate) fn tell(events: &mpsc::Sender<Box<CallEvent>>, event: CallEvent) {
     if let Err(mpsc::error::TrySendError::Full(event)) = events.try_send(Box::new(event)) {
         tracing::debug!(?event, "the application does not read the events of its call");
     }
@@ -417,6 +434,7 @@ impl Media {
     }
 
     async fn send(&mut self, kind: MediaKind, to: SocketAddr) {
+        let Some(to) = self.path.route(Instant::now(), to, &mut self.packet) else { return };
         // A packet that the network does not take now is lost, as it would be further on.
         if self.socket.send(kind, &self.packet, to).await.is_ok() {
             self.show(Direction::Out, kind, to, &self.packet);
@@ -431,6 +449,8 @@ impl Media {
         events: &mpsc::Sender<Box<CallEvent>>,
     ) {
         self.show(Direction::In, kind, from, packet);
+        let Some((from, length)) = self.path.receive(Instant::now(), from, packet) else { return };
+        let packet = packet.get_mut(..length).unwrap_or(&mut []);
         let hook = self.inner.upgrade().and_then(|inner| inner.media_hook.clone());
         let mut changed = Vec::new();
         let packet = match hook {
@@ -456,7 +476,7 @@ impl Media {
         self.tell_events(events);
     }
 
-    fn show(&self, direction: Direction, kind: MediaKind, peer: SocketAddr, packet: &[u8]) {
+    pub(crate) fn show(&self, direction: Direction, kind: MediaKind, peer: SocketAddr, packet: &[u8]) {
         let Some(inner) = self.inner.upgrade() else { return };
         let Some(tap) = &inner.tap else { return };
         let local = match kind {

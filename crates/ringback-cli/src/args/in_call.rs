@@ -65,10 +65,9 @@ pub(crate) struct InCall {
     /// Refuses to be transferred
     #[arg(long)]
     pub(crate) no_transfer: bool,
-    /// Whether audio is encrypted (SRTP): never, where the other side can, or always. The keys stand in the signalling;
-    /// with --transport tls only the servers on the way can read them
-    #[arg(long, value_name = "off|offer|require", default_value = "offer", value_parser = ["off", "offer", "require"])]
-    pub(crate) srtp: String,
+    /// How it is protected and finds its way
+    #[command(flatten)]
+    pub(crate) media: crate::phone::Media,
     /// Hangs up so long after it was answered [default: when the file was played, else when the other side does]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
@@ -80,8 +79,8 @@ impl InCall {
         let Some(address) = self.audio_at else { return Ok(()) };
         let fault = if self.dtmf.is_some() && self.dtmf_by == "rtp" {
             "--dtmf goes with the audio, which"
-        } else if self.srtp == "require" {
-            "--srtp require is for audio of our own, and this"
+        } else if matches!(self.media.srtp.as_str(), "require" | "dtls") {
+            "--srtp require and dtls are for audio of our own, and this"
         } else {
             return Ok(());
         };

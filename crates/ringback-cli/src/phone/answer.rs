@@ -14,7 +14,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
     args.in_call.check()?;
     let report = Reporter::new(args.phone.json);
     let mut stop = Stop::listen()?;
-    let srtp = super::srtp(&args.in_call.srtp);
+    let media = args.in_call.media.clone();
     let answers_anyone = args.no_register || args.phone.from.is_none();
     let phone = Phone::open(
         args.phone,
@@ -24,8 +24,8 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
             busy_lamp: args.busy_lamp,
             answers_by_itself: args.auto_answer,
             no_receipts: args.no_receipts,
-            srtp,
             listening: Some(args.in_call.listening.clone()),
+            media,
             ..Policy::default()
         },
     )

@@ -10,9 +10,9 @@ pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
     args.in_call.check()?;
     let report = Reporter::new(args.phone.json);
     let no_transfer = args.in_call.no_transfer;
-    let srtp = super::srtp(&args.in_call.srtp);
+    let media = args.in_call.media.clone();
     let listening = Some(args.in_call.listening.clone());
-    let policy = Policy { no_redirect: args.no_redirect, no_transfer, srtp, listening, ..Policy::default() };
+    let policy = Policy { no_redirect: args.no_redirect, no_transfer, media, listening, ..Policy::default() };
     let phone = Phone::open(args.phone, policy).await?;
     let builder = phone.account()?;
     let mut account = if args.register { builder.register().await? } else { builder.open().await? };

@@ -2,6 +2,7 @@
 
 mod answer;
 mod call;
+mod media;
 mod message;
 mod ping;
 mod plan;
@@ -13,6 +14,7 @@ mod tap;
 
 pub(crate) use answer::answer;
 pub(crate) use call::call;
+pub(crate) use media::Media;
 pub(crate) use message::{Message, message};
 pub(crate) use ping::ping;
 pub(crate) use plan::numbered;
@@ -24,9 +26,7 @@ pub(crate) use tap::packet;
 
 use crate::args;
 use crate::outcome::Failure;
-use ringback::{
-    AccountBuilder, Endpoint, PlayoutMode, Protocol, SrtpPolicy, Tap, TlsIdentity, TlsSettings, TlsVerify,
-};
+use ringback::{AccountBuilder, Endpoint, PlayoutMode, Protocol, Tap, TlsIdentity, TlsSettings, TlsVerify};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,10 +49,10 @@ pub(crate) struct Policy {
     pub(crate) answers_by_itself: bool,
     /// Tells nobody what became of messages.
     pub(crate) no_receipts: bool,
-    /// Whether audio is encrypted.
-    pub(crate) srtp: SrtpPolicy,
     /// How it is coded and played; `None` where there is none.
     pub(crate) listening: Option<args::Listening>,
+    /// How audio is protected and finds its way.
+    pub(crate) media: Media,
 }
 
 /// The endpoint and account that a phone command works with.
@@ -117,7 +117,7 @@ impl Phone {
         if policy.no_transfer {
             builder = builder.refuse_transfers();
         }
-        builder = builder.srtp(policy.srtp);
+        builder = policy.media.apply(builder)?;
         if let Some(args::Listening { codec, jitter_buffer }) = policy.listening {
             if let Some(codecs) = codec {
                 builder = builder.codecs(codecs);
@@ -221,15 +221,6 @@ pub(crate) fn password(variable: &str) -> Result<String, Failure> {
         Ok(password) if !password.is_empty() => Ok(password),
         Ok(_) => Err(Failure::Usage(format!("--password-env: ${variable} is empty"))),
         Err(_) => Err(Failure::Usage(format!("--password-env: ${variable} is not set; export it before"))),
-    }
-}
-
-/// What `--srtp` says.
-pub(crate) fn srtp(word: &str) -> SrtpPolicy {
-    match word {
-        "off" => SrtpPolicy::Off,
-        "require" => SrtpPolicy::Require,
-        _ => SrtpPolicy::Offer,
     }
 }
 

@@ -217,6 +217,17 @@ fn tell(report: &Reporter, event: &CallEvent) {
             text.push_str(&format!("; {}", protection(media)));
             report.tell("answered", fields(media), text);
         }
+        CallEvent::Path(to) => {
+            report.tell("path", [("remote", to.to_string().into())], format!("media go to {to}, by ICE"));
+        }
+        CallEvent::Secured(profile) => {
+            let text = format!("media: SRTP {}, keys by DTLS", profile.name());
+            report.tell("secured", [("profile", profile.name().into())], text);
+        }
+        CallEvent::MediaFailed(reason) => {
+            let reason = plain(reason);
+            report.tell("media-failed", [("reason", reason.clone().into())], format!("no media: {reason}"));
+        }
         CallEvent::Changed(media) => {
             let text = match (media.held_by_us, media.held_by_them) {
                 (false, false) => "talking again",

@@ -315,6 +315,7 @@ impl Desk {
                 news.extend(summary.fault.map(|fault| News::Notice(fault.to_string())));
                 return news;
             }
+            CallEvent::MediaFailed(reason) => return vec![News::Notice(format!("no media: {reason}"))],
             // What was played and dialled is no news on a screen.
             _ => return Vec::new(),
         };

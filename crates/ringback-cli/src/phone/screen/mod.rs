@@ -58,9 +58,9 @@ pub(crate) async fn phone(args: Screen) -> Result<(), Failure> {
     let policy = Policy {
         answers_anyone: args.no_register || args.phone.from.is_none(),
         no_transfer: args.no_transfer,
-        srtp: super::srtp(&args.srtp),
         no_receipts: args.no_receipts,
         listening: Some(args.listening.clone()),
+        media: args.media.clone(),
         ..Policy::default()
     };
     let phone = Phone::open_seen_by(args.phone, policy, Some(memory.clone())).await?;

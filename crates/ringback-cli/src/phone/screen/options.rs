@@ -40,9 +40,9 @@ pub(crate) struct Screen {
     /// Uses no sound device although this program can
     #[arg(long)]
     pub(crate) no_device: bool,
-    /// Whether audio is encrypted (SRTP): never, where the other side can, or always
-    #[arg(long, value_name = "off|offer|require", default_value = "offer", value_parser = ["off", "offer", "require"])]
-    pub(crate) srtp: String,
+    /// How audio is protected and finds its way
+    #[command(flatten)]
+    pub(crate) media: crate::phone::Media,
     /// Refuses to be transferred, without asking
     #[arg(long)]
     pub(crate) no_transfer: bool,
