@@ -2,6 +2,7 @@
 
 mod changes;
 mod codecs;
+mod secure;
 mod video;
 
 use std::io::{self, Read as _, Write as _};
@@ -29,7 +30,15 @@ pub(crate) const CASES: &[Case] = &[
     ("is held, resumed and dialled", changes::is_changed),
     ("transfers us", changes::transfers),
     ("offers video, which is declined", video::declined),
+    ("calls answer, ICE and DTLS-SRTP", secure::calls_us_by_ice_and_dtls),
+    ("is called, ICE and DTLS-SRTP", secure::is_called_by_ice_and_dtls),
+    ("calls answer, DTLS-SRTP", secure::calls_us_by_dtls),
+    ("is called, DTLS-SRTP", secure::is_called_by_dtls),
+    ("is called, ICE", secure::is_called_by_ice),
 ];
+
+/// Calls of ours alone, through a TURN server.
+pub(crate) const TURN_CASES: &[Case] = &[("relays a call of ours", secure::through_coturn)];
 
 /// How everybody reaches the server.
 pub(super) enum Way {
@@ -189,7 +198,8 @@ impl Baresip {
         Self::start_more(lab, server, way, plays, answers, "pcmu", "")
     }
 
-    /// The same with this codec, by its name at baresip, and with more in its configuration.
+    /// The same with this codec, by its name at baresip and with what else its account has, and with more in its
+    /// configuration.
     fn start_more(
         lab: &Lab,
         server: &Server,

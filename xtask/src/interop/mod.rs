@@ -28,8 +28,8 @@ use std::process::Command;
 use crate::failure::{Failure, Outcome, take_number, take_value};
 use crate::process::Steps;
 use packages::{
-    BARESIP, FFMPEG, GSTREAMER, GSTREAMER_GOOD, KAMAILIO, LINPHONE, NET_SIP, NPM, Need, OPENSSL, PYTHON,
-    SIPP, SIPSAK, SNGREP, SSLSCAN, TSHARK, TUNNEL,
+    BARESIP, COTURN, FFMPEG, GSTREAMER, GSTREAMER_GOOD, KAMAILIO, LINPHONE, NET_SIP, NPM, Need, OPENSSL,
+    PYTHON, SIPP, SIPSAK, SNGREP, SSLSCAN, TSHARK, TUNNEL,
 };
 
 /// One thing that must work with one peer; what it hands back is a line for the sum.
@@ -39,6 +39,7 @@ type Case = (&'static str, fn(&Lab) -> Outcome<String>);
 const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("sipp", &[SIPP, TUNNEL, OPENSSL], sipp::CASES),
     ("baresip", &[BARESIP, OPENSSL], baresip::CASES),
+    ("coturn", &[COTURN], baresip::TURN_CASES),
     ("sipsak", &[SIPSAK], sipsak::CASES),
     ("kamailio", &[KAMAILIO, SIPP], kamailio::CASES),
     ("ffmpeg", &[FFMPEG, GSTREAMER, GSTREAMER_GOOD, SIPP], ffmpeg::CASES),

@@ -30,6 +30,8 @@ pub(crate) const GSTREAMER: Need = ("gst-launch-1.0", "gstreamer1.0-tools");
 /// Its encoders and what packs them.
 pub(crate) const GSTREAMER_GOOD: Need =
     ("/usr/share/doc/gstreamer1.0-plugins-good", "gstreamer1.0-plugins-good");
+/// A STUN and TURN server.
+pub(crate) const COTURN: Need = ("turnserver", "coturn");
 pub(crate) const OPENSSL: Need = ("openssl", "openssl");
 
 /// Makes sure that the programs are there: root installs what is missing, others are told what to install.

@@ -7,6 +7,7 @@ mod agent;
 mod connections;
 mod machines;
 mod media;
+mod path;
 mod relay;
 mod script;
 mod srtp;
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("codec", media::codec),
     ("digest", syntax::digest),
     ("jitter", media::jitter),
+    ("media_path", path::media_path),
     ("message", syntax::message),
     ("offer_answer", machines::offer_answer),
     ("proxy", machines::proxy),
