@@ -36,7 +36,7 @@ pub(super) struct Seen {
     /// When it came in; nothing where it went out.
     came: Option<Instant>,
     /// Whether who called was sent elsewhere from here, and may be sent back.
-    redirected: bool,
+    pub(super) redirected: bool,
 }
 
 impl Seen {

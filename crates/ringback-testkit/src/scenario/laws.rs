@@ -17,9 +17,11 @@ pub(super) fn agree(stage: &Stage) -> Result<(), String> {
         }
         for seen in &agent.calls {
             let others = stage.agents.iter().filter(|other| other.name != agent.name);
-            let ends = others.filter_map(|other| {
-                Some((other, other.calls.iter().find(|call| call.call_id == seen.call_id)?))
-            });
+            let ends = others.filter_map(|other| Some((other, end_of(other, &seen.call_id)?)));
+            // It was sent away from here and has come back, which is another matter.
+            if seen.redirected && end_of(agent, &seen.call_id).is_some_and(|end| end.key != seen.key) {
+                continue;
+            }
             // A call that forked: one of those who are called has it up, or none. The others ring on, as nobody keeps
             // count of the branches who could cancel them.
             let mut all = ends.clone().chain([(agent, seen)]);
@@ -51,6 +53,12 @@ pub(super) fn agree(stage: &Stage) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The end of a call at somebody: where it was redirected and has come back, the later one.
+fn end_of<'a>(agent: &'a Agent, call_id: &str) -> Option<&'a Seen> {
+    let ends = || agent.calls.iter().filter(|call| call.call_id == call_id);
+    ends().find(|call| !call.redirected).or_else(|| ends().next())
 }
 
 /// Rule 39: who is subscribed knows how the other is, or knows that it does not and subscribes anew.
