@@ -2,7 +2,7 @@
 //!
 //! Two processes: one calls, the other answers. So many calls (10,000) are made, and held by the caller; what both processes have
 //! grown by is told by the call. Then they end, and so many more (100,000) are made and ended, a thousand a second: memory has
-//! to stay what it was after the first of them, for as long as the ends of calls linger.
+//! to stay what it was after the first of them, for twice as long as the ends of calls linger.
 
 #![allow(clippy::print_stdout, reason = "a report")]
 
@@ -129,8 +129,8 @@ async fn measure(calls: usize, more: usize) -> Outcome {
     }
     end(held).await;
     tokio::time::sleep(LINGER).await;
-    // Until as many linger as ever will.
-    many(&account, &target, PACE * LINGER.as_secs() as usize, false).await?;
+    // Until as many linger as ever will, and tables have found their size.
+    many(&account, &target, 2 * PACE * LINGER.as_secs() as usize, false).await?;
     let before = Memory::of(&answerer)?;
     many(&account, &target, more, false).await?;
     let after = Memory::of(&answerer)?;
