@@ -264,6 +264,7 @@ fn two_calls_are_joined_and_each_hears_the_others() {
     alice.wait_for(&["▶1 → bob@example.com"]);
     alice.keys(&["x"]);
     bob.wait_for("ended");
+    alice.wait_for(&["│ no call  "]);
     alice.keys(&["q"]);
     alice.wait_for(&["ended with 0"]);
     // Of nobody comes back what it said itself.

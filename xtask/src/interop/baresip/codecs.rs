@@ -13,10 +13,9 @@ fn theirs(codec: &str) -> &'static str {
     if codec == "opus" { "opus/48000/2" } else { "g722/16000/1" }
 }
 
-/// How alike sounds are after the codec: Opus keeps what is heard, not its wave.
-fn alike(codec: &str) -> f64 {
-    if codec == "opus" { audio::ALIKE_BY_EAR } else { audio::ALIKE }
-}
+/// How alike sounds have to be: Opus keeps what is heard, not its wave, and baresip's own way from the 8 kHz of its file to the 16 kHz
+/// of G.722 costs more than the codec does.
+const ALIKE: f64 = audio::ALIKE_BY_EAR;
 
 /// baresip, which speaks nothing else, calls `ringback answer`, which speaks all it can.
 pub(super) fn calls_us(lab: &Lab, codec: &str) -> Outcome<String> {
@@ -34,7 +33,7 @@ pub(super) fn calls_us(lab: &Lab, codec: &str) -> Outcome<String> {
     answer.succeed(PATIENCE)?;
     baresip.quit()?;
     server.stop()?;
-    compare_for(lab, "alice.wav", &heard, "bob.wav", alike(codec))
+    compare_for(lab, "alice.wav", &heard, "bob.wav", ALIKE)
 }
 
 /// `ringback call` offers all it can to baresip, which speaks nothing else.
@@ -51,7 +50,7 @@ pub(super) fn is_called(lab: &Lab, codec: &str) -> Outcome<String> {
     call.succeed(PATIENCE)?;
     baresip.quit()?;
     server.stop()?;
-    compare_for(lab, "alice.wav", &heard, "bob.wav", alike(codec))
+    compare_for(lab, "alice.wav", &heard, "bob.wav", ALIKE)
 }
 
 /// Waits until ours says that it talks in that codec.
