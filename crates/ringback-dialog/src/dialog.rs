@@ -7,7 +7,6 @@ use bytes::Bytes;
 use ringback_message::header::{CSeq, Contact, From, NameAddr, RecordRoute, To};
 use ringback_message::{HeaderId, Message, Method, Request, RequestBuilder, Response, UriBuf};
 use ringback_sdp::OfferAnswer;
-use std::collections::VecDeque;
 
 /// More proxies than any path has.
 const MOST_ROUTES: usize = 64;
@@ -54,7 +53,7 @@ pub(crate) struct Dialog {
     /// The wish to hold, or not, that the peer has refused before the answer, and is not asked for again.
     pub(crate) refused: Option<bool>,
     /// As bytes, for they are seldom wanted and a message takes more than its bytes.
-    acks: VecDeque<(u32, UriBuf, Bytes)>,
+    acks: Vec<(u32, UriBuf, Bytes)>,
 }
 
 impl Dialog {
@@ -78,7 +77,7 @@ impl Dialog {
             holds: false,
             offered: None,
             refused: None,
-            acks: VecDeque::new(),
+            acks: Vec::new(),
         })
     }
 
@@ -98,7 +97,7 @@ impl Dialog {
             holds: false,
             offered: None,
             refused: None,
-            acks: VecDeque::new(),
+            acks: Vec::new(),
         })
     }
 
@@ -120,7 +119,7 @@ impl Dialog {
             holds: false,
             offered: None,
             refused: None,
-            acks: VecDeque::new(),
+            acks: Vec::new(),
         }
     }
 
@@ -191,9 +190,10 @@ impl Dialog {
     /// Keeps an ACK, to be repeated whenever its 2xx is.
     pub(crate) fn keep_ack(&mut self, number: u32, hop: UriBuf, ack: &Request) {
         if self.acks.len() >= KEPT_ACKS {
-            self.acks.pop_front();
+            self.acks.remove(0);
         }
-        self.acks.push_back((number, hop, ack.render()));
+        self.acks.reserve_exact(1);
+        self.acks.push((number, hop, ack.render()));
     }
 }
 

@@ -369,7 +369,8 @@ impl<E: Entropy> UserAgent<E> {
         }
         let Some(outgoing) = self.outgoing.get_mut(key) else { return };
         let is_first = !std::mem::replace(&mut outgoing.answered, true);
-        outgoing.request = None;
+        // What is left of it only waits for copies of the answer.
+        (outgoing.request, outgoing.targets) = (None, VecDeque::new());
         match outgoing.purpose {
             Purpose::Call(tag, call) => {
                 if status.is_success() {
