@@ -5,7 +5,10 @@ use crate::args;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
 use crate::signals::Stop;
-use ringback::{Account, Audio, Conference, Endpoint, IncomingCall, Registration, StatusCode, Termination};
+use ringback::{
+    Account, Audio, Conference, Endpoint, IncomingCall, ReceivedMessage, Registration, StatusCode,
+    Termination,
+};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -72,10 +75,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
                 report.tell("turned-away", [("caller", caller.as_str().into())], format!("{caller} called, and was refused"));
             },
             message = phone.endpoint.message() => if let Some(message) = message {
-                let (from, body) = (plain(&message.from), plain(&String::from_utf8_lossy(&message.body)));
-                let text = format!("message from {from}: {body}");
-                let fields = [("from", from.into()), ("type", plain(&message.content_type).into()), ("body", body.into())];
-                report.tell("message", fields, text);
+                tell_message(&report, &message);
                 if !args.no_receipts {
                     phone.endpoint.displayed(&message);
                 }
@@ -92,11 +92,26 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
                 Some(ended) => complain(ended),
                 None => break,
             },
+            // Messages of the last call as well.
+            message = phone.endpoint.message() => if let Some(message) = message {
+                tell_message(&report, &message);
+                if !args.no_receipts {
+                    phone.endpoint.displayed(&message);
+                }
+            },
             _ = stop.told() => break,
         }
     }
     leave(account, registers, phone.endpoint).await;
     Ok(())
+}
+
+fn tell_message(report: &Reporter, message: &ReceivedMessage) {
+    let (from, body) = (plain(&message.from), plain(&String::from_utf8_lossy(&message.body)));
+    let text = format!("message from {from}: {body}");
+    let fields =
+        [("from", from.into()), ("type", plain(&message.content_type).into()), ("body", body.into())];
+    report.tell("message", fields, text);
 }
 
 /// What is the same for each call.

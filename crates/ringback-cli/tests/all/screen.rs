@@ -287,7 +287,8 @@ fn messages_come_and_go_and_a_caller_can_be_refused() {
     alice.wait_for(&["← bob@example.com: where are you?"]);
     alice.keys(&["w", "at home", "Enter"]);
     bob.wait_for("message from <sip:alice@example.com>: at home");
-    alice.wait_for(&["→ bob@example.com: at home"]);
+    // It was delivered, and shown.
+    alice.wait_for(&["✓✓ bob@example.com: at home"]);
 
     let mut call = Running::start(&[&["call", "alice"][..], &as_bob].concat());
     alice.wait_for(&["▶1 ← bob@example.com", "calls us"]);
