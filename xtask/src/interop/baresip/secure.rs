@@ -173,7 +173,7 @@ pub(super) fn through_coturn(lab: &Lab) -> Outcome<String> {
         &lab.folder,
         "answer",
         phone(&mut lab.ringback(), "answer", &[], &server, &Way::Udp)
-            .args(["--calls", "1"])
+            .args(["--calls", "1", "--codec", "pcmu"])
             .args(playing(&bob, &heard_by_bob)),
     )?;
     answer.line(STEP, |line| (line == "ready").then_some(()))?;
