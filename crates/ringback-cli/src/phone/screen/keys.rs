@@ -8,7 +8,7 @@ use std::time::Instant;
 const MAX_TEXT: usize = 1_000;
 
 /// The keys and what they do, as the help shows them.
-pub(crate) const HELP: [(&str, &str); 19] = [
+pub(crate) const HELP: [(&str, &str); 18] = [
     ("d", "dial: a URI, user@host or a user"),
     ("a", "answer; who talks is held"),
     ("b", "busy: refuse the one who calls"),
@@ -18,8 +18,7 @@ pub(crate) const HELP: [(&str, &str); 19] = [
     ("← →", "the call before, the next"),
     ("m", "mute, and not"),
     ("0-9 * #", "digits"),
-    ("t", "transfer to somebody"),
-    ("T", "connect two calls"),
+    ("t T", "transfer; T connects two"),
     ("y n", "yes or no to a wish"),
     ("w W", "write; W asks whom"),
     ("Tab F1-F6", "turn the page"),
