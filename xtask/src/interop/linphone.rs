@@ -98,6 +98,7 @@ fn hears(lab: &Lab, wants: &str, media: &str) -> Outcome<String> {
     let [hers, his] = ["alice.wav", "bob.wav"].map(|name| baresip::speech(lab, name));
     let words = [
         ["--calls", "1"],
+        ["--codec", "pcmu"],
         ["--play", &his.display().to_string()],
         ["--record", &at_bob.display().to_string()],
         ["--duration", "7"],
