@@ -21,7 +21,7 @@ const BATCH: usize = 128;
 /// With more streams than this their packets are gathered for a moment: at fifty a second of each side there are so many of them then that
 /// waking up for each would cost more than all else that is done with it, and half a millisecond more is nothing to audio.
 const FEW: usize = 8;
-const GATHER: Duration = Duration::from_micros(1_200);
+const GATHER: Duration = Duration::from_micros(800);
 /// A UDP datagram is no longer.
 const LONGEST: usize = 65_536;
 /// How often silent streams are looked for.
