@@ -4,29 +4,24 @@
 #![allow(clippy::print_stdout, reason = "an example shows what happens")]
 
 use ringback::{AccountBuilder, CallEvent, Endpoint};
-use std::error::Error;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, password, target, hello, answer] = &arguments[..] else {
         return Err("call ADDRESS PASSWORD TARGET HELLO.wav ANSWER.wav".into());
     };
     let endpoint = Endpoint::builder().start().await?;
-    run(endpoint.account(address).password(password), target, hello, answer).await
+    run(endpoint.account(address).password(password), [target, hello, answer]).await
 }
 
-pub(crate) async fn run(
-    account: AccountBuilder,
-    target: &str,
-    hello: &str,
-    answer: &str,
-) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(account: AccountBuilder, [target, hello, answer]: [&str; 3]) -> Outcome {
     let alice = account.register().await?;
     let mut call = alice.call(target).play(hello).record(answer).start().await?;
     while let Some(event) = call.next().await {
         match event {
-            CallEvent::Ringing(_) => println!("ringing…"),
             CallEvent::Answered(media) => println!("talking {}", media.codec),
             CallEvent::Played => call.hangup()?,
             CallEvent::Ended(summary) => println!("ended {}", summary.ending),

@@ -44,7 +44,7 @@ async fn call_plays_to_the_one_called_and_records_the_answer() {
     });
     let phone = place.phone().await;
     let alice = place.account(&phone, "alice");
-    in_time(call::run(alice, "sip:bob@example.com", &hello, &answer)).await.expect("the example works");
+    in_time(call::run(alice, ["sip:bob@example.com", &hello, &answer])).await.expect("the example works");
     let summary = in_time(answering).await.expect("Bob answered");
     assert!(summary.talk.is_some());
     let (of_hello, of_answer) = (heard(&read(&bob_heard), 600.0), heard(&read(&answer), 1_000.0));
