@@ -72,11 +72,11 @@ impl Account {
 }
 
 impl Endpoint {
-    /// Tells the sender of a message that it was read, where the sender has asked for that.
+    /// Tells the sender of a message that it was read, where the sender has asked for that. It is told after the sender has
+    /// heard that the message has come.
     pub fn displayed(&self, message: &ReceivedMessage) {
         if let Some(wish) = &message.wish {
-            // Who cannot be told does without.
-            let _ = self.inner.command(|state, now| state.ua.tell_receipt(now, wish, Receipt::Displayed));
+            self.inner.command(|state, now| state.tell(now, wish, Receipt::Displayed));
         }
     }
 }

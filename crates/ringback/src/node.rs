@@ -10,8 +10,8 @@ use ringback_net::{CloseReason, Core, Flow, LocateError, OsEntropy, Outbox, Targ
 use ringback_sansio::{Machine as _, Map};
 use ringback_transaction::Key;
 use ringback_ua::{
-    AccountKey, CallKey, MessageId, PublicationKey, Receipt, RequestKey, Subscriber, SubscriptionEvent,
-    SubscriptionKey, Token, UaEvent, UaInput, UaOutput, UserAgent, WatcherKey,
+    AccountKey, CallKey, MessageId, PublicationKey, Receipt, ReceiptWish, RequestKey, Subscriber,
+    SubscriptionEvent, SubscriptionKey, Token, UaEvent, UaInput, UaOutput, UserAgent, WatcherKey,
 };
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -43,6 +43,9 @@ pub(crate) struct State {
     pub(crate) messages: mpsc::Sender<ReceivedMessage>,
     /// Who waits to hear what became of a message.
     pub(crate) receipts: Map<MessageId, mpsc::Sender<Receipt>>,
+    /// What senders of messages are being told, and what they are told when they have heard that: requests on their way
+    /// together may overtake each other, and "displayed" must not be the first word.
+    telling: Map<RequestKey, (ReceiptWish, Option<Receipt>)>,
     /// Whether senders of messages are told that those have come.
     pub(crate) tells_receipts: bool,
     /// Calls that were refused because an account must not be disturbed.
@@ -76,6 +79,7 @@ impl Node {
             arrivals,
             messages,
             receipts: Map::default(),
+            telling: Map::default(),
             tells_receipts: true,
             missed,
             subscriptions: Map::default(),
@@ -127,6 +131,21 @@ impl State {
         let (sender, receiver) = broadcast::channel(EVENTS);
         self.subscriptions.insert(subscription, sender);
         receiver
+    }
+
+    /// Tells the sender of a message what became of it, after what that is being told already.
+    pub(crate) fn tell(&mut self, now: Instant, wish: &ReceiptWish, receipt: Receipt) {
+        if !wish.wants(receipt) {
+            return;
+        }
+        if let Some((_, next)) = self.telling.values_mut().find(|(told, _)| told == wish) {
+            *next = Some(receipt);
+            return;
+        }
+        // Who cannot be told does without.
+        if let Ok(Some(request)) = self.ua.tell_receipt(now, wish, receipt) {
+            self.telling.insert(request, (wish.clone(), None));
+        }
     }
 
     fn drain(&mut self, now: Instant, out: &mut Outbox<Key>) {
@@ -197,8 +216,7 @@ impl State {
                 // An application that does not read its messages loses the newest.
                 let is_delivered = self.messages.try_send(message).is_ok();
                 if let Some(wish) = wish.filter(|_| is_delivered && self.tells_receipts) {
-                    // Who cannot be told does without.
-                    let _ = self.ua.tell_receipt(now, &wish, Receipt::Delivered);
+                    self.tell(now, &wish, Receipt::Delivered);
                 }
             }
             UaEvent::Receipt { message, receipt, .. } => {
@@ -212,6 +230,9 @@ impl State {
                 let _ = self.missed.try_send(MissedCall::new(call));
             }
             UaEvent::Reply { request, status, reason, response } => {
+                if let Some((wish, Some(next))) = self.telling.remove(&request) {
+                    self.tell(now, &wish, next);
+                }
                 if let Some(sender) = self.requests.remove(&request) {
                     let _ = sender.send(Reply { status, reason, response });
                 }
