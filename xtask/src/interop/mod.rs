@@ -10,9 +10,11 @@ pub(crate) mod child;
 mod ffmpeg;
 mod fork;
 mod kamailio;
+mod libsrtp;
 mod linphone;
 mod net_sip;
 pub(crate) mod packages;
+mod python;
 pub(crate) mod server;
 mod sipjs;
 pub(crate) mod sipp;
@@ -45,6 +47,7 @@ const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("ffmpeg", &[FFMPEG, GSTREAMER, GSTREAMER_GOOD, SIPP], ffmpeg::CASES),
     ("fork", &[LINPHONE, BARESIP], fork::CASES),
     ("linphone", &[LINPHONE, SIPP], linphone::CASES),
+    ("libsrtp", &[PYTHON], libsrtp::CASES),
     ("net-sip", &[NET_SIP], net_sip::CASES),
     ("sipvicious", &[PYTHON], sipvicious::CASES),
     ("sipjs", &[NPM, OPENSSL], sipjs::CASES),

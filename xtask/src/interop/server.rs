@@ -200,6 +200,11 @@ pub(crate) fn binary(given: Option<String>) -> Outcome<PathBuf> {
         };
     }
     crate::process::run(&mut crate::process::cargo(["build", "--bin", "ringback"]))?;
+    built("ringback")
+}
+
+/// Where cargo puts what it builds by that name.
+pub(crate) fn built(name: &str) -> Outcome<PathBuf> {
     let metadata = crate::process::output(&mut crate::process::cargo([
         "metadata",
         "--format-version",
@@ -209,7 +214,7 @@ pub(crate) fn binary(given: Option<String>) -> Outcome<PathBuf> {
     ]))?;
     let metadata = crate::json::Json::parse(&metadata)?;
     let target = metadata.get("target_directory").text().ok_or("cargo names no target directory")?;
-    Ok(Path::new(target).join("debug/ringback"))
+    Ok(Path::new(target).join("debug").join(name))
 }
 
 #[cfg(test)]

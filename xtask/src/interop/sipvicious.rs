@@ -1,14 +1,14 @@
 //! sipvicious: what comes by within an hour of going online. It finds nothing, and is banned.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use super::child::Running;
 use super::server::{Server, admin};
-use super::{Case, Lab};
+use super::{Case, Lab, python};
 use crate::failure::{Failure, Outcome};
-use crate::process::{output, run};
+use crate::process::output;
 
 pub(crate) const CASES: &[Case] = &[
     ("svmap finds no server", |lab| scan(lab, "svmap", &[], false)),
@@ -30,7 +30,7 @@ const UNNAMED: &str = "[guard]\ntrusted = []\nscanners = []\n";
 
 /// Lets one of them loose on a server; where it is not known by its name, it is by what it does.
 fn scan(lab: &Lab, tool: &str, arguments: &[&str], is_unnamed: bool) -> Outcome<String> {
-    let programs = installed(lab)?;
+    let programs = python::environment(lab, "sipvicious")?;
     let write = |name: &str, text: &str| {
         let file = lab.folder.join(name);
         std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
@@ -69,20 +69,4 @@ fn scan(lab: &Lab, tool: &str, arguments: &[&str], is_unnamed: bool) -> Outcome<
     } else {
         Err(Failure::Failed(format!("{tool} is not banned: {bans}")))
     }
-}
-
-/// Where the version of `requirements.txt` is, in an environment of its own.
-fn installed(lab: &Lab) -> Outcome<PathBuf> {
-    let (wanted, folder) =
-        (lab.file("sipvicious/requirements.txt"), lab.root.join("target/interop-sipvicious"));
-    let (programs, mark) = (folder.join("bin"), folder.join("requirements.txt"));
-    let text = std::fs::read_to_string(&wanted).map_err(|error| format!("{}: {error}", wanted.display()))?;
-    if std::fs::read_to_string(&mark).is_ok_and(|there| there == text) {
-        return Ok(programs);
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let quiet = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"];
-    run(Command::new(programs.join("pip")).args(quiet).arg(&wanted))?;
-    std::fs::write(&mark, text).map_err(|error| format!("{}: {error}", mark.display()))?;
-    Ok(programs)
 }
