@@ -68,6 +68,7 @@ mod load;
 mod media;
 mod net;
 mod outbox;
+mod proc;
 mod resolve;
 mod segments;
 mod shared;

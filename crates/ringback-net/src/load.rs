@@ -4,6 +4,7 @@
 //! It is read from outside, some times a second, so that handling a message costs nothing for it.
 
 use crate::Core;
+use crate::proc::{Numbers, Table};
 use crate::shared::Shared;
 use nix::sys::time::TimeValLike as _;
 use nix::time::{ClockId, clock_gettime};
@@ -27,6 +28,10 @@ pub struct Load {
 /// Reads how much the workers of one driver have to do.
 pub struct Meter<C: Core> {
     shared: Arc<Shared<C>>,
+    /// How long each worker had to wait for a processor, where the system counts that and the worker runs.
+    waits: Vec<Option<Numbers>>,
+    /// Where the system tells what waits in sockets, of the families that ours are of.
+    tables: Vec<Table>,
     /// When it was read last, and how long each worker had run or waited by then, in nanoseconds.
     last: Option<(Instant, Vec<u64>)>,
     /// The inodes of the UDP sockets, and the sizes of their receive buffers.
@@ -49,13 +54,19 @@ impl<C: Core> Meter<C> {
                 Some((inode, SockRef::from(&**socket).recv_buffer_size().ok()?))
             })
             .collect();
-        Self { shared, last: None, sockets, queued: 0.0, looks: 0 }
+        let has = |is_v6| shared.udp.iter().any(|listener| listener.local.is_ipv6() == is_v6);
+        let tables = [(false, "/proc/self/net/udp"), (true, "/proc/self/net/udp6")];
+        let tables = tables.into_iter().filter(|(is_v6, _)| has(*is_v6)).map(|(_, path)| Table::new(path));
+        let tables = tables.collect();
+        let waits = shared.threads.iter().map(|_| None).collect();
+        Self { shared, waits, tables, last: None, sockets, queued: 0.0, looks: 0 }
     }
 
     /// Reads the load since the last time; nothing where the system does not tell, and at the first time.
     pub fn read(&mut self, now: Instant) -> Option<Load> {
         let ids = self.shared.threads.iter().map(|id| id.load(Ordering::Relaxed));
-        let times = ids.map(|id| Some(run(id)? + waited(id))).collect::<Option<Vec<u64>>>()?;
+        let times = ids.zip(&mut self.waits).map(|(id, waits)| Some(run(id)? + waited(id, waits)));
+        let times = times.collect::<Option<Vec<u64>>>()?;
         let (before, last) = self.last.replace((now, times.clone()))?;
         let passed = now.saturating_duration_since(before).as_nanos() as f64;
         if passed <= 0.0 {
@@ -69,12 +80,9 @@ impl<C: Core> Meter<C> {
         if busy < CALM && self.queued == 0.0 && !self.looks.is_multiple_of(SELDOM) {
             return Some(Load { busy, queued: 0.0 });
         }
-        let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"];
-        self.queued = tables
-            .iter()
-            .filter_map(|table| fs::read_to_string(table).ok())
-            .map(|table| table.lines().map(|line| queued(line, &self.sockets)).fold(0.0, f64::max))
-            .fold(0.0, f64::max);
+        let sockets = &self.sockets;
+        let fullest = |table: &mut Table| table.lines().map(|line| queued(line, sockets)).fold(0.0, f64::max);
+        self.queued = self.tables.iter_mut().map(fullest).fold(0.0, f64::max);
         Some(Load { busy, queued: self.queued })
     }
 }
@@ -95,13 +103,11 @@ fn run(thread: i32) -> Option<u64> {
 }
 
 /// For how many nanoseconds it has waited for a processor, where the system counts that.
-fn waited(thread: i32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).unwrap_or_default();
-    second_number(&text).unwrap_or(0)
-}
-
-fn second_number(text: &str) -> Option<u64> {
-    text.split_whitespace().nth(1)?.parse().ok()
+fn waited(thread: i32, waits: &mut Option<Numbers>) -> u64 {
+    if waits.is_none() {
+        *waits = Numbers::open(&format!("/proc/self/task/{thread}/schedstat")).ok();
+    }
+    waits.as_ref().and_then(|waits| waits.nth(1)).unwrap_or(0)
 }
 
 /// How full the receive buffer is that a line of the system's table is about, if it is one of these.
@@ -127,8 +133,6 @@ mod tests {
         assert_eq!(queued(line, &[(4711, 4096)]), 0.25);
         assert_eq!(queued(line, &[(1, 4096)]), 0.0);
         assert_eq!(queued("  sl  local_address rem_address   st tx_queue rx_queue", &[(1, 4096)]), 0.0);
-        assert_eq!(second_number("1000 234 7\n"), Some(234));
-        assert_eq!(second_number(""), None);
     }
 
     #[test]

@@ -238,6 +238,8 @@ fn load(settings: &TlsSettings) -> Result<Loaded, TlsError> {
     let client = Both { sip: Arc::new(client), web: Arc::new(web) };
 
     let Some(identity) = identity else { return Ok((None, client)) };
+    // To seed random numbers takes 50 ms of work the first time, for which the first peer would wait.
+    let _ = provider.secure_random.fill(&mut [0]);
     let server = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let server = server.expect(versions);
     let server = match (settings.verify, &settings.client_ca) {
