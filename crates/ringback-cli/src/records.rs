@@ -3,7 +3,7 @@
 use crate::args;
 use crate::out::{line, plain};
 use crate::outcome::Failure;
-use ringback_server::{CallRecord, EndedBy, RecordStore, admin};
+use ringback_server::{CallMedia, CallRecord, EndedBy, MediaLeg, RecordStore, admin};
 
 /// Lists calls that are over.
 pub(crate) fn records(args: &args::Records) -> Result<(), Failure> {
@@ -38,7 +38,8 @@ pub(crate) async fn calls(args: args::Calls) -> Result<(), Failure> {
     } else {
         for call in &calls {
             let (from, to, call_id) = (plain(&call.from), plain(&call.to), plain(&call.call_id));
-            line(format_args!("{}  {from} -> {to}  {call_id}", length(call.seconds * 1_000)));
+            let heard = call.media.map(|media| format!("  {}", heard(&media))).unwrap_or_default();
+            line(format_args!("{}  {from} -> {to}  {call_id}{heard}", length(call.seconds * 1_000)));
         }
     }
     Ok(())
@@ -51,6 +52,11 @@ fn row(began: &str, record: &CallRecord) -> String {
         Some(answered) => {
             let talked = length(record.ended_ms.saturating_sub(answered));
             match record.ended_by {
+                EndedBy::Server
+                    if record.reason.as_deref().is_some_and(|reason| reason.starts_with("no media")) =>
+                {
+                    format!("{talked}, ended by the server")
+                }
                 EndedBy::Server => format!("{talked}, never hung up"),
                 EndedBy::Caller | EndedBy::Callee => format!("{talked}, hung up by the {who}"),
             }
@@ -62,7 +68,19 @@ fn row(began: &str, record: &CallRecord) -> String {
     };
     let route = record.route.as_deref().map(|route| format!(", {}", plain(route))).unwrap_or_default();
     let reason = record.reason.as_deref().map(|reason| format!(" ({})", plain(reason))).unwrap_or_default();
-    format!("{began}  {from} -> {to}  {what}{reason}{route}  {}", plain(&record.call_id))
+    let heard = record.media.map(|media| format!("  {}", heard(&media))).unwrap_or_default();
+    format!("{began}  {from} -> {to}  {what}{reason}{route}  {}{heard}", plain(&record.call_id))
+}
+
+/// What came of both sides of a relayed call.
+fn heard(media: &CallMedia) -> String {
+    let one = |who: &str, leg: &MediaLeg| {
+        let silent = if leg.silent { ", silent" } else { "" };
+        let mos = leg.mos.map(|mos| format!(", MOS {mos:.1}")).unwrap_or_default();
+        let MediaLeg { packets, lost, jitter_ms, .. } = leg;
+        format!("{who}: {packets} packets, {lost} lost, jitter {jitter_ms:.1} ms{mos}{silent}")
+    };
+    format!("[{}; {}]", one("caller", &media.caller), one("callee", &media.callee))
 }
 
 /// Minutes and seconds.

@@ -57,6 +57,7 @@ fn rows(stats: &Stats) -> Vec<(String, u64)> {
         rows.push((name.to_owned(), held as u64));
     }
     rows.push(("media packets relayed".to_owned(), stats.media_packets));
+    rows.push(("media packets converted".to_owned(), stats.media_converted));
     rows.push(("sends failed".to_owned(), stats.failed_sends));
     rows.push(("malformed messages".to_owned(), stats.malformed));
     if let Some(push) = &stats.push {

@@ -62,6 +62,11 @@ impl DtmfDetector {
             }
         }
     }
+
+    /// The digit that sounds, from two blocks after its beginning to two after its end.
+    pub fn sounding(&self) -> Option<char> {
+        self.told
+    }
 }
 
 /// The digit whose tones a block is made of.

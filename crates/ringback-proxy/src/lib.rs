@@ -58,6 +58,7 @@ mod context;
 mod forward;
 mod gate;
 mod history;
+mod own;
 mod policy;
 mod proxy;
 mod recursion;

@@ -1,14 +1,20 @@
 //! The descriptions of a relayed call.
 
+use crate::formats::{self, Agreed, Formats};
 use crate::keys::Legs;
-use crate::{Expected, Side};
+use crate::{Expected, Side, SideFormats};
 use ringback_sansio::Entropy;
 use ringback_sdp::attribute::{Candidate, Group, GroupSemantics, Rtcp};
-use ringback_sdp::{Attribute, Connection, Host, Media, NegotiatedCrypto, SessionDescription};
+use ringback_sdp::{
+    Attribute, Codec, Connection, Direction, Host, Media, MediaKind, NegotiatedCrypto, SessionDescription,
+};
 use std::net::{IpAddr, SocketAddr};
 
 /// Media of one call that are relayed; further ones are switched off.
 pub const MAX_STREAMS: usize = 4;
+
+/// Payload types of a medium whose clocks are remembered.
+const MAX_CLOCKS: usize = 16;
 
 /// Offers and answers of one call that are remembered: those of an INVITE may come again after others in between.
 const EXCHANGES: usize = 8;
@@ -52,6 +58,13 @@ pub enum Change<K> {
         /// The keys; none for packets that pass as they are.
         keys: Option<Box<NegotiatedCrypto>>,
     },
+    /// What both sides speak from now on, caller first, where packets may have to be converted.
+    Convert {
+        /// Which stream.
+        stream: K,
+        /// The formats of both sides.
+        formats: Box<[SideFormats; 2]>,
+    },
     /// The medium is switched off; its ports are free.
     Close(K),
 }
@@ -60,7 +73,10 @@ impl<K: Copy> Change<K> {
     /// Which stream it is about.
     pub fn stream(&self) -> K {
         match self {
-            Self::Expect { stream, .. } | Self::Protect { stream, .. } | Self::Close(stream) => *stream,
+            Self::Expect { stream, .. }
+            | Self::Protect { stream, .. }
+            | Self::Convert { stream, .. }
+            | Self::Close(stream) => *stream,
         }
     }
 }
@@ -74,6 +90,8 @@ pub struct RelayedCall<K> {
     is_short: bool,
     /// Whether each leg has keys of its own.
     ends_encryption: bool,
+    /// Whether each side speaks what it can.
+    converts: bool,
     /// Who made the offer of each exchange, the last one last.
     offers: Vec<(u32, Side)>,
 }
@@ -83,6 +101,9 @@ pub struct RelayedCall<K> {
 struct Line<K> {
     opened: Opened<K>,
     legs: Legs,
+    formats: Formats,
+    /// What both sides speak, once something of it had to be converted.
+    spoken: Option<Box<[SideFormats; 2]>>,
     /// What the stream was told of the keys of both sides.
     told: [Option<NegotiatedCrypto>; 2],
 }
@@ -90,13 +111,26 @@ struct Line<K> {
 impl<K: Copy> RelayedCall<K> {
     /// A call whose media go through ports at `address`, as they are: SRTP and DTLS go from end to end.
     pub fn new(address: IpAddr) -> Self {
-        Self { address, streams: Vec::new(), is_short: false, ends_encryption: false, offers: Vec::new() }
+        Self {
+            address,
+            streams: Vec::new(),
+            is_short: false,
+            ends_encryption: false,
+            converts: false,
+            offers: Vec::new(),
+        }
     }
 
     /// A call in which each side encrypts or does not as it can, whatever the other does: SRTP with keys in SDP ends here, and
     /// both sides are offered it. What is encrypted otherwise passes as it is.
     pub fn ending_encryption(address: IpAddr) -> Self {
         Self { ends_encryption: true, ..Self::new(address) }
+    }
+
+    /// As [`ending_encryption`](Self::ending_encryption), and each side speaks what it can: audio is converted where the two have no
+    /// format in common, or one of them uses one that the other does not know. What is encrypted otherwise passes as it is.
+    pub fn converting_audio(address: IpAddr) -> Self {
+        Self { converts: true, ..Self::ending_encryption(address) }
     }
 
     /// Rewrites what a side says of itself, so that the other side sends to the relay. The same description again comes
@@ -120,14 +154,22 @@ impl<K: Copy> RelayedCall<K> {
             return changes;
         }
         let (is_offer, ends_encryption) = (self.is_offer(side, exchange), self.ends_encryption);
+        let converts = self.converts;
         let ours = Connection::new(self.address);
         for at in 0..description.media.len() {
             let expected = self.expected(description, at, exchange, signalled_by, ports);
             let Some(media) = description.media.get_mut(at) else { continue };
             let line = self.line(at, media.port, ports, &mut changes);
             let keyed = match line {
-                Some(line) if ends_encryption => line.protect(side, is_offer, media, entropy, &mut changes),
-                Some(_) | None => true,
+                Some(line) => {
+                    let keyed =
+                        !ends_encryption || line.protect(side, is_offer, media, entropy, &mut changes);
+                    if converts && keyed {
+                        line.convert(side, is_offer, media, &mut changes);
+                    }
+                    keyed
+                }
+                None => true,
             };
             let stream = self.opened(at).filter(|_| keyed);
             media.port = stream.map_or(0, |stream| stream.ports[side.other().index()]);
@@ -178,7 +220,13 @@ impl<K: Copy> RelayedCall<K> {
             (_, false) => {
                 let opened = ports.open();
                 self.is_short |= opened.is_none();
-                *slot = opened.map(|opened| Line { opened, legs: Legs::default(), told: [None, None] });
+                *slot = opened.map(|opened| Line {
+                    opened,
+                    legs: Legs::default(),
+                    formats: Formats::default(),
+                    spoken: None,
+                    told: [None, None],
+                });
             }
         }
         slot.as_mut()
@@ -219,6 +267,10 @@ impl<K: Copy> RelayedCall<K> {
             rtcp: rtcp.filter(|port| *port != 0).map(|port| SocketAddr::new(host, port)),
             behind: (host != signalled_by).then_some(signalled_by),
             exchange,
+            talks: media.kind == MediaKind::AUDIO
+                && media.is_rtp()
+                && description.direction_of(media) == Direction::SendRecv,
+            clocks: clocks(media),
         }
     }
 
@@ -241,6 +293,22 @@ impl<K: Copy> RelayedCall<K> {
 }
 
 impl<K: Copy> Line<K> {
+    /// Tells the other side what we can convert, and an answer what was offered.
+    fn convert(&mut self, side: Side, is_offer: bool, media: &mut Media, changes: &mut Vec<Change<K>>) {
+        if !formats::is_convertible(media) || self.legs.passes() {
+            return;
+        }
+        if is_offer {
+            return self.formats.offer(side, media);
+        }
+        let Some(Agreed { formats, is_needed }) = self.formats.answer(side, media) else { return };
+        // What was converted before is told when it need not be any more.
+        if (is_needed || self.spoken.is_some()) && self.spoken.as_ref() != Some(&formats) {
+            self.spoken = Some(formats.clone());
+            changes.push(Change::Convert { stream: self.opened.stream, formats });
+        }
+    }
+
     /// Puts our keys in place of those of `side`. False when an answer cannot be used: the medium is then refused on.
     fn protect(
         &mut self,
@@ -269,6 +337,11 @@ impl<K: Copy> Line<K> {
         }
         true
     }
+}
+
+fn clocks(media: &Media) -> Vec<(u8, u32)> {
+    let clock = |codec: &Codec| (codec.payload_type(), codec.clock_rate());
+    media.codecs().iter().take(MAX_CLOCKS).map(clock).collect()
 }
 
 fn address(connection: &Connection) -> Option<IpAddr> {

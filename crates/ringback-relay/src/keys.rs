@@ -120,6 +120,11 @@ impl Legs {
         Ok(())
     }
 
+    /// Whether what encrypts the line is not ours to end.
+    pub(crate) fn passes(&self) -> bool {
+        self.passes
+    }
+
     /// What a side and we protect by; none where its packets are in clear, or are none of our business.
     pub(crate) fn agreed(&self, side: Side) -> Option<&NegotiatedCrypto> {
         self.sides[side.index()].agreed.as_ref()

@@ -35,7 +35,7 @@
 //! let answered = call.rewrite(Side::Callee, 1, bob.parse()?, &mut answer, &mut One, &mut entropy);
 //! for change in said.into_iter().chain(answered) {
 //!     if let Change::Expect { stream: 7, side, expected } = change {
-//!         stream.expect(side, expected);
+//!         stream.expect(now, side, expected);
 //!     }
 //! }
 //!
@@ -51,21 +51,31 @@
 //! come. It opens again with another offer or answer, and never by packets. So nobody gets audio of others by sending
 //! first, and nobody puts audio in.
 //!
+//! **Who is silent.** A side of which nothing is heard for a while is told, once the call is up and both sides are to talk.
+//!
 //! **Whose keys.** Packets pass as they are, so that SRTP and DTLS go through from end to end; or each leg has keys of its own
 //! ([`RelayedCall::ending_encryption`]), and who encrypts can talk to who does not. What is not protected by the keys of its side then
 //! passes as little as what comes from a stranger, and tells nobody where the side is.
 //!
+//! **Who understands whom.** Where a call [converts audio](RelayedCall::converting_audio), offers gain the formats that can be converted to
+//! and from Opus, G.722 and G.711, and an answer becomes one to what was offered. Packets that the other side understands pass all the same; the others are
+//! decoded and coded anew, and digits go from events to tones and back where only one side has events.
+//!
 //! Not here: sockets, threads, SIP, DTLS.
 //!
 //! Sources: RFC 3264 (offer and answer), RFC 4961 (symmetric RTP), RFC 7362 (latching and what is wrong with it),
-//! RFC 7983 (what a datagram is), RFC 3550 §A.1 (sequence numbers).
+//! RFC 7983 (what a datagram is), RFC 3550 §7.2 (translators), §A.1 (sequence numbers) and §A.8 (jitter), RFC 4733 (digits).
 
 mod call;
+mod convert;
+mod formats;
 mod keys;
 mod lock;
+mod reception;
 mod stream;
 
 pub use call::{Change, MAX_STREAMS, Opened, Ports, RelayedCall};
+pub use formats::SideFormats;
 pub use lock::{Expected, SourceLock};
 pub use stream::{Dropped, MAX_GROWTH, RelayStream, SideStats};
 

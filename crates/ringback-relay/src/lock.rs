@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 /// What a description says about where packets come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expected {
     /// Where the side takes RTP, and sends it from.
     pub rtp: Option<SocketAddr>,
@@ -14,6 +14,10 @@ pub struct Expected {
     pub behind: Option<IpAddr>,
     /// Counts offers and answers, so that one that is said again is known.
     pub exchange: u32,
+    /// Whether this is audio that the side sends and takes.
+    pub talks: bool,
+    /// The clocks of its payload types, in ticks a second.
+    pub clocks: Vec<(u8, u32)>,
 }
 
 /// The address rule of one port.

@@ -1,6 +1,8 @@
 //! One medium on the packet path.
 
-use crate::{Component, Expected, Side, SourceLock};
+use crate::convert::{Conversion, Taken};
+use crate::reception::Reception;
+use crate::{Component, Expected, Side, SideFormats, SourceLock};
 use ringback_rtp::Datagram;
 use ringback_sdp::NegotiatedCrypto;
 use ringback_srtp::{Inbound, Outbound, sdes};
@@ -19,6 +21,8 @@ pub enum Dropped {
     NotMedia,
     /// Nobody knows yet where the other side is.
     NoDestination,
+    /// It has to be converted, which is not [done here](RelayStream::convert_here).
+    Unconverted,
     /// It is not protected by the keys of its side, has come before, or cannot be protected for the other side.
     Forged,
 }
@@ -26,8 +30,10 @@ pub enum Dropped {
 /// Plain figures of what one side sent since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SideStats {
-    /// Datagrams that passed.
+    /// Datagrams that passed, or were made of what came.
     pub packets: u64,
+    /// Those of them that were converted.
+    pub converted: u64,
     /// Their octets.
     pub octets: u64,
     /// RTP packets that never came, less those that came twice (RFC 3550 §A.3).
@@ -36,6 +42,8 @@ pub struct SideStats {
     pub foreign: u64,
     /// Datagrams that were dropped for another reason.
     pub dropped: u64,
+    /// How unevenly its packets come (RFC 3550 §A.8), as far as the clocks of their formats are known.
+    pub jitter: Duration,
     /// Where its packets come from.
     pub source: Option<SocketAddr>,
 }
@@ -45,16 +53,39 @@ pub struct SideStats {
 pub struct RelayStream {
     sides: [StreamSide; 2],
     patience: Duration,
-    heard: Instant,
-    is_silent: bool,
+    /// Whether the call was answered.
+    is_up: bool,
+    /// What both sides speak, where some of it may have to be converted.
+    conversion: Option<Box<Conversion>>,
+    /// Whether that is done here, and whether something came for which it has to be done.
+    converts: bool,
+    wants_conversion: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct StreamSide {
     locks: [SourceLock; 2],
     protection: Protection,
     stats: SideStats,
-    sequence: Sequence,
+    reception: Reception,
+    /// Whether its description says that audio comes and goes.
+    talks: bool,
+    heard: Instant,
+    is_silent: bool,
+}
+
+impl StreamSide {
+    fn new(now: Instant) -> Self {
+        Self {
+            locks: Default::default(),
+            protection: Protection::default(),
+            stats: SideStats::default(),
+            reception: Reception::default(),
+            talks: false,
+            heard: now,
+            is_silent: false,
+        }
+    }
 }
 
 /// What is done with the packets of one side.
@@ -97,16 +128,51 @@ impl Protection {
 }
 
 impl RelayStream {
-    /// A stream of which nothing is known yet. It is dead when nothing was heard of it for `patience`.
+    /// A stream of which nothing is known yet. A side of it is silent when nothing was heard of it for `patience` though both
+    /// sides were to talk.
     pub fn new(now: Instant, patience: Duration) -> Self {
-        Self { sides: Default::default(), patience, heard: now, is_silent: false }
+        Self {
+            sides: [StreamSide::new(now), StreamSide::new(now)],
+            patience,
+            is_up: false,
+            conversion: None,
+            converts: false,
+            wants_conversion: false,
+        }
     }
 
     /// What a side said about itself.
-    pub fn expect(&mut self, side: Side, expected: Expected) {
-        let [rtp, rtcp] = &mut self.sides[side.index()].locks;
+    pub fn expect(&mut self, now: Instant, side: Side, expected: Expected) {
+        let was_watched = self.is_watched();
+        let own = &mut self.sides[side.index()];
+        let [rtp, rtcp] = &mut own.locks;
         rtp.signal(expected.rtp, expected.behind, expected.exchange);
         rtcp.signal(expected.rtcp, expected.behind, expected.exchange);
+        own.talks = expected.talks;
+        own.reception.set_clocks(expected.clocks);
+        if !was_watched {
+            self.watch(now);
+        }
+    }
+
+    /// The call was answered. Who is silent before that waits for somebody to answer.
+    pub fn answered(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.is_up, true) {
+            self.watch(now);
+        }
+    }
+
+    /// Whether both sides have to be heard. Who holds or is held need not send anything.
+    fn is_watched(&self) -> bool {
+        self.is_up && self.sides.iter().all(|side| side.talks)
+    }
+
+    /// From now on silence counts.
+    fn watch(&mut self, now: Instant) {
+        for side in &mut self.sides {
+            side.heard = side.heard.max(now);
+            side.is_silent = false;
+        }
     }
 
     /// By what keys the packets of a side are protected from now on; none for packets that pass as they are.
@@ -118,8 +184,28 @@ impl RelayStream {
         };
     }
 
+    /// What both sides speak from now on, caller first, where packets may have to be converted.
+    pub fn convert(&mut self, formats: [SideFormats; 2]) {
+        match &mut self.conversion {
+            Some(conversion) => conversion.renew(formats),
+            None => self.conversion = Some(Box::new(Conversion::new(formats))),
+        }
+    }
+
+    /// Whether packets have to be converted, which takes longer than all else that is done with them.
+    pub fn wants_conversion(&self) -> bool {
+        let is_due = self.conversion.as_ref().is_some_and(|conversion| conversion.is_due());
+        !self.converts && (self.wants_conversion || is_due)
+    }
+
+    /// Packets are converted from now on; until then those that need it are dropped.
+    pub fn convert_here(&mut self) {
+        self.converts = true;
+    }
+
     /// Takes the datagram of `length` octets at the begin of `buffer`, which came to the port of a side, and says where the like port
-    /// of the other side sends what is then there, and how long that is. For packets that are protected anew the buffer should have
+    /// of the other side sends what is then there, and how long that is: 0 where it was converted, and what goes there instead is
+    /// asked for by [`poll_converted`](Self::poll_converted). For packets that are protected anew the buffer should have
     /// [`MAX_GROWTH`] octets more.
     ///
     /// # Errors
@@ -169,14 +255,32 @@ impl RelayStream {
             true => lock.follow(from),
             false => _ = lock.admit(from),
         }
-        self.heard = self.heard.max(now);
-        self.is_silent = false;
+        own.heard = own.heard.max(now);
+        own.is_silent = false;
         let Some(to) = to else {
             own.stats.dropped += 1;
             return Err(Dropped::NoDestination);
         };
         if kind == Datagram::Rtp {
-            own.sequence.note(packet);
+            own.reception.note(now, packet);
+        }
+        if let (Some(conversion), Some(packet)) = (&mut self.conversion, buffer.get_mut(..clear)) {
+            match kind {
+                Datagram::Rtp if !self.converts && conversion.wants(side, packet) => {
+                    self.wants_conversion = true;
+                    return Err(Dropped::Unconverted);
+                }
+                Datagram::Rtp => match conversion.take(side, packet) {
+                    Taken::AsItIs => {}
+                    Taken::Converted => return Ok((to, 0)),
+                    Taken::Unknown => {
+                        own.stats.dropped += 1;
+                        return Err(Dropped::NotMedia);
+                    }
+                },
+                Datagram::Rtcp => conversion.report(side, packet),
+                Datagram::Other => {}
+            }
         }
         let length = other.protection.protect(kind, buffer, clear).inspect_err(|_| own.stats.dropped += 1)?;
         own.stats.packets += 1;
@@ -184,282 +288,69 @@ impl RelayStream {
         Ok((to, length))
     }
 
-    /// The figures of what a side sent.
-    pub fn stats(&self, side: Side) -> SideStats {
-        let own = &self.sides[side.index()];
-        SideStats { lost: own.sequence.lost(), source: own.locks[0].source(), ..own.stats }
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout); none once the stream is known to be dead.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        (!self.is_silent).then(|| self.heard + self.patience)
-    }
-
-    /// For how long nothing was heard.
-    pub fn silent_for(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.heard)
-    }
-
-    /// Whether the stream has just died: true once, until something is heard again.
-    pub fn handle_timeout(&mut self, now: Instant) -> bool {
-        let is_news = self.poll_timeout().is_some_and(|at| at <= now);
-        self.is_silent |= is_news;
-        is_news
-    }
-}
-
-/// What the sequence numbers of one source tell (RFC 3550 §A.1). They stand in clear in SRTP, too.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sequence {
-    ssrc: u32,
-    /// First and highest number, the latter with its roll-overs, once there was a packet.
-    range: Option<(u64, u64)>,
-    received: u64,
-    /// What former sources lost.
-    before: u64,
-}
-
-impl Sequence {
-    fn note(&mut self, packet: &[u8]) {
-        let [_, _, s0, s1, _, _, _, _, c0, c1, c2, c3, ..] = *packet else { return };
-        let (number, ssrc) = (u16::from_be_bytes([s0, s1]), u32::from_be_bytes([c0, c1, c2, c3]));
-        let ahead = self.range.map(|(_, highest)| i64::from(number.wrapping_sub(highest as u16) as i16));
-        match (self.range, ahead) {
-            // RFC 3550 §A.1: a jump of more than a minute of audio is a sender that began anew.
-            (Some((first, highest)), Some(ahead)) if ssrc == self.ssrc && ahead.abs() < 3_000 => {
-                self.range = Some((first, highest.saturating_add_signed(ahead).max(highest)));
-                self.received += 1;
-            }
-            _ => {
-                // Away from zero, so that a late packet does not lie before all numbers.
-                let first = u64::from(number) + (1 << 16);
-                *self = Self { ssrc, range: Some((first, first)), received: 1, before: self.lost() };
+    /// Puts the next packet that was made of those of a side at the begin of `buffer`, ready to be sent on, and says how long it
+    /// is; ask until there is none. The buffer should hold any datagram and [`MAX_GROWTH`] octets more.
+    pub fn poll_converted(&mut self, side: Side, buffer: &mut [u8]) -> Option<usize> {
+        let conversion = self.conversion.as_mut()?;
+        let [caller, callee] = &mut self.sides;
+        let (own, other) = match side {
+            Side::Caller => (caller, callee),
+            Side::Callee => (callee, caller),
+        };
+        loop {
+            let clear = conversion.poll(side, buffer)?;
+            match other.protection.protect(Datagram::Rtp, buffer, clear) {
+                Ok(length) => {
+                    own.stats.packets += 1;
+                    own.stats.converted += 1;
+                    own.stats.octets += length as u64;
+                    return Some(length);
+                }
+                Err(_) => own.stats.dropped += 1,
             }
         }
     }
 
-    fn lost(&self) -> u64 {
-        let expected = self.range.map_or(0, |(first, highest)| highest - first + 1);
-        self.before + expected.saturating_sub(self.received)
+    /// The figures of what a side sent.
+    pub fn stats(&self, side: Side) -> SideStats {
+        let own = &self.sides[side.index()];
+        let (lost, jitter) = (own.reception.lost(), own.reception.jitter());
+        SideStats { lost, jitter, source: own.locks[0].source(), ..own.stats }
+    }
+
+    /// Whether a side was silent for so long that it was told of, and has not been heard since.
+    pub fn is_silent(&self, side: Side) -> bool {
+        self.sides[side.index()].is_silent
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if !self.is_watched() {
+            return None;
+        }
+        self.sides.iter().filter(|side| !side.is_silent).map(|side| side.heard + self.patience).min()
+    }
+
+    /// For how long nothing was heard of either side.
+    pub fn silent_for(&self, now: Instant) -> Duration {
+        let [caller, callee] = &self.sides;
+        now.saturating_duration_since(caller.heard.max(callee.heard))
+    }
+
+    /// A side that has just fallen silent, which is told once until it is heard again. Call it until there is none.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Side> {
+        if !self.is_watched() {
+            return None;
+        }
+        let patience = self.patience;
+        [Side::Caller, Side::Callee].into_iter().find(|side| {
+            let own = &mut self.sides[side.index()];
+            let is_news = !own.is_silent && own.heard + patience <= now;
+            own.is_silent |= is_news;
+            is_news
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use ringback_sansio::SeededEntropy;
-    use ringback_sdp::Word;
-    use ringback_srtp::{MasterKey, Profile};
-
-    fn at(text: &str) -> SocketAddr {
-        text.parse().expect("an address")
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-    fn start() -> Instant {
-        Instant::now()
-    }
-
-    fn rtp(sequence: u16) -> Vec<u8> {
-        let [high, low] = sequence.to_be_bytes();
-        [&[0x80, 0, high, low][..], &[0; 40]].concat()
-    }
-
-    fn take(
-        stream: &mut RelayStream,
-        now: Instant,
-        side: Side,
-        component: Component,
-        from: SocketAddr,
-        packet: &[u8],
-    ) -> Result<SocketAddr, Dropped> {
-        let mut buffer = packet.to_vec();
-        let (to, length) = stream.receive(now, side, component, from, &mut buffer, packet.len())?;
-        assert_eq!((length, &buffer[..]), (packet.len(), packet), "it passes as it is");
-        Ok(to)
-    }
-
-    fn stream(now: Instant) -> RelayStream {
-        let mut stream = RelayStream::new(now, Duration::from_secs(60));
-        for (side, rtp, rtcp) in [
-            (Side::Caller, "192.0.2.1:4000", "192.0.2.1:4001"),
-            (Side::Callee, "192.0.2.2:5000", "192.0.2.2:5009"),
-        ] {
-            stream.expect(
-                side,
-                Expected { rtp: Some(at(rtp)), rtcp: Some(at(rtcp)), behind: None, exchange: 1 },
-            );
-        }
-        stream
-    }
-
-    #[test]
-    fn packets_go_from_port_to_like_port() {
-        let now = start();
-        let mut stream = stream(now);
-        let mut pass = |side, component, from| take(&mut stream, now, side, component, at(from), &rtp(1));
-        assert_eq!(pass(Side::Caller, Component::Rtp, "192.0.2.1:4000"), Ok(at("192.0.2.2:5000")));
-        assert_eq!(pass(Side::Callee, Component::Rtp, "192.0.2.2:5000"), Ok(at("192.0.2.1:4000")));
-        assert_eq!(pass(Side::Callee, Component::Rtcp, "192.0.2.2:5009"), Ok(at("192.0.2.1:4001")));
-        assert_eq!(pass(Side::Caller, Component::Rtcp, "192.0.2.1:4000"), Err(Dropped::Source));
-        assert_eq!(pass(Side::Caller, Component::Rtp, "192.0.2.2:5000"), Err(Dropped::Source));
-    }
-
-    #[test]
-    fn what_is_no_media_is_dropped_and_what_two_encrypting_sides_need_passes() {
-        let now = start();
-        let mut stream = stream(now);
-        for (octet, passes) in [(0x80, true), (0, true), (22, true), (4, false), (64, false), (0xc0, false)] {
-            let to = take(&mut stream, now, Side::Caller, Component::Rtp, at("192.0.2.1:4000"), &[octet; 20]);
-            assert_eq!(to.is_ok(), passes, "{octet}");
-        }
-        assert!(take(&mut stream, now, Side::Caller, Component::Rtp, at("192.0.2.1:4000"), &[]).is_err());
-    }
-
-    #[test]
-    fn a_stream_dies_once_and_strangers_do_not_keep_it_alive() {
-        let now = start();
-        let mut stream = stream(now);
-        let later = now + Duration::from_secs(30);
-        let stranger = at("203.0.113.66:1");
-        assert!(take(&mut stream, later, Side::Caller, Component::Rtp, stranger, &rtp(1)).is_err());
-        assert_eq!(stream.poll_timeout(), Some(now + Duration::from_secs(60)));
-        let callee = at("192.0.2.2:5000");
-        assert!(take(&mut stream, later, Side::Callee, Component::Rtp, callee, &rtp(1)).is_ok());
-        assert!(!stream.handle_timeout(now + Duration::from_secs(60)));
-        assert!(stream.handle_timeout(now + Duration::from_secs(90)));
-        assert_eq!(stream.poll_timeout(), None);
-        assert!(!stream.handle_timeout(now + Duration::from_secs(99)));
-    }
-
-    #[test]
-    fn losses_are_counted_over_roll_overs_and_new_sources() {
-        let now = start();
-        let mut stream = stream(now);
-        let mut pass = |packet: &[u8]| {
-            let own = at("192.0.2.1:4000");
-            take(&mut stream, now, Side::Caller, Component::Rtp, own, packet).expect("passes");
-            stream.stats(Side::Caller).lost
-        };
-        assert_eq!([65_534, 65_535, 1, 0, 4].map(|number| pass(&rtp(number))), [0, 0, 1, 0, 2]);
-        let mut other = rtp(500);
-        other[11] = 7;
-        assert_eq!(pass(&other), 2);
-        other[3] = other[3].wrapping_add(2);
-        assert_eq!(pass(&other), 3);
-    }
-
-    /// Keys of both directions of one leg, as we see them and as the side does.
-    fn keys() -> (NegotiatedCrypto, NegotiatedCrypto) {
-        let key = |number| {
-            sdes::key_params(&MasterKey::generate(
-                Profile::AesCm128HmacSha1_80,
-                &mut SeededEntropy::new(number),
-            ))
-        };
-        let suite = Word::from_static("AES_CM_128_HMAC_SHA1_80");
-        let (ours, theirs) = (key(1), key(2));
-        let seen_by_us =
-            NegotiatedCrypto { suite: suite.clone(), local: ours.clone(), remote: theirs.clone() };
-        (seen_by_us, NegotiatedCrypto { suite, local: theirs, remote: ours })
-    }
-
-    fn buffer(packet: &[u8]) -> Vec<u8> {
-        [packet, &[0; MAX_GROWTH]].concat()
-    }
-
-    #[test]
-    fn one_side_encrypts_and_the_other_does_not() {
-        let now = start();
-        let mut stream = stream(now);
-        let (ours, theirs) = keys();
-        stream.protect(Side::Caller, Some(&ours));
-        let (mut outbound, mut inbound) = sdes::contexts(&theirs).unwrap();
-        let (caller, callee) = (at("192.0.2.1:4000"), at("192.0.2.2:5000"));
-        for number in 0..50 {
-            let mut packet = buffer(&rtp(number));
-            let length = outbound.protect_rtp(&mut packet, 44).unwrap();
-            let to = stream.receive(now, Side::Caller, Component::Rtp, caller, &mut packet, length);
-            assert_eq!((to, &packet[..44]), (Ok((callee, 44)), &rtp(number)[..]));
-            let mut packet = buffer(&rtp(number));
-            let to = stream.receive(now, Side::Callee, Component::Rtp, callee, &mut packet, 44);
-            assert_eq!(to, Ok((caller, 54)));
-            assert_eq!(inbound.unprotect_rtp(&mut packet[..54]), Ok(44));
-            assert_eq!(packet[..44], rtp(number));
-        }
-        // Reports as well, and nothing that is neither.
-        let report = [&[0x80, 201, 0, 1][..], &7u32.to_be_bytes()].concat();
-        let mut packet = buffer(&report);
-        let length = outbound.protect_rtcp(&mut packet, 8).unwrap();
-        let to =
-            stream.receive(now, Side::Caller, Component::Rtcp, at("192.0.2.1:4001"), &mut packet, length);
-        assert_eq!((to, &packet[..8]), (Ok((at("192.0.2.2:5009"), 8)), &report[..]));
-        let mut hello = buffer(&[22; 60]);
-        let to = stream.receive(now, Side::Callee, Component::Rtp, callee, &mut hello, 60);
-        assert_eq!(to, Err(Dropped::Forged));
-    }
-
-    #[test]
-    fn who_proves_the_key_may_move_and_nobody_else() {
-        let now = start();
-        let mut stream = stream(now);
-        let (ours, theirs) = keys();
-        stream.protect(Side::Caller, Some(&ours));
-        let (mut outbound, _) = sdes::contexts(&theirs).unwrap();
-        let elsewhere = at("203.0.113.7:9000");
-        let mut said = |stream: &mut RelayStream, number, from| {
-            let mut packet = buffer(&rtp(number));
-            let length = outbound.protect_rtp(&mut packet, 44).unwrap();
-            let again = packet.clone();
-            (stream.receive(now, Side::Caller, Component::Rtp, from, &mut packet, length), again, length)
-        };
-        assert!(said(&mut stream, 1, at("192.0.2.1:4000")).0.is_ok());
-        let (moved, mut again, length) = said(&mut stream, 2, elsewhere);
-        assert!(moved.is_ok());
-        let mut number = 0;
-        let mut back = |stream: &mut RelayStream| {
-            number += 1;
-            let mut packet = buffer(&rtp(number));
-            let to = stream.receive(now, Side::Callee, Component::Rtp, at("192.0.2.2:5000"), &mut packet, 44);
-            to.map(|(to, _)| to)
-        };
-        assert_eq!(back(&mut stream), Ok(elsewhere));
-        // A copy of what he said, and what is in clear, come from somebody else.
-        let mallory = at("203.0.113.66:1");
-        let copied = stream.receive(now, Side::Caller, Component::Rtp, mallory, &mut again, length);
-        assert_eq!(copied, Err(Dropped::Source));
-        let clear = stream.receive(now, Side::Caller, Component::Rtp, mallory, &mut buffer(&rtp(3)), 44);
-        assert_eq!(clear, Err(Dropped::Source));
-        let forged = stream.receive(now, Side::Caller, Component::Rtp, elsewhere, &mut buffer(&rtp(3)), 44);
-        assert_eq!(forged, Err(Dropped::Forged));
-        assert_eq!((back(&mut stream), stream.stats(Side::Caller).foreign), (Ok(elsewhere), 2));
-        // Keys that are none let nothing pass, in either direction.
-        let broken = NegotiatedCrypto { remote: "inline:none".into(), ..keys().0 };
-        stream.protect(Side::Caller, Some(&broken));
-        assert!(said(&mut stream, 4, elsewhere).0.is_err() && back(&mut stream).is_err());
-    }
-
-    proptest! {
-        /// Fault 23 and 24: whatever strangers send, before, between and after, none of it passes and all of the
-        /// caller's does.
-        #[test]
-        fn nothing_of_a_stranger_passes(
-            steps in proptest::collection::vec((any::<bool>(), 0u8..4, 1u16.., proptest::collection::vec(any::<u8>(), 0..60)), 1..60),
-        ) {
-            let now = start();
-            let mut stream = stream(now);
-            let own = at("192.0.2.1:4000");
-            for (sequence, (is_own, host, port, payload)) in (0..).zip(steps) {
-                let stranger = SocketAddr::from(([192, 0, 2, host], port));
-                if is_own {
-                    prop_assert!(take(&mut stream, now, Side::Caller, Component::Rtp, own, &rtp(sequence)).is_ok());
-                } else if stranger != own {
-                    let packet = [rtp(sequence), payload].concat();
-                    prop_assert!(take(&mut stream, now, Side::Caller, Component::Rtp, stranger, &packet).is_err());
-                }
-            }
-            prop_assert_eq!(stream.stats(Side::Callee).packets, 0);
-        }
-    }
-}
+mod tests;

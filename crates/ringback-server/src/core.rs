@@ -8,7 +8,7 @@ use crate::enumeration::{Lookup, Step};
 use crate::gateways::Gateways;
 use crate::history::{Entry, Recorded, Ring};
 use crate::locations::{Locations, PARTS};
-use crate::media::{MediaEngine, MediaMode};
+use crate::media::{MediaEngine, MediaMode, send_bye};
 use crate::metrics::Stats;
 use crate::overload::{Overload, Verdict, Wishes};
 use crate::policy::Policy;
@@ -191,6 +191,11 @@ impl ServerCore {
         })
     }
 
+    /// What relays, where it can.
+    pub(crate) fn media(&self) -> Option<&MediaEngine> {
+        self.media.as_deref()
+    }
+
     /// Keyed by a secret.
     pub(crate) fn seal(&self) -> &Seal {
         &self.seal
@@ -228,8 +233,13 @@ impl ServerCore {
     fn settle(&self, now: Instant, index: usize, node: &mut Node, out: &mut Out) {
         self.drain(now, index, node, out);
         if let (Some(calls), Some(records)) = (&mut node.calls, &self.records) {
-            std::iter::from_fn(|| calls.poll()).for_each(|record| records.push(record));
+            let relayed = &node.relayed;
+            std::iter::from_fn(|| calls.poll()).for_each(|mut record| {
+                record.media = relayed.heard(&record.call_id);
+                records.push(record);
+            });
         }
+        node.relayed.forget_ended();
         self.shards[index].due.set(node.poll_timeout());
     }
 
@@ -360,7 +370,8 @@ impl ServerCore {
         for shard in &self.shards {
             let node = shard.lock();
             let room = most.saturating_sub(found.len());
-            found.extend(node.calls.iter().flat_map(|calls| calls.list(now)).take(room));
+            let calls = node.calls.iter().flat_map(|calls| calls.list(now)).take(room);
+            found.extend(calls.map(|call| UpCall { media: node.relayed.heard(&call.call_id), ..call }));
         }
         found
     }
@@ -369,9 +380,13 @@ impl ServerCore {
     pub(crate) fn close_calls(&self, now: Instant) {
         let Some(records) = &self.records else { return };
         for shard in &self.shards {
-            if let Some(calls) = &mut shard.lock().calls {
+            let node = &mut *shard.lock();
+            if let Some(calls) = &mut node.calls {
                 calls.close(now);
-                std::iter::from_fn(|| calls.poll()).for_each(|record| records.push(record));
+                std::iter::from_fn(|| calls.poll()).for_each(|mut record| {
+                    record.media = node.relayed.heard(&record.call_id);
+                    records.push(record);
+                });
             }
         }
     }
@@ -396,7 +411,7 @@ impl ServerCore {
         stats.bans = self.authority.guard.bans(Instant::now()).len();
         stats.bindings = self.locations.len();
         if let Some(media) = &self.media {
-            (stats.media_streams, stats.media_packets) = media.figures();
+            (stats.media_streams, stats.media_packets, stats.media_converted) = media.figures();
             stats
                 .dropped
                 .extend(media.dropped().into_iter().map(|(reason, count)| (reason.to_owned(), count)));
@@ -521,6 +536,8 @@ impl Core for ServerCore {
                     self.run_errand(now, node, errand, &call_id, *to);
                 }
                 (Some(Asker::Errand(errand, _)), _) => self.errand_failed(now, &errand),
+                (Some(Asker::Bye(bye)), Ok([to, ..])) => send_bye(now, node, *to, *bye),
+                (Some(Asker::Bye(_)), _) => tracing::debug!("there is no way for a BYE of ours"),
                 (None, _) => {}
             }
         });

@@ -96,7 +96,7 @@ pub use guard::{Ban, GuardConfig};
 pub use history::Recorded;
 pub use inquiry::Inquiry;
 pub use limits::{Limits, MessageLimits};
-pub use media::{MediaConfig, MediaMode};
+pub use media::{CallMedia, MediaConfig, MediaLeg, MediaMode};
 pub use metrics::{Histogram, Stats};
 pub use overload::OverloadConfig;
 pub use push::{ProviderConfig, PushConfig, PushFailure, PushNotification, PushSender, PushSent, PushStats};

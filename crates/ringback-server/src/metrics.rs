@@ -145,6 +145,9 @@ pub struct Stats {
     pub media_streams: usize,
     /// Media packets relayed.
     pub media_packets: u64,
+    /// Those of them that were converted.
+    #[serde(default)]
+    pub media_converted: u64,
     /// What was dropped, closed or turned away, by reason. Malformed messages are there by the rule that they break:
     /// `malformed_Content-Length`.
     pub dropped: BTreeMap<String, u64>,

@@ -10,6 +10,7 @@ use crate::guard::Guard;
 use crate::history::Recorded;
 use crate::http::{self, Http};
 use crate::locations::Locations;
+use crate::media::MediaWatch;
 use crate::metrics::Stats;
 use crate::outside;
 use crate::overload::Watch;
@@ -46,6 +47,7 @@ pub struct Server {
     admin: Option<Admin>,
     http: Option<Http>,
     watch: Option<Watch>,
+    media_watch: Option<MediaWatch>,
     push: Option<push::Worker>,
     jobs: Option<Jobs>,
     writer: Option<JoinHandle<()>>,
@@ -179,6 +181,7 @@ impl Server {
             admin: None,
             http: None,
             watch: None,
+            media_watch: None,
             push: None,
             jobs,
             writer: None,
@@ -195,6 +198,7 @@ impl Server {
             server.push = Some(push::start(&server.core, &server.net, &push, sender, orders)?);
         }
         server.watch = Watch::start(&server.core, &server.net)?;
+        server.media_watch = MediaWatch::start(&server.core, &server.net)?;
         let asked =
             Asked { core: server.core.clone(), net: server.net.clone(), reloader: server.reloader.clone() };
         if let Some(bound) = http {
@@ -290,7 +294,7 @@ impl Server {
     }
 
     fn end(&mut self) {
-        (self.admin, self.http, self.watch) = (None, None, None);
+        (self.admin, self.http, self.watch, self.media_watch) = (None, None, None, None);
         self.push = None;
         if let Some(jobs) = &self.jobs {
             jobs.end();

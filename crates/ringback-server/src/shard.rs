@@ -8,7 +8,7 @@ use crate::media::{MediaEngine, RelayedCalls};
 use crate::metrics::Counters;
 use crate::records::Calls;
 use crate::seen::Seen;
-use ringback_message::HeaderId;
+use ringback_message::{HeaderId, Request};
 use ringback_net::OsEntropy;
 use ringback_proxy::{Proxy, ProxyConfig, Token};
 use ringback_sansio::{Entropy as _, Machine as _, Map};
@@ -25,6 +25,8 @@ pub(crate) enum Asker {
     Proxy(Token),
     /// We ourselves, for a request with this Call-ID.
     Errand(Errand, String),
+    /// We ourselves, for this BYE.
+    Bye(Box<Request>),
 }
 
 /// A shard: its state, and when it has to be looked at.
@@ -67,10 +69,10 @@ impl Shard {
         let mut entropy = OsEntropy::new();
         let node = Node {
             transactions: Transactions::new(transactions, OsEntropy::new()),
+            relayed: RelayedCalls::new(media, proxy.ownership.clone()),
             proxy: Proxy::new(proxy, &mut entropy),
             ring,
             counters: Counters::default(),
-            relayed: RelayedCalls::new(media),
             calls,
             questions: Map::default(),
             errands: Map::default(),

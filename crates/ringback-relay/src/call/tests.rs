@@ -64,8 +64,8 @@ impl Scene {
 
 fn expected(change: &Change<u16>) -> (u16, Side, Expected) {
     match change {
-        Change::Expect { stream, side, expected } => (*stream, *side, *expected),
-        Change::Protect { .. } | Change::Close(_) => panic!("{change:?}"),
+        Change::Expect { stream, side, expected } => (*stream, *side, expected.clone()),
+        Change::Protect { .. } | Change::Convert { .. } | Change::Close(_) => panic!("{change:?}"),
     }
 }
 

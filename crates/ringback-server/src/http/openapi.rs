@@ -92,6 +92,9 @@ fn schemas() -> Value {
         "group": text, "uri": text, "up": yes, "registered": { "type": ["boolean", "null"] }, "calls": number, "begun": number,
         "answered": number, "failed": number, "full": number,
     }));
+    let leg = object(json!({
+        "packets": number, "lost": number, "jitter_ms": { "type": "number" }, "mos": { "type": ["number", "null"] }, "silent": yes,
+    }));
     let contact = object(json!({
         "uri": text, "params": text, "q": { "type": "number" }, "expires": number, "transport": text, "received": text,
         "path": texts, "user_agent": maybe,
@@ -110,14 +113,17 @@ fn schemas() -> Value {
             "requests_received": number, "responses_received": number, "malformed": number, "requests_sent": number,
             "responses_sent": numbers, "failed_sends": number, "transactions": number, "contexts": number,
             "bindings": number, "connections": number, "calls": number, "bans": number, "dropped": counts,
-            "refused_share": { "type": "number" }, "media_streams": number, "media_packets": number,
+            "refused_share": { "type": "number" }, "media_streams": number, "media_packets": number, "media_converted": number,
             "gateways": list(gateway),
         })),
         "Registrations": object(json!({
             "registrations": list(object(json!({ "aor": text, "contacts": list(contact) }))), "next": maybe,
         })),
         "Calls": object(json!({
-            "calls": list(object(json!({ "call_id": text, "from": text, "to": text, "seconds": number }))),
+            "calls": list(object(json!({
+                "call_id": text, "from": text, "to": text, "seconds": number,
+                "media": { "anyOf": [object(json!({ "caller": leg, "callee": leg })), { "type": "null" }] },
+            }))),
         })),
         "Removed": object(json!({ "removed": number })),
         "Users": object(json!({ "users": list(object(json!({ "name": text, "from": text }))) })),

@@ -81,7 +81,9 @@ impl Page {
         self.head("sip_media_streams", "gauge", "Media that are relayed now.")?;
         self.plain("sip_media_streams", stats.media_streams)?;
         self.head("sip_media_packets_total", "counter", "Media packets relayed.")?;
-        self.plain("sip_media_packets_total", stats.media_packets)
+        self.plain("sip_media_packets_total", stats.media_packets)?;
+        self.head("sip_media_converted_total", "counter", "Media packets that were decoded and coded anew.")?;
+        self.plain("sip_media_converted_total", stats.media_converted)
     }
 
     /// Only where phones are woken.
@@ -202,6 +204,7 @@ mod tests {
             "sip_gateway_registered{group=\"carrier\",uri=\"sip:b.example;x=\\\"y\\\"\"} 0",
             "sip_media_streams 2",
             "sip_media_packets_total 0",
+            "sip_media_converted_total 0",
             "sip_refused_share 0.25",
         ] {
             assert!(page.lines().any(|own| own == line), "{line}:\n{page}");

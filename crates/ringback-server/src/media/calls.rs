@@ -1,10 +1,12 @@
 //! The calls of a shard whose media are relayed.
 
-use super::MediaEngine;
+use super::dialog::Dialog;
 use super::engine::{CallPorts, StreamKey};
+use super::{CallMedia, MediaEngine};
 use ringback_message::header::{self, CSeq, To};
 use ringback_message::{HeaderId, Message, Method, Request};
 use ringback_net::OsEntropy;
+use ringback_proxy::Ownership;
 use ringback_relay::{Change, RelayedCall, Side};
 use ringback_sansio::Map;
 use ringback_sdp::SessionDescription;
@@ -26,11 +28,23 @@ pub(crate) enum NotRelayed {
 /// The relayed calls of a shard, by Call-ID.
 pub(crate) struct RelayedCalls {
     engine: Option<Arc<MediaEngine>>,
-    calls: Map<Vec<u8>, Call>,
+    ownership: Ownership,
+    calls: Map<Arc<[u8]>, Call>,
     swept: usize,
+    /// What was heard in the calls that have just ended.
+    ended: Vec<(Arc<[u8]>, CallMedia)>,
+}
+
+/// A call that is ended because a side of it has died.
+pub(super) struct EndedSilent {
+    /// The tag in From of who made it.
+    pub(super) caller: Vec<u8>,
+    /// What both sides are told, as far as it is known how to tell them.
+    pub(super) byes: Vec<Request>,
 }
 
 struct Call {
+    name: Arc<[u8]>,
     descriptions: RelayedCall<StreamKey>,
     /// The tag in From of who made the call.
     caller: Vec<u8>,
@@ -38,11 +52,13 @@ struct Call {
     callee: Option<Vec<u8>>,
     /// What an offer in a call that is up changes, once it is answered.
     offered: Option<(Side, Vec<Change<StreamKey>>)>,
+    /// What has to be known to end it.
+    dialog: Option<Box<Dialog>>,
 }
 
 impl RelayedCalls {
-    pub(crate) fn new(engine: Option<Arc<MediaEngine>>) -> Self {
-        Self { engine, calls: Map::default(), swept: SWEEP }
+    pub(crate) fn new(engine: Option<Arc<MediaEngine>>, ownership: Ownership) -> Self {
+        Self { engine, ownership, calls: Map::default(), swept: SWEEP, ended: Vec::new() }
     }
 
     /// A new call, on its way to whom it is for. `sender` is the host that the INVITE came from; with `ends_encryption` each side has
@@ -57,21 +73,27 @@ impl RelayedCalls {
             return Ok(());
         };
         let Some(caller) = from_tag(request) else { return Ok(()) };
-        let call_id = call_id(request).to_vec();
+        let call_id: Arc<[u8]> = call_id(request).into();
         if self.calls.len() >= self.swept {
             self.calls.retain(|_, call| call.descriptions.streams().any(|stream| engine.is_open(stream)));
             self.swept = SWEEP.max(self.calls.len() * 2);
         }
         let call = self.calls.entry(call_id.clone()).or_insert_with(|| Call {
+            name: call_id.clone(),
             descriptions: match ends_encryption {
+                true if engine.transcodes() => RelayedCall::converting_audio(engine.told()),
                 true => RelayedCall::ending_encryption(engine.told()),
                 false => RelayedCall::new(engine.told()),
             },
             caller,
             callee: None,
             offered: None,
+            dialog: engine.ends_calls().then(Box::default),
         });
-        let done = call.rewrite(&engine, request, Side::Caller, sender, &call_id);
+        if let Some(dialog) = &mut call.dialog {
+            dialog.requested(Side::Caller, request);
+        }
+        let done = call.rewrite(&engine, request, Side::Caller, sender);
         if done.is_err() {
             self.end(&call_id);
         }
@@ -81,7 +103,7 @@ impl RelayedCalls {
     /// A request within a dialog.
     pub(crate) fn request(&mut self, request: &mut Request, sender: IpAddr) -> Result<(), NotRelayed> {
         let Some((engine, call_id)) = self.known(request) else { return Ok(()) };
-        let Some(call) = self.calls.get_mut(&call_id) else { return Ok(()) };
+        let Some(call) = self.calls.get_mut(&*call_id) else { return Ok(()) };
         let side = if from_tag(request).as_ref() == Some(&call.caller) { Side::Caller } else { Side::Callee };
         if *request.method() == Method::BYE {
             let party = if side == Side::Caller { to_tag(request) } else { from_tag(request) };
@@ -91,13 +113,16 @@ impl RelayedCalls {
             }
             return Ok(());
         }
-        call.rewrite(&engine, request, side, sender, &call_id)
+        if let Some(dialog) = &mut call.dialog {
+            dialog.requested(side, request);
+        }
+        call.rewrite(&engine, request, side, sender)
     }
 
     /// A response, before it goes on. What cannot be read of it is not worth a call.
     pub(crate) fn response(&mut self, message: &mut Message, status: u16, sender: IpAddr) {
         let Some((engine, call_id)) = self.known(message) else { return };
-        let Some(call) = self.calls.get_mut(&call_id) else { return };
+        let Some(call) = self.calls.get_mut(&*call_id) else { return };
         let is_invite = cseq(message).is_some_and(|(_, method)| method == Method::INVITE);
         if status >= 300 {
             if is_invite && call.callee.is_some() {
@@ -107,10 +132,55 @@ impl RelayedCalls {
         }
         let asked =
             if from_tag(message).as_ref() == Some(&call.caller) { Side::Caller } else { Side::Callee };
-        if is_invite && status >= 200 && call.callee.is_none() {
+        let is_answer = is_invite && status >= 200 && call.callee.is_none();
+        if is_answer {
             call.callee = to_tag(message);
         }
-        let _ = call.rewrite(&engine, message, asked.other(), sender, &call_id);
+        // Of several that answered, all but the first are sent away.
+        if let Some(dialog) =
+            call.dialog.as_mut().filter(|_| status >= 200 && call.callee == to_tag_of(asked, message))
+        {
+            dialog.answered(asked.other(), message);
+            if is_answer {
+                dialog.established(message, &self.ownership);
+            }
+        }
+        let _ = call.rewrite(&engine, message, asked.other(), sender);
+        if is_answer {
+            call.descriptions.streams().for_each(|stream| engine.answered(stream));
+        }
+    }
+
+    /// What was heard in a call that is up, or has just ended: of its first medium. Those that have ended are then forgotten by
+    /// [`forget_ended`](Self::forget_ended).
+    pub(crate) fn heard(&self, call_id: &str) -> Option<CallMedia> {
+        let ended = self.ended.iter().find(|(name, _)| **name == *call_id.as_bytes());
+        ended
+            .map(|(_, media)| *media)
+            .or_else(|| self.calls.get(call_id.as_bytes())?.heard(self.engine.as_deref()?))
+    }
+
+    /// What was heard in calls that have ended has been told.
+    pub(crate) fn forget_ended(&mut self) {
+        self.ended.clear();
+    }
+
+    /// Ends a call in which a side is silent still.
+    pub(super) fn end_silent(&mut self, call_id: &[u8], side: Side, reason: &str) -> Option<EndedSilent> {
+        let (engine, call) = (self.engine.clone()?, self.calls.get(call_id)?);
+        let is_silent = call
+            .descriptions
+            .streams()
+            .any(|stream| engine.figures_of(stream).is_some_and(|figures| figures.is_silent(side)));
+        if call.callee.is_none() || !is_silent {
+            return None;
+        }
+        let dialog = call.dialog.as_ref()?;
+        let byes = [Side::Caller, Side::Callee].into_iter().filter_map(|to| dialog.bye(to, call_id, reason));
+        let byes = byes.collect();
+        let ended = EndedSilent { caller: call.caller.clone(), byes };
+        self.end(call_id);
+        Some(ended)
     }
 
     /// A response that goes back to who asked: the call has failed where it is the last word on its INVITE.
@@ -122,7 +192,7 @@ impl RelayedCalls {
         let Ok(message) = Message::parse(bytes.to_vec()) else { return };
         let call_id = call_id(&message).to_vec();
         let is_invite = cseq(&message).is_some_and(|(_, method)| method == Method::INVITE);
-        if is_invite && self.calls.get(&call_id).is_some_and(|call| call.callee.is_none()) {
+        if is_invite && self.calls.get(&*call_id).is_some_and(|call| call.callee.is_none()) {
             self.end(&call_id);
         }
     }
@@ -136,12 +206,18 @@ impl RelayedCalls {
 
     fn end(&mut self, call_id: &[u8]) {
         if let (Some(call), Some(engine)) = (self.calls.remove(call_id), &self.engine) {
+            self.ended.extend(call.heard(engine).map(|heard| (call.name.clone(), heard)));
             call.descriptions.streams().for_each(|stream| engine.change(Change::Close(stream)));
         }
     }
 }
 
 impl Call {
+    /// What was heard of its first medium.
+    fn heard(&self, engine: &MediaEngine) -> Option<CallMedia> {
+        engine.figures_of(self.descriptions.streams().next()?).map(|figures| figures.read())
+    }
+
     /// Rewrites the description in a message of one side.
     fn rewrite(
         &mut self,
@@ -149,7 +225,6 @@ impl Call {
         message: &mut Message,
         side: Side,
         sender: IpAddr,
-        call_id: &[u8],
     ) -> Result<(), NotRelayed> {
         if message.body().is_empty() || !is_description(message) {
             return Ok(());
@@ -159,8 +234,7 @@ impl Call {
         // Both sides count their requests for themselves.
         let asker = if message.is_request() { side } else { side.other() };
         let exchange = number.wrapping_mul(2).wrapping_add(asker.index() as u32);
-        let name = String::from_utf8_lossy(call_id);
-        let mut ports = CallPorts { engine, call: &name };
+        let mut ports = CallPorts { engine, call: &self.name };
         let (sender, mut entropy) = (sender.to_canonical(), OsEntropy::new());
         let changes =
             self.descriptions.rewrite(side, exchange, sender, &mut description, &mut ports, &mut entropy);
@@ -204,6 +278,14 @@ fn cseq(message: &Message) -> Option<(u32, Method)> {
 fn from_tag(message: &Message) -> Option<Vec<u8>> {
     let from = message.first::<header::From<'_>>()?.ok()?;
     Some(from.tag()?.as_bytes().to_vec())
+}
+
+/// The tag of the callee in a response to a request of `asked`.
+fn to_tag_of(asked: Side, message: &Message) -> Option<Vec<u8>> {
+    match asked {
+        Side::Caller => to_tag(message),
+        Side::Callee => from_tag(message),
+    }
 }
 
 fn to_tag(message: &Message) -> Option<Vec<u8>> {

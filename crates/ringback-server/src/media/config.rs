@@ -14,7 +14,8 @@ pub enum MediaMode {
     Direct,
     /// Through ports of ours, as they are.
     Relay,
-    /// Through ports of ours, where each side encrypts or does not as it can: SRTP with keys in SDP ends here.
+    /// Through ports of ours, where each side encrypts or does not as it can, and speaks what it can: SRTP with keys in SDP ends
+    /// here, and audio is converted.
     Bridge,
     /// As `bridge` where a side is behind a NAT, or where one that encrypts calls through a gateway; else as `direct`.
     Auto,
@@ -32,8 +33,12 @@ pub struct MediaConfig {
     pub advertise: Option<IpAddr>,
     /// The first and the last port; 0 and 0 leave the choice to the system. A medium takes four: RTP and RTCP for each side.
     pub ports: [u16; 2],
-    /// After how many seconds without any packet a medium is told to be dead.
+    /// After how many seconds without any packet of a side that is to speak it is told to be silent.
     pub timeout: u32,
+    /// Whether a call is then ended, by BYE to both sides.
+    pub end_silent_calls: bool,
+    /// Whether `bridge` converts audio and digits between phones that do not speak the same.
+    pub transcode: bool,
     /// How many threads relay; without a number one for each processor.
     pub threads: Option<usize>,
 }
@@ -46,6 +51,8 @@ impl Default for MediaConfig {
             advertise: None,
             ports: [30_000, 39_999],
             timeout: 60,
+            transcode: true,
+            end_silent_calls: false,
             threads: None,
         }
     }
@@ -65,7 +72,7 @@ impl MediaConfig {
         }
         if self.timeout == 0 {
             return Err(ConfigError::new(
-                "media: a timeout of 0 would end every call; leave it out for 60 seconds",
+                "media: with a timeout of 0 every call would be silent; leave it out for 60 seconds",
             ));
         }
         match self.threads {

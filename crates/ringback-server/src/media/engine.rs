@@ -1,13 +1,17 @@
 //! The ports and threads that relay, as the signalling sees them.
 
 use super::MediaConfig;
+use super::converters::Converters;
+use super::figures::Figures;
 use super::ports::Ports as Pool;
-use super::worker::{Command, Worker};
+use super::watch::{Deaths, Silence};
+use super::worker::{Command, Worker, Works};
 use ringback_relay::{Change, Opened, Ports};
 use ringback_sansio::{Map, Set};
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +30,8 @@ pub(crate) struct Counters {
     pub(super) forged: AtomicU64,
     pub(super) unsent: AtomicU64,
     pub(super) silent: AtomicU64,
+    pub(super) converted: AtomicU64,
+    ended: AtomicU64,
     /// Not for packets.
     open: Mutex<Open>,
 }
@@ -33,14 +39,18 @@ pub(crate) struct Counters {
 /// What is open.
 #[derive(Debug, Default)]
 pub(super) struct Open {
-    streams: Set<u64>,
+    streams: Map<u64, Arc<Figures>>,
     ports: Set<u16>,
 }
 
 impl Open {
-    fn open(&mut self, id: u64, rtp: [u16; 2]) {
-        self.streams.insert(id);
+    fn open(&mut self, id: u64, rtp: [u16; 2], figures: Arc<Figures>) {
+        self.streams.insert(id, figures);
         self.ports.extend(rtp.into_iter().flat_map(|port| [port, port + 1]));
+    }
+
+    pub(super) fn is_open(&self, id: u64) -> bool {
+        self.streams.contains_key(&id)
     }
 
     pub(super) fn close(&mut self, id: u64, rtp: [u16; 2]) {
@@ -60,7 +70,7 @@ impl Counters {
 /// The ports, for one call.
 pub(super) struct CallPorts<'a> {
     pub(super) engine: &'a MediaEngine,
-    pub(super) call: &'a str,
+    pub(super) call: &'a Arc<[u8]>,
 }
 
 impl Ports<StreamKey> for CallPorts<'_> {
@@ -78,6 +88,10 @@ pub(crate) struct MediaEngine {
     workers: OnceLock<Vec<Worker>>,
     threads: Option<usize>,
     patience: Duration,
+    transcodes: bool,
+    /// Where it is told of sides that died, and whoever has to hear of that, until he is there.
+    deaths: Option<Deaths>,
+    waiting: Mutex<Option<Receiver<Option<Silence>>>>,
     ports: Arc<Pool>,
     counters: Arc<Counters>,
     next: AtomicU64,
@@ -88,10 +102,14 @@ impl MediaEngine {
     /// `own` is the address of the first listener, and `told` what is told instead. Nothing runs before the first call.
     pub(crate) fn new(config: &MediaConfig, own: IpAddr, told: IpAddr) -> Arc<Self> {
         let address = config.address.unwrap_or(own);
+        let (deaths, waiting) = config.end_silent_calls.then(Deaths::new).unzip();
         Arc::new(Self {
             workers: OnceLock::new(),
             threads: config.threads,
             patience: Duration::from_secs(config.timeout.into()),
+            transcodes: config.transcode,
+            deaths,
+            waiting: Mutex::new(waiting),
             ports: Arc::new(Pool::new(address, config.range())),
             counters: Arc::default(),
             next: AtomicU64::new(0),
@@ -103,8 +121,15 @@ impl MediaEngine {
     fn workers(&self) -> &[Worker] {
         self.workers.get_or_init(|| {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
-            let start =
-                |number| Worker::start(number, self.ports.clone(), self.counters.clone(), self.patience);
+            let works = Works {
+                ports: self.ports.clone(),
+                counters: self.counters.clone(),
+                patience: self.patience,
+                deaths: self.deaths.clone(),
+                converters: None,
+            };
+            let works = Works { converters: Some(Arc::new(Converters::new(works.clone()))), ..works };
+            let start = |number| Worker::start(&format!("media-{number}"), works.clone());
             let started = (0..self.threads.unwrap_or(processors)).map(start).collect::<io::Result<_>>();
             started.unwrap_or_else(|error| {
                 tracing::error!(%error, "no threads for media; nothing is relayed");
@@ -113,21 +138,57 @@ impl MediaEngine {
         })
     }
 
+    /// Where sides that died are told of, and where that is heard, once; nothing where calls are not ended for it.
+    pub(super) fn deaths(&self) -> Option<(Deaths, Receiver<Option<Silence>>)> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.deaths.clone().zip(waiting)
+    }
+
+    /// Whether audio is converted where each side has keys of its own.
+    pub(super) fn transcodes(&self) -> bool {
+        self.transcodes
+    }
+
+    /// Whether calls are ended whose media have died.
+    pub(super) fn ends_calls(&self) -> bool {
+        self.deaths.is_some()
+    }
+
+    /// After how much silence a side is told to be silent.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    pub(super) fn count_ended(&self) {
+        self.counters.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The figures of a stream that is open.
+    pub(super) fn figures_of(&self, stream: StreamKey) -> Option<Arc<Figures>> {
+        self.counters.open().streams.get(&stream.id).cloned()
+    }
+
+    /// The call of a stream was answered.
+    pub(super) fn answered(&self, stream: StreamKey) {
+        self.command(stream, Command::Answered(stream));
+    }
+
     /// What descriptions say.
     pub(super) fn told(&self) -> IpAddr {
         self.told
     }
 
     /// Opens the ports of a medium; `None` when there are no more.
-    fn open(&self, call: &str) -> Option<Opened<StreamKey>> {
+    fn open(&self, call: &Arc<[u8]>) -> Option<Opened<StreamKey>> {
         if self.workers().is_empty() {
             return None;
         }
         let quad = self.ports.open()?;
         let ports = quad.rtp;
         let key = StreamKey { id: self.next.fetch_add(1, Ordering::Relaxed) };
-        self.counters.open().open(key.id, ports);
-        self.command(key, Command::Open(key, quad, call.to_owned()));
+        let figures = Arc::new(Figures::default());
+        self.counters.open().open(key.id, ports, figures.clone());
+        self.command(key, Command::Open(key, quad, Arc::clone(call), figures));
         Some(Opened { stream: key, ports })
     }
 
@@ -138,24 +199,26 @@ impl MediaEngine {
 
     /// Whether a stream is open still.
     pub(super) fn is_open(&self, stream: StreamKey) -> bool {
-        self.counters.open().streams.contains(&stream.id)
+        self.counters.open().is_open(stream.id)
     }
 
-    /// How many streams are open, and how many packets were relayed.
-    pub(crate) fn figures(&self) -> (usize, u64) {
+    /// How many streams are open, how many packets were relayed, and how many of these were converted.
+    pub(crate) fn figures(&self) -> (usize, u64, u64) {
         let open = self.counters.open().streams.len();
-        (open, self.counters.packets.load(Ordering::Relaxed))
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (open, read(&self.counters.packets), read(&self.counters.converted))
     }
 
     /// What was not relayed, by reason.
     pub(crate) fn dropped(&self) -> Map<&'static str, u64> {
-        let Counters { foreign, not_media, forged, unsent, silent, .. } = &*self.counters;
+        let Counters { foreign, not_media, forged, unsent, silent, ended, .. } = &*self.counters;
         [
             ("media_stranger", foreign),
             ("media_malformed", not_media),
             ("media_forged", forged),
             ("media_unsent", unsent),
             ("media_silent", silent),
+            ("media_silent_ended", ended),
         ]
         .into_iter()
         .map(|(reason, count)| (reason, count.load(Ordering::Relaxed)))

@@ -4,6 +4,7 @@
 //! (RFC 4028) or its greatest age is over, or when the server ends.
 
 use super::{CallRecord, EndedBy};
+use crate::CallMedia;
 use ringback_message::header::{From, Reason, SessionExpires, To};
 use ringback_message::{HeaderId, Message, Method, Request, Response};
 use ringback_sansio::{Epoch, Flow, Hasher, Map, TimerQueue};
@@ -70,7 +71,7 @@ struct Up {
 }
 
 /// A call that is up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UpCall {
     /// Its Call-ID.
     pub call_id: String,
@@ -80,6 +81,9 @@ pub struct UpCall {
     pub to: String,
     /// For so many seconds.
     pub seconds: u64,
+    /// What was heard of both sides so far, where the server relays their media.
+    #[serde(default)]
+    pub media: Option<CallMedia>,
 }
 
 impl Calls {
@@ -129,6 +133,7 @@ impl Calls {
                     status: 0,
                     ended_by: EndedBy::Server,
                     reason: None,
+                    media: None,
                 };
                 let pending = Pending {
                     record,
@@ -269,6 +274,12 @@ impl Calls {
         }
     }
 
+    /// We have ended the call with this Call-ID and this tag of the caller.
+    pub(crate) fn ended_by_us(&mut self, now: Instant, call_id: &[u8], caller: &[u8], why: &str) {
+        let dialog = self.dialog(call_id, std::str::from_utf8(caller).ok());
+        self.hang_up(now, dialog, EndedBy::Server, Some(why.to_owned()));
+    }
+
     /// Ends what was silent for too long.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while let Some(dialog) = self.ends.pop_expired(now) {
@@ -316,6 +327,7 @@ impl Calls {
             from: up.record.from.clone(),
             to: up.record.to.clone(),
             seconds: now.saturating_duration_since(up.answered).as_secs(),
+            media: None,
         })
     }
 

@@ -13,6 +13,7 @@ pub(crate) use calls::{Calls, SETUP, Setup};
 pub use config::RecordsConfig;
 pub use store::RecordStore;
 
+use crate::CallMedia;
 use crate::config::ConfigError;
 use serde::{Deserialize, Serialize};
 use sinks::Sinks;
@@ -30,7 +31,7 @@ const GATHER: Duration = Duration::from_millis(100);
 const SWEEP: Duration = Duration::from_secs(3_600);
 
 /// What is kept of a call. Times are milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
     /// Its Call-ID.
     pub call_id: String,
@@ -60,6 +61,9 @@ pub struct CallRecord {
     pub ended_by: EndedBy,
     /// Why, where that was said: by Reason (RFC 3326), or by us.
     pub reason: Option<String>,
+    /// What was heard of both sides, where the server relayed their media.
+    #[serde(default)]
+    pub media: Option<CallMedia>,
 }
 
 /// Who ended a call.

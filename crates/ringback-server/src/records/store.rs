@@ -8,18 +8,20 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Version 1 of the table.
+/// Version 2 of the table.
 const TABLE: &str = "
     CREATE TABLE calls (
         id INTEGER PRIMARY KEY, call_id TEXT NOT NULL, from_uri TEXT NOT NULL, to_uri TEXT NOT NULL,
         request_uri TEXT NOT NULL, target TEXT, source TEXT NOT NULL, transport TEXT NOT NULL, route TEXT,
         started_unix_ms INTEGER NOT NULL, answered_unix_ms INTEGER, ended_unix_ms INTEGER NOT NULL,
-        status INTEGER NOT NULL, ended_by TEXT NOT NULL, reason TEXT
+        status INTEGER NOT NULL, ended_by TEXT NOT NULL, reason TEXT, media TEXT
     );
     CREATE INDEX calls_by_start ON calls (started_unix_ms);
     CREATE INDEX calls_by_call_id ON calls (call_id);
-    PRAGMA user_version = 1;
+    PRAGMA user_version = 2;
 ";
+/// What makes version 2 of version 1: what was heard in a call, as JSON.
+const FROM_1: &str = "BEGIN; ALTER TABLE calls ADD COLUMN media TEXT; PRAGMA user_version = 2; COMMIT;";
 
 /// A file with records of calls, which may be read while a server writes to it.
 #[derive(Debug)]
@@ -49,9 +51,10 @@ impl RecordStore {
             .map_err(fail)?;
         match connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)? {
             0 => connection.execute_batch(TABLE).map_err(fail)?,
-            1 => {}
+            1 => connection.execute_batch(FROM_1).map_err(fail)?,
+            2 => {}
             version => {
-                let problem = format!("version {version} is of a later program; this one knows version 1");
+                let problem = format!("version {version} is of a later program; this one knows version 2");
                 return Err(StoreError::new(file, problem));
             }
         }
@@ -75,7 +78,7 @@ impl RecordStore {
         let add = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO calls VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                "INSERT INTO calls VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?;
             for record in batch {
                 insert.execute(params![
@@ -93,6 +96,7 @@ impl RecordStore {
                     record.status,
                     record.ended_by.as_str(),
                     record.reason,
+                    record.media.and_then(|media| serde_json::to_string(&media).ok()),
                 ])?;
             }
             drop(insert);
@@ -114,15 +118,19 @@ impl RecordStore {
     /// When the file cannot be read.
     pub fn latest(&self, with: Option<&str>, limit: u32) -> Result<Vec<(String, CallRecord)>, StoreError> {
         let fail = |error: rusqlite::Error| StoreError::new(&self.file, error);
+        let version: u32 =
+            self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fail)?;
+        // A file of version 1 that no server has opened since.
+        let media = if version < 2 { "NULL" } else { "media" };
         let mut query = self
             .connection
-            .prepare(
+            .prepare(&format!(
                 "SELECT call_id, from_uri, to_uri, request_uri, target, source, transport, route, started_unix_ms, \
                  answered_unix_ms, ended_unix_ms, status, ended_by, reason, \
-                 datetime(started_unix_ms / 1000, 'unixepoch', 'localtime') FROM calls \
+                 datetime(started_unix_ms / 1000, 'unixepoch', 'localtime'), {media} FROM calls \
                  WHERE instr(from_uri, ?1) OR instr(to_uri, ?1) OR instr(call_id, ?1) \
-                 ORDER BY started_unix_ms DESC, id DESC LIMIT ?2",
-            )
+                 ORDER BY started_unix_ms DESC, id DESC LIMIT ?2"
+            ))
             .map_err(fail)?;
         let rows = query.query_map(params![with.unwrap_or_default(), limit], read).map_err(fail)?;
         rows.collect::<Result<_, _>>().map_err(fail)
@@ -150,6 +158,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(String, CallRecord)> {
         status: row.get(11)?,
         ended_by: EndedBy::from_token(&row.get::<_, String>(12)?),
         reason: row.get(13)?,
+        media: row.get::<_, Option<String>>(15)?.and_then(|media| serde_json::from_str(&media).ok()),
     };
     Ok((row.get(14)?, record))
 }

@@ -18,5 +18,6 @@ mod rfc3665;
 mod storage;
 mod support;
 mod trace;
+mod transcoding;
 mod trunks;
 mod trust;

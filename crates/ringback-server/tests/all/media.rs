@@ -1,9 +1,13 @@
 //! Media through the server: whose packets pass, and whose never do.
 
-use crate::support::{PATIENCE, Phone, config, start};
+use crate::support::{PATIENCE, Phone, Scratch, config, start};
+use ringback_message::header::CSeq;
 use ringback_message::{HeaderId, Message, Method, Request, Response, StatusCode};
-use ringback_server::{MediaConfig, MediaMode, RouteConfig, Server, ServerConfig};
+use ringback_server::{
+    CallRecord, EndedBy, MediaConfig, MediaMode, RouteConfig, Server, ServerConfig, admin,
+};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Ports that the system chooses.
@@ -77,6 +81,8 @@ struct Up {
     relay: [SocketAddr; 2],
     invite: Request,
     ok: Response,
+    /// The number of the INVITE.
+    cseq: u32,
 }
 
 /// A call that is up.
@@ -108,7 +114,8 @@ fn up(server: &Server) -> Up {
     );
     assert!(answer.contains("candidate"));
     let relay = [told(&ok), at_bob];
-    Up { alice, bob, media, relay, invite, ok }
+    let cseq = invite.require::<CSeq>().unwrap().number;
+    Up { alice, bob, media, relay, invite, ok, cseq }
 }
 
 fn hang_up(up: &mut Up) {
@@ -207,6 +214,77 @@ fn a_call_that_fails_holds_no_ports_and_without_ports_there_is_no_call() {
     let refused = alice.transact(refused).0;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.values(HeaderId::RETRY_AFTER).next().is_some());
+}
+
+/// Who has died is told of, shown, and where that is configured both sides are told that the call is over.
+#[test]
+fn a_call_of_which_a_side_has_died_is_told_and_ended() {
+    let scratch = Scratch::new("silent");
+    for is_ended in [false, true] {
+        let mut config = relaying();
+        (config.media.timeout, config.media.end_silent_calls) = (1, is_ended);
+        let lines = scratch.path().join(format!("{is_ended}.jsonl"));
+        config.records.jsonl = Some(lines.clone());
+        config.admin = scratch.path().join("admin.sock").into();
+        let server = start(config);
+        let mut up = up(&server);
+        let dropped = |name: &str| server.stats().dropped.get(name).copied().unwrap_or_default();
+        // Alice speaks on, and Bob is not heard.
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in (0..=255).cycle() {
+                    if over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    up.media[0].send(up.relay[0], number, 0xa0);
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+            if is_ended {
+                for (phone, number) in [(&mut up.alice, 1), (&mut up.bob, up.cseq + 1)] {
+                    let bye = phone.requested(&Method::BYE);
+                    phone.reply(&bye, StatusCode::OK);
+                    let reason = bye
+                        .values(HeaderId::REASON)
+                        .next()
+                        .map(|it| String::from_utf8_lossy(it).into_owned());
+                    assert_eq!(reason.as_deref(), Some("Q.850;cause=102;text=\"no media for 1 s\""));
+                    assert_eq!(bye.require::<CSeq>().unwrap().number, number);
+                    assert!(!bye.has(HeaderId::ROUTE), "nobody is between");
+                }
+            } else {
+                wait_until("silence is counted", || dropped("media_silent") == 1);
+                let calls = admin::calls(server.admin().unwrap()).unwrap();
+                let heard = calls[0].media.unwrap();
+                assert!(heard.callee.silent && !heard.caller.silent, "{heard:?}");
+                assert!(heard.caller.packets > 10 && heard.callee.packets == 0, "{heard:?}");
+                // Heard again, he is there again.
+                up.media[1].send(up.relay[1], 1, 0xb0);
+                let is_heard =
+                    || !admin::calls(server.admin().unwrap()).unwrap()[0].media.unwrap().callee.silent;
+                wait_until("he is heard", is_heard);
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        if !is_ended {
+            hang_up(&mut up);
+        }
+        wait_until("the ports are free", || server.stats().media_streams == 0);
+        assert_eq!((dropped("media_silent"), dropped("media_silent_ended")), (1, u64::from(is_ended)));
+        assert_eq!(server.stats().calls, 0);
+        drop(server);
+        let text = std::fs::read_to_string(lines).unwrap();
+        let record: CallRecord = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let heard = record.media.unwrap();
+        assert!(heard.caller.packets > 20 && heard.caller.mos.is_none_or(|mos| mos > 4.0), "{heard:?}");
+        assert_eq!((heard.callee.silent, heard.callee.packets), (is_ended, u64::from(!is_ended)));
+        let (by, reason) = match is_ended {
+            true => (EndedBy::Server, Some("no media of the callee for 1 s")),
+            false => (EndedBy::Caller, None),
+        };
+        assert_eq!((record.ended_by, record.reason.as_deref()), (by, reason));
+    }
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("srtp", srtp::srtp),
     ("stream", syntax::stream),
     ("transactions", machines::transactions),
+    ("transcode", relay::transcode),
     ("transport", connections::transport),
     ("uri", syntax::uri),
     ("multipart", syntax::multipart),

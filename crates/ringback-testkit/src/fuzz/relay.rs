@@ -1,10 +1,16 @@
 //! Laws of descriptions that a relay rewrites.
 
-use ringback_relay::{Change, MAX_STREAMS, Opened, Ports, RelayedCall, Side};
+use ringback_media::AudioCodecs;
+use ringback_relay::{
+    Change, Component, Dropped, Expected, MAX_GROWTH, MAX_STREAMS, Opened, Ports, RelayStream, RelayedCall,
+    Side, SideFormats,
+};
+use ringback_rtp::RtpPacket;
 use ringback_sansio::SeededEntropy;
 use ringback_sdp::attribute::Candidate;
 use ringback_sdp::{Connection, Host, SessionDescription};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 const RELAY: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9));
 const FIRST: u16 = 30_000;
@@ -32,10 +38,11 @@ impl Ports<u16> for Streams {
 pub(super) fn relay(input: &[u8]) {
     let Ok(said) = SessionDescription::parse(input) else { return };
     let sender = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    // Half of the inputs with keys of our own.
-    let mut call = match input.len() % 2 {
+    // A third of the inputs with keys of our own, and another one with formats of our own as well.
+    let mut call = match input.len() % 3 {
         0 => RelayedCall::new(RELAY),
-        _ => RelayedCall::ending_encryption(RELAY),
+        1 => RelayedCall::ending_encryption(RELAY),
+        _ => RelayedCall::converting_audio(RELAY),
     };
     let mut streams = Streams(0);
     let mut entropy = SeededEntropy::new(1);
@@ -69,4 +76,54 @@ pub(super) fn relay(input: &[u8]) {
     let mut answer = said.clone();
     call.rewrite(Side::Callee, 1, sender, &mut answer, &mut streams, &mut entropy);
     SessionDescription::parse(&answer.to_bytes()).expect("what comes out can be read");
+}
+
+/// Whatever a side sends to one that does not speak the same, little is made of each packet, and all of it can be read. The first two
+/// octets say what both speak; each further packet is preceded by its length and the time since the last one in milliseconds.
+pub(super) fn transcode(input: &[u8]) {
+    let Some((&[own, other], mut rest)) = input.split_first_chunk::<2>() else { return };
+    let all = AudioCodecs::default().offer();
+    let formats = |which: u8| -> SideFormats {
+        let some = (0..).zip(&all).filter(|(at, _)| which >> at & 1 == 1);
+        let some: Vec<_> = some.map(|(_, codec)| codec.clone()).collect();
+        SideFormats { sends: some.clone(), takes: some }
+    };
+    let mut now = start();
+    let mut stream = RelayStream::new(now, Duration::from_secs(60));
+    let (caller, callee) =
+        (SocketAddr::from(([192, 0, 2, 1], 4_000)), SocketAddr::from(([192, 0, 2, 2], 5_000)));
+    for (side, address) in [(Side::Caller, caller), (Side::Callee, callee)] {
+        let expected = Expected { rtp: Some(address), rtcp: Some(address), ..Expected::default() };
+        stream.expect(now, side, expected);
+    }
+    stream.convert([formats(own), formats(other)]);
+    stream.convert_here();
+    let mut buffer = vec![0; 65_536 + MAX_GROWTH];
+    while let Some((&[length, milliseconds], behind)) = rest.split_first_chunk::<2>() {
+        let (packet, behind) = behind.split_at(behind.len().min(length.into()));
+        rest = behind;
+        now += Duration::from_millis(milliseconds.into());
+        if let Some(place) = buffer.get_mut(..packet.len()) {
+            place.copy_from_slice(packet);
+        }
+        match stream.receive(now, Side::Caller, Component::Rtp, caller, &mut buffer, packet.len()) {
+            Ok((to, 0)) => {
+                assert_eq!(to, callee);
+                let mut made = 0;
+                while let Some(length) = stream.poll_converted(Side::Caller, &mut buffer) {
+                    RtpPacket::parse(&buffer[..length]).expect("what is made can be read");
+                    assert!(length < 1_400, "no packet is to be split on its way");
+                    made += 1;
+                }
+                assert!(made <= 64, "{made} packets came of one");
+            }
+            Ok((to, length)) => assert_eq!((to, length), (callee, packet.len())),
+            Err(dropped) => assert_ne!(dropped, Dropped::Unconverted),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "some instant to start from")]
+fn start() -> Instant {
+    Instant::now()
 }

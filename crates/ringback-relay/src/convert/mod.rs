@@ -1,0 +1,71 @@
+//! Audio and digits between two sides that do not speak the same (RFC 3550 §7.2: a translator).
+//!
+//! Packets are converted as they come, in their order: one that is missing is waited for until two behind it are here, and then it
+//! is made up as the decoder can. Nothing is held back for a clock of ours; who listens has a buffer for that. Packets that the
+//! other side understands pass as they are until the first comes that has to be converted. The sender keeps his name (SSRC), and
+//! his reports tell the listener's time.
+
+mod digits;
+mod ear;
+mod line;
+mod mouth;
+mod order;
+mod way;
+
+pub(crate) use way::Taken;
+
+use crate::{Side, SideFormats};
+use way::Way;
+
+/// Both directions of a medium that is converted.
+#[derive(Debug)]
+pub(crate) struct Conversion {
+    /// From the caller to the callee, and back.
+    ways: [Way; 2],
+}
+
+impl Conversion {
+    /// For what both sides send and take.
+    pub(crate) fn new([caller, callee]: [SideFormats; 2]) -> Self {
+        Self { ways: [Way::new(caller.sends, callee.takes), Way::new(callee.sends, caller.takes)] }
+    }
+
+    /// It goes on with what both sides send and take now.
+    pub(crate) fn renew(&mut self, [caller, callee]: [SideFormats; 2]) {
+        let [there, back] = &mut self.ways;
+        there.renew(caller.sends, callee.takes);
+        back.renew(callee.sends, caller.takes);
+    }
+
+    /// Whether anything has to be converted for sure, whatever comes.
+    pub(crate) fn is_due(&self) -> bool {
+        self.ways.iter().any(Way::is_due)
+    }
+
+    /// Whether this packet of a side has to be converted.
+    pub(crate) fn wants(&self, side: Side, packet: &[u8]) -> bool {
+        self.way(side).wants(packet)
+    }
+
+    /// Takes an RTP packet of a side.
+    pub(crate) fn take(&mut self, side: Side, packet: &mut [u8]) -> Taken {
+        self.ways[side.index()].take(packet)
+    }
+
+    /// Puts the next packet for who listens to a side at the begin of `buffer`, and says how long it is.
+    pub(crate) fn poll(&mut self, side: Side, buffer: &mut [u8]) -> Option<usize> {
+        self.ways[side.index()].poll(buffer)
+    }
+
+    /// Rewrites what the reports of a side say of what it sends (RFC 3550 §7.2).
+    pub(crate) fn report(&self, side: Side, packet: &mut [u8]) {
+        self.way(side).report(packet);
+    }
+
+    fn way(&self, side: Side) -> &Way {
+        &self.ways[side.index()]
+    }
+}
+
+#[cfg(test)]
+mod tests;
