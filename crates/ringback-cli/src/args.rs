@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Records(Records),
     /// Lists the calls that are up on a server that keeps records
     Calls(Calls),
+    /// Has a running server start again and go on where it was, so that nobody notices
+    Restart(Restart),
     /// Has a running server read its configuration again, without hurting calls
     Reload(Reload),
     /// Lists who a running server has banned, or ends a ban
@@ -105,6 +107,9 @@ pub(crate) struct Serve {
     /// Lets calls go on for so long when it is told to end by SIGTERM, 30s or 5m; 0 ends it at once [default: 30s]
     #[arg(long, value_name = "TIME")]
     pub(crate) drain: Option<String>,
+    /// Goes on with the sockets and bindings of the server that runs on the same data directory, if there is one, and has that end
+    #[arg(long)]
+    pub(crate) take_over: bool,
     /// Is responsible for this domain, a name or an IP address; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) domain: Vec<String>,
@@ -492,6 +497,19 @@ pub(crate) struct Calls {
     #[command(flatten)]
     pub(crate) server: RunningServer,
     /// Prints one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `ringback restart`.
+#[derive(Debug, Args)]
+pub(crate) struct Restart {
+    #[command(flatten)]
+    pub(crate) server: RunningServer,
+    /// How long the new process may take: it reads all bindings [default: 2m]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) wait: Option<String>,
+    /// Prints one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -12,6 +12,7 @@ mod outcome;
 mod phone;
 mod records;
 mod reload;
+mod restart;
 mod serve;
 mod signals;
 mod stats;
@@ -82,6 +83,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Stats(args) => stats::stats(args).await,
         Command::Records(args) => records::records(&args),
         Command::Calls(args) => records::calls(args).await,
+        Command::Restart(args) => restart::restart(args).await,
         Command::Reload(args) => reload::reload(args).await,
         Command::Bans(args) => bans::bans(args).await,
         Command::Explain(args) => explain::explain(&args),

@@ -5,6 +5,11 @@ use crate::out::{Reporter, complain};
 use crate::outcome::Failure;
 use crate::signals::{Again, Stop, Told};
 use ringback_server::{ConfigError, Reloaded, Server, ServerConfig, Storage, TlsVerify, read_duration};
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 /// Runs a server until it is told to stop.
@@ -14,12 +19,13 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
     config.reread = Some(Arc::new(move || {
         configure(args.clone()).map_err(|failure| ConfigError::new(failure.to_string()))
     }));
+    config.restart = Some(Arc::new(again));
     let asks_for_passwords = !config.no_auth;
     let data = match &config.storage {
         Storage::Directory(directory) => Some(directory.display().to_string()),
         Storage::Ephemeral => None,
     };
-    let (mut stop, mut again) = (Stop::listen()?, Again::listen()?);
+    let (mut stop, mut reload, mut restart) = (Stop::listen()?, Again::hang_up()?, Again::restart()?);
     let server = Server::start(config).map_err(|error| Failure::Failed(error.to_string()))?;
     for listener in server.listeners() {
         let listener = listener.to_string();
@@ -31,6 +37,7 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
     }
     let realm = server.realm().to_owned();
     report.tell("ready", [("realm", realm.as_str().into()), ("data", data.clone().into())], "ready");
+    notify(&format!("READY=1\nMAINPID={}", std::process::id()));
     if asks_for_passwords && server.user_count() == 0 {
         complain(match &data {
             Some(data) => format!(
@@ -43,10 +50,21 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
     let told = loop {
         tokio::select! {
             told = stop.told() => break told,
+            () = server.taken_over() => {
+                leave(report, &server, &mut stop).await;
+                server.shutdown().await;
+                return Ok(());
+            }
+            () = restart.told() => {
+                if let Err(problem) = server.restart() {
+                    complain(format_args!("not restarted: {problem}"));
+                }
+            }
             // It reads files; whoever handles messages has threads of his own.
-            () = again.told() => tell(report, tokio::task::block_in_place(|| server.reread())),
+            () = reload.told() => tell(report, tokio::task::block_in_place(|| server.reread())),
         }
     };
+    notify("STOPPING=1");
     if told == Told::Terminate && !server.drain_time().is_zero() {
         drain(report, &server, &mut stop).await;
     }
@@ -65,6 +83,54 @@ async fn drain(report: Reporter, server: &Server, stop: &mut Stop) {
         _ = stop.told() => server.calls_up(),
     };
     report.tell("drained", [("calls", up.into())], format!("drained: calls up: {up}"));
+}
+
+/// Waits for the end of what was begun before another process took over, for as long as for calls before any other end.
+async fn leave(report: Reporter, server: &Server, stop: &mut Stop) {
+    let (up, most) = (server.calls_up(), server.drain_time());
+    let text = format!("handed over: calls up: {up}; it ends with them, or in {most:?}");
+    report.tell("handed_over", [("calls", up.into()), ("seconds", most.as_secs_f64().into())], text);
+    let up = tokio::select! {
+        up = server.drain() => up,
+        _ = stop.told() => server.calls_up(),
+        () = server.orphaned() => {
+            complain("the process that took over has ended");
+            server.calls_up()
+        }
+    };
+    report.tell("drained", [("calls", up.into())], format!("drained: calls up: {up}"));
+}
+
+/// Starts this command once more, to take over.
+fn again() -> io::Result<u32> {
+    let mut words = std::env::args_os();
+    let mut command = Command::new(words.next().unwrap_or_else(|| "ringback".into()));
+    command.args(words.filter(|word| word != "--take-over")).arg("--take-over");
+    let mut child = command.stdin(Stdio::null()).spawn()?;
+    let process = child.id();
+    // Nobody else waits for one that fails, and this process ends before one that does not.
+    std::thread::spawn(move || {
+        if let Ok(status) = child.wait()
+            && !status.success()
+        {
+            complain(format_args!("the process that was to take over has ended ({status})"));
+        }
+    });
+    Ok(process)
+}
+
+/// Tells systemd, where that has started us and wants to know (sd_notify(3)).
+fn notify(state: &str) {
+    let Some(place) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let address = match place.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(&place),
+    };
+    let told = address
+        .and_then(|address| UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address).map(drop));
+    if let Err(error) = told {
+        tracing::warn!(%error, "systemd cannot be told");
+    }
 }
 
 fn tell(report: Reporter, done: Result<Reloaded, ConfigError>) {
@@ -121,6 +187,7 @@ pub(crate) fn configure(args: args::Serve) -> Result<ServerConfig, Failure> {
         };
         config.users.insert(name.to_owned(), password.to_owned());
     }
+    config.take_over = args.take_over;
     config.users_file = args.users.or(config.users_file);
     config.no_auth |= args.no_auth;
     if args.ephemeral {

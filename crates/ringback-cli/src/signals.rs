@@ -32,12 +32,18 @@ pub(crate) enum Told {
     Terminate,
 }
 
-/// SIGHUP: to read the configuration again.
+/// A signal that ends nothing.
 pub(crate) struct Again(Signal);
 
 impl Again {
-    pub(crate) fn listen() -> io::Result<Self> {
+    /// SIGHUP: to read the configuration again; for what has none, that its terminal is gone.
+    pub(crate) fn hang_up() -> io::Result<Self> {
         signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// SIGUSR2: to start another process, which takes over.
+    pub(crate) fn restart() -> io::Result<Self> {
+        signal(SignalKind::user_defined2()).map(Self)
     }
 
     /// Waits for the next one. Cancel safe.

@@ -43,6 +43,9 @@ pub struct NetConfig {
     pub name_servers: NameServers,
     /// For how long an answer of DNS is used while its servers fail, after it was given last (RFC 8767); zero is never.
     pub serve_stale: Duration,
+    /// Whether nothing is read and accepted before it is asked for ([`Net::read_datagrams`](crate::Net::read_datagrams),
+    /// [`Net::accept_connections`](crate::Net::accept_connections)): another program still does. It can send from the start.
+    pub waits: bool,
     /// Who sees all traffic.
     pub tap: Option<Arc<dyn Tap>>,
 }
@@ -85,6 +88,7 @@ impl NetConfig {
             hosts: Hosts::of_system(),
             name_servers: NameServers::System,
             serve_stale: Duration::from_secs(3_600),
+            waits: false,
             tap: None,
         }
     }

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_rustls::client::TlsStream;
 use web_socket::WebSocket;
 
@@ -38,15 +38,25 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long it is waited for what a peer said before it broke a connection.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
-/// Accepts connections, for ever.
+/// Accepts connections, as long as that is wanted.
 pub(crate) async fn accept<C: Core>(
     shared: Arc<Shared<C>>,
     protocol: Protocol,
     listener: io::Result<std::net::TcpListener>,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener?)?;
+    let mut wanted = shared.accepts.subscribe();
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            biased;
+            () = until(&mut wanted, false) => None,
+            accepted = listener.accept() => Some(accepted),
+        };
+        let Some(accepted) = accepted else {
+            until(&mut wanted, true).await;
+            continue;
+        };
+        match accepted {
             Ok((stream, peer)) => match protocol {
                 Protocol::Tls | Protocol::Wss => {
                     shared.spawn(secure::accept(shared.clone(), protocol, stream, peer));
@@ -61,6 +71,12 @@ pub(crate) async fn accept<C: Core>(
             }
         }
     }
+}
+
+/// Waits until it is so. Cancel safe.
+async fn until(wanted: &mut watch::Receiver<bool>, is_so: bool) {
+    // The other end is held by who waits here, and so is not gone.
+    let _ = wanted.wait_for(|wanted| *wanted == is_so).await;
 }
 
 /// Makes a connection that the transport asked for.

@@ -8,14 +8,17 @@ use crate::shared::{self, Shared};
 use crate::sockets::Sockets;
 use crate::streams::Streams;
 use crate::timer::{self, Alarm};
-use crate::{Core, Listen, Outbox, Tls, Worker, connection, epoch, udp};
+use crate::{Core, Inherited, Listen, Outbox, Tls, Worker, connection, epoch, udp};
+use bytes::Bytes;
 use futures::FutureExt as _;
 use ringback_sansio::{Protocol, Target};
+use socket2::Socket;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,7 +39,7 @@ pub struct Net<C: Core> {
 impl<C: Core> Net<C> {
     pub(crate) fn start(sockets: Sockets, core: Arc<C>) -> io::Result<Self> {
         let listeners = sockets.listeners().to_vec();
-        let Sockets { config, udp, tcp, .. } = sockets;
+        let Sockets { config, asked, udp, tcp, .. } = sockets;
         let count = config.workers;
         let runtimes: Vec<Runtime> = (0..count)
             .map(|_| Builder::new_current_thread().enable_all().max_blocking_threads(16).build())
@@ -47,7 +50,13 @@ impl<C: Core> Net<C> {
         let shared = Arc::new(Shared {
             core,
             listeners,
+            asked,
+            accepts: watch::Sender::new(!config.waits),
+            readers: udp.iter().map(|_| AtomicUsize::new(0)).collect(),
+            is_shared: AtomicBool::new(false),
+            leaves: AtomicBool::new(false),
             udp,
+            tcp,
             sent: (0..count).map(|_| Mutex::new(Sent::new())).collect(),
             streams: Mutex::new(Streams::new(&config, drops.clone())),
             drops,
@@ -84,31 +93,86 @@ impl<C: Core> Net<C> {
             thread::Builder::new().name(format!("net-{index}")).spawn(run)?;
             ended.push(has_ended);
         }
-        for (number, (listener, worker)) in (0..sockets_of_each)
-            .flat_map(|listener| (0..count).map(move |worker| (listener, worker)))
-            .enumerate()
-        {
+        net.ended = Mutex::new(ended);
+        for listener in &shared.tcp {
+            for (runtime, socket) in shared.runtimes.iter().zip(&listener.by_worker) {
+                let (of, protocol) = (shared.clone(), listener.protocol);
+                let listener = std::net::TcpListener::from(socket.try_clone()?);
+                let task = move || connection::accept(of.clone(), protocol, listener.try_clone());
+                runtime.spawn(keep(task, "accepting connections"));
+            }
+        }
+        if !shared.config.waits {
+            net.read_datagrams()?;
+        }
+        Ok(net)
+    }
+
+    /// Begins to read datagrams, where that waited to be asked for; to be called once.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn read_datagrams(&self) -> io::Result<()> {
+        let count = self.shared.config.workers;
+        let each =
+            (0..self.shared.udp.len()).flat_map(|listener| (0..count).map(move |worker| (listener, worker)));
+        for (number, (listener, worker)) in each.enumerate() {
             let (end, has_ended) = oneshot::channel();
-            let of = shared.clone();
+            let of = self.shared.clone();
             let run = move || {
                 of.enrol(count + number);
                 udp::serve(&of, listener, worker);
+                of.readers[listener].fetch_sub(1, Ordering::AcqRel);
                 drop(of);
                 let _ = end.send(());
             };
-            thread::Builder::new().name(format!("udp-{listener}-{worker}")).spawn(run)?;
-            ended.push(has_ended);
-        }
-        for listener in tcp {
-            let protocol = listener.protocol;
-            for (index, socket) in listener.by_worker.into_iter().enumerate() {
-                let (of, listener) = (shared.clone(), std::net::TcpListener::from(socket));
-                let task = move || connection::accept(of.clone(), protocol, listener.try_clone());
-                shared.runtimes[index].spawn(keep(task, "accepting connections"));
+            self.shared.readers[listener].fetch_add(1, Ordering::AcqRel);
+            let started = thread::Builder::new().name(format!("udp-{listener}-{worker}")).spawn(run);
+            if let Err(error) = started {
+                self.shared.readers[listener].fetch_sub(1, Ordering::AcqRel);
+                return Err(error);
             }
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(has_ended);
         }
-        net.ended = Mutex::new(ended);
-        Ok(net)
+        Ok(())
+    }
+
+    /// Ends reading datagrams: when it returns nobody does here, and all that was read has been handed to the core. Whoever
+    /// else has the sockets goes on with what comes. It takes milliseconds, and blocks.
+    pub fn leave_datagrams(&self) {
+        self.shared.leave_datagrams();
+    }
+
+    /// Accepts connections from now on, or none: those wait in the queue of the system.
+    pub fn accept_connections(&self, does: bool) {
+        self.shared.accepts.send_replace(does);
+    }
+
+    /// Takes a datagram that another program read from a socket that both have: as it would be taken had it been read here by the
+    /// UDP listener of this number, counted from 0 among those in the order asked for.
+    pub fn take_datagram(&self, listener: usize, peer: SocketAddr, bytes: Bytes) {
+        udp::take_passed(&self.shared, listener, peer, bytes);
+    }
+
+    /// The sockets of all listeners once more, in the order asked for, for another program to go on with. From here on they
+    /// are not shut down at the end.
+    ///
+    /// # Errors
+    /// When there are no more descriptors.
+    pub fn duplicates(&self) -> io::Result<Vec<Inherited>> {
+        self.shared.is_shared.store(true, Ordering::Release);
+        let (mut udp, mut tcp) = (self.shared.udp.iter(), self.shared.tcp.iter());
+        let duplicate = |socket: &Socket| socket.try_clone().map(OwnedFd::from);
+        let of_listener = |listen: &Listen| {
+            let sockets: io::Result<Vec<OwnedFd>> = match listen.protocol {
+                Protocol::Udp => {
+                    udp.next().into_iter().flat_map(|own| &own.by_worker).map(|own| duplicate(own)).collect()
+                }
+                _ => tcp.next().into_iter().flat_map(|own| &own.by_worker).map(duplicate).collect(),
+            };
+            Ok(Inherited { listen: *listen, sockets: sockets? })
+        };
+        self.shared.asked.iter().map(of_listener).collect()
     }
 
     /// What it drives.
@@ -119,6 +183,11 @@ impl<C: Core> Net<C> {
     /// Where it listens, in the order asked for.
     pub fn listeners(&self) -> &[Listen] {
         &self.shared.listeners
+    }
+
+    /// The same as they stood in the configuration; a port may be 0.
+    pub fn asked(&self) -> &[Listen] {
+        &self.shared.asked
     }
 
     /// Carries out what somebody outside of the workers wants sent. From any thread.

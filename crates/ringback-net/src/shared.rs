@@ -6,11 +6,11 @@ use crate::drops::Drops;
 use crate::icmp::{self, Sent};
 use crate::outbox::Outbox;
 use crate::resolve::Finder;
-use crate::sockets::Datagrams;
+use crate::sockets::{Accepting, Datagrams};
 use crate::streams::{Event, Streams};
 use crate::tap::{Direction, Seen};
 use crate::timer::Alarm;
-use crate::{Core, Listen, NetConfig, Worker, resolve};
+use crate::{Core, Listen, NetConfig, Worker, handover, resolve};
 use bytes::Bytes;
 use ringback_sansio::{CloseReason, Epoch, Flow, FlowId, Protocol, Target};
 use ringback_transport::FromNetwork;
@@ -19,9 +19,9 @@ use std::cell::Cell;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 thread_local! {
     /// Which worker this thread is. Threads that are none use the sockets of the first.
@@ -37,7 +37,18 @@ pub(crate) struct Shared<C: Core> {
     pub(crate) core: Arc<C>,
     pub(crate) config: NetConfig,
     pub(crate) listeners: Vec<Listen>,
+    /// The same as they stood in the configuration.
+    pub(crate) asked: Vec<Listen>,
     pub(crate) udp: Vec<Datagrams>,
+    pub(crate) tcp: Vec<Accepting>,
+    /// Whether connections are accepted.
+    pub(crate) accepts: watch::Sender<bool>,
+    /// Of each UDP listener, how many threads read it.
+    pub(crate) readers: Vec<AtomicUsize>,
+    /// Whether another program has the sockets as well, and may read them.
+    pub(crate) is_shared: AtomicBool,
+    /// Whether datagrams are not read any more.
+    pub(crate) leaves: AtomicBool,
     /// Of each worker, what its sockets sent lately.
     pub(crate) sent: Vec<Mutex<Sent<C::Tag>>>,
     pub(crate) streams: Mutex<Streams<C::Tag>>,
@@ -70,14 +81,44 @@ impl<C: Core> Shared<C> {
     /// Ends the threads that wait for datagrams.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        if self.is_shared.load(Ordering::Acquire) {
+            // Shut down, they would be so for the other program as well.
+            return self.leave_datagrams();
+        }
         for socket in self.udp.iter().flat_map(|listener| &listener.by_worker) {
             // A socket that is not connected says that it is not, and wakes who waits for it all the same.
             let _ = socket.shutdown(Shutdown::Read);
         }
     }
 
+    /// Whether what is read is nobody's any more.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.stopping.load(Ordering::Acquire) && !self.is_shared.load(Ordering::Acquire)
+    }
+
+    /// Whether a thread that reads datagrams has to end.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaves.load(Ordering::Acquire) || self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Ends the threads that wait for datagrams, each when what it has read is handed up. The sockets are as they were.
+    pub(crate) fn leave_datagrams(&self) {
+        /// Of many workers each is drawn long before.
+        const TRIES: u32 = 10_000;
+        self.leaves.store(true, Ordering::Release);
+        for (listener, readers) in self.udp.iter().zip(&self.readers) {
+            for attempt in 0..TRIES {
+                if readers.load(Ordering::Acquire) == 0 {
+                    break;
+                }
+                if let Err(error) = handover::wake(listener.local) {
+                    tracing::warn!(%error, "who reads datagrams is not woken");
+                    break;
+                }
+                // The one that was woken takes a moment; another one may have been meant.
+                std::thread::sleep(Duration::from_micros(u64::from(attempt.min(20)) * 50));
+            }
+        }
     }
 
     /// Says that this thread is the one with this number.

@@ -2,7 +2,7 @@
 
 use crate::batch::socket_addr;
 use crate::net::Net;
-use crate::{BindError, Core, Listen, NetConfig};
+use crate::{BindError, Core, Inherited, Listen, NetConfig};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{setsockopt, sockopt};
 use ringback_sansio::{FlowId, Protocol};
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct Sockets {
     pub(crate) config: NetConfig,
     listeners: Vec<Listen>,
+    /// The same as they stood in the configuration.
+    pub(crate) asked: Vec<Listen>,
     pub(crate) udp: Vec<Datagrams>,
     pub(crate) tcp: Vec<Accepting>,
 }
@@ -40,12 +42,31 @@ impl Sockets {
     ///
     /// # Errors
     /// Names the first place that cannot be listened on; nothing stays bound then.
-    pub fn bind(mut config: NetConfig) -> Result<Self, BindError> {
-        config.workers = config.workers.max(1);
-        let mut sockets = Self { listeners: Vec::new(), udp: Vec::new(), tcp: Vec::new(), config };
+    pub fn bind(config: NetConfig) -> Result<Self, BindError> {
+        Self::bind_or_inherit(config, Vec::new())
+    }
+
+    /// The same, going on with the sockets of another program for those listeners that it had as well. There are then as many
+    /// workers as it had, whatever the configuration says, for each has sockets of its own.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), and when sockets that were handed over are not those of a listener.
+    pub fn bind_or_inherit(mut config: NetConfig, mut inherited: Vec<Inherited>) -> Result<Self, BindError> {
+        config.workers = inherited.first().map_or(config.workers, |first| first.sockets.len()).max(1);
+        let mut sockets =
+            Self { listeners: Vec::new(), asked: Vec::new(), udp: Vec::new(), tcp: Vec::new(), config };
         for listen in sockets.config.listen.clone() {
             let fail = |source| BindError { listen, source };
-            let (address, by_worker) = bind_all(listen, &sockets.config).map_err(fail)?;
+            let taken_up = inherited.iter().position(|own| own.listen == listen);
+            let (address, by_worker) = match taken_up.map(|at| inherited.swap_remove(at)) {
+                Some(own) if own.sockets.len() == sockets.config.workers => own.take_up(),
+                Some(_) => {
+                    Err(io::Error::other("more or fewer sockets were handed over than there are workers"))
+                }
+                None => bind_all(listen, &sockets.config),
+            }
+            .map_err(fail)?;
+            sockets.asked.push(listen);
             sockets.listeners.push(Listen { address, ..listen });
             match listen.protocol {
                 Protocol::Udp => {
@@ -178,7 +199,7 @@ fn listen_on(socket: &Socket, protocol: Protocol) -> io::Result<()> {
     if protocol == Protocol::Udp { Ok(()) } else { socket.listen(1_024) }
 }
 
-fn address_of(socket: &Socket) -> io::Result<SocketAddr> {
+pub(crate) fn address_of(socket: &Socket) -> io::Result<SocketAddr> {
     let address = socket.local_addr()?.as_socket();
     address.ok_or_else(|| io::Error::other("the socket has no internet address"))
 }

@@ -2,12 +2,15 @@
 
 use crate::batch::{self, BATCH};
 use crate::shared::{self, Shared};
+use crate::sockets::Datagrams;
 use crate::tap::Direction;
 use crate::{Core, Outbox};
+use bytes::Bytes;
 use nix::errno::Errno;
 use ringback_sansio::{Flow, Protocol, Target};
 use ringback_transport::via::{self, Inbound};
 use ringback_transport::{FromNetwork, stun};
+use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
@@ -26,7 +29,7 @@ pub(crate) fn serve<C: Core>(shared: &Arc<Shared<C>>, listener: usize, worker: u
     let _runtime = shared.runtimes[worker].enter();
     let mut reader =
         Reader { shared, listener, worker, batch: Vec::with_capacity(BATCH), out: Outbox::new() };
-    while !shared.is_stopping() {
+    while !shared.is_leaving() {
         // A bug above that panics costs the messages of one batch, not the socket.
         if panic::catch_unwind(AssertUnwindSafe(|| reader.turn())).is_err() {
             tracing::error!("reading datagrams hit a bug, and goes on");
@@ -67,32 +70,55 @@ impl<C: Core> Reader<'_, C> {
             }
         }
         for (peer, bytes) in batch.drain(..) {
-            let flow = Flow { id: datagrams.id, protocol: Protocol::Udp, local: datagrams.local, peer };
-            shared.tap(now, Direction::In, &flow, &bytes);
-            if stun::is_stun(&bytes) {
-                match stun::answer(&bytes, peer) {
-                    Some(answer) => out.send(None, Target::Flow(flow), answer),
-                    // Looked at before the lock is taken: anybody can send rubbish.
-                    None if stun::mapped(&bytes).is_some() => {
-                        shared.tell(now, FromNetwork::Datagram(flow, bytes), out);
-                    }
-                    None => {}
-                }
-                continue;
-            }
-            match via::receive_with(&flow, bytes, &shared.config.transport.framing.message) {
-                Inbound::Message(message) => shared.core.received(now, flow, message, out),
-                Inbound::KeepAlive => {}
-                Inbound::Malformed(error, reply) => {
-                    if let Some((to, bytes)) = reply {
-                        out.send(None, to, bytes);
-                    }
-                    shared.core.malformed(now, flow, error);
-                }
-            }
+            take(shared, now, datagrams, peer, bytes, out);
         }
         shared.core.batch_ended(now, out);
         shared.carry_out(now, out);
         shared.wake();
     }
+}
+
+/// Sees to a datagram.
+fn take<C: Core>(
+    shared: &Arc<Shared<C>>,
+    now: Instant,
+    datagrams: &Datagrams,
+    peer: SocketAddr,
+    bytes: Bytes,
+    out: &mut Outbox<C::Tag>,
+) {
+    let flow = Flow { id: datagrams.id, protocol: Protocol::Udp, local: datagrams.local, peer };
+    shared.tap(now, Direction::In, &flow, &bytes);
+    if stun::is_stun(&bytes) {
+        match stun::answer(&bytes, peer) {
+            Some(answer) => out.send(None, Target::Flow(flow), answer),
+            // Looked at before the lock is taken: anybody can send rubbish.
+            None if stun::mapped(&bytes).is_some() => {
+                shared.tell(now, FromNetwork::Datagram(flow, bytes), out);
+            }
+            None => {}
+        }
+        return;
+    }
+    match via::receive_with(&flow, bytes, &shared.config.transport.framing.message) {
+        Inbound::Message(message) => shared.core.received(now, flow, message, out),
+        Inbound::KeepAlive => {}
+        Inbound::Malformed(error, reply) => {
+            if let Some((to, bytes)) = reply {
+                out.send(None, to, bytes);
+            }
+            shared.core.malformed(now, flow, error);
+        }
+    }
+}
+
+/// Sees to a datagram that another program read from the socket of a listener.
+pub(crate) fn take_passed<C: Core>(shared: &Arc<Shared<C>>, listener: usize, peer: SocketAddr, bytes: Bytes) {
+    let Some(datagrams) = shared.udp.get(listener) else { return };
+    let _runtime = shared.runtimes[0].enter();
+    let (now, mut out) = (Instant::now(), Outbox::new());
+    take(shared, now, datagrams, peer, bytes, &mut out);
+    shared.core.batch_ended(now, &mut out);
+    shared.carry_out(now, &mut out);
+    shared.wake();
 }

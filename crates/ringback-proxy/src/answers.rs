@@ -3,6 +3,7 @@
 use crate::RoutePolicy;
 use crate::best;
 use crate::context::{Answered, AttemptState, Context};
+use crate::privacy;
 use crate::proxy::Proxy;
 use ringback_message::header::{RetryAfter, Via};
 use ringback_message::{HeaderId, Method, Request, Response, StatusCode};
@@ -38,10 +39,13 @@ impl Proxy {
             return self.forward_success(*response);
         };
         // RFC 3325 §5: who is not trusted asserts nothing, and is told nothing.
-        if response.has(HeaderId::P_ASSERTED_IDENTITY)
-            && !(self.config.trusts(from.peer.ip()) && self.config.trusts(context.flow.peer.ip()))
-        {
-            response.remove(HeaderId::P_ASSERTED_IDENTITY);
+        if response.has(HeaderId::P_ASSERTED_IDENTITY) {
+            let is_of_gate = context.attempt_of(client).is_some_and(|attempt| attempt.is_trusted());
+            if !is_of_gate && !self.config.trusts(from.peer.ip()) {
+                response.remove(HeaderId::P_ASSERTED_IDENTITY);
+            } else if !self.config.trusts(context.flow.peer.ip()) {
+                privacy::leave_domain(&mut response);
+            }
         }
         if !response.has(HeaderId::VIA) {
             // §16.7 step 3: without a Via it is not for anybody upstream.

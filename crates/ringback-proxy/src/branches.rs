@@ -3,7 +3,7 @@
 use crate::checks::{Suffix, breadth};
 use crate::context::{Answered, Attempt, AttemptState, Context, Gated, Instead, Others};
 use crate::proxy::{Proxy, ProxyOutput, Token, Waiting};
-use crate::{Branch, forward, history, wake};
+use crate::{Branch, forward, history, privacy, wake};
 use ringback_message::{HeaderId, Request, Response, StatusCode};
 use ringback_sansio::{Entropy, Key as SlabKey, Target};
 use ringback_transaction::{ClientKey, End, Transactions};
@@ -236,10 +236,11 @@ impl Proxy {
         }
         let suffix = Suffix::new(context.loop_hash);
         // RFC 3325 §5: at the edge of the trust domain identities are left behind.
-        if request.has(HeaderId::P_ASSERTED_IDENTITY) && !self.config.trusts(to.peer().ip()) {
-            request.remove(HeaderId::P_ASSERTED_IDENTITY);
+        let attempt = context.attempts.get(index);
+        if !attempt.is_some_and(Attempt::is_trusted) && !self.config.trusts(to.peer().ip()) {
+            privacy::leave_domain(&mut request);
         }
-        let (key_of_tokens, from) = (self.loops, context.flow);
+        let (key_of_tokens, from) = (self.flow_key, context.flow);
         let locals = transactions.locals();
         let sent = forward::record_route(&mut request, key_of_tokens, &self.config, locals, &from, &to)
             .map_err(forward::status_of)

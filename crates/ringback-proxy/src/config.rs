@@ -85,9 +85,27 @@ pub struct ProxyConfig {
     pub trust: Option<Arc<dyn TrustDomain>>,
     /// Who remembers which next hops want fewer requests (RFC 7339); without one what they say is not heard.
     pub restraint: Option<Arc<dyn Restraint>>,
+    /// The secret that makes flow tokens ours (RFC 5626 §5.2), the same in all proxies of an element; without one each proxy has
+    /// its own.
+    pub flow_key: Option<FlowKey>,
     /// How long an INVITE waits for a device that is woken (RFC 8599 §5.2); other requests at most 20 seconds, for who sent them
     /// waits no longer.
     pub wake_time: Duration,
+}
+
+/// By which an element knows the flow tokens that it made. Whoever knows it can make some.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FlowKey {
+    /// Kept from run to run, so that tokens of datagrams, which come and go by the same sockets again, are still understood.
+    pub secret: u64,
+    /// Another one in each run: a connection ends with the run in which it was made.
+    pub run: u64,
+}
+
+impl fmt::Debug for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FlowKey")
+    }
 }
 
 /// A network that believes what is asserted in it (RFC 3325 §2.3).
@@ -115,6 +133,7 @@ impl ProxyConfig {
             realm: None,
             trust: None,
             restraint: None,
+            flow_key: None,
             wake_time: Duration::from_secs(30),
         }
     }

@@ -94,6 +94,11 @@ pub(crate) enum AttemptState {
 }
 
 impl Attempt {
+    /// Whether its target is of the trust domain by what its gate says.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.gated.as_ref().is_some_and(|gated| gated.gate.is_trusted())
+    }
+
     pub(crate) fn new(state: AttemptState) -> Self {
         Self { state, to: None, instead: None, others: None, gated: None }
     }

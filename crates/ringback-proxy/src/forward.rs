@@ -1,10 +1,10 @@
 //! Making the copy that goes to one target (RFC 3261 §16.6).
 
 use crate::checks::breadth;
-use crate::{Branch, ProxyConfig, token};
+use crate::{Branch, FlowKey, ProxyConfig, token};
 use ringback_message::header::{Contact, Header as _, MaxForwards, ProxyAuthorization, Route, To, Via};
 use ringback_message::{HeaderId, InvalidValue, Method, Request, SipUri, StatusCode, Uri};
-use ringback_sansio::{Flow, Protocol, Seal, Target};
+use ringback_sansio::{Flow, Protocol, Target};
 use ringback_transaction::Locals;
 use ringback_transport::locate::{NextHop, next_hop};
 
@@ -100,7 +100,7 @@ fn find_hop(request: &mut Request) -> Result<NextHop, StatusCode> {
 /// that it came from and the one that it goes to differ (rule 20, RFC 5658).
 pub(crate) fn record_route(
     request: &mut Request,
-    key: Seal,
+    key: FlowKey,
     config: &ProxyConfig,
     locals: &Locals,
     from: &Flow,

@@ -23,6 +23,11 @@ pub trait Gate: Debug + Send + Sync {
     /// Whether the target's challenges are for the gate alone: one that it cannot answer is then told the sender as 500.
     fn hides_challenges(&self) -> bool;
 
+    /// Whether the target is of the trust domain, wherever it is (RFC 3325 §2.3): it is told who callers are, and believed.
+    fn is_trusted(&self) -> bool {
+        false
+    }
+
     /// A request that was let in is over: with the status of this final response, or with one of our making where none came.
     /// Says whether the next target is tried that stands in for this one. A gate that is dropped without this call was let
     /// down by the caller.

@@ -1,7 +1,7 @@
 //! Telling where a request has been (RFC 7044).
 
-use crate::Device;
 use crate::recursion::Moved;
+use crate::{Device, privacy};
 use ringback_message::header::{HistoryInfo, Supported, Token as _};
 use ringback_message::{HeaderId, InvalidValue, Request, UriBuf};
 use std::fmt::Arguments;
@@ -11,8 +11,9 @@ const MOST: usize = 64;
 
 /// Whether the sender of a request, or somebody on its way, wants to know.
 pub(crate) fn is_wanted(request: &Request) -> bool {
-    request.has(HeaderId::HISTORY_INFO)
-        || request.all::<Supported<'_>>().flatten().any(|tag| tag.token().eq_ignore_ascii_case("histinfo"))
+    let is_asked_for = request.has(HeaderId::HISTORY_INFO)
+        || request.all::<Supported<'_>>().flatten().any(|tag| tag.token().eq_ignore_ascii_case("histinfo"));
+    is_asked_for && privacy::tells_stations(request)
 }
 
 /// Adds the stations of a branch: where the request was for, unless that is told already, the redirections that led on, each

@@ -60,6 +60,7 @@ mod gate;
 mod history;
 mod own;
 mod policy;
+mod privacy;
 mod proxy;
 mod recursion;
 mod restraint;
@@ -68,7 +69,7 @@ mod stray;
 mod token;
 mod wake;
 
-pub use config::{Ownership, ProxyConfig, TrustDomain};
+pub use config::{FlowKey, Ownership, ProxyConfig, TrustDomain};
 pub use gate::Gate;
 pub use policy::{Branch, Decision, Hop, RoutePolicy};
 pub use proxy::{Proxy, ProxyOutput, Token};

@@ -13,7 +13,7 @@ impl Proxy {
     /// The status with which such a request of an end would be refused.
     pub fn hop_of_own(&self, request: &mut Request) -> Result<NextHop, StatusCode> {
         let own = routes::preprocess(request, &self.config.ownership).map_err(forward::status_of)?;
-        let along = own.token.and_then(|token| token::read(self.loops, &token));
+        let along = own.token.and_then(|token| token::read(self.flow_key, &token));
         Ok(forward::along(forward::prepare(request, None, None, None)?, along))
     }
 }

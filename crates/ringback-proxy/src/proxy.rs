@@ -3,7 +3,7 @@
 use crate::checks::{self, Refusal, Suffix};
 use crate::context::{Answered, Context};
 use crate::wake::Asleep;
-use crate::{Branch, Decision, Device, Hop, ProxyConfig, RoutePolicy, routes, token};
+use crate::{Branch, Decision, Device, FlowKey, Hop, ProxyConfig, RoutePolicy, routes, token};
 use bytes::Bytes;
 use ringback_message::{HeaderId, Method, Request, StatusCode};
 use ringback_sansio::{Entropy, Flow, Key as SlabKey, Map, Seal, Slab, Target, TimerQueue};
@@ -76,6 +76,8 @@ pub struct Proxy {
     /// For the hashes by which loops are seen.
     pub(crate) loops: Seal,
     tags: Seal,
+    /// For flow tokens.
+    pub(crate) flow_key: FlowKey,
     pub(crate) contexts: Slab<Context>,
     pub(crate) by_server: Map<ServerKey, SlabKey<Context>>,
     pub(crate) by_client: Map<ClientKey, SlabKey<Context>>,
@@ -96,10 +98,12 @@ impl Proxy {
     /// A proxy without requests in progress. Entropy keys the hashes by which it sees loops and the To tags of its
     /// refusals.
     pub fn new(config: ProxyConfig, entropy: &mut impl Entropy) -> Self {
+        let [loops, tags, secret, run] = std::array::from_fn(|_| entropy.next_u64());
         Self {
+            flow_key: config.flow_key.unwrap_or(FlowKey { secret, run }),
             config,
-            loops: Seal::keyed(entropy.next_u64()),
-            tags: Seal::keyed(entropy.next_u64()),
+            loops: Seal::keyed(loops),
+            tags: Seal::keyed(tags),
             contexts: Slab::new(),
             by_server: Map::default(),
             by_client: Map::default(),
@@ -128,6 +132,13 @@ impl Proxy {
     /// dialogs, so a call whose BYE never came is counted for ever.
     pub fn calls(&self) -> usize {
         self.calls
+    }
+
+    /// Whether a request comes by a Route of ours that names one of our connections, which nobody else can write to.
+    pub fn leads_over_connection(&self, request: &Request) -> bool {
+        routes::tokens(request, &self.config.ownership)
+            .filter_map(|token| token::read(self.flow_key, &token))
+            .any(|flow| flow.protocol.is_reliable())
     }
 
     /// Whether nothing is in progress and nothing waits.
@@ -229,7 +240,7 @@ impl Proxy {
             return self.refuse(now, transactions, key, refusal);
         }
         let decision = policy.route(now, &mut request, Hop { flow: &flow, own_route, own_uri });
-        let along = own.token.and_then(|token| token::read(self.loops, &token));
+        let along = own.token.and_then(|token| token::read(self.flow_key, &token));
         self.follow(now, transactions, decision, Undecided { key, flow, request, loop_hash, along });
     }
 

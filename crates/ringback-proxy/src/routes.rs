@@ -35,6 +35,15 @@ pub(crate) fn preprocess(request: &mut Request, me: &Ownership) -> Result<Own, I
     Ok(own)
 }
 
+/// The users of the Routes of ours on top, of which there are two at most.
+pub(crate) fn tokens(request: &Request, me: &Ownership) -> impl Iterator<Item = String> {
+    let ours = |route: Route<'_>| {
+        let uri = route.uri.as_sip().filter(|uri| me.is_me(uri))?;
+        Some(uri.user().unwrap_or_default().to_owned())
+    };
+    request.all::<Route<'_>>().take(2).map_while(move |route| ours(route.ok()?))
+}
+
 /// Rule 20: a strict router put our Record-Route URI into the Request-URI; what it displaced is the last Route.
 fn restore(request: &mut Request, me: &Ownership) -> Result<bool, InvalidValue> {
     let ours = match request.uri() {

@@ -63,7 +63,8 @@ impl Proxy {
                 Decision::Reject(..) | Decision::Redirect(_) | Decision::Local | Decision::Later(_) => return,
             }
         };
-        let along = own.token.filter(|_| target.is_none()).and_then(|token| token::read(self.loops, &token));
+        let along =
+            own.token.filter(|_| target.is_none()).and_then(|token| token::read(self.flow_key, &token));
         self.forward_ack(transactions, ack, target.as_ref(), along, branch);
     }
 

@@ -3,6 +3,7 @@
 //!
 //! A token holds the flow itself and a keyed hash over it, so that only those of our own making are believed.
 
+use crate::FlowKey;
 use ringback_sansio::{Flow, FlowId, Protocol, Seal};
 use std::fmt::Write as _;
 use std::hash::BuildHasher as _;
@@ -13,10 +14,16 @@ pub(crate) fn needs_token(flow: &Flow) -> bool {
     matches!(flow.protocol, Protocol::Tls | Protocol::Ws | Protocol::Wss)
 }
 
+/// What makes a token of this flow ours.
+fn mark(key: FlowKey, flow: &Flow) -> [u8; 8] {
+    let run = if flow.protocol.is_reliable() { key.run } else { 0 };
+    Seal::keyed(key.secret).hash_one(("flow", flow, run)).to_be_bytes()
+}
+
 /// Writes a token.
-pub(crate) fn write(key: Seal, flow: &Flow) -> String {
+pub(crate) fn write(key: FlowKey, flow: &Flow) -> String {
     let mut bytes = Vec::with_capacity(56);
-    bytes.extend(key.hash_one(("flow", flow)).to_be_bytes());
+    bytes.extend(mark(key, flow));
     bytes.extend(flow.id.0.to_be_bytes());
     // Of five, so it fits.
     bytes.push(Protocol::ALL.iter().position(|own| *own == flow.protocol).unwrap_or(0) as u8);
@@ -35,7 +42,7 @@ pub(crate) fn write(key: Seal, flow: &Flow) -> String {
 }
 
 /// Reads a token that this key wrote.
-pub(crate) fn read(key: Seal, text: &str) -> Option<Flow> {
+pub(crate) fn read(key: FlowKey, text: &str) -> Option<Flow> {
     let digits = text.as_bytes();
     if digits.len() > 128 || !digits.len().is_multiple_of(2) {
         return None;
@@ -52,7 +59,7 @@ pub(crate) fn read(key: Seal, text: &str) -> Option<Flow> {
     };
     let protocol = *Protocol::ALL.get(usize::from(*protocol))?;
     let flow = Flow { id: FlowId(u64::from_be_bytes(*id)), protocol, local, peer };
-    (key.hash_one(("flow", &flow)).to_be_bytes() == *hash).then_some(flow)
+    (mark(key, &flow) == *hash).then_some(flow)
 }
 
 fn read_v4(bytes: &[u8]) -> Option<SocketAddr> {
@@ -72,14 +79,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn in_the_next_run_those_of_connections_mean_nothing() {
+        let key = FlowKey { secret: 7, run: 1 };
+        let next = FlowKey { run: 2, ..key };
+        let peer: SocketAddr = "192.0.2.1:4321".parse().unwrap();
+        for (protocol, survives) in [(Protocol::Udp, true), (Protocol::Tcp, false), (Protocol::Wss, false)] {
+            let flow = Flow { id: FlowId(0), protocol, local: peer, peer };
+            assert_eq!(read(next, &write(key, &flow)).is_some(), survives, "{protocol}");
+        }
+    }
+
+    #[test]
     fn only_tokens_of_our_own_are_believed() {
-        let key = Seal::keyed(7);
+        let key = FlowKey { secret: 7, run: 1 };
         for peer in ["192.0.2.1:4321", "[2001:db8::1]:4321"] {
             let peer: SocketAddr = peer.parse().unwrap();
             let flow = Flow { id: FlowId(9), protocol: Protocol::Tls, local: peer, peer };
             let token = write(key, &flow);
             assert_eq!(read(key, &token), Some(flow));
-            assert_eq!(read(Seal::keyed(8), &token), None);
+            assert_eq!(read(FlowKey { secret: 8, ..key }, &token), None);
             for at in 0..token.len() {
                 let mut forged = token.clone().into_bytes();
                 forged[at] = if forged[at] == b'0' { b'1' } else { b'0' };

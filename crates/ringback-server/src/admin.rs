@@ -2,9 +2,13 @@
 //!
 //! `{"why":"CALL-ID"}` is answered `{"messages":[…]}`, `{"stats":true}` is answered `{"stats":{…}}`, `{"bans":true}` is
 //! answered `{"bans":[…]}`, `{"pardon":"ADDRESS"}` is answered `{"pardoned":true}` where there was a ban, `{"reload":true}`
-//! is answered `{"reloaded":{"changed":[…],"needs_restart":[…]}}`, `{"calls":true}` is answered `{"calls":[…]}`, and anything else, and what cannot be done, `{"error":"…"}`. The socket is the server's user's own: whoever can open it may know everything.
+//! is answered `{"reloaded":{"changed":[…],"needs_restart":[…]}}`, `{"calls":true}` is answered `{"calls":[…]}`,
+//! `{"process":true}` is answered `{"process":PID}`, `{"restart":true}` is answered `{"restarting":PID}` with the process that is
+//! to take over, and anything else, and what cannot be done, `{"error":"…"}`. `{"takeover":true}` is for that process.
+//! The socket is the server's user's own: whoever can open it may know everything.
 
 use crate::core::ServerCore;
+use crate::handover::{self, Offer};
 use crate::reload::{Reloaded, Reloader};
 use crate::{Ban, Recorded, Stats, UpCall};
 use ringback_net::{Direction, Net};
@@ -42,6 +46,12 @@ enum Question {
     Reload(bool),
     /// Which calls are up.
     Calls(bool),
+    /// The process that serves.
+    Process(bool),
+    /// To start a process that takes over.
+    Restart(bool),
+    /// To hand everything over to who asks.
+    TakeOver(bool),
 }
 
 /// What is answered.
@@ -54,6 +64,9 @@ enum Reply {
     Pardoned(bool),
     Reloaded(Reloaded),
     Calls(Vec<UpCall>),
+    Process(u32),
+    Restarting(u32),
+    Offer(Offer),
     Error(String),
 }
 
@@ -169,6 +182,46 @@ pub fn calls(socket: &Path) -> io::Result<Vec<UpCall>> {
     }
 }
 
+/// Has the server behind `socket` start another process of the same program and configuration, and waits until that has taken over:
+/// for `patience` at most. Gives the process.
+///
+/// # Errors
+/// When there is no server, it cannot start a process, or that does not take over; then the one that ran runs on.
+pub fn restart(socket: &Path, patience: Duration) -> io::Result<u32> {
+    let until = Instant::now() + patience;
+    let process = match ask(socket, &Question::Restart(true))? {
+        Reply::Restarting(process) => process,
+        Reply::Error(problem) => return Err(io::Error::new(io::ErrorKind::InvalidInput, problem)),
+        _ => return Err(unexpected()),
+    };
+    while Instant::now() < until {
+        // Nobody answers in the moment of the change.
+        if matches!(ask(socket, &Question::Process(true)), Ok(Reply::Process(serves)) if serves == process) {
+            return Ok(process);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let problem = format!("process {process} has not taken over in {patience:?}; its output says why");
+    Err(io::Error::new(io::ErrorKind::TimedOut, problem))
+}
+
+/// Asks for the sockets of a server, by a stream over which it then sends them.
+pub(crate) fn ask_for_sockets(mut stream: &UnixStream) -> io::Result<Offer> {
+    stream.write_all(format!("{}\n", serde_json::to_string(&Question::TakeOver(true))?).as_bytes())?;
+    // Octet by octet, for those behind the line come with descriptors, which are not for a buffer.
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') && (line.len() as u64) < LONGEST {
+        let mut octet = [0];
+        stream.read_exact(&mut octet)?;
+        line.extend(octet);
+    }
+    match serde_json::from_slice(&line)? {
+        Reply::Offer(offer) => Ok(offer),
+        Reply::Error(problem) => Err(io::Error::other(problem)),
+        _ => Err(unexpected()),
+    }
+}
+
 fn unexpected() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "the server answered another question")
 }
@@ -197,11 +250,24 @@ impl Asked {
 }
 
 /// The thread that answers.
-#[derive(Debug)]
 pub(crate) struct Admin {
     path: PathBuf,
+    core: Arc<ServerCore>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Takes the place of a socket at which a server listens that is being taken over from.
+pub(crate) fn bind_over(path: &Path) -> io::Result<UnixListener> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let aside = PathBuf::from(aside);
+    // That of a process which did not get this far.
+    let _ = fs::remove_file(&aside);
+    let listener = UnixListener::bind(&aside)?;
+    fs::set_permissions(&aside, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&aside, path)?;
+    Ok(listener)
 }
 
 /// Takes the place of a socket that nobody listens on any more.
@@ -221,15 +287,20 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
 impl Admin {
     pub(crate) fn start(path: &Path, listener: UnixListener, asked: Asked) -> io::Result<Self> {
         let over = Arc::new(AtomicBool::new(false));
-        let is_over = over.clone();
+        let (is_over, core) = (over.clone(), asked.core.clone());
         let run = move || {
             for stream in listener.incoming() {
                 if is_over.load(Ordering::SeqCst) {
                     return;
                 }
                 match stream {
-                    // One after the other: a question is rare, and answered in milliseconds.
-                    Ok(stream) => drop(serve(stream, &asked)),
+                    // One after the other: a question is rare, and answered in milliseconds. Once a successor listens in this
+                    // place nobody comes any more.
+                    Ok(stream) => {
+                        if matches!(serve(stream, &asked), Ok(Next::Over)) {
+                            return;
+                        }
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "the admin socket");
                         thread::sleep(Duration::from_millis(100));
@@ -238,7 +309,7 @@ impl Admin {
             }
         };
         let thread = thread::Builder::new().name("admin".into()).spawn(run)?;
-        Ok(Self { path: path.to_owned(), over, thread: Some(thread) })
+        Ok(Self { path: path.to_owned(), core, over, thread: Some(thread) })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -248,6 +319,10 @@ impl Admin {
 
 impl Drop for Admin {
     fn drop(&mut self) {
+        if self.core.hand_over.is_over() {
+            // The thread has ended, or is about to, and the socket in this place is the successor's.
+            return drop(self.thread.take().map(JoinHandle::join));
+        }
         self.over.store(true, Ordering::SeqCst);
         // Wakes the thread, which waits for somebody to come.
         let woken = UnixStream::connect(&self.path).is_ok();
@@ -258,7 +333,14 @@ impl Drop for Admin {
     }
 }
 
-fn serve(stream: UnixStream, asked: &Asked) -> io::Result<()> {
+/// What comes after a connection.
+enum Next {
+    Another,
+    /// Everything was handed over.
+    Over,
+}
+
+fn serve(stream: UnixStream, asked: &Asked) -> io::Result<Next> {
     let Asked { core, reloader, .. } = asked;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -276,14 +358,29 @@ fn serve(stream: UnixStream, asked: &Asked) -> io::Result<()> {
                 Ok(reloaded) => Reply::Reloaded(reloaded),
                 Err(error) => Reply::Error(error.to_string()),
             },
+            Ok(Question::Process(_)) => Reply::Process(std::process::id()),
+            Ok(Question::Restart(_)) => match reloader.restart() {
+                Ok(process) => Reply::Restarting(process),
+                Err(problem) => Reply::Error(problem),
+            },
+            Ok(Question::TakeOver(_)) => {
+                let answer = |offer| {
+                    let reply = match offer {
+                        Ok(offer) => Reply::Offer(offer),
+                        Err(problem) => Reply::Error(problem),
+                    };
+                    Ok(format!("{}\n", serde_json::to_string(&reply)?))
+                };
+                return Ok(if handover::give(&stream, asked, answer)? { Next::Over } else { Next::Another });
+            }
             Ok(Question::Calls(_)) => Reply::Calls(core.calls(Instant::now(), 10_000)),
             Err(error) => Reply::Error(format!(
                 "ask {{\"why\":\"CALL-ID\"}}, {{\"stats\":true}}, {{\"bans\":true}}, {{\"pardon\":\"ADDRESS\"}}, \
-                 {{\"calls\":true}} or {{\"reload\":true}}: {error}"
+                 {{\"calls\":true}}, {{\"process\":true}}, {{\"restart\":true}} or {{\"reload\":true}}: {error}"
             )),
         };
         (&stream).write_all(format!("{}\n", serde_json::to_string(&reply)?).as_bytes())?;
         line.clear();
     }
-    Ok(())
+    Ok(Next::Another)
 }

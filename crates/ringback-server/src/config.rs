@@ -132,7 +132,17 @@ pub struct ServerConfig {
     /// Where a running server gets its configuration from when it is told to read it again.
     #[serde(skip)]
     pub reread: Option<Reread>,
+    /// How a running server is started once more, to take over from itself.
+    #[serde(skip)]
+    pub restart: Option<Restart>,
+    /// Whether the sockets and bindings of a server are taken over that runs with the same admin socket, if there is one. Then that
+    /// one ends, and nobody who sends notices.
+    #[serde(skip)]
+    pub take_over: bool,
 }
+
+/// Starts another process of the same program and configuration, which takes over; gives its number.
+pub type Restart = Arc<dyn Fn() -> std::io::Result<u32> + Send + Sync>;
 
 /// Reads a configuration again.
 pub type Reread = Arc<dyn Fn() -> Result<ServerConfig, ConfigError> + Send + Sync>;
@@ -146,6 +156,9 @@ pub struct TlsConfig {
     pub cert: Option<PathBuf>,
     /// Our key.
     pub key: Option<PathBuf>,
+    /// The name that others are told over TLS instead of an address, in Via, Record-Route and the Contact of OPTIONS: one of those in
+    /// the certificate, which leads to us. It is a domain of ours as well.
+    pub name: Option<String>,
     /// Whose certificates servers that we connect to must have; without a file those that the system trusts.
     pub ca: Option<PathBuf>,
     /// Whose certificates clients must have, with `verify = "mutual"`.
@@ -280,6 +293,11 @@ impl ServerConfig {
     /// Names the first thing that does not.
     pub fn check(&self) -> Result<(), ConfigError> {
         let fail = |problem: String| Err(ConfigError::new(problem));
+        if self.take_over && (self.storage == Storage::Ephemeral || self.admin().is_none()) {
+            return fail(
+                "to take over from a running server takes a data directory, where its bindings are".into(),
+            );
+        }
         for domain in &self.domains {
             let bare = domain.strip_prefix('[').and_then(|domain| domain.strip_suffix(']')).unwrap_or(domain);
             if ringback_message::Host::parse(bare).is_err() {
@@ -306,6 +324,13 @@ impl ServerConfig {
         if let Some(origin) = self.ws_origins.iter().find(|origin| !is_origin(origin)) {
             return fail(format!(
                 "ws_origins: `{origin}` is no origin; write for example https://example.com"
+            ));
+        }
+        if let Some(name) = self.tls.name.as_ref().filter(|name| {
+            !matches!(ringback_message::Host::parse(name), Ok(ringback_message::Host::Name(_)))
+        }) {
+            return fail(format!(
+                "tls: name `{name}` is no name of a host; write for example sip.example.com"
             ));
         }
         if self.tls.cert.is_some() != self.tls.key.is_some() {
@@ -503,6 +528,7 @@ mod tests {
             ("domains = ['a b']", "domain `a b` is neither a name nor an address"),
             ("[registrations]\nmin_expires = 4000", "must rise in this order"),
             ("[tls]\nverify = 'maybe'", "line 2: `maybe` is none of on, off and mutual"),
+            ("[tls]\nname = '192.0.2.1'", "tls: name `192.0.2.1` is no name of a host"),
             ("[tls]\nkey = 'k'", "tls: a certificate needs its key"),
             ("[tls]\nverify = 'mutual'", "tls: to check clients takes client_ca"),
             ("advertise = ['x']", "line 1: `x`: that is no address; write for example 203.0.113.7 or"),

@@ -6,6 +6,7 @@ use crate::drain::Up;
 use crate::due::Due;
 use crate::enumeration::{Lookup, Step};
 use crate::gateways::Gateways;
+use crate::handover::HandOver;
 use crate::history::{Entry, Recorded, Ring};
 use crate::locations::{Locations, PARTS};
 use crate::media::{MediaEngine, MediaMode, send_bye};
@@ -25,7 +26,7 @@ use ringback_message::{Message, ParseError};
 use ringback_net::{
     Answer, CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
 };
-use ringback_proxy::{Ownership, ProxyConfig, ProxyOutput, Restraint, Token, TrustDomain};
+use ringback_proxy::{FlowKey, Ownership, ProxyConfig, ProxyOutput, Restraint, Token, TrustDomain};
 use ringback_sansio::{Entropy as _, Epoch, Hasher, Machine as _, Seal};
 use ringback_transaction::{Key, ServerKey, TransactionConfig, TransactionInput, TransactionOutput};
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ use std::time::{Duration, Instant};
 pub(crate) type Tag = (u16, Key);
 pub(crate) type Out = Outbox<Tag>;
 
-/// What is told elsewhere, by those who handle messages.
+/// What is told elsewhere, by those who handle messages, and what they know of each other from run to run.
 pub(crate) struct Outlets {
     /// Where changes of bindings are written; nowhere when nothing is kept.
     pub(crate) jobs: Option<Jobs>,
@@ -46,6 +47,8 @@ pub(crate) struct Outlets {
     pub(crate) traced: Arc<trace::Counts>,
     /// Where records of calls go, where they are kept.
     pub(crate) records: Option<Queue>,
+    /// By which flow tokens are known.
+    pub(crate) flow_key: FlowKey,
 }
 
 /// Everything that handles messages.
@@ -56,15 +59,15 @@ pub(crate) struct ServerCore {
     shards: Vec<Shard>,
     pub(crate) locations: Locations,
     pub(crate) authority: Authority,
-    pub(crate) ownership: Ownership,
+    pub(crate) ownership: ArcSwap<Ownership>,
     /// Where requests go, exchanged as a whole when the configuration is read again.
     pub(crate) routes: ArcSwap<Routes>,
     pub(crate) gateways: Gateways,
-    pub(crate) trust: Arc<dyn TrustDomain>,
+    pub(crate) trust: Arc<Trusted>,
     /// Where changes of bindings are written; nowhere when nothing is kept.
     pub(crate) jobs: Option<Jobs>,
     pub(crate) epoch: Epoch,
-    pub(crate) reach: Reach,
+    pub(crate) reach: ArcSwap<Reach>,
     media: Option<Arc<MediaEngine>>,
     /// The way of media where no route says another.
     pub(crate) media_mode: MediaMode,
@@ -73,12 +76,14 @@ pub(crate) struct ServerCore {
     traced: Arc<trace::Counts>,
     /// Where records of calls go, where they are kept.
     pub(crate) records: Option<Queue>,
-    /// What is done with more than there is time for, where that is configured.
-    pub(crate) overload: Option<Overload>,
+    /// What is done with more than there is time for.
+    pub(crate) overload: Overload,
     /// What next hops want to be sent less, where they are asked.
-    wishes: Option<Arc<Wishes>>,
+    wishes: ArcSwapOption<Wishes>,
     /// Whether nothing new is taken.
     draining: AtomicBool,
+    /// Who goes on with the sockets, and who had them before.
+    pub(crate) hand_over: HandOver,
     malformed: AtomicU64,
     malformed_by_rule: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -92,7 +97,7 @@ impl ServerCore {
         locations: Locations,
         outlets: Outlets,
     ) -> Result<Self, ConfigError> {
-        let Outlets { jobs, traced, records } = outlets;
+        let Outlets { jobs, traced, records, flow_key } = outlets;
         let ownership = reach.ownership();
         let media = reach.first().map(|(own, told)| MediaEngine::new(&config.media, own, told));
         let most = share(config.limits.transactions);
@@ -110,10 +115,10 @@ impl ServerCore {
         proxy.realm = Some(config.realm());
         proxy.recursion = config.recursion;
         proxy.wake_time = config.push.wait();
-        let trust: Arc<dyn TrustDomain> = Arc::new(Trusted(config.trust.clone()));
+        let trust = Arc::new(Trusted::new(config.trust.clone()));
         proxy.trust = Some(trust.clone());
-        let wishes =
-            config.overload.ask.then(|| Arc::new(Wishes::new(Hasher::keyed(OsEntropy::new().next_u64()))));
+        proxy.flow_key = Some(flow_key);
+        let wishes = config.overload.ask.then(new_wishes);
         proxy.restraint = wishes.clone().map(|wishes| wishes as Arc<dyn Restraint>);
         let (messages, bytes) =
             (config.history.messages.div_ceil(SHARDS), config.history.bytes.div_ceil(SHARDS));
@@ -133,20 +138,21 @@ impl ServerCore {
             shards: (0..SHARDS).map(shard).collect(),
             locations,
             authority,
-            ownership,
+            ownership: ArcSwap::from_pointee(ownership),
             routes: ArcSwap::from_pointee(Routes::new(&config.routes)?),
             trust,
             gateways: Gateways::new(&dues, epoch.at, &config.gateways, OsEntropy::new().next_u64())?,
             jobs,
             epoch,
-            reach,
+            reach: ArcSwap::from_pointee(reach),
             media_mode: config.media.mode,
             enum_domain: ArcSwapOption::from_pointee(config.enum_domain.clone()),
             traced,
             records,
             overload: Overload::new(config.overload, Hasher::keyed(OsEntropy::new().next_u64())),
-            wishes,
+            wishes: ArcSwapOption::new(wishes),
             draining: AtomicBool::new(false),
+            hand_over: HandOver::new(),
             media,
             malformed: AtomicU64::new(0),
             malformed_by_rule: Mutex::default(),
@@ -154,15 +160,26 @@ impl ServerCore {
     }
 
     /// Goes on as another configuration says, of which nothing can be wrong any more. What is alive is not touched.
-    pub(crate) fn renew(&self, config: &ServerConfig, routes: Routes) {
+    pub(crate) fn renew(&self, now: Instant, config: &ServerConfig, reach: Reach, routes: Routes) {
         let most = share(config.limits.transactions);
+        let ownership = reach.ownership();
+        let wishes = config.overload.ask.then(|| self.wishes.load_full().unwrap_or_else(new_wishes));
+        let restraint = wishes.clone().map(|wishes| wishes as Arc<dyn Restraint>);
         for shard in &self.shards {
             let mut node = shard.lock();
             node.transactions.set_limits(most, most);
-            *node.transactions.locals_mut() = self.reach.locals(config);
+            *node.transactions.locals_mut() = reach.locals(config);
             let proxy = node.proxy.config_mut();
             (proxy.max_contexts, proxy.recursion) = (most, config.recursion);
+            proxy.ownership.clone_from(&ownership);
+            proxy.restraint.clone_from(&restraint);
         }
+        self.wishes.store(wishes);
+        self.overload.renew(config.overload);
+        self.trust.renew(config.trust.clone());
+        self.gateways.renew(now, &config.gateways);
+        self.ownership.store(ownership.into());
+        self.reach.store(reach.into());
         self.enum_domain.store(config.enum_domain.clone().map(Arc::new));
         self.routes.store(Arc::new(routes));
     }
@@ -186,7 +203,9 @@ impl ServerCore {
     pub(crate) fn up(&self) -> Up {
         self.shards.iter().fold(Up::default(), |up, shard| {
             let node = shard.lock();
-            let calls = node.calls.as_ref().map_or_else(|| node.proxy.calls(), Calls::len);
+            // Where somebody goes on, calls of which only the number is known end there.
+            let counted = if self.hand_over.is_over() { node.relayed.len() } else { node.proxy.calls() };
+            let calls = node.calls.as_ref().map_or(counted, Calls::len);
             Up { calls: up.calls + calls, unanswered: up.unanswered + node.proxy.unanswered() }
         })
     }
@@ -194,6 +213,11 @@ impl ServerCore {
     /// What relays, where it can.
     pub(crate) fn media(&self) -> Option<&MediaEngine> {
         self.media.as_deref()
+    }
+
+    /// Waits until whoever handles something in a shard at the moment has done so, in every shard.
+    pub(crate) fn pass_every_shard(&self) {
+        self.shards.iter().for_each(|shard| drop(shard.lock()));
     }
 
     /// Keyed by a secret.
@@ -254,6 +278,14 @@ impl ServerCore {
         out: &mut Out,
     ) {
         let mut node = self.shards[index].lock();
+        if self.hand_over.passes() && flow.protocol == Protocol::Udp {
+            let keeps;
+            (message, keeps) = self.keeps(&mut node, message);
+            if !keeps {
+                drop(node);
+                return self.hand_over.pass(&flow, message.as_received());
+            }
+        }
         node.counters.received.count(message.as_received());
         node.ring.push(now, Direction::In, Target::Flow(flow), message.as_received());
         if let Some(status) = message.status() {
@@ -357,7 +389,7 @@ impl ServerCore {
             at: self.epoch.unix(at),
             direction,
             protocol: way.protocol(),
-            local: self.reach.local(&way),
+            local: self.reach.load().local(&way),
             peer: way.peer(),
             bytes,
         });
@@ -418,12 +450,10 @@ impl ServerCore {
         }
         stats.push = self.locations.push().map(|push| push.stats());
         stats.gateways = self.gateways.stats(Instant::now());
-        if let Some(overload) = &self.overload {
-            stats.refused_share = overload.share();
-            stats.dropped.extend(overload.counts());
-        }
+        stats.refused_share = self.overload.share();
+        stats.dropped.extend(self.overload.counts());
         if let Some(held_back) =
-            self.wishes.as_ref().map(|wishes| wishes.held_back()).filter(|count| *count > 0)
+            self.wishes.load().as_ref().map(|wishes| wishes.held_back()).filter(|count| *count > 0)
         {
             stats.dropped.insert("held_back_for_next_hop".into(), held_back);
         }
@@ -457,6 +487,11 @@ fn follow(now: Instant, calls: &mut Calls, output: &TransactionOutput) -> Option
     None
 }
 
+/// Nothing is known of next hops yet.
+fn new_wishes() -> Arc<Wishes> {
+    Arc::new(Wishes::new(Hasher::keyed(OsEntropy::new().next_u64())))
+}
+
 /// What a shard may hold of a limit: more than its share, for shares are never even.
 fn share(limit: usize) -> usize {
     limit.div_ceil(SHARDS).saturating_mul(2).min(limit)
@@ -471,11 +506,8 @@ impl Core for ServerCore {
         }
         let index = self.index(call_id(&message));
         let mut message = message;
-        let verdict = match &self.overload {
-            None => Verdict::Take,
-            Some(overload) => overload
-                .judge(&mut message, self.epoch.unix(now), || self.trust.has(flow.peer.ip().to_canonical())),
-        };
+        let is_trusted = || self.trust.has(flow.peer.ip().to_canonical());
+        let verdict = self.overload.judge(&mut message, self.epoch.unix(now), is_trusted);
         if verdict == Verdict::Drop {
             return;
         }
@@ -489,7 +521,7 @@ impl Core for ServerCore {
         if !is_usual || !stateless::is_options(&message) {
             return self.take(now, index, flow, message, verdict, out);
         }
-        match stateless::answer(message, &flow, &self.ownership, &self.seal) {
+        match stateless::answer(message, &flow, &self.ownership.load(), &self.seal) {
             Ok((request, to, bytes)) => {
                 let mut node = self.shards[index].lock();
                 node.counters.received.count(request.as_received());
@@ -556,6 +588,10 @@ impl Core for ServerCore {
     }
 
     fn closed(&self, now: Instant, flow: Flow, _reason: CloseReason, _out: &mut Out) {
+        // A successor reads and writes the store, and phones come to it.
+        if self.hand_over.passes() {
+            return;
+        }
         self.locations.closed(now, &flow, |changes| {
             if let Some(jobs) = &self.jobs {
                 jobs.push(Job { changes, answer: None });

@@ -60,8 +60,10 @@ mod due;
 mod enumeration;
 mod gateways;
 mod guard;
+mod handover;
 mod history;
 mod http;
+mod identity;
 mod inquiry;
 mod limits;
 mod locations;
@@ -88,8 +90,8 @@ mod users;
 mod writer;
 
 pub use config::{
-    AdminConfig, ConfigError, HistoryLimits, Registrations, Reread, ServerConfig, Storage, TlsConfig,
-    TraceConfig, TraceTo, read_duration,
+    AdminConfig, ConfigError, HistoryLimits, Registrations, Reread, Restart, ServerConfig, Storage,
+    TlsConfig, TraceConfig, TraceTo, read_duration,
 };
 pub use gateways::{GatewayConfig, GatewayStats, MemberConfig, Password};
 pub use guard::{Ban, GuardConfig};

@@ -2,6 +2,7 @@
 
 use crate::due::{Due, Dues};
 use crate::push::Push;
+use arc_swap::ArcSwap;
 use ringback_message::{Host, Request, SipUri, UriBuf};
 use ringback_net::{OsEntropy, Worker};
 use ringback_proxy::Branch;
@@ -26,7 +27,7 @@ pub(crate) struct Locations {
     pub(crate) dues: Dues,
     parts: Vec<Part>,
     /// The domains under which a user may be found, the one that was asked for aside.
-    domains: Vec<String>,
+    domains: ArcSwap<Vec<String>>,
     /// Connections over which somebody registered and that are still open, and who did.
     open: Mutex<Map<FlowId, SmallVec<[Aor; 1]>>>,
     /// Reads the addresses of single phones.
@@ -64,7 +65,7 @@ impl Locations {
             hasher: hasher.clone(),
             dues: dues.clone(),
             parts: (0..PARTS).map(part).collect(),
-            domains,
+            domains: ArcSwap::from_pointee(domains),
             open: Mutex::default(),
             gruus: config.gruus.clone(),
             end_with_flow: AtomicBool::new(end_with_flow),
@@ -83,7 +84,14 @@ impl Locations {
     }
 
     /// Goes on as another configuration says. Bindings that are there stay as they are.
-    pub(crate) fn renew(&self, config: &RegistrarConfig, capacity: usize, end_with_flow: bool) {
+    pub(crate) fn renew(
+        &self,
+        config: &RegistrarConfig,
+        domains: Vec<String>,
+        capacity: usize,
+        end_with_flow: bool,
+    ) {
+        self.domains.store(domains.into());
         self.end_with_flow.store(end_with_flow, Ordering::Relaxed);
         for part in &self.parts {
             let mut registrar = part.lock();
@@ -179,7 +187,8 @@ impl Locations {
             return found;
         }
         // Our users have no domain of their own: who registered under one of ours is found under all of them.
-        let elsewhere = self.domains.iter().filter(|domain| !domain.eq_ignore_ascii_case(aor.domain()));
+        let domains = self.domains.load();
+        let elsewhere = domains.iter().filter(|domain| !domain.eq_ignore_ascii_case(aor.domain()));
         let elsewhere = elsewhere.filter_map(|domain| Aor::parse(&format!("sip:{}@{domain}", aor.user())));
         elsewhere
             .map(|aor| self.targets_of(now, &aor, gruu, preferences))

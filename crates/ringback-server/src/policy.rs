@@ -3,13 +3,14 @@
 use crate::authority::Proof;
 use crate::core::ServerCore;
 use crate::enumeration::{self, NoUri};
+use crate::identity;
 use crate::media::{self, MediaMode, NotRelayed, RelayedCalls};
 use crate::routes::Facts;
 use crate::shard::call_id;
 use ringback_auth::Place;
 use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
-use ringback_proxy::{Branch, Decision, Device, Hop, RoutePolicy};
+use ringback_proxy::{Branch, Decision, Device, Hop, RoutePolicy, TrustDomain as _};
 use ringback_registrar::{Aor, Preferences};
 use ringback_sansio::Flow;
 use smallvec::SmallVec;
@@ -23,6 +24,8 @@ pub(crate) struct Policy<'a> {
     relayed: &'a mut RelayedCalls,
     /// The name of the route that the last request took, where records are kept.
     route: Cell<Option<String>>,
+    /// The user who proved that the request is his.
+    proved: Cell<Option<String>>,
 }
 
 /// Who sends a request.
@@ -59,12 +62,8 @@ impl From<Refused> for Decision {
 
 impl RoutePolicy for Policy<'_> {
     fn route(&mut self, now: Instant, request: &mut Request, hop: Hop<'_>) -> Decision {
-        // Fault 21: nobody out there is trusted to assert an identity, but those of the trust domain.
-        if request.has(HeaderId::P_ASSERTED_IDENTITY)
-            && !self.server.trust.has(hop.flow.peer.ip().to_canonical())
-        {
-            request.remove(HeaderId::P_ASSERTED_IDENTITY);
-        }
+        let is_trusted = self.server.trust.has(hop.flow.peer.ip().to_canonical());
+        identity::enter(request, is_trusted);
         let is_in_dialog = matches!(request.first::<To<'_>>(), Some(Ok(to)) if to.tag().is_some());
         if is_in_dialog && !self.server.gateways.is_empty() {
             let call = call_id(request).to_vec();
@@ -84,6 +83,10 @@ impl RoutePolicy for Policy<'_> {
             let later = vec![(HeaderId::RETRY_AFTER, "10".to_owned())];
             return Decision::Reject(StatusCode::SERVICE_UNAVAILABLE, later);
         }
+        if is_asked && !is_trusted && identity::asks_for_too_much(request) {
+            return Decision::reject(StatusCode::SERVER_INTERNAL_ERROR);
+        }
+        let preferred = identity::take_preferred(request);
         let uri = request.uri().ok();
         let uri = uri.as_ref().and_then(|uri| uri.as_sip());
         let is_local = |uri: &SipUri<'_>| uri.user().is_none() || *request.method() == Method::REGISTER;
@@ -103,6 +106,9 @@ impl RoutePolicy for Policy<'_> {
         {
             return refused.into();
         }
+        if let Some(user) = self.proved.take().filter(|_| goes_on && is_asked) {
+            identity::assert(request, &user, &preferred, &self.server.ownership.load());
+        }
         decision
     }
 
@@ -116,7 +122,7 @@ impl RoutePolicy for Policy<'_> {
         // RFC 3841 §9.1: it may be the caller who wants to decide that.
         let is_unwanted = Preferences::of(request).is_some_and(|preferences| preferences.wants("no-recurse"));
         let Some(uri) = contact.as_sip().filter(|_| !is_unwanted) else { return SmallVec::new() };
-        match self.server.ownership.is_me(&uri) {
+        match self.server.ownership.load().is_me(&uri) {
             // Numbers that lead to a gateway are not dialled on the word of whoever was called: the caller is told of them.
             true => self.server.locations.targets(now, &uri, None),
             // As in `outward`: where nobody proves anything, only this machine reaches elsewhere.
@@ -162,7 +168,7 @@ fn names_instance(request: &Request) -> bool {
 
 impl<'a> Policy<'a> {
     pub(crate) fn new(server: &'a ServerCore, relayed: &'a mut RelayedCalls) -> Self {
-        Self { server, relayed, route: Cell::default() }
+        Self { server, relayed, route: Cell::default(), proved: Cell::default() }
     }
 
     /// The name of the route that the last request took, where records are kept.
@@ -304,7 +310,7 @@ impl<'a> Policy<'a> {
     /// What becomes of a request for a number, now that it was looked up. A number that leads to us is one of a user.
     pub(crate) fn numbered(&self, now: Instant, found: Result<UriBuf, NoUri>) -> Decision {
         match found {
-            Ok(uri) => match uri.as_sip().filter(|sip| self.server.ownership.is_me(sip)) {
+            Ok(uri) => match uri.as_sip().filter(|sip| self.server.ownership.load().is_me(sip)) {
                 Some(own) => match self.server.locations.targets(now, &own, None) {
                     targets if targets.is_empty() => Decision::reject(StatusCode::TEMPORARILY_UNAVAILABLE),
                     targets => Decision::Forward(targets),
@@ -322,29 +328,60 @@ impl<'a> Policy<'a> {
             Ok(Sender::Ours) if !self.server.authority.is_open() || hop.flow.peer.ip().is_loopback() => {
                 Decision::Relay
             }
+            Ok(_) if self.may_be_ours(request) => match self.anonymous(now, request, hop) {
+                Err(refusal) => refusal.into(),
+                Ok(_) => Decision::reject(StatusCode::FORBIDDEN),
+            },
             Ok(_) => Decision::reject(StatusCode::FORBIDDEN),
             Err(refusal) => refusal.into(),
         }
     }
 
+    /// Whether a request is from somebody who does not say who he is, and may be a user of ours: then he is asked for a password.
+    fn may_be_ours(&self, request: &Request) -> bool {
+        let from = request.first::<header::From<'_>>().and_then(Result::ok);
+        !self.server.authority.is_open() && from.is_some_and(|from| identity::is_anonymous(&from.uri))
+    }
+
     /// Who sends it; a refusal when it says that it is from a user of ours and does not prove it.
     fn sender(&self, now: Instant, request: &Request, hop: &Hop<'_>) -> Result<Sender, Refused> {
         let from = request.first::<header::From<'_>>().and_then(Result::ok);
-        let from =
-            from.as_ref().and_then(|from| from.uri.as_sip()).filter(|uri| self.server.ownership.is_me(uri));
+        let is_anonymous = from.as_ref().is_some_and(|from| identity::is_anonymous(&from.uri));
+        if is_anonymous && request.has(HeaderId::PROXY_AUTHORIZATION) {
+            return self.anonymous(now, request, hop);
+        }
+        let from = from
+            .as_ref()
+            .and_then(|from| from.uri.as_sip())
+            .filter(|uri| self.server.ownership.load().is_me(uri));
         let Some(from) = from else { return Ok(Sender::Stranger) };
         let authority = &self.server.authority;
         match authority.prove(now, request, Place::Proxy, hop.flow.peer.ip()) {
             Proof::Of(None) => Ok(Sender::Ours),
             Proof::Of(Some(user)) if Aor::of(from).is_some_and(|aor| aor.is_of(&user)) => {
-                if authority.guard.user_may_send(now, hop.flow.peer.ip(), &user) {
-                    Ok(Sender::Ours)
-                } else {
-                    Err(Refused::TooMany)
-                }
+                self.known(now, hop, user)
             }
             Proof::Missing(challenges) => Err(Refused::Challenged(challenges)),
             Proof::Of(Some(_)) | Proof::Wrong => Err(Refused::Forbidden),
         }
+    }
+
+    /// Who sends a request whose From does not say (RFC 3323 §4.1.1.3): a user of ours who proves it, or a stranger.
+    fn anonymous(&self, now: Instant, request: &Request, hop: &Hop<'_>) -> Result<Sender, Refused> {
+        match self.server.authority.prove(now, request, Place::Proxy, hop.flow.peer.ip()) {
+            Proof::Of(Some(user)) => self.known(now, hop, user),
+            Proof::Of(None) => Ok(Sender::Stranger),
+            Proof::Missing(challenges) => Err(Refused::Challenged(challenges)),
+            Proof::Wrong => Err(Refused::Forbidden),
+        }
+    }
+
+    /// A user who proved to be one, if he does not send too much.
+    fn known(&self, now: Instant, hop: &Hop<'_>, user: String) -> Result<Sender, Refused> {
+        if !self.server.authority.guard.user_may_send(now, hop.flow.peer.ip(), &user) {
+            return Err(Refused::TooMany);
+        }
+        self.proved.set(Some(user));
+        Ok(Sender::Ours)
     }
 }

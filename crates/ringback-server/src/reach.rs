@@ -37,6 +37,16 @@ impl Reach {
                 Address { protocol: listen.protocol, own, told: told.unwrap_or(own) }
             }));
         }
+        let domains = Self::named(&addresses, config);
+        Ok(Self { addresses, domains })
+    }
+
+    /// The same addresses, under the domains of another configuration.
+    pub(crate) fn renamed(&self, config: &ServerConfig) -> Self {
+        Self { addresses: self.addresses.clone(), domains: Self::named(&self.addresses, config) }
+    }
+
+    fn named(addresses: &[Address], config: &ServerConfig) -> Vec<String> {
         let mut domains = config.domains.clone();
         if domains.is_empty() {
             for ip in addresses.iter().flat_map(|address| [address.told.ip(), address.own.ip()]) {
@@ -47,7 +57,8 @@ impl Reach {
             }
             domains.push("localhost".into());
         }
-        Ok(Self { addresses, domains })
+        domains.extend(config.tls.name.iter().filter(|name| !config.domains.contains(name)).cloned());
+        domains
     }
 
     pub(crate) fn ownership(&self) -> Ownership {
@@ -58,7 +69,13 @@ impl Reach {
         let mut locals = Locals::default();
         // The one set last is preferred.
         for Address { protocol, own, told } in self.addresses.iter().rev() {
-            locals.advertise(*protocol, *own, *told);
+            match config.tls.name.as_ref().filter(|_| *protocol == Protocol::Tls) {
+                Some(name) => {
+                    // It was found to be the name of a host.
+                    let _ = locals.advertise_name(*protocol, *own, &format!("{name}:{}", told.port()));
+                }
+                None => locals.advertise(*protocol, *own, *told),
+            }
         }
         // We show a certificate of others' making, and others show us theirs.
         if config.tls.verify == TlsVerify::Mutual && config.tls.cert.is_some() {
@@ -176,9 +193,35 @@ mod tests {
     }
 
     #[test]
+    fn over_tls_a_name_is_told_where_there_is_one() {
+        let mut config = ServerConfig {
+            listen: ["udp:127.0.0.1:0", "tls:127.0.0.1:0"].map(|listen| listen.parse().unwrap()).into(),
+            domains: vec!["example.com".into()],
+            ..ServerConfig::default()
+        };
+        config.tls.name = Some("sbc1.example.com".into());
+        let bound = ["udp:127.0.0.1:40000", "tls:127.0.0.1:40001"].map(|listen| listen.parse().unwrap());
+        let reach = Reach::new(&bound, &config).unwrap();
+        let locals = reach.locals(&config);
+        let peer = "192.0.2.7:5061".parse().unwrap();
+        let to = Target::Address(Protocol::Tls, peer);
+        assert_eq!(locals.sent_by(&to), Some("sbc1.example.com:40001"));
+        let flow = ringback_net::Flow {
+            id: ringback_net::FlowId(7),
+            protocol: Protocol::Tls,
+            local: "127.0.0.1:40001".parse().unwrap(),
+            peer,
+        };
+        assert_eq!(locals.sent_by(&Target::Flow(flow)), Some("sbc1.example.com:40001"));
+        assert_eq!(locals.sent_by(&Target::Address(Protocol::Udp, peer)), Some("127.0.0.1:40000"));
+        let route = ringback_message::UriBuf::new("sip:sbc1.example.com:40001;transport=tls;lr").unwrap();
+        assert!(reach.ownership().is_me(&route.as_sip().unwrap()));
+    }
+
+    #[test]
     fn all_addresses_are_named_one_by_one() {
         let reach = reach("tcp:0.0.0.0:5070", &[]);
-        let loopback = "127.0.0.1:5070".parse().unwrap();
+        let loopback: SocketAddr = "127.0.0.1:5070".parse().unwrap();
         assert!(reach.addresses().any(|address| address == loopback));
         assert!(reach.addresses().all(|address| !address.ip().is_unspecified()));
         assert!(reach.speaks(Protocol::Tcp) && !reach.speaks(Protocol::Udp));

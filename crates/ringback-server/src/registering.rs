@@ -60,7 +60,7 @@ impl ServerCore {
         out: &mut Out,
     ) -> Result<(), Message> {
         let request = Request::try_from(message)?;
-        let plain = stateless::is_plain(&request, &Method::REGISTER, &self.ownership).then(|| {
+        let plain = stateless::is_plain(&request, &Method::REGISTER, &self.ownership.load()).then(|| {
             let via = request.first::<Via<'_>>()?.ok()?;
             let hash = hash(&request, &via, &flow, self.seal())?;
             Some((response_target(&flow, &via)?, hash))
@@ -69,6 +69,9 @@ impl ServerCore {
         let tag = stateless::tag(hash);
         let tag = std::str::from_utf8(&tag).unwrap_or_default();
         let mut node = self.shard(index).lock();
+        if self.hand_over.passes() && node.seen.look(hash).is_none() {
+            return Err(request.into());
+        }
         node.counters.received.count(request.as_received());
         node.ring.push(now, Direction::In, Target::Flow(flow), request.as_received());
         let answer = match node.seen.look(hash) {

@@ -4,7 +4,7 @@
 //! was made is exchanged, part by part, and nothing can fail any more. Messages that are handled at that moment go by
 //! the old part or the new one, never by half of one.
 
-use crate::config::{ConfigError, Reread, ServerConfig};
+use crate::config::{ConfigError, Reread, Restart, ServerConfig};
 use crate::core::ServerCore;
 use crate::routes::Routes;
 use crate::server::{fixed_users, registrar};
@@ -14,6 +14,7 @@ use ringback_net::Net;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// What came of reading the configuration again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,7 @@ pub(crate) struct Reloader {
     /// What the server goes by.
     running: Mutex<ServerConfig>,
     reread: Option<Reread>,
+    restart: Option<Restart>,
     realm: String,
     core: Arc<ServerCore>,
     net: Arc<Net<ServerCore>>,
@@ -56,13 +58,27 @@ impl Reloader {
         net: Arc<Net<ServerCore>>,
         trace: Arc<Trace>,
     ) -> Self {
-        let reread = running.reread.clone();
-        Self { running: Mutex::new(running), reread, realm: realm.to_owned(), core, net, trace }
+        let (reread, restart) = (running.reread.clone(), running.restart.clone());
+        Self { running: Mutex::new(running), reread, restart, realm: realm.to_owned(), core, net, trace }
     }
 
     /// What the server goes by now.
     pub(crate) fn running(&self) -> ServerConfig {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts a process that takes over, and gives it.
+    pub(crate) fn restart(&self) -> Result<u32, String> {
+        match &self.restart {
+            Some(restart) => restart().map_err(|error| format!("no process can be started: {error}")),
+            None => Err("this server was not started by a command that could be started again".to_owned()),
+        }
+    }
+
+    /// Tells of messages there alone.
+    pub(crate) fn trace_to(&self, places: trace::Places) -> Result<(), ConfigError> {
+        let queue = self.running().trace.queue;
+        self.trace.tell(places, queue)
     }
 
     pub(crate) fn reread(&self) -> Result<Reloaded, ConfigError> {
@@ -82,7 +98,11 @@ impl Reloader {
         config.check()?;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let mut next = config.clone();
-        let needs_restart = keep_fixed(&running, &mut next);
+        let mut needs_restart = keep_fixed(&running, &mut next);
+        if next.realm() != self.realm && !needs_restart.contains(&"realm".to_owned()) {
+            // It follows the first domain where it is not named, and passwords are kept for the one there was.
+            needs_restart.push("realm".to_owned());
+        }
         // Once more: a part that stays may not fit to one that is new.
         next.check()?;
 
@@ -108,13 +128,15 @@ impl Reloader {
         }
         core.authority.guard.renew(next.guard.clone());
         core.authority.renew(&next.digest(), next.no_auth);
+        let reach = core.reach.load().renamed(&next);
         core.locations.renew(
-            &registrar(&next, &core.reach),
+            &registrar(&next, &reach),
+            reach.hosts(),
             next.limits.bindings,
             next.registrations.end_with_flow,
         );
         self.net.set_max_streams(next.limits.streams, next.limits.streams_per_source);
-        core.renew(&next, routes);
+        core.renew(Instant::now(), &next, reach, routes);
         *running = next;
         Ok(Reloaded { changed, needs_restart })
     }
@@ -135,7 +157,6 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
         "listen": listen,
         "advertise": advertise,
         "advertise_stun": advertise_stun,
-        "domains": domains,
         "realm": realm,
         "data": storage,
         "admin": admin,
@@ -149,10 +170,7 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
         "history": history,
         "media": media,
         "trace.queue": trace.queue,
-        "gateways": gateways,
-        "trust": trust,
         "records": records,
-        "overload": overload,
         "push": push,
     }
     kept
@@ -161,6 +179,10 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
 /// The keys that say something else, of those that can change.
 fn changes(running: &ServerConfig, next: &ServerConfig) -> Vec<String> {
     let different = [
+        ("domains", running.domains != next.domains),
+        ("gateways", running.gateways != next.gateways),
+        ("trust", running.trust != next.trust),
+        ("overload", running.overload != next.overload),
         ("routes", running.routes != next.routes),
         ("guard", running.guard != next.guard),
         ("users", running.users != next.users || running.users_file != next.users_file),

@@ -7,6 +7,7 @@ use crate::core::{Outlets, ServerCore};
 use crate::drain;
 use crate::due::Dues;
 use crate::guard::Guard;
+use crate::handover::Predecessor;
 use crate::history::Recorded;
 use crate::http::{self, Http};
 use crate::locations::Locations;
@@ -24,13 +25,14 @@ use crate::trace::{self, Trace};
 use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
 use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Sockets, epoch};
+use ringback_proxy::FlowKey;
 use ringback_registrar::{Aor, Binding, Gruus, NotOurselves, RegistrarConfig};
 use ringback_sansio::{Entropy as _, Epoch, Map};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -43,7 +45,6 @@ pub struct Server {
     net: Arc<Net<ServerCore>>,
     core: Arc<ServerCore>,
     realm: String,
-    domains: Vec<String>,
     admin: Option<Admin>,
     http: Option<Http>,
     watch: Option<Watch>,
@@ -68,6 +69,8 @@ pub enum StartError {
     Store(StoreError),
     /// The admin socket cannot be made.
     Admin(PathBuf, io::Error),
+    /// The server that runs hands nothing over.
+    TakeOver(String),
     /// The system gives no threads, addresses or file descriptors.
     System(io::Error),
 }
@@ -81,6 +84,7 @@ impl fmt::Display for StartError {
             Self::Admin(path, error) => {
                 write!(f, "{}: the admin socket cannot be made: {error}", path.display())
             }
+            Self::TakeOver(problem) => write!(f, "cannot take over: {problem}"),
             Self::System(error) => write!(f, "the system refused: {error}"),
         }
     }
@@ -124,6 +128,11 @@ impl Server {
         // Each connection is a file. With fewer than asked for it still runs.
         let _ = ringback_net::examine::raise_open_files();
         let epoch = epoch();
+        let path = config.admin();
+        let mut predecessor = match path.as_deref().filter(|_| config.take_over) {
+            Some(path) => Predecessor::find(path)?,
+            None => None,
+        };
         let realm = config.realm();
         let users = Users::new(fixed_users(&config, &realm)?);
         let store = match &config.storage {
@@ -141,26 +150,29 @@ impl Server {
                 );
             }
         }
-        let path = config.admin();
-        let socket = match &path {
-            Some(path) => Some(admin::bind(path).map_err(|error| StartError::Admin(path.clone(), error))?),
+        let mut socket = match path.as_deref().filter(|_| predecessor.is_none()) {
+            Some(path) => Some(admin::bind(path).map_err(|error| StartError::Admin(path.into(), error))?),
             None => None,
         };
-        let http = http::bind(&config.admin, &config.storage)?;
+        let taken_over = predecessor.as_mut().and_then(|own| own.http(config.admin.listen));
+        let http = http::bind(&config.admin, &config.storage, taken_over)?;
         let mut net_config = net_config(&config)?;
         let trace = Arc::new(Trace::new(config.tap.clone()));
         trace.tell(trace::open(&config.trace)?, config.trace.queue)?;
         net_config.tap = Some(trace.tap.clone());
-        let sockets = Sockets::bind(net_config)?;
+        net_config.waits = predecessor.is_some();
+        let inherited = predecessor.as_mut().map(Predecessor::sockets).unwrap_or_default();
+        let sockets = Sockets::bind_or_inherit(net_config, inherited)?;
         let reach = Reach::new(sockets.listeners(), &config)?;
-        let domains = reach.domains.clone();
-        let mut secret = [0; 32];
-        OsEntropy::new().fill(&mut secret);
-        // Addresses that were given away are understood by the server that starts next as well.
-        let secret = store.as_ref().map_or(Ok(secret), |store| store.secret("gruu", secret))?;
+        // Addresses and flows that were named to others are understood by the server that starts next as well.
+        let [gruu, flows] = [kept_secret(store.as_ref(), "gruu")?, kept_secret(store.as_ref(), "flows")?];
         let (push, orders) = Push::new(&config.push).unzip();
-        let locations = locations(&config, &reach, epoch, Gruus::new(secret)).with_push(push.clone());
+        let locations = locations(&config, &reach, epoch, Gruus::new(gruu)).with_push(push.clone());
         if let Some(store) = &store {
+            match &predecessor {
+                Some(_) => store.watch_changes()?,
+                None => store.watch_no_more()?,
+            }
             restore(store, &locations, epoch)?;
         }
         let guard = Guard::new(config.guard.clone(), OsEntropy::new().next_u64());
@@ -169,15 +181,25 @@ impl Server {
         let traced = trace.tap.counts.clone();
         let records = records::start(&config.records)?;
         let queue = records.as_ref().map(|records| records.queue.clone());
-        let outlets = Outlets { jobs: jobs.clone(), traced, records: queue };
+        let secret = u64::from_be_bytes(std::array::from_fn(|place| flows[place]));
+        let flow_key = FlowKey { secret, run: OsEntropy::new().next_u64() };
+        let outlets = Outlets { jobs: jobs.clone(), traced, records: queue, flow_key };
         let core = Arc::new(ServerCore::new(&config, epoch, reach, authority, locations, outlets)?);
+        if let (Some(bound), Some(asked)) = (&http, config.admin.listen) {
+            let mut kept = core.hand_over.http.lock().unwrap_or_else(PoisonError::into_inner);
+            *kept = Some((asked, bound.duplicate()?));
+        }
+        if let (Some(predecessor), Some(store), Some(path)) = (&mut predecessor, &store, &path) {
+            predecessor.freeze(store, &core.locations, epoch)?;
+            let bound = admin::bind_over(path).map_err(|error| StartError::Admin(path.clone(), error))?;
+            socket = Some(bound);
+        }
         let net = Arc::new(sockets.start(core.clone())?);
         let reloader = Arc::new(Reloader::new(as_given, &realm, core.clone(), net.clone(), trace.clone()));
         let mut server = Self {
             net,
             core,
             realm,
-            domains,
             admin: None,
             http: None,
             watch: None,
@@ -197,7 +219,7 @@ impl Server {
             let sender = config.push_sender.clone();
             server.push = Some(push::start(&server.core, &server.net, &push, sender, orders)?);
         }
-        server.watch = Watch::start(&server.core, &server.net)?;
+        server.watch = Some(Watch::start(&server.core, &server.net)?);
         server.media_watch = MediaWatch::start(&server.core, &server.net)?;
         let asked =
             Asked { core: server.core.clone(), net: server.net.clone(), reloader: server.reloader.clone() };
@@ -206,6 +228,9 @@ impl Server {
         }
         if let (Some(path), Some(socket)) = (path, socket) {
             server.admin = Some(Admin::start(&path, socket, asked)?);
+        }
+        if let Some(predecessor) = predecessor {
+            predecessor.succeed(&server.core, &server.net)?;
         }
         Ok(server)
     }
@@ -216,8 +241,8 @@ impl Server {
     }
 
     /// The domains that are ours.
-    pub fn domains(&self) -> &[String] {
-        &self.domains
+    pub fn domains(&self) -> Vec<String> {
+        self.core.reach.load().domains.clone()
     }
 
     /// The protection space of the passwords.
@@ -287,8 +312,32 @@ impl Server {
         self.reloader.running().drain()
     }
 
+    /// Waits until another process has taken over ([`ServerConfig::take_over`]). What was begun here then goes on, and
+    /// [`drain`](Self::drain) waits for its end. Cancel safe.
+    pub async fn taken_over(&self) {
+        self.core.hand_over.over().await;
+    }
+
+    /// Waits until the process that had taken over has ended, so that nobody takes what is new. Cancel safe.
+    pub async fn orphaned(&self) {
+        self.core.hand_over.orphaned().await;
+    }
+
+    /// Starts another process, which takes over; gives it.
+    ///
+    /// # Errors
+    /// Says why it cannot be started.
+    pub fn restart(&self) -> Result<u32, String> {
+        self.reloader.restart()
+    }
+
     /// Ends the server: what waits is written, to disk and to connections, for a second at most.
     pub async fn shutdown(mut self) {
+        if self.core.hand_over.is_over() {
+            // It wakes threads and waits for them, for milliseconds.
+            self.net.leave_datagrams();
+            self.core.hand_over.end();
+        }
         self.net.shutdown().await;
         self.end();
     }
@@ -319,7 +368,7 @@ impl Drop for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Server {{ listeners: {:?}, domains: {:?} }}", self.listeners(), self.domains)
+        write!(f, "Server {{ listeners: {:?}, domains: {:?} }}", self.listeners(), self.domains())
     }
 }
 
@@ -376,6 +425,13 @@ pub(crate) fn registrar(config: &ServerConfig, reach: &Reach) -> RegistrarConfig
         push: config.push.policy(),
         ..RegistrarConfig::default()
     }
+}
+
+/// A secret that stays the same from run to run where there is a store.
+fn kept_secret(store: Option<&Store>, name: &str) -> Result<[u8; 32], StoreError> {
+    let mut new = [0; 32];
+    OsEntropy::new().fill(&mut new);
+    store.map_or(Ok(new), |store| store.secret(name, new))
 }
 
 /// Puts what the store holds back in its place. There may be a million bindings, and reading one takes about as long as

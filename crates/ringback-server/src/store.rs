@@ -47,6 +47,11 @@ const SECOND: &str = "
     PRAGMA user_version = 2;
 ";
 
+/// Reads bindings that have not ended.
+const READ: &str =
+    "SELECT aor, contact, params, q, expires_unix_ms, call_id, cseq, path, protocol, received, user_agent
+    FROM bindings WHERE expires_unix_ms > ?1";
+
 /// Why the store cannot be used.
 #[derive(Debug)]
 pub struct StoreError {
@@ -158,13 +163,7 @@ impl Store {
         epoch: &Epoch,
         mut take: impl FnMut(Aor, Binding),
     ) -> Result<(), StoreError> {
-        let mut query = self
-            .connection
-            .prepare(
-                "SELECT aor, contact, params, q, expires_unix_ms, call_id, cseq, path, protocol, received, user_agent \
-                 FROM bindings WHERE expires_unix_ms > ?1",
-            )
-            .map_err(|error| self.fail(error))?;
+        let mut query = self.connection.prepare(READ).map_err(|error| self.fail(error))?;
         let mut rows = query.query([millis(epoch.unix(now))]).map_err(|error| self.fail(error))?;
         while let Some(row) = rows.next().map_err(|error| self.fail(error))? {
             // A row that cannot be read is of a later version, or was written by hand.
@@ -199,6 +198,50 @@ impl Store {
         self.connection.execute(keep, params![name, offered]).map_err(|error| self.fail(error))?;
         let kept = "SELECT value FROM secrets WHERE name = ?1";
         self.connection.query_row(kept, [name], |row| row.get(0)).map_err(|error| self.fail(error))
+    }
+
+    /// Notes from now on whose bindings change, whichever program changes them.
+    pub(crate) fn watch_changes(&self) -> Result<(), StoreError> {
+        self.watch_no_more()?;
+        let watch = "CREATE TABLE moved (aor TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+            CREATE TRIGGER moved_put AFTER INSERT ON bindings BEGIN INSERT OR IGNORE INTO moved VALUES (NEW.aor); END;
+            CREATE TRIGGER moved_gone AFTER DELETE ON bindings BEGIN INSERT OR IGNORE INTO moved VALUES (OLD.aor); END;";
+        self.connection.execute_batch(watch).map_err(|error| self.fail(error))
+    }
+
+    /// Notes it no more, and forgets what was noted.
+    pub(crate) fn watch_no_more(&self) -> Result<(), StoreError> {
+        let forget = "DROP TRIGGER IF EXISTS moved_put; DROP TRIGGER IF EXISTS moved_gone; DROP TABLE IF EXISTS moved;";
+        self.connection.execute_batch(forget).map_err(|error| self.fail(error))
+    }
+
+    /// Whose bindings have changed since that is noted.
+    pub(crate) fn changed(&self) -> Result<Vec<String>, StoreError> {
+        let list = |connection: &Connection| {
+            let mut query = connection.prepare("SELECT aor FROM moved")?;
+            query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()
+        };
+        list(&self.connection).map_err(|error| self.fail(error))
+    }
+
+    /// Hands over the bindings of one address of record that have not ended.
+    pub(crate) fn bindings_of(
+        &self,
+        aor: &Aor,
+        now: Instant,
+        epoch: &Epoch,
+        mut take: impl FnMut(Binding),
+    ) -> Result<(), StoreError> {
+        let read = format!("{READ} AND aor = ?2");
+        let mut query = self.connection.prepare_cached(&read).map_err(|error| self.fail(error))?;
+        let rows = query.query(params![millis(epoch.unix(now)), aor.as_str()]);
+        let mut rows = rows.map_err(|error| self.fail(error))?;
+        while let Some(row) = rows.next().map_err(|error| self.fail(error))? {
+            if let Some((_, binding)) = read_binding(row, epoch).map_err(|error| self.fail(error))? {
+                take(binding);
+            }
+        }
+        Ok(())
     }
 
     /// Removes bindings that have ended.

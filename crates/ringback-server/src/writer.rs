@@ -12,7 +12,7 @@ use ringback_transaction::ServerKey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -50,16 +50,31 @@ pub(crate) enum Way {
     Plain(Target, u64),
 }
 
+/// What the writer is told.
+enum Order {
+    Write(Job),
+    /// To say when everything before is written.
+    Flush(SyncSender<()>),
+    End,
+}
+
+/// What comes after a batch.
+enum Then {
+    GoOn,
+    Say(SyncSender<()>),
+    End,
+}
+
 /// The end of the queue that jobs are put into.
 #[derive(Clone)]
 pub(crate) struct Jobs {
-    queue: Sender<Option<Job>>,
+    queue: Sender<Order>,
     waiting: Arc<AtomicUsize>,
 }
 
 /// The end that they are taken from.
 pub(crate) struct Waiting {
-    queue: Receiver<Option<Job>>,
+    queue: Receiver<Order>,
     waiting: Arc<AtomicUsize>,
 }
 
@@ -77,18 +92,27 @@ impl Jobs {
     pub(crate) fn push(&self, job: Job) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         // Fails only when the writer has ended, and then the server is ending.
-        let _ = self.queue.send(Some(job));
+        let _ = self.queue.send(Order::Write(job));
     }
 
     /// Ends the writer when everything before is written.
     pub(crate) fn end(&self) {
-        let _ = self.queue.send(None);
+        let _ = self.queue.send(Order::End);
+    }
+
+    /// Waits until everything before is written and answered.
+    pub(crate) fn flush(&self) {
+        let (say, said) = sync_channel(1);
+        if self.queue.send(Order::Flush(say)).is_ok() {
+            // Fails only when the writer has ended, which has written everything.
+            let _ = said.recv();
+        }
     }
 }
 
 impl Waiting {
-    /// What is to be written together, and whether it is the last. Nothing, when there was nothing for a while.
-    fn batch(&self) -> (Vec<Job>, bool) {
+    /// What is to be written together, and what comes then. Nothing, when there was nothing for a while.
+    fn batch(&self) -> (Vec<Job>, Then) {
         let mut jobs: Vec<Job> = Vec::new();
         let mut until = Instant::now() + WATCH;
         loop {
@@ -98,17 +122,18 @@ impl Waiting {
                 until = Instant::now();
             }
             match self.queue.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Some(job)) => {
+                Ok(Order::Write(job)) => {
                     if jobs.is_empty() {
                         until = Instant::now() + REFRESHES;
                     }
                     jobs.push(job);
                 }
-                Ok(None) | Err(RecvTimeoutError::Disconnected) => return (jobs, true),
-                Err(RecvTimeoutError::Timeout) => return (jobs, false),
+                Ok(Order::Flush(say)) => return (jobs, Then::Say(say)),
+                Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => return (jobs, Then::End),
+                Err(RecvTimeoutError::Timeout) => return (jobs, Then::GoOn),
             }
             if jobs.len() >= BATCH {
-                return (jobs, false);
+                return (jobs, Then::GoOn);
             }
         }
     }
@@ -144,13 +169,16 @@ struct Writer {
 impl Writer {
     fn run(&mut self, waiting: &Waiting) {
         loop {
-            let (jobs, is_over) = waiting.batch();
+            let (jobs, then) = waiting.batch();
             waiting.waiting.fetch_sub(jobs.len(), Ordering::Relaxed);
             if !jobs.is_empty() {
                 self.write(jobs);
             }
-            if is_over {
-                return;
+            match then {
+                Then::GoOn => {}
+                // Nobody waits any more where this fails.
+                Then::Say(say) => drop(say.send(())),
+                Then::End => return,
             }
             self.look_around();
         }

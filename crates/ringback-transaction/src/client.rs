@@ -180,6 +180,13 @@ impl<E: Entropy> Transactions<E> {
         }
     }
 
+    /// Whether a response belongs to a transaction that is there.
+    pub(crate) fn is_of_client(&mut self, response: &Response) -> bool {
+        let Some(Ok(via)) = response.first::<Via<'_>>() else { return false };
+        let Ok(cseq) = response.require::<CSeq>() else { return false };
+        via.branch().is_some_and(|branch| self.find_client(branch, &cseq.method).is_some())
+    }
+
     /// Rule 1: by branch and by method, for CANCEL shares the branch of what it cancels.
     fn find_client(&mut self, branch: &str, method: &Method) -> Option<ringback_sansio::Key<Client>> {
         client_identity(branch.as_bytes(), &mut self.scratch);

@@ -91,6 +91,23 @@ impl Locals {
         Ok(())
     }
 
+    /// As [`advertise`](Self::advertise), with a name that leads to `own` from outside, as [`set_name`](Self::set_name) takes it.
+    ///
+    /// # Errors
+    /// When it is no sent-by.
+    pub fn advertise_name(
+        &mut self,
+        protocol: Protocol,
+        own: SocketAddr,
+        sent_by: &str,
+    ) -> Result<(), ParseError> {
+        self.set_name(protocol, own.is_ipv6(), sent_by)?;
+        if let Some(row) = self.rows.first_mut() {
+            row.own = Some(own);
+        }
+        Ok(())
+    }
+
     /// Says that we prove who we are on TLS connections that we make, by a certificate for the name or address that peers
     /// know us by: requests over them then say that others may come back over the same connection (RFC 5923 §8.1).
     pub fn offer_alias(&mut self) {

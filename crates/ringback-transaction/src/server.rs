@@ -159,6 +159,22 @@ impl<E: Entropy> Transactions<E> {
         self.step_server(now, key, ServerStimulus::Start, About::Nothing);
     }
 
+    /// Whether a request belongs to a transaction that is there.
+    pub(crate) fn is_of_server(&mut self, request: &Request) -> bool {
+        let Some(Ok(via)) = request.first::<Via<'_>>() else { return false };
+        if server_identity(request, &via, &mut self.scratch).is_none() {
+            return false;
+        }
+        let identity = self.by_hop.identity(&self.scratch);
+        let method = request.method();
+        self.find_server(identity, request, |other| match method {
+            method if *method == Method::ACK => *other == Method::INVITE,
+            method if *method == Method::CANCEL => true,
+            method => other == method,
+        })
+        .is_some()
+    }
+
     fn find_server(
         &self,
         identity: Identity,

@@ -139,6 +139,16 @@ impl<E: Entropy> Transactions<E> {
         self.servers.get(key.0).is_some()
     }
 
+    /// Whether a request belongs to a server transaction that is alive: it is a copy of its request, or its ACK or CANCEL.
+    pub fn has_request(&mut self, request: &Request) -> bool {
+        self.is_of_server(request)
+    }
+
+    /// Whether a response belongs to a client transaction that is alive.
+    pub fn has_response(&mut self, response: &Response) -> bool {
+        self.is_of_client(response)
+    }
+
     /// The request of a server transaction that is not answered yet. Of those that are, over datagrams, the request is forgotten.
     pub fn server_request(&self, key: ServerKey) -> Option<&Request> {
         self.servers.get(key.0)?.asked.request()

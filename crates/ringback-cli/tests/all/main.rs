@@ -11,6 +11,7 @@ mod nat;
 mod phone;
 mod records;
 mod reload;
+mod restart;
 mod screen;
 mod serve;
 #[path = "../support/mod.rs"]

@@ -21,6 +21,9 @@ pub struct GatewayConfig {
     pub failover: Vec<u16>,
     /// How many seconds a member may be silent after an INVITE, 1 to 30: 100 is no sign of life.
     pub timeout: u32,
+    /// Whether its members are of our trust domain (RFC 3325): they are told who callers are, and their word on who answers
+    /// counts. Where calls of theirs come from is said by `trust`.
+    pub trusted: bool,
 }
 
 /// One gateway of a group.
@@ -73,7 +76,14 @@ impl fmt::Debug for Password {
 
 impl Default for GatewayConfig {
     fn default() -> Self {
-        Self { name: String::new(), members: Vec::new(), probe: 30, failover: vec![408, 503], timeout: 8 }
+        Self {
+            name: String::new(),
+            members: Vec::new(),
+            probe: 30,
+            failover: vec![408, 503],
+            timeout: 8,
+            trusted: false,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::core::{Out, ServerCore};
 use crate::shard::{Asker, Node};
 use ringback_message::header::CSeq;
 use ringback_message::{HeaderId, Method, Request, Response};
-use ringback_sansio::Target;
+use ringback_sansio::{Protocol, Target};
 use ringback_transaction::{ClientKey, Key, TransactionOutput};
 use ringback_transport::locate::next_hop;
 use std::sync::{Arc, PoisonError};
@@ -60,14 +60,18 @@ impl Errand {
 }
 
 impl Gateways {
-    /// All is done at once at the start; until then gateways are believed to be there.
+    /// All is done at once for those that are new; until then they are believed to be there.
     pub(super) fn plan(&self, now: Instant) {
         let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-        let probes = self.members().filter(|member| member.probe.is_some()).cloned().map(Errand::Probe);
-        let registers = self.members().filter(|member| member.registers().is_some());
+        let members = self.members();
+        let probes = members.iter().filter(|member| member.probe.is_some()).cloned().map(Errand::Probe);
+        let registers = members.iter().filter(|member| member.registers().is_some());
         let errands = probes.chain(registers.cloned().map(Errand::Register));
-        plan.next = errands.map(|errand| (now, errand)).collect();
-        plan.sweep = (!self.groups.is_empty()).then_some(now + SWEEP);
+        let before = std::mem::take(&mut plan.next);
+        let at =
+            |errand: &Errand| before.iter().find(|(_, own)| own.is_same(errand)).map_or(now, |(at, _)| *at);
+        plan.next = errands.map(|errand| (at(&errand), errand)).collect();
+        plan.sweep = (!members.is_empty()).then(|| plan.sweep.unwrap_or(now + SWEEP));
         self.due.set(plan.due());
     }
 
@@ -136,8 +140,10 @@ impl ServerCore {
     ) {
         let request = match &errand {
             Errand::Probe(member) => {
-                let host = self.ownership.domains().first().map_or("localhost", String::as_str);
-                options(member, host, call_id, node)
+                let ownership = self.ownership.load();
+                let host = ownership.domains().first().map_or("localhost", String::as_str);
+                let sent_by = node.transactions.locals().sent_by(&to).map(str::to_owned);
+                options(member, host, (&to, sent_by.as_deref()), call_id, node)
             }
             Errand::Register(member) => {
                 let sent_by = node.transactions.locals().sent_by(&to);
@@ -224,7 +230,13 @@ fn probed(now: Instant, member: &Member, answer: Option<&Response>) {
     }
 }
 
-fn options(member: &Member, host: &str, call_id: &str, node: &mut Node) -> Option<Request> {
+fn options(
+    member: &Member,
+    host: &str,
+    (to, sent_by): (&Target, Option<&str>),
+    call_id: &str,
+    node: &mut Node,
+) -> Option<Request> {
     let tag = node.tag();
     let uri = &member.uri;
     let request = Request::builder(Method::OPTIONS, uri.as_str())
@@ -234,5 +246,13 @@ fn options(member: &Member, host: &str, call_id: &str, node: &mut Node) -> Optio
         .header(HeaderId::CALL_ID, call_id)
         .header(HeaderId::CSEQ, CSeq { number: 1, method: Method::OPTIONS })
         .header(HeaderId::ACCEPT, "application/sdp");
+    // Some platforms know whose call is coming by whom they see here (RFC 3261 §11.1 allows it).
+    let request = match (sent_by, to.protocol()) {
+        (Some(sent_by), Protocol::Udp) => request.header(HeaderId::CONTACT, format_args!("<sip:{sent_by}>")),
+        (Some(sent_by), protocol) => {
+            request.header(HeaderId::CONTACT, format_args!("<sip:{sent_by};transport={protocol}>"))
+        }
+        (None, _) => request,
+    };
     request.build().ok()
 }

@@ -42,6 +42,15 @@ impl Calls {
         (tag(request) == call.caller).then(|| call.member.clone())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Whether a call with a gateway is up.
+    pub(super) fn has(&self, call_id: &[u8]) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(call_id)
+    }
+
     pub(super) fn end(&self, call_id: &[u8]) {
         let ended = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(call_id);
         if let Some(call) = ended {
@@ -125,6 +134,10 @@ impl Gate for Leg {
 
     fn hides_challenges(&self) -> bool {
         self.member.trunk.is_some()
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.member.is_trusted
     }
 
     fn left(&self, now: Instant, answer: Result<StatusCode, StatusCode>) -> bool {

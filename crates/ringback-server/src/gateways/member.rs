@@ -19,6 +19,7 @@ pub(crate) struct Member {
     pub(super) config: MemberConfig,
     pub(super) probe: Option<Duration>,
     pub(super) timeout: Duration,
+    pub(super) is_trusted: bool,
     /// Our account there.
     pub(super) trunk: Option<Trunk>,
     failover: Vec<StatusCode>,
@@ -69,9 +70,21 @@ impl Member {
             config: config.clone(),
             probe: (group.probe > 0).then(|| Duration::from_secs(group.probe.into())),
             timeout: Duration::from_secs(group.timeout.into()),
+            is_trusted: group.trusted,
             failover: group.failover.iter().filter_map(|status| StatusCode::new(*status)).collect(),
             state: Mutex::default(),
         }
+    }
+
+    /// Whether it is the one that is configured so.
+    pub(super) fn is(&self, group: &GatewayConfig, config: &MemberConfig) -> bool {
+        let failover = group.failover.iter().filter_map(|status| StatusCode::new(*status));
+        self.group == group.name
+            && self.config == *config
+            && self.probe == (group.probe > 0).then(|| Duration::from_secs(group.probe.into()))
+            && self.is_trusted == group.trusted
+            && self.timeout == Duration::from_secs(group.timeout.into())
+            && failover.eq(self.failover.iter().copied())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

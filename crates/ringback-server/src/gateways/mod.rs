@@ -12,6 +12,7 @@ pub use member::GatewayStats;
 
 use crate::config::ConfigError;
 use crate::due::{Due, Dues};
+use arc_swap::ArcSwap;
 use leg::{Calls, Leg};
 use member::Member;
 use ringback_message::{Method, Request, SipUriBuf, UriBuf};
@@ -21,10 +22,14 @@ use smallvec::SmallVec;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+/// The members of each group, by its name.
+type Groups = Vec<(String, Vec<Arc<Member>>)>;
+
 /// All groups of a server.
 #[derive(Debug)]
 pub(crate) struct Gateways {
-    groups: Vec<(String, Vec<Arc<Member>>)>,
+    /// Exchanged as a whole when the configuration is read again.
+    groups: ArcSwap<Groups>,
     calls: Arc<Calls>,
     random: Mutex<SeededEntropy>,
     plan: Mutex<errand::Plan>,
@@ -39,29 +44,42 @@ impl Gateways {
         configs: &[GatewayConfig],
         seed: u64,
     ) -> Result<Self, ConfigError> {
-        let mut groups = Vec::new();
-        let mut random = SeededEntropy::new(seed);
         for (at, config) in configs.iter().enumerate() {
             config.check(&configs[..at])?;
-            let members = config.members.iter().filter_map(|member| {
-                let uri = member.parsed()?;
-                Some(Arc::new(Member::new(config, member, uri, random.next_u64())))
-            });
-            groups.push((config.name.clone(), members.collect()));
         }
         let gateways = Self {
-            groups,
+            groups: ArcSwap::default(),
             calls: Arc::default(),
-            random: Mutex::new(random),
+            random: Mutex::new(SeededEntropy::new(seed)),
             plan: Mutex::default(),
             due: dues.never(),
         };
-        gateways.plan(now);
+        gateways.renew(now, configs);
         Ok(gateways)
     }
 
-    fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
-        self.groups.iter().flat_map(|(_, members)| members)
+    /// Goes on with other groups, of which nothing can be wrong any more. Members of which nothing else is said stay who they were, with
+    /// their calls and all that is known of them; calls with others go on until they end.
+    pub(crate) fn renew(&self, now: Instant, configs: &[GatewayConfig]) {
+        let before = self.members();
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut member = |group: &GatewayConfig, config: &MemberConfig| {
+            if let Some(known) = before.iter().find(|known| known.is(group, config)) {
+                return Some(known.clone());
+            }
+            Some(Arc::new(Member::new(group, config, config.parsed()?, random.next_u64())))
+        };
+        let groups = configs.iter().map(|group| {
+            let members = group.members.iter().filter_map(|config| member(group, config));
+            (group.name.clone(), members.collect())
+        });
+        self.groups.store(Arc::new(groups.collect()));
+        drop(random);
+        self.plan(now);
+    }
+
+    fn members(&self) -> Vec<Arc<Member>> {
+        self.groups.load().iter().flat_map(|(_, members)| members).cloned().collect()
     }
 
     /// The members of a group that may be asked, in the order in which they are: by priority, and within one in an order
@@ -73,7 +91,8 @@ impl Gateways {
         user: &str,
         request: &Request,
     ) -> SmallVec<[Branch; 2]> {
-        let members = self.groups.iter().find(|(name, _)| name == group).map(|(_, members)| &members[..]);
+        let groups = self.groups.load();
+        let members = groups.iter().find(|(name, _)| name == group).map(|(_, members)| &members[..]);
         let there = members.unwrap_or_default().iter().filter(|member| member.is_up(now));
         let order = self.drawn(there.cloned().collect());
         let branch = |(member, q): (Arc<Member>, u16)| {
@@ -97,6 +116,11 @@ impl Gateways {
         }
     }
 
+    /// Whether a call with one of them is up.
+    pub(crate) fn knows(&self, call_id: &[u8]) -> bool {
+        self.calls.has(call_id)
+    }
+
     /// A Call-ID that nobody had before.
     fn call_id(&self) -> String {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,11 +128,11 @@ impl Gateways {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.groups.is_empty()
+        self.groups.load().is_empty() && self.calls.is_empty()
     }
 
     pub(crate) fn stats(&self, now: Instant) -> Vec<GatewayStats> {
-        self.members().map(|member| member.stats(now)).collect()
+        self.members().iter().map(|member| member.stats(now)).collect()
     }
 
     fn drawn(&self, mut members: Vec<Arc<Member>>) -> Vec<Arc<Member>> {

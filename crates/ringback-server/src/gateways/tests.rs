@@ -117,7 +117,7 @@ fn who_does_not_answer_is_left_alone_for_a_while() {
     }
     assert_eq!(order(&gateways, now + Duration::from_secs(29)).len(), 2);
     assert_eq!(order(&gateways, now + Duration::from_secs(30)).len(), 3);
-    let a = gateways.members().next().unwrap().clone();
+    let a = gateways.members()[0].clone();
     assert!(a.probed(now, Some(StatusCode::METHOD_NOT_ALLOWED)), "whoever refuses is there");
     assert_eq!(order(&gateways, now).len(), 3);
     assert!(a.probed(now, None) && !a.probed(now, Some(StatusCode::SERVICE_UNAVAILABLE)));
@@ -155,4 +155,36 @@ fn a_group_that_cannot_be_used_is_refused_with_its_name() {
         let error = ServerConfig::from_toml(text).unwrap_err().to_string();
         assert!(error.contains(said) && !error.contains('\n'), "{text}: {error}");
     }
+}
+
+#[test]
+fn members_of_which_nothing_else_is_said_stay_who_they_were() {
+    let now = Instant::now();
+    let gateways = gateways(now, 7);
+    let gate = gates(&gateways, now).remove(&'b').unwrap();
+    gate.enter(now, &mut request()).unwrap();
+    let calls = || -> Vec<(String, u32)> {
+        gateways.stats(now).into_iter().map(|own| (own.uri, own.calls)).collect()
+    };
+    let [a, b, c] =
+        ["sip:a.example.net;transport=tls", "sip:b.example.net", "sip:c.example.net"].map(str::to_owned);
+    assert_eq!(calls(), [(a.clone(), 0), (b.clone(), 1), (c, 0)]);
+    // One goes, one changes its place, one comes.
+    let next = "[[gateways]]\nname = 'carrier'\nprobe = 0\nfailover = [404, 503]\n\
+        [[gateways.members]]\nuri = 'sip:d.example.net'\n[[gateways.members]]\nuri = 'sip:b.example.net'\ncalls = 1\n\
+        [[gateways.members]]\nuri = 'sip:a.example.net;transport=tls'\nweight = 3";
+    let next = ServerConfig::from_toml(next).unwrap().gateways;
+    gateways.renew(now, &next);
+    assert_eq!(calls(), [("sip:d.example.net".to_owned(), 0), (b.clone(), 1), (a, 0)]);
+    // Whoever is told something else is somebody else, and what began before ends all the same.
+    let mut other = next;
+    other[0].timeout = 9;
+    gateways.renew(now, &other);
+    assert!(calls().into_iter().all(|(_, calls)| calls == 0));
+    gate.left(now, Ok(StatusCode::OK));
+    assert!(gateways.knows(b"call"));
+    gateways.renew(now, &[]);
+    assert!(!gateways.is_empty(), "a call of theirs is up");
+    gateways.in_dialog(b"call", &mut in_dialog(Method::BYE, "call"));
+    assert!(gateways.is_empty());
 }

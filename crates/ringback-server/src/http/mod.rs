@@ -49,11 +49,15 @@ pub(crate) struct Bound {
 ///
 /// # Errors
 /// When the address is not of this machine alone, or taken, or the token cannot be read or made.
-pub(crate) fn bind(config: &AdminConfig, storage: &Storage) -> Result<Option<Bound>, ConfigError> {
+pub(crate) fn bind(
+    config: &AdminConfig,
+    storage: &Storage,
+    taken_over: Option<TcpListener>,
+) -> Result<Option<Bound>, ConfigError> {
     let Some(listen) = config.listen else { return Ok(None) };
     let token = Token::read_or_make(config, storage)?;
     let fail = |error: io::Error| ConfigError::new(format!("admin.listen: {listen}: {error}"));
-    let listener = TcpListener::bind(listen).map_err(fail)?;
+    let listener = taken_over.map_or_else(|| TcpListener::bind(listen), Ok).map_err(fail)?;
     listener.set_nonblocking(true).map_err(fail)?;
     let address = listener.local_addr().map_err(fail)?;
     Ok(Some(Bound { listener, address, token }))
@@ -66,9 +70,17 @@ pub(crate) struct Http {
     thread: Option<JoinHandle<()>>,
 }
 
+impl Bound {
+    /// The socket once more, for a successor.
+    pub(crate) fn duplicate(&self) -> io::Result<TcpListener> {
+        self.listener.try_clone()
+    }
+}
+
 impl Http {
     pub(crate) fn start(bound: Bound, asked: Asked) -> io::Result<Self> {
         let Bound { listener, address, token } = bound;
+        let core = asked.core.clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let served = Arc::new(Served { asked, token, is_local: address.ip().is_loopback() });
@@ -76,6 +88,7 @@ impl Http {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
+                    () = core.hand_over.over() => {}
                     ended = accept(listener, served) => {
                         if let Err(error) = ended {
                             tracing::error!(%error, "the admin API has ended");

@@ -197,6 +197,16 @@ impl RelayedCalls {
         }
     }
 
+    /// Whether the media of a call go through here.
+    pub(crate) fn knows(&self, call_id: &[u8]) -> bool {
+        !self.calls.is_empty() && self.calls.contains_key(call_id)
+    }
+
+    /// How many calls there are whose media do.
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
     fn known(&self, message: &Message) -> Option<(Arc<MediaEngine>, Vec<u8>)> {
         if self.calls.is_empty() {
             return None;

@@ -15,6 +15,7 @@ use crate::core::ServerCore;
 use crate::guard::{has_to_tag, is_emergency};
 pub(crate) use restraint::Wishes;
 
+use arc_swap::ArcSwap;
 use control::Control;
 use ringback_message::{HeaderId, Message, Method};
 use ringback_net::{Load, Net};
@@ -44,7 +45,8 @@ pub(crate) enum Verdict {
 /// How much of what is new is refused.
 #[derive(Debug)]
 pub(crate) struct Overload {
-    config: OverloadConfig,
+    config: ArcSwap<OverloadConfig>,
+    is_enabled: AtomicBool,
     hasher: Hasher,
     control: Mutex<Control>,
     /// In thousandths.
@@ -56,27 +58,43 @@ pub(crate) struct Overload {
 }
 
 impl Overload {
-    /// Nothing where it is switched off. `hasher` is keyed, so that nobody can choose requests that are always taken.
-    pub(crate) fn new(config: OverloadConfig, hasher: Hasher) -> Option<Self> {
-        let target = config.cpu.map(|cpu| f64::from(cpu) / 100.0);
-        config.enabled.then(|| Self {
-            config,
+    /// `hasher` is keyed, so that nobody can choose requests that are always taken.
+    pub(crate) fn new(config: OverloadConfig, hasher: Hasher) -> Self {
+        Self {
+            config: ArcSwap::from_pointee(config),
+            is_enabled: AtomicBool::new(config.enabled),
             hasher,
-            control: Mutex::new(Control::new(target)),
+            control: Mutex::new(control(config)),
             share: AtomicU32::new(0),
             is_full: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
-        })
+        }
+    }
+
+    /// Goes on as another configuration says. Where that says something else, the share is found anew.
+    pub(crate) fn renew(&self, config: OverloadConfig) {
+        let mut own = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        if **self.config.load() == config {
+            return;
+        }
+        *own = control(config);
+        self.config.store(config.into());
+        self.is_enabled.store(config.enabled, Ordering::Relaxed);
+        self.share.store(0, Ordering::Relaxed);
+        self.is_full.store(false, Ordering::Relaxed);
     }
 
     /// Takes what was measured.
     fn measured(&self, load: Load) {
+        if !self.is_enabled.load(Ordering::Relaxed) {
+            return;
+        }
+        // Held to the end, so that a configuration which comes meanwhile is not followed by a share of the one before.
         let mut control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         let share = control.measured(load.busy, load.queued);
-        drop(control);
         let before = self.share.swap(share, Ordering::Relaxed);
-        let is_full = share > 0 && load.queued * 100.0 > f64::from(self.config.queue);
+        let is_full = share > 0 && load.queued * 100.0 > f64::from(self.config.load().queue);
         self.is_full.store(is_full, Ordering::Relaxed);
         if (before == 0) != (share == 0) {
             let (busy, queued) = (format!("{:.2}", load.busy), format!("{:.2}", load.queued));
@@ -97,6 +115,9 @@ impl Overload {
         unix: Duration,
         is_trusted: impl FnOnce() -> bool,
     ) -> Verdict {
+        if !self.is_enabled.load(Ordering::Relaxed) {
+            return Verdict::Take;
+        }
         let share = self.share.load(Ordering::Relaxed);
         let Some(method) = message.method() else { return Verdict::Take };
         let is_new = share > 0
@@ -121,7 +142,7 @@ impl Overload {
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
         // Retry-After is all or nothing; who is told the share knows better (RFC 7339 §5.9).
-        let least = self.config.retry_after;
+        let least = self.config.load().retry_after;
         let later = least + ((hash >> 32) % (u64::from(least) + 1)) as u32;
         Verdict::Refuse((!has_feedback).then_some(later))
     }
@@ -139,6 +160,10 @@ impl Overload {
     }
 }
 
+fn control(config: OverloadConfig) -> Control {
+    Control::new(config.cpu.map(|cpu| f64::from(cpu) / 100.0))
+}
+
 /// The thread that looks at the load. It ends when it is dropped.
 pub(crate) struct Watch {
     stop: Option<Sender<()>>,
@@ -146,22 +171,18 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Starts it, unless it is switched off.
-    pub(crate) fn start(core: &Arc<ServerCore>, net: &Net<ServerCore>) -> io::Result<Option<Self>> {
-        if core.overload.is_none() {
-            return Ok(None);
-        }
+    pub(crate) fn start(core: &Arc<ServerCore>, net: &Net<ServerCore>) -> io::Result<Self> {
         let (core, mut meter) = (core.clone(), net.meter());
         let (stop, stopped) = mpsc::channel();
         let run = move || {
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                if let (Some(overload), Some(load)) = (&core.overload, meter.read(Instant::now())) {
-                    overload.measured(load);
+                if let Some(load) = meter.read(Instant::now()) {
+                    core.overload.measured(load);
                 }
             }
         };
         let thread = thread::Builder::new().name("load".into()).spawn(run)?;
-        Ok(Some(Self { stop: Some(stop), thread: Some(thread) }))
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 

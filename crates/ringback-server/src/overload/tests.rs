@@ -4,7 +4,7 @@ use super::*;
 
 fn overload(share: u32) -> Overload {
     let config = OverloadConfig { cpu: Some(90), ..OverloadConfig::default() };
-    let overload = Overload::new(config, Hasher::keyed(7)).unwrap();
+    let overload = Overload::new(config, Hasher::keyed(7));
     overload.share.store(share, Ordering::Relaxed);
     overload
 }
@@ -70,4 +70,18 @@ fn what_fills_the_sockets_is_dropped_and_the_log_is_told_once() {
         overload.measured(Load { busy: 0.1, queued: 0.0 });
     }
     assert_eq!((overload.share(), new(1)), (0.0, Verdict::Take));
+}
+
+#[test]
+fn another_configuration_begins_anew_and_the_same_one_changes_nothing() {
+    let mut message = request("OPTIONS", "sip:example.com", 1, "");
+    let overload = overload(1_000);
+    let config = **overload.config.load();
+    overload.renew(config);
+    assert_ne!(overload.judge(&mut message, Duration::ZERO, || false), Verdict::Take);
+    overload.renew(OverloadConfig { cpu: Some(50), ..config });
+    assert_eq!(overload.share(), 0.0);
+    overload.renew(OverloadConfig { enabled: false, ..config });
+    overload.measured(Load { busy: 1.0, queued: 1.0 });
+    assert_eq!(overload.judge(&mut message, Duration::ZERO, || false), Verdict::Take);
 }

@@ -315,6 +315,14 @@ impl Calls {
         }
     }
 
+    /// Whether a request is of a call that is up.
+    pub(crate) fn follows(&self, request: &Request) -> bool {
+        let call_id = request.values(HeaderId::CALL_ID).next().unwrap_or_default();
+        let is_of = |tag: Option<&str>| self.up.contains_key(&self.dialog(call_id, tag));
+        matches!(request.first::<From<'_>>(), Some(Ok(from)) if is_of(from.tag()))
+            || matches!(request.first::<To<'_>>(), Some(Ok(to)) if is_of(to.tag()))
+    }
+
     /// How many are up.
     pub(crate) fn len(&self) -> usize {
         self.up.len()

@@ -1,8 +1,10 @@
 //! Another configuration for a running server, over real sockets.
 
-use crate::support::{PATIENCE, Phone, Scratch, call, config, start};
+use crate::support::{Gateway, PATIENCE, Phone, Scratch, call, config, start};
 use ringback_message::{HeaderId, Method, StatusCode};
-use ringback_server::{ConfigError, RouteConfig, Server, ServerConfig, TraceTo, admin};
+use ringback_server::{
+    ConfigError, GatewayConfig, MemberConfig, RouteConfig, Server, ServerConfig, TraceTo, admin,
+};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -181,4 +183,53 @@ fn messages_are_told_where_the_new_configuration_says() {
     }
     drop(server);
     assert_eq!((traced(&one), traced(&two)), (2, 2));
+}
+
+#[test]
+fn domains_gateways_and_trust_are_followed_at_once() {
+    let before = config();
+    let server = start(before.clone());
+    let mut alice = Phone::udp(&server, "alice", "a");
+    let mut gateway = Gateway::new();
+    assert_eq!(invited(&mut alice, "0044123"), StatusCode::NOT_FOUND);
+    let mut after = before.clone();
+    after.domains.push("second.example".into());
+    after.trust = vec!["127.0.0.0/8".parse().unwrap()];
+    after.overload.cpu = Some(95);
+    after.routes = routes(
+        "[[routes]]\nuser = '^00'\ngateway = 'carrier'\n[[gateways]]\nname = 'carrier'\n[[gateways.members]]\nuri = 'sip:x'",
+    );
+    let member = MemberConfig { uri: gateway.uri(), ..MemberConfig::default() };
+    after.gateways = vec![GatewayConfig {
+        name: "carrier".into(),
+        members: vec![member],
+        probe: 0,
+        ..GatewayConfig::default()
+    }];
+    let reloaded = server.reload(&after).unwrap();
+    assert_eq!(reloaded.changed, ["domains", "gateways", "trust", "overload", "routes"]);
+    assert_eq!(reloaded.needs_restart, Vec::<String>::new());
+    assert_eq!(server.domains(), ["example.com", "second.example"]);
+    let invite = alice.invite("sip:0044123@second.example");
+    let answered = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let invite = gateway.requested(&Method::INVITE);
+            assert!(invite.has(HeaderId::P_ASSERTED_IDENTITY), "it is of the trust domain by now");
+            gateway.reply(&invite, StatusCode::BUSY_HERE);
+            gateway.requested(&Method::ACK);
+        });
+        alice.transact(invite).0.status()
+    });
+    assert_eq!(answered, StatusCode::BUSY_HERE);
+    let mut bob = Phone::udp(&server, "bob", "b");
+    bob.domain = "second.example".into();
+    assert_eq!(bob.register(600).status(), StatusCode::OK, "by the password of the realm that there was");
+    // The first domain names the realm where nothing else does, and passwords are for the one there was.
+    after.domains.remove(0);
+    let reloaded = server.reload(&after).unwrap();
+    assert_eq!(
+        (reloaded.changed, reloaded.needs_restart),
+        (vec!["domains".to_owned()], vec!["realm".to_owned()])
+    );
+    assert_eq!(server.realm(), "example.com");
 }

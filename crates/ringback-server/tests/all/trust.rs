@@ -1,8 +1,8 @@
 //! Asserted identities at the edge of the trust domain, over real sockets (RFC 3325).
 
-use crate::support::{Phone, config, start};
-use ringback_message::{HeaderId, Method, StatusCode};
-use ringback_server::ServerConfig;
+use crate::support::{Gateway, Phone, config, start};
+use ringback_message::{HeaderId, Method, Request, StatusCode};
+use ringback_server::{GatewayConfig, MemberConfig, RouteConfig, Server, ServerConfig};
 
 const CARRIER: &str = "<sip:+441632960083@carrier.example>";
 
@@ -35,4 +35,94 @@ fn rfc_3325_5_identities_stay_within_the_trust_domain() {
     assert_eq!(told(&[]), (false, false));
     assert_eq!(told(&["10.0.0.0/8"]), (false, false));
     assert_eq!(told(&["10.0.0.0/8", "127.0.0.1/32"]), (true, true));
+}
+
+/// A server that sends what begins with 00 to a gateway, and a message of alice for it with these fields.
+fn towards(trusted: bool, from: &str, fields: &[(HeaderId, &str)]) -> (Server, Gateway, Phone, Request) {
+    let gateway = Gateway::new();
+    let member = MemberConfig { uri: gateway.uri(), ..MemberConfig::default() };
+    let group = GatewayConfig {
+        name: "carrier".into(),
+        members: vec![member],
+        probe: 0,
+        trusted,
+        ..GatewayConfig::default()
+    };
+    let route =
+        RouteConfig { user: Some("^00".into()), gateway: Some("carrier".into()), ..RouteConfig::default() };
+    let server = start(ServerConfig { routes: vec![route], gateways: vec![group], ..config() });
+    let mut alice = Phone::udp(&server, "alice", "a");
+    let mut message = alice.request(Method::MESSAGE, "sip:0044123@example.com", "sip:0044123@example.com");
+    for (id, value) in fields {
+        message = message.header(*id, *value);
+    }
+    let mut message = message.build().unwrap();
+    if !from.is_empty() {
+        message.set(HeaderId::FROM, format_args!("{from};tag=a")).unwrap();
+    }
+    (server, gateway, alice, message)
+}
+
+/// What the gateway is told of it.
+fn told_gateway(trusted: bool, from: &str, fields: &[(HeaderId, &str)]) -> Request {
+    let (_server, mut gateway, mut alice, mut message) = towards(trusted, from, fields);
+    alice.prove(&mut message);
+    let request = gateway.requested(&Method::MESSAGE);
+    gateway.reply(&request, StatusCode::OK);
+    assert_eq!(alice.outcome(&message).status(), StatusCode::OK);
+    request
+}
+
+fn asserted(request: &Request) -> Vec<String> {
+    let values = request.values(HeaderId::P_ASSERTED_IDENTITY);
+    values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+}
+
+#[test]
+fn rfc_3325_5_a_user_who_proved_who_he_is_is_asserted_as_he_prefers() {
+    const PREFERRED: HeaderId = HeaderId::P_PREFERRED_IDENTITY;
+    const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+    let alice = "<sip:alice@example.com>";
+    for (from, preferred, is) in [
+        ("", None, alice),
+        ("", Some("\"Alice\" <sip:alice@example.com>"), "\"Alice\" <sip:alice@example.com>"),
+        // Nobody prefers to be somebody else.
+        ("", Some("<sip:bob@example.com>"), alice),
+        ("", Some("<sip:alice@elsewhere.example>"), alice),
+        (ANONYMOUS, None, alice),
+        (ANONYMOUS, Some(alice), alice),
+    ] {
+        let fields: Vec<(HeaderId, &str)> = preferred.iter().map(|value| (PREFERRED, *value)).collect();
+        let request = told_gateway(true, from, &fields);
+        assert_eq!(asserted(&request), [is], "{from} {preferred:?}");
+        assert!(!request.has(PREFERRED), "{from} {preferred:?}");
+        // What he says of himself stays as he says it.
+        assert_eq!(
+            from.is_empty(),
+            !String::from_utf8_lossy(request.as_received()).contains("anonymous.invalid")
+        );
+    }
+}
+
+#[test]
+fn rfc_3323_the_edge_keeps_what_it_is_asked_to_keep() {
+    const PRIVACY: HeaderId = HeaderId::PRIVACY;
+    for (trusted, privacy, is_told) in [
+        (false, None, false),
+        (false, Some("id"), false),
+        (false, Some("none"), true),
+        (true, Some("id"), true),
+        (false, Some("header"), false),
+        (true, Some("id;critical"), true),
+    ] {
+        let fields: Vec<(HeaderId, &str)> = privacy.iter().map(|value| (PRIVACY, *value)).collect();
+        let request = told_gateway(trusted, "", &fields);
+        assert_eq!(request.has(HeaderId::P_ASSERTED_IDENTITY), is_told, "{trusted} {privacy:?}");
+        assert_eq!(request.has(PRIVACY), privacy.is_some(), "the next one has to keep it as well");
+    }
+    for privacy in ["header;critical", "user;id;critical", "session;critical"] {
+        let (_server, _gateway, mut alice, message) = towards(true, "", &[(PRIVACY, privacy)]);
+        alice.send(&message);
+        assert_eq!(alice.outcome(&message).status(), StatusCode::SERVER_INTERNAL_ERROR, "{privacy}");
+    }
 }

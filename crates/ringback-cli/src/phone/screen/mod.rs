@@ -135,7 +135,7 @@ async fn run(
     names: &Names,
     dial: Option<Action>,
 ) -> Result<(), Failure> {
-    let (mut stop, mut hung_up) = (Stop::listen()?, Again::listen()?);
+    let (mut stop, mut hung_up) = (Stop::listen()?, Again::hang_up()?);
     let mut keys = EventStream::new();
     let mut ladder = LadderOf::default();
     act(app, desk, dial.into_iter().collect()).await;

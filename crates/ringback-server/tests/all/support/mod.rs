@@ -400,6 +400,20 @@ impl Gateway {
         }
     }
 
+    /// The next response that comes.
+    pub fn response(&mut self) -> Response {
+        let begun = Instant::now();
+        loop {
+            assert!(begun.elapsed() < PATIENCE, "no response came");
+            let mut buffer = vec![0; 65_536];
+            let (len, _) = self.socket.recv_from(&mut buffer).unwrap();
+            buffer.truncate(len);
+            if let Ok(response) = Response::try_from(Message::parse(buffer).unwrap()) {
+                return response;
+            }
+        }
+    }
+
     pub fn reply(&self, request: &Request, status: StatusCode) {
         let reply = request
             .reply(status, Some("gw"))
