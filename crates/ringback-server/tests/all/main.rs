@@ -10,6 +10,7 @@ mod numbers;
 mod outbound;
 mod overload;
 mod preferences;
+mod profiles;
 mod push;
 mod records;
 mod registering;
