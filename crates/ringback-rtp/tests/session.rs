@@ -1,6 +1,6 @@
 //! Two sessions talk to each other over a wire of plain vectors.
 
-use ringback_rtp::rtcp::{Compound, RtcpPacket};
+use ringback_rtp::rtcp::{Compound, RtcpPacket, VoipMetrics};
 use ringback_rtp::{
     Continuity, PayloadType, RtpConfig, RtpError, RtpEvent, RtpPacket, RtpSession, RtpTime, SequenceNumber,
     Ssrc,
@@ -192,4 +192,44 @@ fn same_seed_and_inputs_give_the_same_octets() {
         out
     };
     assert_eq!(run(), run());
+}
+
+/// RFC 3611 §4.4 and §4.5: one who sends nothing learns the round trip by reference times.
+#[test]
+fn a_listener_learns_the_round_trip_and_the_speaker_what_is_heard() {
+    let begin = start();
+    let (mut speaker, mut listener) = (session(begin, 6), session(begin, 7));
+    listener.extend_reports(true);
+    let delay = Duration::from_millis(30);
+    let mut on_the_way: Vec<(Instant, bool, Vec<u8>)> = Vec::new();
+    for frame in 0..1_500 {
+        let now = begin + FRAME * frame;
+        let packet = speak(&mut speaker, now, frame);
+        listener.read(now, &packet).expect("a steady stream");
+        listener.set_voip_metrics(Some(VoipMetrics { r_factor: 77, ..VoipMetrics::unknown(speaker.ssrc()) }));
+        for (session, is_speaker) in [(&mut speaker, true), (&mut listener, false)] {
+            let mut rtcp = Vec::new();
+            if session.poll_rtcp(now, &mut rtcp) {
+                on_the_way.push((now + delay, is_speaker, rtcp));
+            }
+        }
+        for (at, is_speaker, rtcp) in on_the_way.extract_if(.., |(at, ..)| *at <= now) {
+            let to = if is_speaker { &mut listener } else { &mut speaker };
+            to.handle_rtcp(at, &rtcp).expect("our own report");
+        }
+    }
+    let rtt = listener.stats().rtt.expect("the speaker answered").as_secs_f64();
+    // What is on its way is looked at once a frame.
+    assert!((0.055..0.085).contains(&rtt), "{rtt}");
+    assert_eq!(speaker.stats().remote_metrics.map(|metrics| metrics.r_factor), Some(77));
+    assert_eq!(listener.stats().remote_metrics, None, "nobody asked the speaker");
+    // Its own reports, looped back, tell it nothing.
+    let mut looped = session(begin, 8);
+    looped.extend_reports(true);
+    looped.set_voip_metrics(Some(VoipMetrics::unknown(looped.ssrc())));
+    let mut rtcp = Vec::new();
+    speak(&mut looped, begin, 0);
+    assert!(looped.close(begin, "", &mut rtcp));
+    looped.handle_rtcp(begin, &rtcp).expect("well-formed");
+    assert_eq!(looped.stats().remote_metrics, None);
 }

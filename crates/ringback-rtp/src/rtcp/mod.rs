@@ -1,11 +1,18 @@
 //! RTCP on the wire: compound packets read in place and written at the end of a buffer (RFC 3550 §6).
 
+mod extended;
 mod interval;
 mod parse;
 mod write;
 
+pub use extended::{
+    BurstMetrics, Bursts, ExtendedBlock, ExtendedBlocks, ReferenceReport, ReferenceReports, UNAVAILABLE,
+    VoipMetrics, write_extended_report,
+};
 pub(crate) use interval::{Interval, MIN_INTERVAL};
+use parse::word;
 pub use parse::{Compound, Reports, RtcpError, RtcpPacket, SdesItem, SourceDescription, Sources};
+use write::packet;
 pub use write::{write_app, write_bye, write_receiver_report, write_sdes_cname, write_sender_report};
 
 use crate::{RtpTime, Ssrc};
@@ -82,6 +89,7 @@ mod kind {
     pub(super) const SOURCE_DESCRIPTION: u8 = 202;
     pub(super) const BYE: u8 = 203;
     pub(super) const APP: u8 = 204;
+    pub(super) const EXTENDED_REPORT: u8 = 207;
 }
 
 #[cfg(test)]

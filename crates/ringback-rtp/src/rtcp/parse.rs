@@ -1,6 +1,6 @@
 //! Reading compound packets, judged once and then walked without a doubt (RFC 3550 §6, §A.2).
 
-use super::{NtpTime, ReportBlock, SenderInfo, kind};
+use super::{ExtendedBlocks, NtpTime, ReportBlock, SenderInfo, kind};
 use crate::{RtpTime, Ssrc};
 use std::fmt;
 
@@ -49,7 +49,14 @@ pub enum RtcpPacket<'a> {
         /// What the name says it is.
         data: &'a [u8],
     },
-    /// A packet type that is not read here, such as feedback (205, 206) or XR (207).
+    /// XR.
+    ExtendedReport {
+        /// Who reports.
+        ssrc: Ssrc,
+        /// What it tells.
+        blocks: ExtendedBlocks<'a>,
+    },
+    /// A packet type that is not read here, such as feedback (205, 206).
     Unknown(u8),
 }
 
@@ -184,12 +191,16 @@ fn read<'a>(part: &Part<'a>) -> Result<RtcpPacket<'a>, RtcpError> {
                 data,
             })
         }
+        kind::EXTENDED_REPORT => {
+            let (head, rest) = part.body.split_first_chunk::<4>().ok_or(RtcpError::Truncated)?;
+            Ok(RtcpPacket::ExtendedReport { ssrc: Ssrc(word(head, 0)), blocks: ExtendedBlocks::new(rest) })
+        }
         unknown => Ok(RtcpPacket::Unknown(unknown)),
     }
 }
 
 /// The big-endian word at `at`; every caller has cut `octets` to a length that includes it.
-fn word(octets: &[u8], at: usize) -> u32 {
+pub(super) fn word(octets: &[u8], at: usize) -> u32 {
     octets.get(at..).and_then(<[u8]>::first_chunk::<4>).map_or(0, |it| u32::from_be_bytes(*it))
 }
 
@@ -382,7 +393,8 @@ mod tests {
                         RtcpPacket::SourceDescription(items) => prop_assert!(items.count() <= octets.len()),
                         RtcpPacket::Bye { sources, .. } => prop_assert!(sources.iter().count() <= 31),
                         RtcpPacket::App { data, .. } => prop_assert!(data.len() <= octets.len()),
-                        RtcpPacket::Unknown(kind) => prop_assert!(!(200..=204).contains(&kind)),
+                        RtcpPacket::ExtendedReport { blocks, .. } => prop_assert!(blocks.count() <= octets.len()),
+                        RtcpPacket::Unknown(kind) => prop_assert!(!(200..=204).contains(&kind) && kind != 207),
                     }
                 }
                 prop_assert!(seen >= 1);

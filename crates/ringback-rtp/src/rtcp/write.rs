@@ -65,7 +65,7 @@ pub fn write_app(out: &mut Vec<u8>, subtype: u8, ssrc: Ssrc, name: [u8; 4], data
 }
 
 /// Writes header and body, fills up to a whole word, then sets the length.
-fn packet(out: &mut Vec<u8>, kind: u8, count: usize, body: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn packet(out: &mut Vec<u8>, kind: u8, count: usize, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend([0x80 | count as u8, kind, 0, 0]);
     body(out);

@@ -149,6 +149,7 @@ impl RtpSession {
                         self.remember(RtpEvent::SourceLeft(ssrc));
                     }
                 }
+                RtcpPacket::ExtendedReport { ssrc, blocks } => self.read_extended(now, ssrc, blocks),
                 RtcpPacket::SourceDescription(_) | RtcpPacket::App { .. } | RtcpPacket::Unknown(_) => {}
             }
         }
@@ -199,7 +200,7 @@ impl RtpSession {
         true
     }
 
-    /// SR or RR, then SDES.
+    /// SR or RR, then SDES, then XR where there is something to tell.
     fn write_report(&mut self, now: Instant, out: &mut Vec<u8>) {
         let (last_sr, delay) = match self.last_sr {
             Some((ssrc, middle, at)) if Some(ssrc) == self.remote_ssrc() => {
@@ -208,13 +209,14 @@ impl RtpSession {
             _ => (0, 0),
         };
         let block = self.source.as_mut().filter(|it| it.is_reportable()).map(|it| it.report(last_sr, delay));
-        let ssrc = self.ssrc();
-        if self.schedule.interval.we_sent {
+        let (ssrc, we_sent) = (self.ssrc(), self.schedule.interval.we_sent);
+        if we_sent {
             write_sender_report(out, ssrc, &self.sender_info(now), block.as_slice());
         } else {
             write_receiver_report(out, ssrc, block.as_slice());
         }
         write_sdes_cname(out, ssrc, &self.cname);
+        self.write_extended(now, we_sent, out);
     }
 
     /// What the peer says about our stream (RFC 3550 §6.4.1).

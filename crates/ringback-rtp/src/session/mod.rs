@@ -1,11 +1,13 @@
 //! One RTP session with one peer: numbers what we send, judges what comes, reports both.
 
 mod control;
+mod extended;
 mod source;
 
-use crate::rtcp::{ReportBlock, SenderInfo};
+use crate::rtcp::{ReportBlock, SenderInfo, VoipMetrics};
 use crate::{PacketError, PayloadType, RtpPacket, RtpTime, SequenceNumber, Ssrc};
 use control::Schedule;
+use extended::Extended;
 use ringback_sansio::{Entropy, Epoch, SeededEntropy};
 use source::{Place, Source};
 use std::collections::VecDeque;
@@ -46,6 +48,7 @@ pub struct RtpSession {
     rtt: Option<Duration>,
     totals: Totals,
     schedule: Schedule,
+    extended: Extended,
     events: VecDeque<RtpEvent>,
 }
 
@@ -181,6 +184,8 @@ pub struct RtpStats {
     pub remote_lost: Option<i32>,
     /// The jitter of our stream at the peer, by its last report.
     pub remote_jitter: Option<Duration>,
+    /// What the peer tells of our speech by extended reports (RFC 3611 §4.7).
+    pub remote_metrics: Option<VoipMetrics>,
 }
 
 impl RtpSession {
@@ -214,6 +219,7 @@ impl RtpSession {
             rtt: None,
             totals: Totals::default(),
             schedule: Schedule::new(now, config.bandwidth, &mut random),
+            extended: Extended::default(),
             events: VecDeque::new(),
             random,
         }
@@ -313,6 +319,7 @@ impl RtpSession {
             rtt: self.rtt,
             remote_lost: self.remote.map(|report| report.lost),
             remote_jitter: self.remote.map(|report| ticks(report.jitter, self.clock_rate)),
+            remote_metrics: self.extended.theirs,
         }
     }
 
