@@ -19,6 +19,8 @@ pub struct LocalAudio {
     pub ptime: Duration,
     /// Whether RTCP may come to the same port; without it RTCP is expected one port higher.
     pub rtcp_mux: bool,
+    /// Whether extended reports of RTCP are read (RFC 3611).
+    pub extended_reports: bool,
     /// Whether and how it is encrypted.
     pub srtp: LocalSrtp,
     /// Our certificate, where keys may come by DTLS.
@@ -36,6 +38,7 @@ impl LocalAudio {
             codecs,
             ptime: Duration::from_millis(20),
             rtcp_mux: true,
+            extended_reports: false,
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
@@ -46,6 +49,13 @@ impl LocalAudio {
     #[must_use]
     pub fn codecs(mut self, codecs: Vec<Codec>) -> Self {
         self.codecs = codecs;
+        self
+    }
+
+    /// The same, with extended reports of RTCP, by which both sides tell how the other's speech comes through.
+    #[must_use]
+    pub fn extended_reports(mut self) -> Self {
+        self.extended_reports = true;
         self
     }
 
@@ -81,6 +91,7 @@ impl LocalAudio {
     pub(crate) fn media(self) -> LocalMedia {
         LocalMedia {
             rtcp_mux: self.rtcp_mux,
+            extended_reports: self.extended_reports,
             ptime: Some(self.ptime),
             srtp: self.srtp,
             dtls: self.dtls,

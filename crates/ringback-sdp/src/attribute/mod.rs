@@ -73,7 +73,7 @@ pub use ice::{
     Candidate, CandidateKind, EndOfCandidates, IceLite, IceMismatch, IceOptions, IcePwd, IceUfrag, TcpType,
 };
 pub use msrp::{AcceptTypes, AcceptWrappedTypes, MaxSize, Path};
-pub use rtcp::{Rtcp, RtcpFeedback, RtcpMux, RtcpMuxOnly, RtcpReducedSize};
+pub use rtcp::{Rtcp, RtcpExtendedReports, RtcpFeedback, RtcpMux, RtcpMuxOnly, RtcpReducedSize};
 pub use rtp::{Extmap, ExtmapAllowMixed, Fmtp, MaxPtime, Ptime, Rtpmap, Ssrc, SsrcGroup};
 pub use sctp::{ConnectionReuse, MaxMessageSize, SctpPort};
 pub use security::{Crypto, CryptoKey, Fingerprint, KeyMgmt, Setup, TlsId};

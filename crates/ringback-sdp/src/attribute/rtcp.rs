@@ -1,4 +1,4 @@
-//! RTCP: where it goes and what it tells (RFC 3605, RFC 5761, RFC 8858, RFC 5506, RFC 4585).
+//! RTCP: where it goes and what it tells (RFC 3605, RFC 5761, RFC 8858, RFC 5506, RFC 4585, RFC 3611).
 
 use super::macros::{digits, is_token, property, split_word};
 use super::{AttributeError, AttributeValue};
@@ -88,6 +88,42 @@ impl fmt::Display for RtcpFeedback<'_> {
     }
 }
 
+/// `a=rtcp-xr`: the extended reports that its sender reads (RFC 3611 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtcpExtendedReports<'a>(&'a str);
+
+impl<'a> RtcpExtendedReports<'a> {
+    /// The formats with what is behind their `=`, such as `rcvr-rtt` with `all`, or `voip-metrics` with nothing.
+    pub fn formats(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.split_ascii_whitespace().map(|word| word.split_once('=').unwrap_or((word, "")))
+    }
+
+    /// Whether the metrics of voice over IP are read (RFC 3611 §4.7).
+    pub fn reads_voip_metrics(self) -> bool {
+        self.formats().any(|(name, _)| name == "voip-metrics")
+    }
+}
+
+impl<'a> AttributeValue<'a> for RtcpExtendedReports<'a> {
+    const NAME: &'static str = "rtcp-xr";
+
+    fn parse(value: &'a str) -> Result<Self, AttributeError> {
+        let found = Self(value);
+        // RFC 3611 §5.1 lets the list be empty: none is read.
+        if found.formats().all(|(name, _)| is_token(name)) {
+            Ok(found)
+        } else {
+            Err(AttributeError::new("rtcp-xr-attrib"))
+        }
+    }
+}
+
+impl fmt::Display for RtcpExtendedReports<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::round;
@@ -100,6 +136,18 @@ mod tests {
         assert_eq!(round::<Rtcp<'_>>("53020 IN IP4 126.16.64.4").host, Some(("IN", "IP4", "126.16.64.4")));
         assert_eq!(round::<Rtcp<'_>>("53020 IN IP6 2001:2345:6789:ABCD:EF01:2345:6789:ABCD").port, 53020);
         assert!(Rtcp::parse("53020 IN").is_err() && Rtcp::parse("65536").is_err());
+    }
+
+    /// RFC 3611 §5.1 and §5.3.
+    #[test]
+    fn extended_reports_are_a_list_of_formats() {
+        let some = round::<RtcpExtendedReports<'_>>("rcvr-rtt=all:10000 voip-metrics stat-summary=loss,jitt");
+        assert!(some.reads_voip_metrics());
+        assert_eq!(some.formats().next(), Some(("rcvr-rtt", "all:10000")));
+        assert_eq!(some.formats().count(), 3);
+        assert!(!round::<RtcpExtendedReports<'_>>("pkt-loss-rle").reads_voip_metrics());
+        assert!(!round::<RtcpExtendedReports<'_>>("").reads_voip_metrics());
+        assert!(RtcpExtendedReports::parse("=all").is_err());
     }
 
     /// RFC 4585 §4.2 and RFC 5104 §7.

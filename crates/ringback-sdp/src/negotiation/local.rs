@@ -35,6 +35,8 @@ pub struct LocalMedia {
     pub port: u16,
     /// Whether RTCP may come to the same port (RFC 5761). Without it RTCP is expected one port higher.
     pub rtcp_mux: bool,
+    /// Whether we read extended reports: reference times, and the metrics of voice over IP (RFC 3611).
+    pub extended_reports: bool,
     /// What we understand, best first. The numbers of dynamic formats are wishes.
     pub codecs: Vec<Codec>,
     /// The way we wish it to flow when nobody holds anybody.
@@ -57,6 +59,7 @@ impl LocalMedia {
             kind: MediaKind::AUDIO,
             port,
             rtcp_mux: true,
+            extended_reports: false,
             codecs,
             direction: Direction::SendRecv,
             ptime: Some(Duration::from_millis(20)),

@@ -21,6 +21,7 @@ pub use local::{LocalMedia, Origin};
 pub use outcome::{MediaAddress, NegotiatedMedia};
 pub use security::{LocalCrypto, LocalSrtp, NegotiatedCrypto, SrtpPolicy};
 
+use crate::attribute::{AttributeValue as _, RtcpExtendedReports};
 use crate::{Attribute, Connection, Direction, MAX_MEDIA, Media, SessionDescription};
 use bundle::Bundles;
 use formats::Shared;
@@ -244,6 +245,10 @@ impl OfferAnswer {
             let mut ours = slot.media(&wish.media, &receive);
             if !theirs.rtcp_mux() {
                 ours.attributes.retain(|attribute| attribute.name() != "rtcp-mux");
+            }
+            // RFC 3611 §5.2: who does not name them in the offer gets none, and need not be told of them.
+            if theirs.get::<RtcpExtendedReports<'_>>().is_none() {
+                ours.attributes.retain(|attribute| attribute.name() != RtcpExtendedReports::NAME);
             }
             protection.write(&wish.media, &mut ours);
             let ice = match bundles.transport(index) {

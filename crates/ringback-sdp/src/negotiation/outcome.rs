@@ -3,7 +3,7 @@
 use super::dtls::NegotiatedDtls;
 use super::ice::NegotiatedIce;
 use super::security::NegotiatedCrypto;
-use crate::attribute::Mid;
+use crate::attribute::{Mid, RtcpExtendedReports};
 use crate::{Codec, Connection, Direction, Host, Media, MediaKind, SessionDescription};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +28,8 @@ pub struct NegotiatedMedia {
     pub remote_rtcp: Option<MediaAddress>,
     /// Whether RTP and RTCP share a port, on both sides.
     pub rtcp_mux: bool,
+    /// Whether the peer reads the metrics of voice over IP in extended reports, and we do (RFC 3611 §5).
+    pub extended_reports: bool,
     /// What we may send, by the numbers and with the parameters of the peer; best first, as the peer sees it.
     pub send: Vec<Codec>,
     /// What the peer may send, by the numbers and with the parameters that we stated.
@@ -49,6 +51,11 @@ pub struct NegotiatedMedia {
     pub ice: Option<NegotiatedIce>,
 }
 
+fn reads_metrics(media: &Media) -> bool {
+    let read = media.get::<RtcpExtendedReports<'_>>();
+    read.is_some_and(RtcpExtendedReports::reads_voip_metrics)
+}
+
 impl NegotiatedMedia {
     /// A line without media.
     pub fn disabled(kind: MediaKind) -> Self {
@@ -60,6 +67,7 @@ impl NegotiatedMedia {
             remote_rtp: None,
             remote_rtcp: None,
             rtcp_mux: false,
+            extended_reports: false,
             send: Vec::new(),
             receive: Vec::new(),
             direction: Direction::Inactive,
@@ -91,6 +99,7 @@ impl NegotiatedMedia {
             remote_rtcp: if rtcp_mux { remote_rtp.clone() } else { MediaAddress::rtcp(remote, theirs) },
             remote_rtp,
             rtcp_mux,
+            extended_reports: reads_metrics(ours) && reads_metrics(theirs),
             send: formats.send,
             receive: formats.receive,
             direction: ours.direction().unwrap_or_default().and(remote_direction.reversed()),

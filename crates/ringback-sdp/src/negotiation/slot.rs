@@ -112,6 +112,9 @@ impl Slot {
         if local.rtcp_mux {
             media.attributes.push(Attribute::composed("rtcp-mux"));
         }
+        if local.extended_reports {
+            media.attributes.push(Attribute::composed("rtcp-xr:rcvr-rtt=all voip-metrics"));
+        }
         self.name(&mut media);
         self.formats.clone_from(&media.formats);
         media
