@@ -69,6 +69,8 @@ pub struct AudioFormat {
     pub noise_to_receive: Vec<PayloadType>,
     /// How much audio goes into a packet: 10 to 60 ms, a multiple of 10 ms.
     pub ptime: Duration,
+    /// Whether both sides read extended reports (RFC 3611), by which each tells how the other's speech comes through.
+    pub extended_reports: bool,
 }
 
 /// What a payload type means on this leg.
@@ -103,6 +105,7 @@ impl AudioFormat {
             events_to_receive: event.map(|number| (number, events.clock_rate())).into_iter().collect(),
             noise_to_receive: Vec::new(),
             ptime: send.codec.packet_time(PTIME),
+            extended_reports: false,
             send,
         }
     }
@@ -118,6 +121,7 @@ impl AudioFormat {
         let events = media.telephone_events_to_receive();
         Some(Self {
             ptime: send.codec.packet_time(ptime),
+            extended_reports: media.extended_reports,
             receive: media.receive.iter().filter_map(|it| AudioPayload::of(it, codecs)).collect(),
             event_to_send: media.telephone_event_beside(&send.described).and_then(number),
             events_to_receive: events.filter_map(|it| Some((number(it)?, it.clock_rate()))).collect(),

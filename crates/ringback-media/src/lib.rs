@@ -5,8 +5,8 @@
 //! - [`AudioLeg`]: speech and digits in both directions over one RTP session, with hold, latching and RTCP;
 //! - [`MediaPath`]: which way its packets go, found by ICE, and where their keys come from, by DTLS;
 //! - [`TimestampRecorder`]: what came, sample for sample, by the clock of the sender;
-//! - [`Mixer`]: three or more parties, each of whom hears the others;
-//! - [`AudioSource`], [`read_wav`], [`WavWriter`], [`Resampler`]: where audio comes from and goes to;
+//! - [`Mixer`]: three or more parties, each of whom hears the others; [`CommonCoders`]: what those who only listen hear, coded once;
+//! - [`AudioSource`], [`read_wav`], [`WavWriter`], [`OpusWriter`], [`Resampler`]: where audio comes from and goes to;
 //! - [`DtmfDetector`], [`DtmfSender`]: digits as tones, where the other side knows no telephone events;
 //! - [`Concealer`]: what replaces speech that did not come, to be used alone.
 //!
@@ -83,6 +83,7 @@ mod leg;
 mod level;
 mod mixer;
 mod noise;
+mod ogg;
 mod path;
 mod pitch;
 mod playout;
@@ -99,9 +100,13 @@ pub use conceal::Concealer;
 pub use dtmf::{DtmfDetector, DtmfSender};
 pub use format::{AudioFormat, AudioPayload, PeerAddress};
 pub use g711::Law;
-pub use leg::{AudioLeg, DigitError, Incoming, LegConfig, LegEvent, LegStats, PlayoutMode, Refused, Sent};
+pub use leg::{
+    AudioLeg, Coded, CommonCoders, DigitError, Incoming, LegConfig, LegEvent, LegStats, PlayoutMode, Refused,
+    Sent,
+};
 pub use level::level;
 pub use mixer::{Mixer, PartyKey};
+pub use ogg::OpusWriter;
 pub use path::{MediaPath, PathConfig, PathEvent, Way};
 pub use playout::FrameKind;
 pub use recorder::{Placed, RecorderLimits, Segment, TimestampRecorder};

@@ -120,12 +120,10 @@ impl Mixer {
     pub fn mix(&mut self) {
         self.sum.fill(0);
         for party in &mut self.parties {
-            if party.is_heard {
-                for (sum, said) in self.sum.iter_mut().zip(&party.said) {
-                    *sum += i32::from(*said);
-                }
-            }
             party.judge();
+            if party.is_heard {
+                add(&mut self.sum, &party.said);
+            }
         }
         let peak = self.sum.iter().map(|sum| sum.unsigned_abs()).max().unwrap_or(0);
         let bearable = match i64::from(peak) {
@@ -146,17 +144,29 @@ impl Mixer {
         rest.fill(0);
         match own {
             Some(party) if party.is_heard => {
-                for ((out, sum), own) in now.iter_mut().zip(&self.sum).zip(&party.said) {
-                    *out = scaled(sum - i32::from(*own), self.gain);
-                }
+                let others = self.sum.iter().zip(&party.said).map(|(sum, own)| sum - i32::from(*own));
+                scale(others, self.gain, now);
             }
-            Some(_) => {
-                for (out, sum) in now.iter_mut().zip(&self.sum) {
-                    *out = scaled(*sum, self.gain);
-                }
-            }
+            Some(_) => scale(self.sum.iter().copied(), self.gain, now),
             None => now.fill(0),
         }
+    }
+
+    /// What those hear who do not speak, where they are many: the speakers, without what else comes out of so many rooms. It is the same for
+    /// all of them, so that it has to be coded but once. `out` is cut or filled up to the length of a frame.
+    pub fn say_to_listeners(&self, out: &mut [i16]) {
+        let (now, rest) = out.split_at_mut(out.len().min(self.frame));
+        rest.fill(0);
+        let mut sum = vec![0; now.len()];
+        for party in self.parties.iter().filter(|party| party.speaks > 0 && party.is_heard) {
+            add(&mut sum, &party.said);
+        }
+        scale(sum.into_iter(), self.gain, now);
+    }
+
+    /// Whether a party speaks, or has until a moment ago.
+    pub fn speaks(&self, key: PartyKey) -> bool {
+        self.parties.iter().any(|party| party.key == key && party.speaks > 0)
     }
 
     /// Begins the next period: what was said is over. Without it a party that says nothing more goes on saying the same.
@@ -211,9 +221,22 @@ impl Party {
     }
 }
 
-fn scaled(sum: i32, gain: i32) -> i16 {
-    let scaled = if gain == UNITY { sum } else { ((i64::from(sum) * i64::from(gain)) >> 15) as i32 };
-    scaled.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+fn add(sum: &mut [i32], said: &[i16]) {
+    for (sum, said) in sum.iter_mut().zip(said) {
+        *sum += i32::from(*said);
+    }
+}
+
+/// Turns sums down. The two loops are apart, so that either is done for many samples in one go.
+fn scale(sums: impl Iterator<Item = i32>, gain: i32, out: &mut [i16]) {
+    let limited = |sum: i32| sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+    if gain == UNITY {
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = limited(sum));
+    } else {
+        // A sum of hundreds of parties is exact in 24 bits, and what is rounded is far below what can be heard.
+        let gain = gain as f32 / UNITY as f32;
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = limited((sum as f32 * gain) as i32));
+    }
 }
 
 #[cfg(test)]
@@ -310,6 +333,25 @@ mod tests {
         // A moment after the last word the floor is free.
         run(&mut mixer, &[(a, Some(500.0)), (b, None), (c, None)], -19.0, 30);
         assert_eq!((mixer.speakers(), mixer.floor()), (vec![a], Some(a)));
+    }
+
+    #[test]
+    fn listeners_hear_who_speaks_and_nothing_else() {
+        let mut mixer = Mixer::new(FRAME);
+        let (a, b, c) = (mixer.join(), mixer.join(), mixer.join());
+        run(&mut mixer, &[(a, None), (b, None), (c, None)], 0.0, 20);
+        let parties = [(a, Some(400.0)), (b, Some(700.0)), (c, None)];
+        run(&mut mixer, &parties, -20.0, 5);
+        let mut out = [0; FRAME];
+        mixer.say_to_listeners(&mut out);
+        assert!((strength(&out, 400.0) - 0.07).abs() < 0.005 && (strength(&out, 700.0) - 0.07).abs() < 0.005);
+        assert!(mixer.speaks(a) && mixer.speaks(b) && !mixer.speaks(c));
+        // A voice that is as faint as a room is heard by those who have a mix of their own.
+        run(&mut mixer, &[(a, Some(400.0)), (b, None), (c, None)], -70.0, 30);
+        mixer.say_to_listeners(&mut out);
+        assert_eq!(out, [0; FRAME]);
+        mixer.say(c, &mut out);
+        assert_ne!(out, [0; FRAME]);
     }
 
     #[test]

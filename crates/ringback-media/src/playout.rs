@@ -4,6 +4,7 @@ use crate::noise::ComfortNoise;
 use crate::voice::Voice;
 use crate::{AudioPayload, PlayoutMode};
 use ringback_rtp::jitter::{JitterBuffer, JitterConfig, JitterStats, Pace, Pull};
+use ringback_rtp::rtcp::Bursts;
 use ringback_rtp::{PayloadType, RtpPacket, SequenceNumber};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -41,6 +42,8 @@ pub(crate) struct Playout {
     ready: VecDeque<i16>,
     runs: VecDeque<(FrameKind, usize)>,
     frame: Vec<i16>,
+    /// Whether what is missing comes alone or in heaps.
+    bursts: Bursts,
     concealed: u64,
     altered: u64,
 }
@@ -58,6 +61,7 @@ impl Playout {
             ready: VecDeque::new(),
             runs: VecDeque::new(),
             frame: Vec::new(),
+            bursts: Bursts::default(),
             concealed: 0,
             altered: 0,
         }
@@ -130,6 +134,11 @@ impl Playout {
         self.jitter.stats()
     }
 
+    /// Whether what is missing comes alone or in heaps.
+    pub(crate) fn bursts(&self) -> &Bursts {
+        &self.bursts
+    }
+
     /// How much was made up.
     pub(crate) fn concealed(&self) -> Duration {
         span(self.concealed, self.rate)
@@ -149,6 +158,7 @@ impl Playout {
                 let voice = voice_of(&mut self.voice, payload_type, receive, self.rate);
                 // A number that was agreed on when the packet came may be gone since.
                 let Some(voice) = voice else { return self.silence() };
+                self.bursts.came();
                 let kind = voice.play(payload, pace, pace == Pace::Shorten && delay > target + MAX_EXCESS);
                 voice.give(self.rate, &mut self.frame);
                 if voice.is_pausing() {
@@ -158,12 +168,16 @@ impl Playout {
             }
             Pull::Lost { next } => {
                 let Some(voice) = &mut self.voice else { return self.silence() };
+                self.bursts.missed();
                 let next = next.filter(|(number, _)| *number == voice.number()).map(|(_, payload)| payload);
                 let kind = voice.conceal(voice.step(), next);
                 voice.give(self.rate, &mut self.frame);
                 return kind;
             }
-            Pull::Underrun => false,
+            Pull::Underrun => {
+                self.bursts.missed();
+                false
+            }
             Pull::Silence | Pull::Frame { .. } => true,
         };
         let Some(voice) = &mut self.voice else { return self.silence() };

@@ -147,7 +147,8 @@ impl Audio {
         Self { record: None, ..self }
     }
 
-    /// Records what is received into a WAV file at the rate of the codec: each packet as it was decoded, placed by its RTP timestamp,
+    /// Records what is received at the rate of the codec, into a file of Ogg and Opus where its name ends in `.opus` or `.ogg`, else
+    /// into a WAV file: each packet as it was decoded, placed by its RTP timestamp,
     /// without the changes that play-out makes to hide a bad network. Eight hours at most. Written as the call goes on: a program that is
     /// killed leaves a file that plays, and lacks the last seconds.
     #[must_use]
@@ -156,7 +157,7 @@ impl Audio {
         self
     }
 
-    /// Records both sides into a WAV file of two channels, as they were heard and said here: the other side left, ours right. Else as
+    /// Records both sides into a file of two channels, as they were heard and said here: the other side left, ours right. Else as
     /// [`record`](Self::record), which it replaces.
     #[must_use]
     pub fn record_both(mut self, path: impl Into<PathBuf>) -> Self {

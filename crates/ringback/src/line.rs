@@ -2,7 +2,7 @@
 
 use futures::channel::mpsc;
 use futures::{FutureExt as _, StreamExt as _};
-use ringback_media::RunningResampler;
+use ringback_media::{AudioPayload, Coded, RunningResampler};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +13,26 @@ const BETWEEN: usize = 10;
 const PART: u32 = 100;
 
 /// Sound on a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Piece {
     /// Samples a second.
     pub(crate) rate: u32,
     pub(crate) samples: Vec<i16>,
+    /// From a call: the format in which it takes what is coded for many.
+    format: Option<AudioPayload>,
+    /// To a call: the same as the samples, coded.
+    coded: Option<Coded>,
+}
+
+impl Piece {
+    pub(crate) fn new(rate: u32, samples: Vec<i16>) -> Self {
+        Self { rate, samples, format: None, coded: None }
+    }
+
+    /// Whether it lasts as long as so many samples at `rate`.
+    fn lasts(&self, rate: u32, samples: usize) -> bool {
+        self.samples.len() as u64 * u64::from(rate) == samples as u64 * u64::from(self.rate)
+    }
 }
 
 /// The end of a line that a call will take, once.
@@ -62,6 +77,10 @@ pub(crate) struct LineEnd {
     ready: VecDeque<i16>,
     hearing: Way,
     saying: Way,
+    /// What coded sound the other end takes.
+    format: Option<AudioPayload>,
+    /// What was filled in last, coded.
+    coded: Option<Coded>,
     /// Whether what waits before we listen is from before the call, which nobody wants to hear late.
     is_stale: bool,
     is_gone: bool,
@@ -69,10 +88,12 @@ pub(crate) struct LineEnd {
 
 impl LineEnd {
     pub(crate) fn new(hear: mpsc::Sender<Piece>, say: mpsc::Receiver<Piece>, rate: Option<u32>) -> Self {
-        let piece = Piece { rate: 0, samples: Vec::new() };
+        let piece = Piece::new(0, Vec::new());
         let (hearing, saying) = (Way::default(), Way::default());
         let ready = VecDeque::new();
-        Self { hear, say, rate, piece, at: 0, ready, hearing, saying, is_stale: false, is_gone: false }
+        let (format, coded) = (None, None);
+        let (is_stale, is_gone) = (false, false);
+        Self { hear, say, rate, piece, at: 0, ready, hearing, saying, format, coded, is_stale, is_gone }
     }
 
     /// The rate at which the other end speaks and wants to hear, where it has one.
@@ -85,13 +106,37 @@ impl LineEnd {
         self.is_gone
     }
 
+    /// The format in which the call at the other end takes what is coded for many.
+    pub(crate) fn format(&self) -> Option<&AudioPayload> {
+        self.format.as_ref()
+    }
+
+    /// What [`fill`](Self::fill) has given last, where the other end has coded it.
+    pub(crate) fn take_coded(&mut self) -> Option<Coded> {
+        self.coded.take()
+    }
+
     /// Passes on what the call has heard.
     pub(crate) fn hear(&mut self, rate: u32, frame: &[i16]) {
+        self.pass(rate, frame, None, None);
+    }
+
+    /// The same of a call that takes `format` coded for many.
+    pub(crate) fn hear_and_take(&mut self, rate: u32, frame: &[i16], format: Option<&AudioPayload>) {
+        self.pass(rate, frame, format.cloned(), None);
+    }
+
+    /// The same to a call, where it is coded as well.
+    pub(crate) fn hear_coded(&mut self, rate: u32, frame: &[i16], coded: Option<Coded>) {
+        self.pass(rate, frame, None, coded);
+    }
+
+    fn pass(&mut self, rate: u32, frame: &[i16], format: Option<AudioPayload>, coded: Option<Coded>) {
         let to = self.rate.unwrap_or(rate);
         let mut samples = Vec::with_capacity(frame.len());
         self.hearing.convert(rate, to, frame, &mut samples);
         // Who does not keep up misses it; a delay would never go away again.
-        if let Err(error) = self.hear.try_send(Piece { rate: to, samples }) {
+        if let Err(error) = self.hear.try_send(Piece { rate: to, samples, format, coded }) {
             self.is_gone |= error.is_disconnected();
         }
     }
@@ -101,9 +146,16 @@ impl LineEnd {
         if std::mem::take(&mut self.is_stale) {
             while self.next_piece().is_some() {}
         }
+        self.coded = None;
+        let mut pieces = 0;
         while self.ready.len() < out.len() {
             if self.at == self.piece.samples.len() {
-                let Some(piece) = self.next_piece() else { break };
+                let Some(mut piece) = self.next_piece() else { break };
+                pieces += 1;
+                self.format = piece.format.take();
+                // Two pieces for one frame, or one for two: what is coded does not fit.
+                let coded = piece.coded.take().filter(|_| piece.lasts(rate, out.len()));
+                self.coded = coded.filter(|_| pieces == 1);
                 (self.piece, self.at) = (piece, 0);
                 continue;
             }
@@ -152,6 +204,7 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ringback_media::{AudioFormat, CommonCoders, Law};
 
     #[test]
     fn a_line_is_for_one_call() {
@@ -175,6 +228,29 @@ mod tests {
         drop(other);
         one.hear(8_000, &[2, 3]);
         assert!(one.is_gone());
+    }
+
+    #[test]
+    fn what_is_coded_comes_with_the_frame_that_it_says() {
+        let (mut call, mut room) = between();
+        let format = AudioFormat::new(Law::A).send;
+        let mut coders = CommonCoders::new(16_000);
+        let (mut frame, mut heard) = ([0; 320], [0; 160]);
+        call.fill(8_000, &mut heard);
+        room.fill(16_000, &mut frame);
+        assert!(room.format().is_none());
+        call.hear_and_take(8_000, &[7; 160], Some(&format));
+        room.fill(16_000, &mut frame);
+        coders.begin(&[900; 320]);
+        let coded = room.format().and_then(|format| coders.code(format));
+        assert!(coded.is_some());
+        room.hear_coded(16_000, &[900; 320], coded.clone());
+        call.fill(8_000, &mut heard);
+        assert!(call.take_coded().is_some() && call.take_coded().is_none());
+        // Frames of another length get samples alone.
+        room.hear_coded(16_000, &[900; 320], coded);
+        call.fill(8_000, &mut heard[..80]);
+        assert!(call.take_coded().is_none());
     }
 
     #[test]

@@ -250,6 +250,7 @@ impl Inner {
         });
         let local = LocalAudio::new(told)
             .codecs(self.codecs.offer())
+            .extended_reports()
             .srtp(sdes::local(self.srtp, &mut entropy))
             .dtls(dtls.map(Handshakes::local))
             .ice(ice);

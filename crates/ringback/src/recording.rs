@@ -2,11 +2,14 @@
 
 use crate::audio::AudioError;
 use futures::FutureExt as _;
-use ringback_media::{AudioFileError, AudioPayload, RecorderLimits, TimestampRecorder, WavWriter};
+use ringback_media::{
+    AudioFileError, AudioPayload, OpusWriter, RecorderLimits, TimestampRecorder, WavWriter,
+};
 use ringback_rtp::RtpPacket;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -30,7 +33,47 @@ pub(crate) enum Sides {
     Both,
 }
 
-type Wav = WavWriter<BufWriter<File>>;
+/// The file, as its name wants it.
+enum Track {
+    Wav(WavWriter<BufWriter<File>>),
+    Opus(Box<OpusWriter<BufWriter<File>>>),
+}
+
+impl Track {
+    /// Begins it.
+    fn begin(path: &Path, file: File, sides: Sides, rate: u32) -> Result<Self, AudioFileError> {
+        let file = BufWriter::new(file);
+        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        let is_opus = ["opus", "ogg"].iter().any(|it| extension.eq_ignore_ascii_case(it));
+        Ok(match (is_opus, sides) {
+            (false, Sides::Heard) => Self::Wav(WavWriter::new(file, rate)?),
+            (false, Sides::Both) => Self::Wav(WavWriter::stereo(file, rate)?),
+            (true, Sides::Heard) => Self::Opus(Box::new(OpusWriter::new(file, rate)?)),
+            (true, Sides::Both) => Self::Opus(Box::new(OpusWriter::stereo(file, rate)?)),
+        })
+    }
+
+    fn write(&mut self, samples: &[i16]) -> Result<(), AudioFileError> {
+        match self {
+            Self::Wav(wav) => wav.write(samples),
+            Self::Opus(opus) => opus.write(samples),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), AudioFileError> {
+        match self {
+            Self::Wav(wav) => wav.flush(),
+            Self::Opus(opus) => opus.flush(),
+        }
+    }
+
+    fn finish(self) -> Result<(), AudioFileError> {
+        match self {
+            Self::Wav(wav) => wav.finish(),
+            Self::Opus(opus) => opus.finish(),
+        }
+    }
+}
 
 /// A recording under way.
 pub(crate) struct Recording {
@@ -52,9 +95,9 @@ enum Place {
     /// Open, and empty.
     New(File),
     /// Here, to be written.
-    Here(Wav),
+    Here(Track),
     /// With a thread that writes.
-    Away(JoinHandle<Result<Wav, AudioFileError>>),
+    Away(JoinHandle<Result<Track, AudioFileError>>),
     /// It cannot be written.
     Lost,
 }
@@ -133,14 +176,14 @@ impl Recording {
         if self.waiting.is_empty() {
             return;
         }
-        let Some(mut wav) = self.open() else { return };
+        let Some(mut track) = self.open() else { return };
         let samples = std::mem::take(&mut self.waiting);
         self.given += samples.len() as u64;
         // A disk may be slow; other calls of this runtime are not to hear it.
         self.file = Place::Away(spawn_blocking(move || {
-            wav.write(&samples)?;
-            wav.flush()?;
-            Ok(wav)
+            track.write(&samples)?;
+            track.flush()?;
+            Ok(track)
         }));
     }
 
@@ -153,9 +196,9 @@ impl Recording {
         self.append(settled);
     }
 
-    fn take_back(&mut self, back: Result<Result<Wav, AudioFileError>, ()>) {
+    fn take_back(&mut self, back: Result<Result<Track, AudioFileError>, ()>) {
         self.file = match back {
-            Ok(Ok(wav)) => Place::Here(wav),
+            Ok(Ok(track)) => Place::Here(track),
             Ok(Err(error)) => {
                 self.fault.get_or_insert(AudioError::Write(self.path.clone(), error));
                 Place::Lost
@@ -166,18 +209,14 @@ impl Recording {
     }
 
     /// The file, with its header once the rate is known.
-    fn open(&mut self) -> Option<Wav> {
+    fn open(&mut self) -> Option<Track> {
         if self.rate == 0 {
             self.rate = DEFAULT_RATE;
         }
         match std::mem::replace(&mut self.file, Place::Lost) {
-            Place::Here(wav) => Some(wav),
+            Place::Here(track) => Some(track),
             Place::New(file) => {
-                let file = BufWriter::new(file);
-                let begun = match self.sides {
-                    Sides::Heard => WavWriter::new(file, self.rate),
-                    Sides::Both => WavWriter::stereo(file, self.rate),
-                };
+                let begun = Track::begin(&self.path, file, self.sides, self.rate);
                 begun.map_err(|error| self.fault = Some(AudioError::Write(self.path.clone(), error))).ok()
             }
             place @ (Place::Away(_) | Place::Lost) => {
@@ -197,12 +236,12 @@ impl Recording {
         self.settle();
         let rest: Vec<i16> = self.recorder.samples().collect();
         self.append(rest);
-        if let Some(mut wav) = self.open() {
+        if let Some(mut track) = self.open() {
             let samples = std::mem::take(&mut self.waiting);
             self.given += samples.len() as u64;
             let written = spawn_blocking(move || {
-                wav.write(&samples)?;
-                wav.finish()
+                track.write(&samples)?;
+                track.finish()
             });
             if let Ok(Err(error)) = written.await {
                 self.fault = Some(AudioError::Write(self.path.clone(), error));

@@ -10,8 +10,8 @@ use crate::port::Port;
 use crate::status::Gauge;
 use bytes::Bytes;
 use ringback_media::{
-    AudioCodecs, AudioFormat, AudioLeg, DigitError, DtmfDetector, DtmfSender, Incoming, LegConfig, LegEvent,
-    MediaPath, PeerAddress, PlayoutMode, Sent,
+    AudioCodecs, AudioFormat, AudioLeg, Coded, DigitError, DtmfDetector, DtmfSender, Incoming, LegConfig,
+    LegEvent, MediaPath, PeerAddress, PlayoutMode, Sent,
 };
 use ringback_net::{Direction, MediaKind, MediaSocket, OsEntropy, Protocol, Seen, epoch};
 use ringback_sdp::NegotiatedDtls;
@@ -81,6 +81,7 @@ pub(crate) fn spawn(
             leg: None,
             holds: false,
             frame: Vec::new(),
+            coded: None,
             play_out: Vec::new(),
             packet: Vec::new(),
             tones: DtmfSender::new(),
@@ -128,6 +129,8 @@ pub(crate) struct Media {
     holds: bool,
     /// The frame to send next; empty when it has to be taken from the source first.
     frame: Vec<i16>,
+    /// The same as somebody else has coded it.
+    coded: Option<Coded>,
     play_out: Vec<i16>,
     packet: Vec<u8>,
     /// Digits as tones, both ways, where the other side takes no telephone events.
@@ -326,6 +329,7 @@ impl Media {
     fn play(&mut self, audio: OpenAudio) {
         (self.plays, self.silent) = (audio.plays, 0);
         self.frame.clear();
+        self.coded = None;
         self.audio = OpenAudio { record: self.audio.record.take(), ..audio };
     }
 
@@ -336,12 +340,16 @@ impl Media {
         self.play_out.resize(length, 0);
         leg.next_frame(now, &mut self.play_out);
         if let Some(line) = &mut self.audio.line {
-            line.hear(rate, &self.play_out);
+            line.hear_and_take(rate, &self.play_out, leg.shared_format());
         }
         if self.frame.len() != length {
             self.frame.resize(length, 0);
+            self.coded = None;
             match &mut self.audio.line {
-                Some(line) => line.fill(rate, &mut self.frame),
+                Some(line) => {
+                    line.fill(rate, &mut self.frame);
+                    self.coded = line.take_coded();
+                }
                 None => self.audio.source.fill(rate, &mut self.frame),
             }
         }
@@ -356,9 +364,11 @@ impl Media {
         // Who has muted the call goes on speaking, unheard.
         if self.gauge.is_muted() && !holds {
             self.frame.fill(0);
+            self.coded = None;
         }
-        if !holds {
+        if !holds && !self.tones.is_idle() {
             self.tones.say(rate, &mut self.frame);
+            self.coded = None;
         }
         let said = if holds { &[] } else { &self.frame[..] };
         self.gauge.note(said, &self.play_out, || leg.stats());
@@ -369,7 +379,10 @@ impl Media {
             self.play_out.fill(0);
         }
         let frame = if holds { &self.play_out } else { &self.frame };
-        let sent = leg.send_frame(now, frame, &mut self.packet);
+        let sent = match &self.coded {
+            Some(coded) if !holds => leg.send_coded(now, frame, coded, &mut self.packet),
+            _ => leg.send_frame(now, frame, &mut self.packet),
+        };
         let to = leg.rtp_destination();
         match sent {
             Sent::Audio | Sent::Pause if holds => {}

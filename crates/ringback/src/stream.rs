@@ -50,7 +50,7 @@ impl Sink<Vec<i16>> for AudioStream {
 
     fn start_send(mut self: Pin<&mut Self>, samples: Vec<i16>) -> Result<(), CommandError> {
         let rate = self.rate;
-        self.said.start_send(Piece { rate, samples }).map_err(|_| CommandError::Gone)
+        self.said.start_send(Piece::new(rate, samples)).map_err(|_| CommandError::Gone)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CommandError>> {
@@ -83,7 +83,7 @@ mod tests {
     use futures::FutureExt as _;
 
     fn piece(samples: &[i16]) -> Piece {
-        Piece { rate: 8_000, samples: samples.to_vec() }
+        Piece::new(8_000, samples.to_vec())
     }
 
     #[test]

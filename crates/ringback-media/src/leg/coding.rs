@@ -16,7 +16,14 @@ pub(super) struct Coding {
     converter: Option<Converter>,
     frame: Vec<i16>,
     octets: Vec<u8>,
+    /// Something else was sent meanwhile, which the coder knows nothing of.
+    is_stale: bool,
+    /// The share of our packets that the peer lost of late, 0 to 1.
+    loss: f64,
 }
+
+/// A peer that loses more than this share of packets needs a coder that follows its losses.
+const MUCH_LOST: f64 = 0.02;
 
 impl Coding {
     /// A coder that has heard nothing, for frames of `rate` samples a second.
@@ -30,6 +37,8 @@ impl Coding {
             converter: Converter::new(rate, own).ok(),
             frame: Vec::new(),
             octets: Vec::new(),
+            is_stale: false,
+            loss: 0.0,
         }
     }
 
@@ -42,6 +51,11 @@ impl Coding {
 
     /// The payload of a frame; empty where nothing needs to be sent.
     pub(super) fn encode(&mut self, frame: &[i16]) -> &[u8] {
+        if std::mem::take(&mut self.is_stale) {
+            // A new coder builds on nothing that the peer would have to have heard.
+            self.encoder = self.payload.codec.encoder(self.own, &self.payload.described);
+            self.encoder.adapt(self.loss);
+        }
         self.octets.clear();
         let length = frame.len() * self.own as usize / self.rate as usize;
         self.frame.clear();
@@ -55,7 +69,18 @@ impl Coding {
 
     /// The peer lost this share of our packets.
     pub(super) fn adapt(&mut self, loss: f64) {
+        self.loss = loss;
         self.encoder.adapt(loss);
+    }
+
+    /// The format, where what others have coded in it may be sent; not to a peer that loses much.
+    pub(super) fn shared(&self) -> Option<&AudioPayload> {
+        (self.loss <= MUCH_LOST).then_some(&self.payload)
+    }
+
+    /// Something else is sent in place of a frame.
+    pub(super) fn pass_over(&mut self) {
+        self.is_stale = true;
     }
 
     pub(super) fn bit_rate(&self) -> Option<u32> {

@@ -1,16 +1,18 @@
 //! The audio leg of a call: speech and digits in both directions over one RTP session.
 
 mod coding;
+mod common;
 mod receive;
 mod security;
 mod stats;
 
+pub use common::{Coded, CommonCoders};
 pub use receive::{Incoming, LegEvent, Refused};
 pub use stats::LegStats;
 
 use crate::latch::Latch;
 use crate::playout::{FrameKind, Playout};
-use crate::{AudioFormat, PeerAddress, UnsupportedRate};
+use crate::{AudioFormat, AudioPayload, PeerAddress, UnsupportedRate};
 use coding::Coding;
 use ringback_rtp::event::{Event, EventReceiver, EventSender, TooManyEvents};
 use ringback_rtp::{RtpConfig, RtpSession, RtpTime, Ssrc};
@@ -20,6 +22,7 @@ use security::Security;
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// 64 kbit/s and the headers of fifty packets a second; RTCP takes a twentieth.
@@ -139,7 +142,8 @@ impl AudioLeg {
         }
         let clock = format.send.clock_rate();
         let rtp = RtpConfig { clock_rate: clock, cname, bandwidth: BANDWIDTH, epoch };
-        let session = RtpSession::new(now, rtp, entropy);
+        let mut session = RtpSession::new(now, rtp, entropy);
+        session.extend_reports(format.extended_reports);
         Ok(Self {
             coding: Coding::new(format.send.clone(), rate),
             format,
@@ -187,6 +191,7 @@ impl AudioLeg {
             self.session.set_clock_rates(clock, self.remote_clock);
         }
         self.coding.change(format.send.clone());
+        self.session.extend_reports(format.extended_reports);
         self.format = format;
         self.direction = direction;
         self.latch.signal(peer);
@@ -212,6 +217,23 @@ impl AudioLeg {
     /// Call it once a [packet time](AudioFormat::ptime) with [`frame_len`](Self::frame_len) samples, on hold as well: the
     /// media clock goes on while nothing is sent, and digits take their time from it.
     pub fn send_frame(&mut self, now: Instant, pcm: &[i16], packet: &mut Vec<u8>) -> Sent {
+        self.send(now, pcm, None, packet)
+    }
+
+    /// The same for a frame that is coded already; `pcm` is what it says. The leg codes it itself where it is not in
+    /// [its format](Self::shared_format).
+    pub fn send_coded(&mut self, now: Instant, pcm: &[i16], coded: &Coded, packet: &mut Vec<u8>) -> Sent {
+        let is_usable = self.shared_format().is_some_and(|format| common::is_same(format, &coded.format));
+        self.send(now, pcm, is_usable.then_some(&coded.payload), packet)
+    }
+
+    /// The format in which [`CommonCoders`] may code for this leg; `None` of one whose peer loses packets, which a coder of its own
+    /// follows.
+    pub fn shared_format(&self) -> Option<&AudioPayload> {
+        self.coding.shared()
+    }
+
+    fn send(&mut self, now: Instant, pcm: &[i16], coded: Option<&Arc<[u8]>>, packet: &mut Vec<u8>) -> Sent {
         let begin = self.time;
         self.time = begin.plus(self.coding.ticks(pcm.len()));
         if !self.direction.sends() || self.latch.rtp_destination().is_none() {
@@ -219,12 +241,19 @@ impl AudioLeg {
             return Sent::Nothing;
         }
         let start = packet.len();
-        let sent = self.write_frame(now, begin, pcm, packet);
+        let sent = self.write_frame(now, begin, pcm, coded, packet);
         let is_ready = packet.len() == start || self.security.protect(packet, start, false);
         if is_ready { sent } else { Sent::Nothing }
     }
 
-    fn write_frame(&mut self, now: Instant, begin: RtpTime, pcm: &[i16], packet: &mut Vec<u8>) -> Sent {
+    fn write_frame(
+        &mut self,
+        now: Instant,
+        begin: RtpTime,
+        pcm: &[i16],
+        coded: Option<&Arc<[u8]>>,
+        packet: &mut Vec<u8>,
+    ) -> Sent {
         if let Some(number) = self.format.event_to_send
             && let Some(event) = self.digits.poll(begin, self.time)
         {
@@ -234,7 +263,13 @@ impl AudioLeg {
             self.paused = true;
             return Sent::Digit(event.payload.event.digit().unwrap_or('?'));
         }
-        let payload = self.coding.encode(pcm);
+        let payload = match coded {
+            Some(payload) => {
+                self.coding.pass_over();
+                payload
+            }
+            None => self.coding.encode(pcm),
+        };
         if payload.is_empty() {
             self.paused = true;
             return Sent::Pause;
@@ -280,6 +315,9 @@ impl AudioLeg {
     /// Appends the RTCP packet that is due, if one is; repeat until it says `false`. On hold too (RFC 3264 §5.1).
     pub fn poll_rtcp(&mut self, now: Instant, packet: &mut Vec<u8>) -> bool {
         let start = packet.len();
+        if self.session.extends_reports() && self.session.poll_timeout().is_some_and(|due| due <= now) {
+            self.session.set_voip_metrics(self.metrics());
+        }
         self.latch.rtcp_destination().is_some()
             && self.session.poll_rtcp(now, packet)
             && self.security.protect(packet, start, true)
@@ -302,6 +340,7 @@ impl AudioLeg {
         self.direction = Direction::Inactive;
         self.digits.clear();
         let start = packet.len();
+        self.session.set_voip_metrics(self.metrics());
         self.session.close(now, reason, packet) && self.security.protect(packet, start, true)
     }
 

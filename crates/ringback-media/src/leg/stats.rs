@@ -1,6 +1,8 @@
 //! The figures of a leg.
 
 use super::AudioLeg;
+use ringback_rtp::jitter::JitterConfig;
+use ringback_rtp::rtcp::{UNAVAILABLE, VoipMetrics};
 use ringback_srtp::Profile;
 use std::time::Duration;
 
@@ -39,6 +41,8 @@ pub struct LegStats {
     pub remote_lost: Option<i32>,
     /// The jitter of our stream at the peer, by its last report.
     pub remote_jitter: Option<Duration>,
+    /// How our speech comes through at the peer, where it tells by extended reports (RFC 3611 §4.7).
+    pub remote_metrics: Option<VoipMetrics>,
     /// What our coder aims at, in bit/s of payload; `None` where the format leaves no choice.
     pub bit_rate: Option<u32>,
     /// How much speech was made up because it did not come in time.
@@ -71,23 +75,34 @@ impl LegStats {
         Some(self.opinion(self.loss()?, self.delay))
     }
 
-    /// The same of what the peer hears of us, by what it has reported. How long its own buffer holds it back nobody knows, so that
-    /// counts as ours does. `None` before it has reported, or a second of speech was sent.
+    /// The same of what the peer hears of us: its own opinion where it tells one by extended reports, else by what it has lost. How
+    /// long its own buffer holds us back nobody knows then, so that counts as ours does. `None` before it has reported, or a second of
+    /// speech was sent.
     pub fn remote_mos(&self) -> Option<f64> {
+        let told = self.remote_metrics.map(|metrics| metrics.mos_conversation);
+        // RFC 3611 §4.7.5: tenths from 10 to 50; all else is no score.
+        if let Some(tenths) = told.filter(|tenths| (10..=50).contains(tenths)) {
+            return Some(f64::from(tenths) / 10.0);
+        }
         let lost = u64::try_from(self.remote_lost?.max(0)).ok()?;
         let loss = (lost as f64 / self.packets_sent.max(1) as f64).min(1.0);
         (self.packets_sent >= ENOUGH).then(|| self.opinion(loss, self.delay))
     }
 
     fn opinion(&self, loss: f64, buffered: Duration) -> f64 {
+        let r = self.rating(loss, buffered);
+        (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).max(1.0)
+    }
+
+    /// The rating R of the E-model, 0 to 100.
+    fn rating(&self, loss: f64, buffered: Duration) -> f64 {
         let lost = loss * 100.0;
         // G.711 with concealment, losses at random (ITU-T G.113 appendix I): Ie is 0, Bpl is 25.1.
         let equipment = 95.0 * lost / (lost + 25.1);
         let one_way = self.round_trip.unwrap_or_default().as_secs_f64() * 500.0;
         let delay = one_way + buffered.as_secs_f64() * 1e3 + PACKETS;
         let lag = 0.024 * delay + 0.11 * (delay - 177.3).max(0.0);
-        let r = (93.2 - equipment - lag).clamp(0.0, 100.0);
-        (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7e-6).max(1.0)
+        (93.2 - equipment - lag).clamp(0.0, 100.0)
     }
 }
 
@@ -112,12 +127,42 @@ impl AudioLeg {
             round_trip: session.rtt,
             remote_lost: session.remote_lost,
             remote_jitter: session.remote_jitter,
+            remote_metrics: session.remote_metrics,
             bit_rate: self.coding.bit_rate(),
             concealed: self.playout.concealed(),
             altered: self.playout.altered(),
             delay: jitter.delay,
             target_delay: jitter.target,
         }
+    }
+}
+
+impl AudioLeg {
+    /// What we tell the peer of its speech (RFC 3611 §4.7); `None` before it has said a second of it.
+    pub(super) fn metrics(&self) -> Option<VoipMetrics> {
+        let (stats, ssrc) = (self.stats(), self.remote_ssrc()?);
+        let loss = stats.loss()?;
+        let expected = (stats.packets_received + stats.lost).max(1);
+        let share = |packets: u64| (packets.min(expected) * 256 / expected).min(255) as u8;
+        let millis = |span: Duration| u16::try_from(span.as_millis()).unwrap_or(u16::MAX);
+        let tenths = |mos: f64| (mos * 10.0).round() as u8;
+        let most = JitterConfig::speech(1_000).maximum;
+        Some(VoipMetrics {
+            loss_rate: share(stats.lost),
+            discard_rate: share(stats.late + stats.discarded),
+            bursts: self.playout.bursts().metrics(self.format.ptime),
+            round_trip: stats.round_trip.map_or(0, millis),
+            end_system_delay: millis(stats.delay + self.format.ptime * 2),
+            r_factor: stats.rating(loss, stats.delay).round() as u8,
+            // Listening alone suffers from no delay.
+            mos_listening: tenths(LegStats { round_trip: None, ..stats }.opinion(loss, Duration::ZERO)),
+            mos_conversation: stats.mos().map_or(UNAVAILABLE, tenths),
+            receiver: VoipMetrics::ENHANCED_AND_ADAPTIVE,
+            buffer_nominal: millis(stats.target_delay),
+            buffer_maximum: millis(stats.target_delay.max(stats.delay)),
+            buffer_absolute_maximum: millis(most),
+            ..VoipMetrics::unknown(ssrc)
+        })
     }
 }
 
@@ -160,5 +205,11 @@ mod tests {
         let more = LegStats { remote_lost: Some(-3), ..stats };
         assert!(more.remote_mos() > stats.remote_mos(), "duplicates are no losses");
         assert_eq!(LegStats { remote_lost: None, ..stats }.remote_mos(), None);
+        let told = |mos_conversation| {
+            let metrics = VoipMetrics { mos_conversation, ..VoipMetrics::unknown(ringback_rtp::Ssrc(1)) };
+            LegStats { remote_metrics: Some(metrics), ..stats }.remote_mos()
+        };
+        assert_eq!(told(31), Some(3.1), "the peer knows best");
+        assert_eq!(told(UNAVAILABLE), stats.remote_mos());
     }
 }

@@ -128,3 +128,43 @@ async fn a_call_leaves_by_playing_something_else_and_the_end_of_the_conference_i
     let last = heard.between(end.saturating_sub(Duration::from_millis(400)), end);
     assert_eq!(last.hears(&TONES), [TONES[1]]);
 }
+
+#[tokio::test]
+async fn in_a_large_conference_all_who_listen_hear_those_who_speak() {
+    let host = phone().start().await.expect("a port");
+    let conference = Conference::new();
+    let mut calls = Vec::new();
+    // Two speak and eight listen, which is more than are mixed apart.
+    for n in 0..10 {
+        let caller = speaking(["opus", "pcma"][n % 2]).await;
+        let (seat, _) = conference.seat();
+        let answered = answering(&host, seat).await;
+        let path = file(&format!("large-{n}"));
+        let audio = match TONES.get(n).filter(|_| n < 2) {
+            Some(tone) => Sound::tone(*tone, 16_000, LENGTH * 10).audio(),
+            None => Audio::silence(),
+        };
+        let (call, _) = in_time(called(&caller, &host, audio.record(&path))).await;
+        calls.push((caller, call, answered, path));
+    }
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let speaks: Vec<bool> = conference.members().iter().map(|member| member.speaks).collect();
+    assert_eq!(speaks.iter().filter(|speaks| **speaks).count(), 2, "{speaks:?}");
+    // Whoever hangs up is not missed by the rest: the listeners go first, all at once.
+    calls.reverse();
+    for (_, call, ..) in &calls {
+        call.hangup().expect("up");
+    }
+    for (n, (_, call, answered, path)) in (0..10).rev().zip(calls) {
+        in_time(async { (end_of(call).await, answered.await.expect("no panic")) }).await;
+        let sound = Sound::read(&path);
+        let end = sound.length().saturating_sub(Duration::from_millis(400));
+        let heard = sound.between(end.saturating_sub(Duration::from_millis(700)), end).hears(&TONES);
+        let expected: &[f64] = match n {
+            0 => &TONES[1..2],
+            1 => &TONES[..1],
+            _ => &TONES[..2],
+        };
+        assert_eq!(heard, expected, "party {n}");
+    }
+}
