@@ -26,8 +26,9 @@ pub(crate) struct InCall {
     /// Plays this WAV file to the other side (PCM at 8, 16, 44.1 or 48 kHz)
     #[arg(long, value_name = "WAV")]
     pub(crate) play: Option<PathBuf>,
-    /// Records the other side into this WAV file, at the rate of the codec; with several calls, -2, -3 … is added to the name
-    #[arg(long, value_name = "WAV")]
+    /// Records the other side into this file, at the rate of the codec: Ogg with Opus where its name ends in .opus, else WAV; with
+    /// several calls, -2, -3 … is added to the name
+    #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Leaves the audio to another program: the other side is told to send it to this address, and the answer shows where it
     /// wants ours

@@ -8,6 +8,7 @@ mod ping;
 mod plan;
 mod quiet;
 mod register;
+mod score;
 mod screen;
 mod subscribe;
 mod tap;

@@ -3,12 +3,10 @@
 use crate::args::InCall;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
+use crate::phone::score::{media_fields, tell_score};
 use crate::signals::Stop;
-use ringback::{
-    Audio, Call, CallError, CallEvent, EndedBy, LegStats, MediaInfo, SrtpProfile, StatusCode, Summary,
-    Transfer,
-};
-use serde_json::{Value, json};
+use ringback::{Audio, Call, CallError, CallEvent, EndedBy, MediaInfo, StatusCode, Summary, Transfer};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -335,28 +333,6 @@ fn tell_end(report: &Reporter, call: &Call, summary: &Summary) {
     if let Some(fault) = &summary.fault {
         crate::out::complain(fault);
     }
-}
-
-/// Says how good the call sounded on either side.
-fn tell_score(report: &Reporter, media: &LegStats) {
-    let word = |mos: Option<f64>| mos.map_or("unknown".to_owned(), |mos| format!("MOS {mos:.2}"));
-    let (heard, said) = (media.mos(), media.remote_mos());
-    let text = format!("score: what we heard {}, what the other side heard {}", word(heard), word(said));
-    report.tell("score", [("heard", heard.into()), ("said", said.into())], text);
-}
-
-fn media_fields(media: &LegStats) -> Value {
-    json!({
-        "packets_sent": media.packets_sent,
-        "packets_received": media.packets_received,
-        "lost": media.lost,
-        "encryption": media.encryption.map(SrtpProfile::name),
-        "forged": media.forged,
-        "late": media.late,
-        "mos": media.mos(),
-        "jitter_ms": media.jitter.as_secs_f64() * 1e3,
-        "concealed_ms": media.concealed.as_millis() as u64,
-    })
 }
 
 /// What a call that is over means for the exit status.

@@ -32,8 +32,8 @@ pub(crate) struct Screen {
     /// Plays this WAV file in each call, in place of a microphone (PCM at 8, 16, 44.1 or 48 kHz)
     #[arg(long, value_name = "WAV")]
     pub(crate) play: Option<PathBuf>,
-    /// Records what is heard in calls into this WAV file; of later calls -2, -3 … is added to the name
-    #[arg(long, value_name = "WAV")]
+    /// Records what is heard in calls into this file (WAV, or Ogg with Opus as .opus); of later calls -2, -3 … is added to the name
+    #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) listening: args::Listening,
