@@ -43,6 +43,7 @@ const TAKES_FLOOR: f32 = 3.0;
 #[derive(Clone, Debug)]
 pub struct Mixer {
     frame: usize,
+    /// In the order in which they joined, which is that of their keys.
     parties: Vec<Party>,
     /// The number of the next party.
     next: u64,
@@ -109,8 +110,8 @@ impl Mixer {
     /// What a party said in this period: the last frame of several, cut or filled up with silence to the length of a frame. Who says
     /// nothing is silent.
     pub fn hear(&mut self, key: PartyKey, frame: &[i16]) {
-        let Some(party) = self.parties.iter_mut().find(|party| party.key == key) else { return };
         let length = frame.len().min(self.frame);
+        let Some(party) = self.party_mut(key) else { return };
         party.said[..length].copy_from_slice(&frame[..length]);
         party.said[length..].fill(0);
         party.is_heard = true;
@@ -137,8 +138,8 @@ impl Mixer {
     }
 
     /// What a party hears of the period that was mixed last: all others. `out` is cut or filled up to the length of a frame.
-    pub fn say(&mut self, key: PartyKey, out: &mut [i16]) {
-        let own = self.parties.iter_mut().find(|party| party.key == key);
+    pub fn say(&self, key: PartyKey, out: &mut [i16]) {
+        let own = self.party(key);
         let length = out.len().min(self.frame);
         let (now, rest) = out.split_at_mut(length);
         rest.fill(0);
@@ -166,7 +167,7 @@ impl Mixer {
 
     /// Whether a party speaks, or has until a moment ago.
     pub fn speaks(&self, key: PartyKey) -> bool {
-        self.parties.iter().any(|party| party.key == key && party.speaks > 0)
+        self.party(key).is_some_and(|party| party.speaks > 0)
     }
 
     /// Begins the next period: what was said is over. Without it a party that says nothing more goes on saying the same.
@@ -178,8 +179,7 @@ impl Mixer {
 
     /// How loud a party is of late, in decibels below overload: 0 is loudest, 127 is silence (RFC 6464 §3).
     pub fn level(&self, key: PartyKey) -> u8 {
-        let party = self.parties.iter().find(|party| party.key == key);
-        party.map_or(127, |party| party.level.round() as u8)
+        self.party(key).map_or(127, |party| party.level.round() as u8)
     }
 
     /// Who speaks, the loudest first.
@@ -193,6 +193,16 @@ impl Mixer {
     /// its speaker falls silent; then it stays with nobody.
     pub fn floor(&self) -> Option<PartyKey> {
         self.floor
+    }
+
+    fn party(&self, key: PartyKey) -> Option<&Party> {
+        let at = self.parties.binary_search_by_key(&key, |party| party.key).ok()?;
+        self.parties.get(at)
+    }
+
+    fn party_mut(&mut self, key: PartyKey) -> Option<&mut Party> {
+        let at = self.parties.binary_search_by_key(&key, |party| party.key).ok()?;
+        self.parties.get_mut(at)
     }
 
     fn judge_floor(&mut self) {
