@@ -48,7 +48,8 @@ fn transcode(criterion: &mut Criterion) {
             let (mut samples, mut out) = (Vec::new(), Vec::new());
             let mut next = payloads.iter().cycle();
             bencher.iter(|| {
-                (samples.clear(), out.clear());
+                samples.clear();
+                out.clear();
                 let payload = next.next().expect("it never ends");
                 decoder.decode(payload, &mut samples).expect("a payload");
                 encoder.encode(&samples, &mut out);

@@ -72,6 +72,60 @@ fn each_side_encrypts_as_it_can() {
     }
 }
 
+/// How loud each 20 ms of a recording at 8 kHz are.
+fn loudness(path: &str) -> Vec<f64> {
+    let samples = read_wav(std::fs::File::open(path).expect("a recording"), 8_000).expect("a WAV file");
+    let root = |frame: &[i16]| frame.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
+    samples.chunks(160).map(root).collect()
+}
+
+/// How alike two recordings rise and fall, -1 to 1, at the best of all shifts up to a second.
+fn likeness(said: &[f64], heard: &[f64]) -> f64 {
+    let correlation = |said: &[f64], heard: &[f64]| {
+        let length = said.len().min(heard.len());
+        let (said, heard) = (&said[..length], &heard[..length]);
+        let mean = |all: &[f64]| all.iter().sum::<f64>() / length.max(1) as f64;
+        let (a, b) = (mean(said), mean(heard));
+        let sum =
+            |of: &dyn Fn(f64, f64) -> f64| said.iter().zip(heard).map(|(x, y)| of(x - a, y - b)).sum::<f64>();
+        sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt().max(1.0)
+    };
+    let later = (0..50).map(|shift| correlation(said, heard.get(shift..).unwrap_or_default()));
+    later
+        .chain((0..50).map(|shift| correlation(said.get(shift..).unwrap_or_default(), heard)))
+        .fold(-1.0, f64::max)
+}
+
+/// Two phones without a codec in common, each way round, and one of them encrypts.
+#[test]
+fn each_side_speaks_what_it_can() {
+    let folder = Folder::new("transcode");
+    let config = folder.path("ringback.toml");
+    std::fs::write(&config, "[media]\nmode = 'bridge'\nports = [0, 0]\n").expect("a writable folder");
+    let users = ["--user", "alice:wonderland", "--user", "bob:builder"];
+    let server = Server::start(&[&["--config", &config, "--ephemeral"][..], &users].concat());
+    for (asks, answers, said) in [("pcma", "opus", "talking PCMA"), ("opus", "g722", "talking opus")] {
+        let heard = [folder.path(&format!("{asks}-alice.wav")), folder.path(&format!("{asks}-bob.wav"))];
+        let as_user = |name, variable| -> [&str; 6] {
+            ["--from", name, "--server", &server.address, "--password-env", variable]
+        };
+        let answer = [
+            "answer", "--calls", "1", "--record", &heard[1], "--play", SAID, "--codec", answers, "--srtp",
+            "require",
+        ];
+        let mut bob = Running::start(&[&answer[..], &as_user("sip:bob@example.com", "BOB")].concat());
+        bob.wait_for("ready");
+        let call = ["call", "bob", "--play", SAID, "--record", &heard[0], "--codec", asks, "--srtp", "off"];
+        let output = run(&[&call[..], &as_user("sip:alice@example.com", "ALICE")].concat());
+        assert!(output.status.success() && text(&output).contains(said), "{asks}: {}", text(&output));
+        bob.rest();
+        for heard in &heard {
+            let likeness = likeness(&loudness(SAID), &loudness(heard));
+            assert!(likeness > 0.9, "{asks}: {heard}: {likeness:.3}");
+        }
+    }
+}
+
 /// The call is only signalling here: what the other phone says comes to a socket of another program.
 #[test]
 fn audio_may_be_elsewhere() {

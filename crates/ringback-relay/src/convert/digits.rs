@@ -64,7 +64,8 @@ impl Tones {
     /// where they sound, and the sound itself is not to be heard.
     pub(super) fn hear(&mut self, samples: &[i16], begin: u32, end: u32, said: &mut Vec<Said>) -> bool {
         self.detector.hear(samples, &mut self.begun);
-        let began = self.begun.drain(..).last();
+        let began = self.begun.pop();
+        self.begun.clear();
         let now = self.detector.sounding().and_then(Event::from_digit);
         let payload = |event, end, duration: u32| EventPayload {
             event,

@@ -98,10 +98,10 @@ impl Way {
             return;
         }
         self.spoken = takes.iter().find(|codec| is_speech(codec) && KNOWN.find(codec).is_some()).cloned();
-        let is_event = |codec: &&Codec| codec.is_telephone_event();
         let clock = self.spoken.as_ref().map(Codec::clock_rate);
-        let events = takes.iter().filter(is_event).find(|event| Some(event.clock_rate()) == clock);
-        let says_events = sends.iter().any(|codec| codec.is_telephone_event());
+        let events =
+            takes.iter().find(|codec| codec.is_telephone_event() && Some(codec.clock_rate()) == clock);
+        let says_events = sends.iter().any(Codec::is_telephone_event);
         self.told = events.filter(|_| !says_events).map(|event| (event.payload_type(), event.clock_rate()));
         self.deeds = sends
             .iter()

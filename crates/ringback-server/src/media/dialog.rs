@@ -47,7 +47,7 @@ impl Dialog {
         let routes = response.values(HeaderId::RECORD_ROUTE).take(MAX_ROUTES + 1).map(Into::into);
         self.routes = routes.collect();
         let is_own = |route: Result<RecordRoute<'_>, _>| {
-            route.is_ok_and(|route| route.uri.as_sip().is_some_and(|uri| ownership.is_me(&uri)))
+            route.is_ok_and(|route| route.uri.as_sip().is_some_and(|uri| ownership.is_me(uri)))
         };
         let own = || response.all::<RecordRoute<'_>>().map(is_own);
         self.own =

@@ -1,5 +1,6 @@
 //! The thread that ends calls of which a side has died, as the relaying threads tell it: they wait for no lock of the signalling.
 
+use super::MediaEngine;
 use crate::core::{Out, ServerCore};
 use ringback_net::Net;
 use ringback_relay::Side;
@@ -44,7 +45,7 @@ pub(crate) struct MediaWatch {
 impl MediaWatch {
     /// Starts it, where the configuration says that silent calls are ended.
     pub(crate) fn start(core: &Arc<ServerCore>, net: &Arc<Net<ServerCore>>) -> io::Result<Option<Self>> {
-        let Some((deaths, waiting)) = core.media().and_then(|media| media.deaths()) else { return Ok(None) };
+        let Some((deaths, waiting)) = core.media().and_then(MediaEngine::deaths) else { return Ok(None) };
         let (core, net) = (core.clone(), net.clone());
         let run = move || {
             while let Ok(Some(silence)) = waiting.recv() {

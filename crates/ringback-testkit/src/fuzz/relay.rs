@@ -123,7 +123,6 @@ pub(super) fn transcode(input: &[u8]) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "some instant to start from")]
 fn start() -> Instant {
     Instant::now()
 }
