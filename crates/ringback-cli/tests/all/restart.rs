@@ -87,33 +87,34 @@ fn answer(request: &str, status: &str, tag: &str, more: &str) -> String {
 /// A server that keeps its bindings in a folder, and where it listens.
 struct Kept {
     folder: Folder,
+    /// Its arguments.
+    args: Vec<String>,
     process: Running,
     address: String,
 }
 
 impl Kept {
-    fn args(folder: &Folder) -> Vec<String> {
-        let data = folder.path("data");
-        let words = ["serve", "--no-auth", "--data", &data, "--listen", "udp:127.0.0.1:0", "--listen"];
-        words.into_iter().chain(["tcp:127.0.0.1:0", "--drain", "30s"]).map(str::to_owned).collect()
+    fn start(name: &str) -> Self {
+        Self::start_in(Folder::new(name), &[])
     }
 
-    fn start(name: &str) -> Self {
-        let folder = Folder::new(name);
-        let args = Self::args(&folder);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let mut process = Running::start(&args);
+    fn start_in(folder: Folder, more: &[&str]) -> Self {
+        let data = folder.path("data");
+        let mut words =
+            vec!["serve", "--no-auth", "--data", &data, "--listen", "udp:127.0.0.1:0", "--listen"];
+        words.extend(["tcp:127.0.0.1:0", "--drain", "30s"]);
+        words.extend(more);
+        let mut process = Running::start(&words);
+        let args = words.into_iter().map(str::to_owned).collect();
         let address = process.wait_for("listening udp:").trim_start_matches("listening udp:").to_owned();
         process.wait_for("ready");
-        Self { folder, process, address }
+        Self { folder, args, process, address }
     }
 
     /// Starts another process that takes over, and gives it when it has.
     fn succeed(&mut self) -> Running {
-        let mut args = Self::args(&self.folder);
-        args.push("--take-over".to_owned());
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let mut successor = Running::start(&args);
+        let args = self.args.iter().map(String::as_str).chain(["--take-over"]);
+        let mut successor = Running::start(&args.collect::<Vec<&str>>());
         let listens = successor.wait_for("listening udp:");
         assert_eq!(listens, format!("listening udp:{}", self.address));
         successor.wait_for("ready");
@@ -135,7 +136,7 @@ fn under_load_nothing_goes_unanswered_and_every_binding_that_was_promised_is_the
             thread::yield_now();
         }
     };
-    let Kept { folder, mut process, address } = thread::scope(|scope| {
+    let Kept { folder, mut process, address, .. } = thread::scope(|scope| {
         // Whatever fails ends the others as well.
         struct Ends<'a>(&'a AtomicBool);
         impl Drop for Ends<'_> {
@@ -171,11 +172,11 @@ fn under_load_nothing_goes_unanswered_and_every_binding_that_was_promised_is_the
         let successor = server.succeed();
         wait_for_more();
         server.process.wait_for("drained: calls up: 0");
-        let Kept { folder, process, address } = server;
+        let Kept { folder, args, process, address } = server;
         assert!(process.wait().success());
         wait_for_more();
         drop(ends);
-        Kept { folder, process: successor, address }
+        Kept { folder, args, process: successor, address }
     });
     let promised = promised.into_inner().unwrap();
     assert!(promised.len() > 500, "{}", promised.len());
@@ -231,6 +232,57 @@ fn a_call_that_rings_meanwhile_is_answered_and_hung_up() {
     successor.signal("-TERM");
     successor.wait_for("drained");
     assert!(successor.wait().success());
+}
+
+/// A call that is up: what its caller writes into To from then on, and the Route of its requests.
+fn call(alice: &Peer, bob: &Peer, id: &str) -> (String, String) {
+    let contact = format!("Contact: <{}>\r\n", alice.own());
+    alice.send(&alice.request("INVITE", "sip:bob@localhost", "<sip:bob@localhost>", (id, 1), &contact));
+    let received = bob.receive_only("INVITE");
+    let contact = format!("Contact: <{}>\r\n", bob.own());
+    bob.send(&answer(&received, "200 OK", ";tag=bob", &contact));
+    let ok = alice.receive_only("SIP/2.0 200");
+    let route = fields(&ok, "Record-Route").replace("Record-Route", "Route");
+    let to = fields(&ok, "To").trim_start_matches("To: ").trim_end().to_owned();
+    alice.send(&alice.request("ACK", &bob.own(), &to, (id, 1), &route));
+    bob.receive_only("ACK");
+    (to, route)
+}
+
+fn hang_up(alice: &Peer, bob: &Peer, id: &str, (to, route): &(String, String)) {
+    alice.send(&alice.request("BYE", &bob.own(), to, (id, 2), route));
+    let bye = bob.receive_only("BYE");
+    bob.send(&answer(&bye, "200 OK", "", ""));
+    assert!(alice.receive_only("SIP/2.0 200").contains("CSeq: 2 BYE"));
+}
+
+#[test]
+fn whoever_began_to_keep_the_record_of_a_call_writes_it() {
+    let folder = Folder::new("takeover-records");
+    let (config, records) = (folder.path("ringback.toml"), folder.path("records.sqlite"));
+    std::fs::write(&config, format!("[records]\nsqlite = '{records}'\n")).unwrap();
+    let mut server = Kept::start_in(folder, &["--config", &config]);
+    let (alice, bob) = (Peer::new("alice", &server.address), Peer::new("bob", &server.address));
+    bob.register("bob");
+    let first = call(&alice, &bob, "before-it");
+    let mut successor = server.succeed();
+    assert!(server.process.seen.contains("handed over: calls up: 1"), "{}", server.process.seen);
+    // What comes meanwhile is the successor's, which has a record of its own to keep.
+    let second = call(&alice, &bob, "after-it");
+    hang_up(&alice, &bob, "before-it", &first);
+    server.process.wait_for("drained: calls up: 0");
+    assert!(server.process.wait().success());
+    hang_up(&alice, &bob, "after-it", &second);
+    successor.signal("-TERM");
+    successor.wait_for("drained: calls up: 0");
+    assert!(successor.wait().success());
+    let listed = run(&["records", "--file", &records]);
+    let listed = text(&listed);
+    for call in ["before-it", "after-it"] {
+        let line =
+            listed.lines().find(|line| line.contains(call)).unwrap_or_else(|| panic!("{call}: {listed}"));
+        assert!(line.contains("hung up by the caller"), "{line}");
+    }
 }
 
 #[test]
