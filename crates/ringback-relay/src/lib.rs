@@ -119,3 +119,10 @@ impl Component {
         self as usize
     }
 }
+
+/// Some instant that tests start from.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+fn start() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -78,9 +78,8 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
     fn jitter_is_what_the_way_adds_and_not_what_the_sender_does() {
-        let start = Instant::now();
+        let start = crate::start();
         let mut reception = Reception::default();
         reception.set_clocks(vec![(0, 8_000)]);
         let mut came = |number: u16, ticks: u32, after: u64| {

@@ -1,12 +1,13 @@
 //! Two sides that do not speak the same.
 
 use super::*;
+use crate::start;
 use proptest::prelude::*;
 use ringback_media::{AudioCodec, DtmfDetector, DtmfSender, G722, Law, Opus};
 use ringback_rtp::event::{Event, EventPayload, EventReceiver, EventReport};
 use ringback_rtp::{PayloadType, RtpPacket, RtpTime, SequenceNumber, Ssrc};
 use ringback_sdp::Codec;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A side that speaks one codec, and events or not.
 fn side(codec: &dyn AudioCodec, has_events: bool) -> SideFormats {
@@ -286,11 +287,6 @@ fn reports_tell_the_time_of_who_listens() {
     let mut lie = vec![0x80, 200, 255, 255, 1, 2, 3];
     conversion.report(Side::Caller, &mut lie);
     assert_eq!(lie, [0x80, 200, 255, 255, 1, 2, 3]);
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-fn start() -> Instant {
-    Instant::now()
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! Packets on their way between two sides.
 
 use super::*;
+use crate::start;
 use proptest::prelude::*;
 use ringback_sansio::SeededEntropy;
 use ringback_sdp::Word;
@@ -8,11 +9,6 @@ use ringback_srtp::{MasterKey, Profile};
 
 fn at(text: &str) -> SocketAddr {
     text.parse().expect("an address")
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-fn start() -> Instant {
-    Instant::now()
 }
 
 fn rtp(sequence: u16) -> Vec<u8> {
