@@ -20,7 +20,7 @@ pub(crate) async fn serve(args: args::Serve) -> Result<(), Failure> {
         configure(args.clone()).map_err(|failure| ConfigError::new(failure.to_string()))
     }));
     config.restart = Some(Arc::new(again));
-    let asks_for_passwords = !config.no_auth;
+    let asks_for_passwords = !config.no_auth && config.edge.is_none();
     let data = match &config.storage {
         Storage::Directory(directory) => Some(directory.display().to_string()),
         Storage::Ephemeral => None,

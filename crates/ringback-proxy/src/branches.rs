@@ -242,7 +242,10 @@ impl Proxy {
         }
         let (key_of_tokens, from) = (self.flow_key, context.flow);
         let locals = transactions.locals();
-        let sent = forward::record_route(&mut request, key_of_tokens, &self.config, locals, &from, &to)
+        let sent = forward::path(&mut request, key_of_tokens, &self.config, locals, &from, &to)
+            .and_then(|()| {
+                forward::record_route(&mut request, key_of_tokens, &self.config, locals, &from, &to)
+            })
             .map_err(forward::status_of)
             .and_then(|()| {
                 let sent = transactions.request_with_branch(now, to, *request, suffix.as_str());

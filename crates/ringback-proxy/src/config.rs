@@ -88,6 +88,9 @@ pub struct ProxyConfig {
     /// The secret that makes flow tokens ours (RFC 5626 §5.2), the same in all proxies of an element; without one each proxy has
     /// its own.
     pub flow_key: Option<FlowKey>,
+    /// Whether registrations that are forwarded name the flow that they came over (RFC 3327, RFC 5626 §5.1), so that requests for whoever
+    /// registered come back by it.
+    pub is_edge: bool,
     /// How long an INVITE waits for a device that is woken (RFC 8599 §5.2); other requests at most 20 seconds, for who sent them
     /// waits no longer.
     pub wake_time: Duration,
@@ -134,6 +137,7 @@ impl ProxyConfig {
             trust: None,
             restraint: None,
             flow_key: None,
+            is_edge: false,
             wake_time: Duration::from_secs(30),
         }
     }

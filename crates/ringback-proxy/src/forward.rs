@@ -145,6 +145,31 @@ pub(crate) fn record_route(
     Ok(())
 }
 
+/// Puts us into the path to whoever registers, with the flow that he is reached by (RFC 5626 §5.1): `ob` says that we keep it, where
+/// he came straight to us.
+pub(crate) fn path(
+    request: &mut Request,
+    key: FlowKey,
+    config: &ProxyConfig,
+    locals: &Locals,
+    from: &Flow,
+    to: &Target,
+) -> Result<(), InvalidValue> {
+    if !config.is_edge || *request.method() != Method::REGISTER {
+        return Ok(());
+    }
+    let Some(sent_by) = locals.sent_by(to) else { return Ok(()) };
+    let token = token::write(key, from);
+    let transport = match to.protocol() {
+        Protocol::Udp => String::new(),
+        Protocol::Wss => ";transport=ws".to_owned(),
+        other => format!(";transport={other}"),
+    };
+    let is_first = request.all::<Via<'_>>().nth(1).is_none();
+    let keeps = if is_first { ";ob" } else { "" };
+    request.push_front(HeaderId::PATH, format_args!("<sip:{token}@{sent_by}{transport};lr{keeps}>"))
+}
+
 /// Whether the user agent that sent it, straight to us, wants later requests to come by the same flow.
 fn wants_flow(request: &Request) -> bool {
     let contact = request.first::<Contact<'_>>().and_then(Result::ok);

@@ -41,6 +41,9 @@ pub struct Hop<'a> {
     pub own_route: bool,
     /// Whether the Request-URI names this element or one of its domains.
     pub own_uri: bool,
+    /// The flow that our own Route named by a token of our making (RFC 5626 §5.3): the sender was told to reach somebody over it, and
+    /// a request that is relayed goes there.
+    pub along: Option<&'a Flow>,
 }
 
 /// What to do with a request.

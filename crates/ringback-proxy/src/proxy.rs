@@ -239,8 +239,9 @@ impl Proxy {
         if let Err(refusal) = checks::check(&request, loop_hash, transactions.locals(), own_uri) {
             return self.refuse(now, transactions, key, refusal);
         }
-        let decision = policy.route(now, &mut request, Hop { flow: &flow, own_route, own_uri });
         let along = own.token.and_then(|token| token::read(self.flow_key, &token));
+        let hop = Hop { flow: &flow, own_route, own_uri, along: along.as_ref() };
+        let decision = policy.route(now, &mut request, hop);
         self.follow(now, transactions, decision, Undecided { key, flow, request, loop_hash, along });
     }
 

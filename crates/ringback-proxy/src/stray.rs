@@ -53,7 +53,7 @@ impl Proxy {
         let target = if own_route && !is_at_its_end {
             None
         } else {
-            match policy.route(now, &mut ack, Hop { flow, own_route, own_uri }) {
+            match policy.route(now, &mut ack, Hop { flow, own_route, own_uri, along: None }) {
                 Decision::Forward(branches) => match branches.into_iter().max_by_key(|branch| branch.q) {
                     Some(target) => Some(target),
                     None => return,

@@ -89,6 +89,9 @@ pub struct ServerConfig {
     /// The domain below which telephone numbers are looked up that no user of ours has (ENUM, RFC 6116): `e164.arpa`.
     /// Without one they are not.
     pub enum_domain: Option<String>,
+    /// The server that this one stands before, as a URI: requests of phones go there, and those for phones come back over the
+    /// connections that they made (RFC 5626 §5.3). It has the users, and asks for passwords; this one knows nobody.
+    pub edge: Option<String>,
     /// Whether a phone or gateway that redirects a call (300 to 302) is taken at its word, and who it names is asked instead.
     /// Otherwise the caller is told.
     pub recursion: bool,
@@ -326,6 +329,13 @@ impl ServerConfig {
                 "ws_origins: `{origin}` is no origin; write for example https://example.com"
             ));
         }
+        if let Some(edge) = &self.edge
+            && !ringback_message::Uri::parse(edge.as_bytes()).is_ok_and(|uri| {
+                uri.as_sip().is_some_and(|uri| uri.user().is_none() && uri.headers().is_none())
+            })
+        {
+            return fail(format!("edge: `{edge}` is no server; write for example sip:registrar.example.com"));
+        }
         if let Some(name) = self.tls.name.as_ref().filter(|name| {
             !matches!(ringback_message::Host::parse(name), Ok(ringback_message::Host::Name(_)))
         }) {
@@ -528,6 +538,7 @@ mod tests {
             ("domains = ['a b']", "domain `a b` is neither a name nor an address"),
             ("[registrations]\nmin_expires = 4000", "must rise in this order"),
             ("[tls]\nverify = 'maybe'", "line 2: `maybe` is none of on, off and mutual"),
+            ("edge = 'sip:bob@example.com'", "edge: `sip:bob@example.com` is no server"),
             ("[tls]\nname = '192.0.2.1'", "tls: name `192.0.2.1` is no name of a host"),
             ("[tls]\nkey = 'k'", "tls: a certificate needs its key"),
             ("[tls]\nverify = 'mutual'", "tls: to check clients takes client_ca"),

@@ -22,6 +22,7 @@ use crate::trace;
 use crate::trust::Trusted;
 use crate::writer::{Job, Jobs};
 use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
 use ringback_message::{Message, ParseError};
 use ringback_net::{
     Answer, CloseReason, Core, Direction, Flow, LocateError, OsEntropy, Outbox, Protocol, Target, Worker,
@@ -69,6 +70,8 @@ pub(crate) struct ServerCore {
     pub(crate) epoch: Epoch,
     pub(crate) reach: ArcSwap<Reach>,
     media: Option<Arc<MediaEngine>>,
+    /// The Route to the server that this one stands before.
+    pub(crate) edge: Option<Bytes>,
     /// The way of media where no route says another.
     pub(crate) media_mode: MediaMode,
     /// Where telephone numbers are looked up.
@@ -112,7 +115,9 @@ impl ServerCore {
         let mut proxy = ProxyConfig::new(ownership.clone());
         proxy.max_contexts = most;
         proxy.large_by_tcp = reach.speaks(Protocol::Tcp);
-        proxy.realm = Some(config.realm());
+        // Passwords for another server are for that one.
+        proxy.realm = config.edge.is_none().then(|| config.realm());
+        proxy.is_edge = config.edge.is_some();
         proxy.recursion = config.recursion;
         proxy.wake_time = config.push.wait();
         let trust = Arc::new(Trusted::new(config.trust.clone()));
@@ -145,6 +150,7 @@ impl ServerCore {
             jobs,
             epoch,
             reach: ArcSwap::from_pointee(reach),
+            edge: config.edge.as_ref().map(|uri| route_to(uri)),
             media_mode: config.media.mode,
             enum_domain: ArcSwapOption::from_pointee(config.enum_domain.clone()),
             traced,
@@ -487,6 +493,11 @@ fn follow(now: Instant, calls: &mut Calls, output: &TransactionOutput) -> Option
     None
 }
 
+/// A URI as the Route that leads there.
+fn route_to(uri: &str) -> Bytes {
+    format!("<{uri};lr>").into()
+}
+
 /// Nothing is known of next hops yet.
 fn new_wishes() -> Arc<Wishes> {
     Arc::new(Wishes::new(Hasher::keyed(OsEntropy::new().next_u64())))
@@ -512,7 +523,8 @@ impl Core for ServerCore {
             return;
         }
         let is_usual = verdict == Verdict::Take && !self.is_draining();
-        if is_usual && !flow.protocol.is_reliable() && stateless::is_register(&message) {
+        if is_usual && self.edge.is_none() && !flow.protocol.is_reliable() && stateless::is_register(&message)
+        {
             return match self.register_plainly(now, index, flow, message, out) {
                 Ok(()) => self.wake_ready(now, out),
                 Err(message) => self.take(now, index, flow, message, verdict, out),

@@ -7,6 +7,7 @@ use crate::identity;
 use crate::media::{self, MediaMode, NotRelayed, RelayedCalls};
 use crate::routes::Facts;
 use crate::shard::call_id;
+use bytes::Bytes;
 use ringback_auth::Place;
 use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
@@ -86,6 +87,9 @@ impl RoutePolicy for Policy<'_> {
         if is_asked && !is_trusted && identity::asks_for_too_much(request) {
             return Decision::reject(StatusCode::SERVER_INTERNAL_ERROR);
         }
+        if let Some(edge) = &self.server.edge {
+            return at_edge(request, &hop, edge);
+        }
         let preferred = identity::take_preferred(request);
         let uri = request.uri().ok();
         let uri = uri.as_ref().and_then(|uri| uri.as_sip());
@@ -130,6 +134,20 @@ impl RoutePolicy for Policy<'_> {
             false => SmallVec::from_iter([Branch::to(contact.clone())]),
         }
     }
+}
+
+/// What an edge proxy does with a request that is not of a call through it: it goes to whoever our own token names, and else to the
+/// server behind (RFC 5626 §5.3).
+fn at_edge(request: &Request, hop: &Hop<'_>, edge: &Bytes) -> Decision {
+    if hop.along.is_some() {
+        return Decision::Relay;
+    }
+    let Ok(uri) = request.uri() else { return Decision::reject(StatusCode::BAD_REQUEST) };
+    let is_ours = hop.own_uri && uri.as_sip().is_some_and(|uri| uri.user().is_none());
+    if is_ours && *request.method() == Method::OPTIONS {
+        return Decision::Local;
+    }
+    Decision::forward(Branch { route: vec![edge.clone()], ..Branch::to(uri.to_owned()) })
 }
 
 /// Whether the media of a new call are relayed, and then whether each side has keys of its own.

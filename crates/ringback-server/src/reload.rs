@@ -157,6 +157,7 @@ fn keep_fixed(running: &ServerConfig, next: &mut ServerConfig) -> Vec<String> {
         "listen": listen,
         "advertise": advertise,
         "advertise_stun": advertise_stun,
+        "edge": edge,
         "realm": realm,
         "data": storage,
         "admin": admin,

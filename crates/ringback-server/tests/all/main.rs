@@ -2,6 +2,7 @@
 
 mod alias;
 mod calls;
+mod edge;
 mod gateways;
 mod guard;
 mod http;
