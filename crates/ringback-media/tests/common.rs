@@ -75,9 +75,10 @@ fn a_leg_goes_over_to_common_coders_and_back_without_a_click() {
         let quiet = FRAME * 20;
         let (whole, changed) = (roughness(&own[quiet..]), roughness(&changing[quiet..]));
         assert!(changed <= whole * 2 + 200, "{}: {changed} beside {whole}", format.send.name());
+        // Within a decibel: a coder takes some packets to settle on a tone.
         let power = |it: &[i16]| it.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>();
         let share = power(&changing[quiet..]) / power(&own[quiet..]);
-        assert!((0.9..1.1).contains(&share), "{}: {share:.2} of the power", format.send.name());
+        assert!((0.8..1.25).contains(&share), "{}: {share:.2} of the power", format.send.name());
     }
 }
 

@@ -16,8 +16,8 @@ pub(super) struct Coding {
     converter: Option<Converter>,
     frame: Vec<i16>,
     octets: Vec<u8>,
-    /// Something else was sent meanwhile, which the coder knows nothing of.
-    is_stale: bool,
+    /// The last frame in whose place something else was sent, which the coder knows nothing of; empty where there is none.
+    passed: Vec<i16>,
     /// The share of our packets that the peer lost of late, 0 to 1.
     loss: f64,
 }
@@ -37,7 +37,7 @@ impl Coding {
             converter: Converter::new(rate, own).ok(),
             frame: Vec::new(),
             octets: Vec::new(),
-            is_stale: false,
+            passed: Vec::new(),
             loss: 0.0,
         }
     }
@@ -51,11 +51,18 @@ impl Coding {
 
     /// The payload of a frame; empty where nothing needs to be sent.
     pub(super) fn encode(&mut self, frame: &[i16]) -> &[u8] {
-        if std::mem::take(&mut self.is_stale) {
-            // A new coder builds on nothing that the peer would have to have heard.
+        if !self.passed.is_empty() {
+            // A new coder builds on nothing but what the peer has just heard.
             self.encoder = self.payload.codec.encoder(self.own, &self.payload.described);
             self.encoder.adapt(self.loss);
+            let passed = std::mem::take(&mut self.passed);
+            self.code(&passed);
         }
+        self.code(frame);
+        &self.octets
+    }
+
+    fn code(&mut self, frame: &[i16]) {
         self.octets.clear();
         let length = frame.len() * self.own as usize / self.rate as usize;
         self.frame.clear();
@@ -64,7 +71,6 @@ impl Coding {
             None => self.frame.resize(length, 0),
         }
         self.encoder.encode(&self.frame, &mut self.octets);
-        &self.octets
     }
 
     /// The peer lost this share of our packets.
@@ -78,9 +84,10 @@ impl Coding {
         (self.loss <= MUCH_LOST).then_some(&self.payload)
     }
 
-    /// Something else is sent in place of a frame.
-    pub(super) fn pass_over(&mut self) {
-        self.is_stale = true;
+    /// Something else is sent in place of this frame.
+    pub(super) fn pass_over(&mut self, frame: &[i16]) {
+        self.passed.clear();
+        self.passed.extend_from_slice(frame);
     }
 
     pub(super) fn bit_rate(&self) -> Option<u32> {

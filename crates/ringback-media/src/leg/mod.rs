@@ -265,7 +265,7 @@ impl AudioLeg {
         }
         let payload = match coded {
             Some(payload) => {
-                self.coding.pass_over();
+                self.coding.pass_over(pcm);
                 payload
             }
             None => self.coding.encode(pcm),
