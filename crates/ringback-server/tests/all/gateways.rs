@@ -1,10 +1,9 @@
 //! Routes to groups of gateways, over real sockets.
 
-use crate::support::{Gateway, PATIENCE, Phone, config, start};
+use crate::support::{Gateway, Phone, config, start, until};
 use ringback_message::header::CSeq;
 use ringback_message::{HeaderId, Method, Request, StatusCode};
-use ringback_server::{GatewayConfig, MemberConfig, RouteConfig, Server, ServerConfig};
-use std::time::Instant;
+use ringback_server::{GatewayConfig, MemberConfig, RouteConfig, ServerConfig};
 
 fn member(gateway: &Gateway, priority: u16) -> MemberConfig {
     MemberConfig { uri: gateway.uri(), priority, ..MemberConfig::default() }
@@ -36,14 +35,6 @@ fn ring(alice: &mut Phone, gateway: &mut Gateway) -> (Request, Request) {
     });
     assert_eq!(sent.1.uri_bytes(), format!("sip:+44123@{}", &gateway.uri()[4..]).as_bytes());
     sent
-}
-
-fn until(server: &Server, is_so: impl Fn(&ringback_server::Stats) -> bool) {
-    let begun = Instant::now();
-    while !is_so(&server.stats()) {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", server.stats());
-        std::thread::yield_now();
-    }
 }
 
 #[test]

@@ -32,6 +32,15 @@ pub fn start(config: ServerConfig) -> Server {
     Server::start(config).unwrap()
 }
 
+/// Waits until the server says so of itself.
+pub fn until(server: &Server, is_so: impl Fn(&ringback_server::Stats) -> bool) {
+    let begun = Instant::now();
+    while !is_so(&server.stats()) {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", server.stats());
+        std::thread::yield_now();
+    }
+}
+
 /// A directory that is gone afterwards.
 pub struct Scratch(PathBuf);
 
