@@ -200,11 +200,21 @@ pub struct Registrations {
     /// Whether a numbered flow (RFC 5626) that was a connection takes its binding with it when it ends. Otherwise the
     /// binding stays until it expires, and its phone is not there meanwhile.
     pub end_with_flow: bool,
+    /// Whether the way that proxies name (`Path`) is also kept for phones that do not say that they know of such ways, as most do not
+    /// (RFC 3327 §5.3): for a server behind an edge proxy. Otherwise those are refused with 420, for anybody on the way could have put
+    /// himself there.
+    pub lenient_path: bool,
 }
 
 impl Default for Registrations {
     fn default() -> Self {
-        Self { min_expires: 60, default_expires: 3_600, max_expires: 86_400, end_with_flow: true }
+        Self {
+            min_expires: 60,
+            default_expires: 3_600,
+            max_expires: 86_400,
+            end_with_flow: true,
+            lenient_path: false,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
 use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Sockets, epoch};
 use ringback_proxy::FlowKey;
-use ringback_registrar::{Aor, Binding, Gruus, NotOurselves, RegistrarConfig};
+use ringback_registrar::{Aor, Binding, Gruus, NotOurselves, PathPolicy, RegistrarConfig};
 use ringback_sansio::{Entropy as _, Epoch, Map};
 use std::fmt;
 use std::io;
@@ -423,6 +423,7 @@ pub(crate) fn registrar(config: &ServerConfig, reach: &Reach) -> RegistrarConfig
         max_contacts: config.limits.contacts_per_user,
         contacts: Arc::new(NotOurselves { addresses: reach.addresses().collect() }),
         push: config.push.policy(),
+        path: if config.registrations.lenient_path { PathPolicy::Lenient } else { PathPolicy::Strict },
         ..RegistrarConfig::default()
     }
 }

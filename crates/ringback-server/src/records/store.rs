@@ -162,3 +162,37 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(String, CallRecord)> {
     };
     Ok((row.get(14)?, record))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_version_1_is_read_as_it_is_and_goes_on_as_version_2() {
+        let folder = std::env::temp_dir().join(format!("ringback-records-1-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("calls.sqlite");
+        let old = Connection::open(&file).unwrap();
+        let table = TABLE.replace(", media TEXT", "").replace("user_version = 2", "user_version = 1");
+        old.execute_batch(&table).unwrap();
+        let call = "INSERT INTO calls VALUES (NULL, 'old', 'sip:a@x', 'sip:b@x', 'sip:b@x', NULL, '127.0.0.1:1', \
+                    'udp', NULL, 1000, 2000, 3000, 200, 'caller', NULL)";
+        old.execute(call, []).unwrap();
+        drop(old);
+        let ids = || {
+            let calls = RecordStore::read(&file).unwrap().latest(None, 9).unwrap();
+            calls.into_iter().map(|(_, record)| (record.call_id, record.media)).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(), [("old".to_owned(), None)]);
+        let mut store = RecordStore::open(&file).unwrap();
+        let heard = Some(crate::CallMedia::default());
+        let new =
+            CallRecord { call_id: "new".into(), started_ms: 5_000, media: heard, ..CallRecord::default() };
+        store.add(&[new]).unwrap();
+        assert_eq!(ids(), [("new".to_owned(), heard), ("old".to_owned(), None)]);
+        // Once is enough.
+        drop(store);
+        assert!(RecordStore::open(&file).is_ok());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
