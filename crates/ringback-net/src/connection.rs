@@ -1,7 +1,9 @@
 //! One task for each connection: reads, and writes what is queued.
 
+mod direct;
 mod pipe;
 mod plain;
+mod sealed;
 mod secure;
 mod upgrade;
 mod web_socket;
@@ -11,10 +13,11 @@ use crate::streams::{Queued, Writer};
 use crate::tap::Direction;
 use crate::tls::{explain, is_about_trust};
 use crate::{Core, Outbox, drops, sockets};
+pub(crate) use direct::Direct;
+use direct::End;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use pipe::{Octets, Part, Sink, Source};
-pub(crate) use plain::Direct;
 use plain::Plain;
 use ringback_sansio::{CloseReason, Flow, FlowId, Protocol, Target};
 use ringback_transport::{FromNetwork, Identity};
@@ -25,7 +28,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio_rustls::client::TlsStream;
@@ -149,7 +151,7 @@ async fn plain<C: Core>(shared: Arc<Shared<C>>, to: Option<Target>, stream: TcpS
     let local = prepared(&stream, peer);
     let (reader, writer) = stream.into_split();
     let writer = Arc::new(writer);
-    let ends = Ends { direct: Some(writer.clone()), ..Ends::new(Protocol::Tcp, local, peer) };
+    let ends = Ends { direct: Some(End::Plain(writer.clone())), ..Ends::new(Protocol::Tcp, local, peer) };
     serve(shared, to, ends, Octets(reader), Plain(writer)).await;
 }
 
@@ -186,8 +188,8 @@ struct Ends {
     peer: SocketAddr,
     /// Who a client has proved to be.
     identities: Vec<Identity>,
-    /// Where messages are written as they are.
-    direct: Option<Arc<OwnedWriteHalf>>,
+    /// What anybody may write into.
+    direct: Option<End>,
 }
 
 impl Ends {
@@ -380,12 +382,11 @@ async fn write<C: Core>(
             Err(_) => return Written::Late,
         }
         for what in batch.drain(..) {
-            let Some(bytes) = what.octets() else { continue };
             // Of a rest the message was seen when its front was written.
             if let Queued::Message(bytes) = &what {
                 shared.tap(Instant::now(), Direction::Out, &flow, bytes);
             }
-            queued.fetch_sub(bytes.len(), Ordering::Release);
+            queued.fetch_sub(what.len(), Ordering::Release);
         }
     }
     let _ = tokio::time::timeout(LINGER, sink.end()).await;

@@ -38,6 +38,8 @@ pub(crate) enum Queued {
     Message(Bytes),
     /// What is left of a message.
     Rest(Bytes),
+    /// Messages of so many octets that are encrypted already, and wait in the session of the connection.
+    Sealed(usize),
     /// A ping of WebSocket.
     Ping,
 }
@@ -47,7 +49,16 @@ impl Queued {
     pub(crate) fn octets(&self) -> Option<&Bytes> {
         match self {
             Self::Message(bytes) | Self::Rest(bytes) => Some(bytes),
-            Self::Ping => None,
+            Self::Sealed(_) | Self::Ping => None,
+        }
+    }
+
+    /// How many octets wait.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Message(bytes) | Self::Rest(bytes) => bytes.len(),
+            Self::Sealed(len) => *len,
+            Self::Ping => 0,
         }
     }
 }
@@ -279,7 +290,7 @@ impl<T> Streams<T> {
 
     fn queue(&mut self, now: Instant, id: FlowId, what: Queued) {
         let Some(writer) = self.writers.get_mut(&id) else { return };
-        let len = what.octets().map_or(0, Bytes::len);
+        let len = what.len();
         let queued = writer.queued.fetch_add(len, Ordering::Relaxed);
         if queued + len > self.max_queued_bytes.max(len) || writer.queue.try_send(what).is_err() {
             // Fault 4: a peer that does not read is closed, not buffered. The transactions that wait for it have

@@ -6,10 +6,10 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// How much is read at once.
-const READ: usize = 16 << 10;
+pub(super) const READ: usize = 16 << 10;
 
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,18 +53,6 @@ impl<S: AsyncRead + Unpin + Send> Source for Octets<S> {
             })
         })
         .await
-    }
-}
-
-impl<S: AsyncWrite + Unpin + Send> Sink for Octets<S> {
-    async fn write(&mut self, batch: &[Queued]) -> io::Result<()> {
-        self.0.write_all(&joined(batch)).await?;
-        // TLS may keep a rest to itself.
-        self.0.flush().await
-    }
-
-    async fn end(&mut self) {
-        let _ = self.0.shutdown().await;
     }
 }
 

@@ -1,18 +1,19 @@
 //! Connections under TLS: the handshake, and what is said when it fails.
 
-use super::pipe::Octets;
+use super::direct::End;
+use super::sealed::{self, Seal};
 use super::{Ends, Handshake, prepared, web_socket};
 use crate::Core;
 use crate::shared::Shared;
 use crate::tls::{domains_of, explain, is_about_trust, is_for};
 use ringback_sansio::{CloseReason, Protocol, Target};
 use ringback_transport::Identity;
+use rustls::Connection;
 use rustls::pki_types::{CertificateDer, DnsName, ServerName};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -57,8 +58,9 @@ pub(super) async fn accept<C: Core>(
         Ok(Ok(stream)) => {
             drop(guard);
             let identities = identities(&shared, stream.get_ref().1.peer_certificates(), peer);
-            let (reader, writer) = tokio::io::split(stream);
-            run(shared, None, Ends { identities, ..Ends::new(protocol, local, peer) }, reader, writer).await;
+            let (stream, session) = stream.into_inner();
+            let ends = Ends { identities, ..Ends::new(protocol, local, peer) };
+            run(shared, None, ends, stream, session.into()).await;
         }
         Ok(Err(error)) if is_about_trust(&error) => {
             shared.drops.count("tls_untrusted");
@@ -133,17 +135,18 @@ pub(super) async fn serve<C: Core>(
     outgoing: Outgoing,
     peer: SocketAddr,
 ) {
-    let (reader, writer) = tokio::io::split(outgoing.stream);
-    run(shared, to, Ends::new(Protocol::Tls, outgoing.local, peer), reader, writer).await;
+    let (stream, session) = outgoing.stream.into_inner();
+    run(shared, to, Ends::new(Protocol::Tls, outgoing.local, peer), stream, session.into()).await;
 }
 
 async fn run<C: Core>(
     shared: Arc<Shared<C>>,
     to: Option<Target>,
     ends: Ends,
-    reader: impl AsyncRead + Unpin + Send,
-    writer: impl AsyncWrite + Unpin + Send,
+    stream: TcpStream,
+    session: Connection,
 ) {
-    let (source, sink) = (Octets(reader), Octets(writer));
-    super::serve(shared, to, ends, source, sink).await;
+    let (source, sealed) = sealed::split(stream, session);
+    let ends = Ends { direct: Some(End::Sealed(sealed.clone())), ..ends };
+    super::serve(shared, to, ends, source, Seal(sealed)).await;
 }

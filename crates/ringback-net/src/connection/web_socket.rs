@@ -199,6 +199,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink for Replies<S> {
                     Err(_) => Message::Binary(bytes.clone()),
                 },
                 Queued::Ping => Message::Ping(bytes::Bytes::new()),
+                // Of those that write past their task.
+                Queued::Sealed(_) => continue,
             };
             self.sink.feed(message).await.map_err(io::Error::other)?;
         }
