@@ -285,6 +285,7 @@ impl Message {
     }
 
     fn write_line(&mut self, id: HeaderId, name: &str, value: impl Value) -> Result<Field, InvalidValue> {
+        self.seen.add(id);
         let line = self.overlay.len();
         let start = name.len() + ": ".len();
         written(

@@ -75,6 +75,7 @@ mod params;
 mod quick;
 mod render;
 mod scan;
+mod seen;
 mod status;
 mod uri;
 mod validate;

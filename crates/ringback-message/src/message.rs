@@ -4,6 +4,7 @@ use crate::header::Header;
 use crate::index::{Indexer, Start};
 use crate::lex::{Elements, decimal, trim};
 use crate::overlay::Overlay;
+use crate::seen::Seen;
 use crate::{HeaderId, Limits, Method, ParseError, StatusCode, Uri};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -40,6 +41,8 @@ pub struct Message {
     pub(crate) overlay: Overlay,
     pub(crate) start: StartLine,
     pub(crate) fields: SmallVec<[Field; 32]>,
+    /// Which of them there may be.
+    pub(crate) seen: Seen,
     pub(crate) body: Bytes,
     version_ok: bool,
     /// How many values a row that was received may hold.
@@ -156,12 +159,14 @@ impl Message {
             overlay: Overlay::default(),
             start: line,
             fields: SmallVec::new(),
+            seen: Seen::default(),
             body: Bytes::new(),
             version_ok,
             elements: limits.elements,
             defect,
         };
         let found = indexer.fields(&message.received, limits, &mut message.fields);
+        message.seen = Seen::of(&message.fields);
         message.defect = message.defect.or(found.defect);
         message.body = message.received.slice(found.body..);
         let length = match found.lengths {
@@ -222,6 +227,7 @@ impl Message {
             received,
             overlay: Overlay::default(),
             start,
+            seen: Seen::of(&fields),
             fields,
             body,
             version_ok: true,
@@ -251,7 +257,7 @@ impl Message {
 
     /// The rows of a field, each with its name and line end.
     pub(crate) fn lines_of(&self, id: HeaderId) -> impl Iterator<Item = &[u8]> {
-        self.fields.iter().filter(move |field| field.id == id).map(|field| self.line(field))
+        self.candidates(id).iter().filter(move |field| field.id == id).map(|field| self.line(field))
     }
 
     pub(crate) fn name(&self, field: &Field) -> &[u8] {
@@ -292,10 +298,16 @@ impl Message {
     /// `None` when the field is absent, an error when its first value is out of its grammar; the offset then
     /// counts in the message as received.
     pub fn first<'a, H: Header<'a>>(&'a self) -> Option<Result<H, ParseError>> {
-        self.fields
+        self.candidates(H::ID)
             .iter()
             .find(|field| self.is_named(field, H::ID, H::NAME) && !self.holds_nothing(field))
             .map(|field| self.parse_first(field))
+    }
+
+    /// The rows among which those of a field are: none where there is none, for sure.
+    #[inline(always)]
+    fn candidates(&self, id: HeaderId) -> &[Field] {
+        if self.seen.may_have(id) { &self.fields } else { &[] }
     }
 
     /// Whether a row is a list without values, where the grammar has such lists: no encoding is taken, nothing is
@@ -334,7 +346,7 @@ impl Message {
     /// All values of a field in order, across rows and comma lists. Of a row that holds more than its
     /// [limit](Limits::elements) those behind it are left out, and an error comes last.
     pub fn all<'a, H: Header<'a>>(&'a self) -> impl Iterator<Item = Result<H, ParseError>> + use<'a, H> {
-        let fields = self.fields.iter();
+        let fields = self.candidates(H::ID).iter();
         let (id, name, is_list) = (H::ID, H::NAME, H::IS_LIST);
         let mut located = Located { message: self, fields, id, name, is_list, row: None, refused: None };
         std::iter::from_fn(move || match located.next() {
@@ -351,7 +363,7 @@ impl Message {
     }
 
     fn located(&self, id: HeaderId) -> Located<'_> {
-        let fields = self.fields.iter();
+        let fields = self.candidates(id).iter();
         Located { message: self, fields, id, name: "", is_list: id.is_list(), row: None, refused: None }
     }
 
@@ -381,12 +393,13 @@ impl Message {
 
     /// Whether the field is there.
     pub fn has(&self, id: HeaderId) -> bool {
-        self.fields.iter().any(|field| field.id == id)
+        self.candidates(id).iter().any(|field| field.id == id)
     }
 
     /// The value of the first row of a field that the registry does not name, by name in any letter case.
     pub fn other(&self, name: &str) -> Option<&[u8]> {
-        let mut fields = self.fields.iter().filter(|field| field.id == HeaderId::OTHER);
+        let others = self.candidates(HeaderId::OTHER);
+        let mut fields = others.iter().filter(|field| field.id == HeaderId::OTHER);
         fields
             .find(|field| self.name(field).eq_ignore_ascii_case(name.as_bytes()))
             .map(|field| self.value(field))

@@ -169,9 +169,8 @@ impl Draft<'_> {
         let gone = self.current.iter().zip(&self.gone).filter(|(_, gone)| **gone).map(|(binding, _)| binding);
         // One that comes again under the same text is put in its place, not removed first.
         let removed = gone
-            .map(|old| old.key())
-            .filter(|old| !self.new.iter().any(|new| old.is_of(new)))
-            .map(|old| Change::Remove(self.aor.clone(), old));
+            .filter(|old| !self.new.iter().any(|new| old.is_same(new)))
+            .map(|old| Change::Remove(self.aor.clone(), old.key()));
         let mut changes: Vec<Change> = removed.collect();
         changes.extend(self.new.into_iter().map(|binding| Change::Put(self.aor.clone(), binding)));
         changes

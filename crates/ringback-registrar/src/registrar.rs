@@ -12,6 +12,9 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// What most answers are shorter than.
+const USUAL: usize = 1_024;
+
 /// What a registrar allows.
 #[derive(Clone, Debug)]
 pub struct RegistrarConfig {
@@ -231,7 +234,7 @@ impl RegistrarConfig {
         // RFC 5626 §6: a user agent whose flow is used is told so.
         let is_outbound = crate::outbound::names_flow(request);
         let status = (StatusCode::OK, StatusCode::OK.reason());
-        let mut bytes = Vec::with_capacity(request.rendered_len() + 128 * (bindings.len() + 1));
+        let mut bytes = Vec::with_capacity(USUAL);
         let written = request.write_reply(&mut bytes, status, Some(to_tag), b"", |fields| {
             for (place, binding) in bindings.iter().enumerate() {
                 let more = gruus.get(place).map_or("", String::as_str);
@@ -252,7 +255,8 @@ impl RegistrarConfig {
             fields.header(HeaderId::SUPPORTED, self.supported());
         });
         match written {
-            Ok(()) => Ok(bytes.into()),
+            // What is kept of it has the right size.
+            Ok(()) => Ok(Bytes::copy_from_slice(&bytes)),
             Err(_) => Err(Refusal::TooLarge),
         }
     }
@@ -290,12 +294,7 @@ impl RegistrarConfig {
             return Err(Refusal::Extensions(unknown));
         }
         let aor = aor?;
-        let bare = |domain: &str| domain.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let is_ours = |domain: &String| match (Host::parse(&bare(domain)), Host::parse(&bare(aor.domain()))) {
-            (Ok(own), Ok(theirs)) => own == theirs,
-            _ => false,
-        };
-        if !self.domains.is_empty() && !self.domains.iter().any(is_ours) {
+        if !self.domains.is_empty() && !self.domains.iter().any(|own| is_same_domain(own, aor.domain())) {
             return Err(Refusal::NotFound);
         }
         if user.is_some_and(|user| !aor.is_of(user)) {
@@ -303,6 +302,18 @@ impl RegistrarConfig {
         }
         Ok(aor)
     }
+}
+
+/// Whether both name one domain or address, however it is spelt.
+fn is_same_domain(one: &str, other: &str) -> bool {
+    fn bare(domain: &str) -> &str {
+        domain.trim_start_matches('[').trim_end_matches(']')
+    }
+    one.eq_ignore_ascii_case(other)
+        || match (Host::parse(bare(one)), Host::parse(bare(other))) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => false,
+        }
 }
 
 /// A number in 16 hexadecimal digits, for a tag.

@@ -183,7 +183,7 @@ fn busy(request: &Request, tag: &str, seconds: u32) -> Now {
 }
 
 fn reply<V: Value>(request: &Request, status: StatusCode, tag: &str, fields: &[(HeaderId, V)]) -> Now {
-    let mut bytes = Vec::with_capacity(request.rendered_len() + 64);
+    let mut bytes = Vec::with_capacity(1_024);
     // Made of a request that was read, and of words of ours.
     let _ = request.write_reply(&mut bytes, (status, status.reason()), Some(tag), b"", |written| {
         for (id, value) in fields {

@@ -73,7 +73,7 @@ pub(crate) fn is_plain(request: &Request, method: &Method, ownership: &Ownership
         HeaderId::PROXY_AUTHORIZATION,
     ];
     request.method() == method
-        && !request.fields().any(|field| CLOSER.contains(&field.id))
+        && !CLOSER.iter().any(|id| request.has(*id))
         && matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.user().is_none() && ownership.is_me(&uri))
         && matches!(request.first::<MaxForwards>(), None | Some(Ok(_)))
         // Loops come back with a Via more.

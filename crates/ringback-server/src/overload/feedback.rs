@@ -11,6 +11,13 @@ const VALIDITY: u32 = 1_000;
 /// Writes the share, in thousandths, into the topmost Via of a request whose sender asks for it by an `oc` without value, and
 /// can leave out a share of what he sends (`loss`). Says whether he is one.
 pub(super) fn write(message: &mut Message, share: u32, unix: Duration) -> bool {
+    // Hardly anybody asks, and everybody is looked at.
+    let mut params = message.values(HeaderId::VIA).next().unwrap_or_default().split(|octet| *octet == b';');
+    let names =
+        |param: &[u8]| param.trim_ascii_start().get(..2).is_some_and(|name| name.eq_ignore_ascii_case(b"oc"));
+    if !params.any(names) {
+        return false;
+    }
     let Some(Ok(via)) = message.first::<Via<'_>>() else { return false };
     let asks = via.params.find("oc").is_some_and(|oc| oc.value.is_none());
     let algorithms = via.params.value("oc-algo");
