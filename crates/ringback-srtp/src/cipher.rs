@@ -51,14 +51,15 @@ pub(crate) struct Counter {
 
 enum Aes {
     Short(Aes128Enc),
-    Long(Aes256Enc),
+    /// Hardly anybody wants it, and its schedule is half as long again.
+    Long(Box<Aes256Enc>),
 }
 
 impl Aes {
     fn new(key: &[u8]) -> Self {
         // A master key has 16 or 32 octets, and so have those that come of it.
         match Aes256Enc::new_from_slice(key) {
-            Ok(long) => Self::Long(long),
+            Ok(long) => Self::Long(Box::new(long)),
             Err(_) => Self::Short(Aes128Enc::new_from_slice(key).expect("16 octets where there are not 32")),
         }
     }
@@ -66,7 +67,7 @@ impl Aes {
     fn apply(&self, block: &[u8; 16], octets: &mut [u8]) {
         match self {
             Self::Short(aes) => counter(aes, block, octets),
-            Self::Long(aes) => counter(aes, block, octets),
+            Self::Long(aes) => counter(&**aes, block, octets),
         }
     }
 }

@@ -5,6 +5,8 @@ use crate::Refused;
 /// Streams of a context; a peer that uses more is not heard. None is ever pushed out, for what is forgotten can be
 /// replayed.
 pub const MAX_SOURCES: usize = 64;
+/// Streams that a context has room for from the start.
+const USUAL_SOURCES: usize = 2;
 /// Packets that may come late. RFC 3711 §3.3.2 asks for 64 at least.
 pub const WINDOW: u64 = 128;
 
@@ -53,9 +55,9 @@ pub(crate) struct Candidate {
 }
 
 impl Streams {
-    /// Room for all, so that no packet has to wait for memory.
+    /// Room for those that there usually are. There are thousands of contexts where media is relayed, and hardly one with more.
     pub(crate) fn new() -> Self {
-        Self { known: Vec::with_capacity(MAX_SOURCES) }
+        Self { known: Vec::with_capacity(USUAL_SOURCES) }
     }
 
     /// Judges a packet of RTP, whose index has to be guessed from sixteen bits.
