@@ -61,8 +61,8 @@ pub struct TransactionConfig {
     pub max_server: usize,
     /// What Retry-After says in that 503, in seconds.
     pub retry_after: u32,
-    /// Whether INVITE is answered 100 at once, as a proxy does (RFC 3261 §16.2), instead of after
-    /// [`Timings::trying_after`].
+    /// Whether INVITE is answered 100 at once, instead of after [`Timings::trying_after`] or when it comes again before,
+    /// whichever is first. Where those who are called are quick, that is one message more for each call.
     pub trying_at_once: bool,
     /// Whether REGISTER offers keep-alives, by `keep` in its Via (RFC 6223).
     pub keep_alive: bool,

@@ -1,7 +1,7 @@
 //! Server transactions: what the machines' effects mean.
 
 use crate::asked::{Asked, call_id};
-use crate::machines::{Effects, InviteServer, NonInviteServer, Pace, Send, ServerStimulus, TimerSet};
+use crate::machines::{Effects, InviteServer, NonInviteServer, Pace, Send, ServerStimulus, Timer, TimerSet};
 use crate::table::{Identity, Matching, server_identity};
 use crate::{End, Gone, Key, ServerKey, TransactionOutput, Transactions, reply};
 use bytes::Bytes;
@@ -343,6 +343,12 @@ impl<E: Entropy> Transactions<E> {
         let pace = Pace { timings: &self.config.timings, reliable, trying_at_once };
         server.machine = server.machine.step(on, &pace, &mut effects);
 
+        // Who asks again before our time has come is told then and there.
+        let is_invite = matches!(server.machine, ServerMachine::Invite(_));
+        if effects.send == Send::Kept && is_invite && server.armed.contains(Timer::Trying) {
+            effects.send = Send::Trying;
+            effects.disarm(Timer::Trying);
+        }
         let name = Key::Server(ServerKey(key));
         self.timers.apply(now, name, &mut server.armed, &effects);
         let mut ack = None;

@@ -13,13 +13,23 @@ const BRANCH: &str = "z9hG4bKa";
 fn rule_7_a_silent_user_is_covered_by_100_after_200_ms() {
     let mut layer = Layer::new();
     let key = layer.incoming(Protocol::Udp, &theirs("INVITE", BRANCH));
-    layer.pass(100);
-    layer.udp(&theirs("INVITE", BRANCH));
-    layer.pass(200);
+    layer.pass(300);
     layer.udp(&theirs("INVITE", BRANCH));
     assert!(layer.respond(key, 180, "a"));
     layer.udp(&theirs("INVITE", BRANCH));
     layer.expect(&["0 request INVITE", "200 100", "300 100", "300 180", "300 180"]);
+}
+
+#[test]
+fn rule_7_who_asks_again_before_is_told_100_then() {
+    let mut layer = Layer::new();
+    let key = layer.incoming(Protocol::Udp, &theirs("INVITE", BRANCH));
+    layer.pass(100);
+    layer.udp(&theirs("INVITE", BRANCH));
+    layer.pass(1_000);
+    layer.respond(key, 486, "a");
+    layer.udp(&theirs("INVITE", BRANCH));
+    layer.expect(&["0 request INVITE", "100 100", "1100 486", "1100 486"]);
 }
 
 #[test]
@@ -158,7 +168,7 @@ fn rule_2_requests_match_by_branch_sent_by_and_method() {
         ["SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKa", "SIP/2.0/UDP 192.0.2.9;branch=Z9HG4BKA;rport=5"]
     {
         layer.udp(&theirs_with("INVITE", same, ""));
-        layer.expect(&[]);
+        layer.expect(&["0 100"]);
     }
     for other in [
         "SIP/2.0/UDP 192.0.2.9:5061;branch=z9hG4bKa",
@@ -178,7 +188,7 @@ fn rule_2_peers_of_rfc_2543_match_by_everything_else() {
     let mut layer = Layer::new();
     let key = layer.incoming(Protocol::Udp, &theirs_with("INVITE", via, ""));
     layer.udp(&theirs_with("INVITE", via, ""));
-    layer.expect(&["0 request INVITE"]);
+    layer.expect(&["0 request INVITE", "0 100"]);
     // Another Call-ID, another transaction, though the branch is the same.
     layer.udp(&theirs_with("INVITE", via, "").replace("Call-ID: theirs", "Call-ID: other"));
     layer.expect(&["0 request INVITE"]);
@@ -280,7 +290,7 @@ fn an_element_with_too_much_to_do_begins_nothing_and_goes_on_with_what_it_has() 
     let key = layer.incoming(Protocol::Udp, &theirs("INVITE", BRANCH));
     layer.expect(&["0 request INVITE"]);
     layer.overloaded(&theirs("INVITE", BRANCH), Some(9));
-    layer.expect(&[]);
+    layer.expect(&["0 100"]);
     for (later, header) in [(Some(9), Some(&b"9"[..])), (None, None)] {
         layer.overloaded(&theirs("INVITE", "z9hG4bKb"), later);
         let Some(Seen::Wire(None, _, refusal)) = layer.expect(&["0 503"]).pop() else {

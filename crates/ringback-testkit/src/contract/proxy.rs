@@ -87,7 +87,8 @@ impl Subject for ProxySubject {
     const MOST_OUTPUTS: usize = 8;
 
     fn start(_: Instant, seed: u64) -> (Stack, Self) {
-        let mut config = TransactionConfig { trying_at_once: true, ..TransactionConfig::default() };
+        let mut config =
+            TransactionConfig { trying_at_once: seed.is_multiple_of(2), ..TransactionConfig::default() };
         config.locals.set(Protocol::Udp, local());
         config.locals.set(Protocol::Tcp, local());
         let transactions = Transactions::new(config, SeededEntropy::new(seed));

@@ -48,7 +48,8 @@ impl Server {
     pub(crate) fn new(start: Instant, number: usize, plan: &Plan, seed: u64) -> Self {
         let (address, domain) = (plan::server(number), plan::domain(number));
         let mut entropy = SeededEntropy::new(seed);
-        let mut config = TransactionConfig { trying_at_once: true, ..TransactionConfig::default() };
+        let mut config =
+            TransactionConfig { trying_at_once: seed.is_multiple_of(2), ..TransactionConfig::default() };
         config.locals.set(Protocol::Udp, address);
         config.locals.set(Protocol::Tcp, address);
         let transactions = Transactions::new(config, SeededEntropy::new(entropy.next_u64()));
