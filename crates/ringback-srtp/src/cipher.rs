@@ -1,18 +1,18 @@
 //! What is done to the octets: AES in counter mode with HMAC-SHA1 (RFC 3711 §4), or AES-GCM (RFC 7714).
 //!
-//! The ciphers are those of crates. AES-CM comes from `aes`, `ctr`, `hmac` and `sha1`, which keep the schedule of a key
+//! The ciphers are those of crates. AES-CM stands on `aes` and `sha1`, which keep the schedule of a key
 //! and start again for each packet without memory of their own; AES-GCM from `aws-lc-rs`, which is twice as fast there.
 
 use crate::Profile;
-use aes::{Aes128Enc, Aes256Enc};
+use crate::mac::{MAC_LEN, Mac};
+use aes::cipher::consts::U16;
+use aes::cipher::{BlockCipherEncrypt, BlockSizeUser, KeyInit};
+use aes::{Aes128Enc, Aes256Enc, Block};
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ctr::cipher::{InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper};
-use ctr::{CtrCore, flavors::Ctr128BE};
-use hmac::{Hmac, Mac};
-use sha1::Sha1;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-/// Octets of an HMAC-SHA1.
-const MAC_LEN: usize = 20;
+/// Blocks that are encrypted together: 256 octets.
+const AT_ONCE: usize = 16;
 /// Octets of a tag of GCM.
 pub(crate) const GCM_TAG_LEN: usize = 16;
 
@@ -46,7 +46,7 @@ impl Cipher {
 pub(crate) struct Counter {
     aes: Aes,
     salt: [u8; 14],
-    mac: Hmac<Sha1>,
+    mac: Mac,
 }
 
 enum Aes {
@@ -72,12 +72,29 @@ impl Aes {
     }
 }
 
-fn counter<C>(aes: &C, block: &[u8; 16], octets: &mut [u8])
+/// Encrypts or decrypts by the blocks that follow each other from the first (RFC 3711 §4.1.1), of which the last sixteen bits
+/// count. All of a packet of speech is done at once.
+fn counter<C>(aes: &C, first: &[u8; 16], octets: &mut [u8])
 where
-    C: aes::cipher::BlockCipherEncrypt + aes::cipher::BlockSizeUser<BlockSize = aes::cipher::consts::U16>,
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>,
 {
-    let core: CtrCore<&C, Ctr128BE> = CtrCore::inner_iv_init(aes, block.into());
-    StreamCipherCoreWrapper::from_core(core).apply_keystream(octets);
+    let mut count = u16::from_be_bytes([first[14], first[15]]);
+    for part in octets.chunks_mut(AT_ONCE * first.len()) {
+        let mut stream = [Block::from(*first); AT_ONCE];
+        let stream = &mut stream[..part.len().div_ceil(first.len())];
+        for block in stream.iter_mut() {
+            block[14..].copy_from_slice(&count.to_be_bytes());
+            count = count.wrapping_add(1);
+        }
+        aes.encrypt_blocks(stream);
+        let (whole, rest) = part.as_chunks_mut::<16>();
+        for (octets, block) in whole.iter_mut().zip(&*stream) {
+            *octets = (u128::from_ne_bytes(*octets) ^ u128::from_ne_bytes((*block).into())).to_ne_bytes();
+        }
+        if let Some(block) = stream.get(whole.len()) {
+            exclusive_or(rest, block);
+        }
+    }
 }
 
 /// The key stream that begins with the block, over zeros: the pseudo-random function of RFC 3711 §4.3.3.
@@ -88,8 +105,7 @@ pub(crate) fn keystream(key: &[u8], block: &[u8; 16], out: &mut [u8]) {
 
 impl Counter {
     fn new(key: &[u8], salt: &[u8], auth: &[u8]) -> Self {
-        let mac = Hmac::new_from_slice(auth.get(..MAC_LEN).unwrap_or(auth))
-            .expect("HMAC takes a key of any length");
+        let mac = Mac::new(auth.get(..MAC_LEN).unwrap_or(auth));
         let mut own = [0; 14];
         for (octet, salt) in own.iter_mut().zip(salt) {
             *octet = *salt;
@@ -107,14 +123,15 @@ impl Counter {
     }
 
     /// The tag over two parts that follow each other, to be cut to its length (RFC 3711 §4.2).
-    pub(crate) fn tag(&self, octets: &[u8], behind: &[u8]) -> [u8; MAC_LEN] {
-        self.mac.clone().chain_update(octets).chain_update(behind).finalize().into_bytes().into()
+    pub(crate) fn tag(&self, octets: &[u8], behind: [u8; 4]) -> [u8; MAC_LEN] {
+        self.mac.tag(octets, behind)
     }
 
     /// Compares in constant time.
-    pub(crate) fn verify(&self, octets: &[u8], behind: &[u8], tag: &[u8]) -> Result<(), Forged> {
-        let mac = self.mac.clone().chain_update(octets).chain_update(behind);
-        mac.verify_truncated_left(tag).map_err(|_| Forged)
+    pub(crate) fn verify(&self, octets: &[u8], behind: [u8; 4], tag: &[u8]) -> Result<(), Forged> {
+        let own = self.mac.tag(octets, behind);
+        let own = own.get(..tag.len()).filter(|own| !own.is_empty()).ok_or(Forged)?;
+        verify_slices_are_equal(own, tag).map_err(|_| Forged)
     }
 }
 

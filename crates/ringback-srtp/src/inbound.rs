@@ -65,7 +65,7 @@ impl Inbound {
             Cipher::Counter(cipher) => {
                 let (packet, behind) = packet.split_at_mut(len);
                 let tag = behind.get(keys.mki.len()..).unwrap_or(&[]);
-                cipher.verify(packet, &roll_over(candidate.index), tag).map_err(|_| Refused::Forged)?;
+                cipher.verify(packet, roll_over(candidate.index), tag).map_err(|_| Refused::Forged)?;
                 cipher.apply(place, packet.get_mut(header.len..).ok_or(Refused::Malformed)?);
             }
             Cipher::Gcm(cipher) => {
@@ -104,7 +104,7 @@ impl Inbound {
             Cipher::Counter(cipher) => {
                 let (packet, behind) = packet.split_at_mut(len);
                 let tag = behind.get(4 + keys.mki.len()..).unwrap_or(&[]);
-                cipher.verify(packet, &word, tag).map_err(|_| Refused::Forged)?;
+                cipher.verify(packet, word, tag).map_err(|_| Refused::Forged)?;
                 if let (true, Some(secret)) = (is_encrypted, packet.get_mut(RTCP_CLEAR..)) {
                     cipher.apply(place, secret);
                 }

@@ -37,6 +37,7 @@ mod error;
 mod header;
 mod inbound;
 mod key;
+mod mac;
 mod outbound;
 mod profile;
 pub mod sdes;

@@ -65,7 +65,7 @@ impl Outbound {
             Cipher::Counter(cipher) => {
                 let (mki, tag) = behind.split_at_mut(self.keys.mki.len());
                 cipher.apply(place, secret);
-                tag.copy_from_slice(&cipher.tag(packet, &roll_over(candidate.index))[..tag_len]);
+                tag.copy_from_slice(&cipher.tag(packet, roll_over(candidate.index))[..tag_len]);
                 mki.copy_from_slice(&self.keys.mki);
             }
             Cipher::Gcm(cipher) => {
@@ -100,7 +100,7 @@ impl Outbound {
                 let (index, rest) = behind.split_at_mut(4);
                 let (mki, tag) = rest.split_at_mut(self.keys.mki.len());
                 cipher.apply(place, secret);
-                tag.copy_from_slice(&cipher.tag(packet, &word)[..tag_len]);
+                tag.copy_from_slice(&cipher.tag(packet, word)[..tag_len]);
                 index.copy_from_slice(&word);
                 mki.copy_from_slice(&self.keys.mki);
             }
