@@ -52,7 +52,8 @@ pub struct MemoryLocations {
     records: Slab<Record>,
     /// In the order in which they were registered. Hardly anybody has two.
     by_aor: Map<Aor, SmallVec<[Key<Record>; 1]>>,
-    /// When each ends, the next one first. The record knows its own end, so nothing stale ever lies here.
+    /// When each is to be looked at, the next one first: one place for each binding, at its end or before it. What is refreshed
+    /// stays in its place, and goes to its new end when it is looked at.
     ends: BTreeSet<(Instant, Key<Record>)>,
     capacity: usize,
 }
@@ -61,6 +62,8 @@ pub struct MemoryLocations {
 struct Record {
     aor: Aor,
     binding: Arc<Binding>,
+    /// Its place among the ends.
+    due: Instant,
 }
 
 impl MemoryLocations {
@@ -108,7 +111,7 @@ impl MemoryLocations {
         self.records.iter().map(|(_, record)| (&record.aor, &*record.binding))
     }
 
-    /// When the next binding ends.
+    /// When [`expire`](Self::expire) is to be called: when the next binding ends, or before it, where one was refreshed since.
     pub fn next_expiry(&self) -> Option<Instant> {
         self.ends.first().map(|(at, _)| *at)
     }
@@ -116,9 +119,21 @@ impl MemoryLocations {
     /// Takes out what has ended, one binding for each step of the iterator, the earliest first.
     pub fn expire(&mut self, now: Instant) -> impl Iterator<Item = Change> {
         std::iter::from_fn(move || {
-            let (_, key) = *self.ends.first().filter(|(at, _)| *at <= now)?;
-            let record = self.take(key).expect("a binding and its end are set and removed together");
-            Some(Change::Remove(record.aor, record.binding.key()))
+            loop {
+                let (at, key) = *self.ends.first().filter(|(at, _)| *at <= now)?;
+                match self.records.get_mut(key).filter(|record| record.binding.is_alive(now)) {
+                    Some(record) => {
+                        record.due = record.binding.expires_at;
+                        self.ends.insert((record.due, key));
+                        self.ends.remove(&(at, key));
+                    }
+                    None => {
+                        let record =
+                            self.take(key).expect("a binding and its end are set and removed together");
+                        return Some(Change::Remove(record.aor, record.binding.key()));
+                    }
+                }
+            }
         })
     }
 
@@ -157,21 +172,24 @@ impl MemoryLocations {
         let is_it =
             |key: &Key<Record>| self.records.get(*key).is_some_and(|old| old.binding.is_same(&binding));
         let Some(place) = keys.iter().position(is_it) else { return self.add(aor.clone(), binding) };
-        // Stays where it is in the tables; only its end is another, and that it was registered last.
+        // Stays where it is in the tables; only that it was registered last is new, and where it ends earlier than before.
         let key = keys.remove(place);
         keys.push(key);
         if let Some(record) = self.records.get_mut(key) {
-            self.ends.remove(&(record.binding.expires_at, key));
-            self.ends.insert((binding.expires_at, key));
+            if binding.expires_at < record.due {
+                self.ends.remove(&(record.due, key));
+                self.ends.insert((binding.expires_at, key));
+                record.due = binding.expires_at;
+            }
             record.binding = binding;
         }
     }
 
     fn add(&mut self, aor: Aor, binding: Arc<Binding>) {
-        let expires_at = binding.expires_at;
-        let key = self.records.insert(Record { aor: aor.clone(), binding });
+        let due = binding.expires_at;
+        let key = self.records.insert(Record { aor: aor.clone(), binding, due });
         self.by_aor.entry(aor).or_default().push(key);
-        self.ends.insert((expires_at, key));
+        self.ends.insert((due, key));
     }
 
     fn remove(&mut self, aor: &Aor, key: &BindingKey) {
@@ -182,7 +200,7 @@ impl MemoryLocations {
 
     fn take(&mut self, key: Key<Record>) -> Option<Record> {
         let record = self.records.remove(key)?;
-        self.ends.remove(&(record.binding.expires_at, key));
+        self.ends.remove(&(record.due, key));
         if let Some(keys) = self.by_aor.get_mut(&record.aor) {
             keys.retain(|other| *other != key);
             if keys.is_empty() {

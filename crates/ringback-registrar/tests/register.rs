@@ -11,7 +11,7 @@ use ringback_registrar::{
 };
 use ringback_sansio::{Protocol, SeededEntropy};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[test]
 fn rule_43_a_contact_lasts_as_long_as_it_says_or_the_request_says_or_we_say() {
@@ -79,6 +79,25 @@ fn contacts_are_told_with_what_remains_and_end_without_a_word() {
     desk.pass(300);
     assert_eq!(desk.registrar.locations_mut().expire(desk.now).count(), 1);
     assert!(desk.registrar.locations().is_empty());
+    assert_eq!(desk.registrar.locations().next_expiry(), None);
+}
+
+#[test]
+fn a_refreshed_contact_ends_when_it_was_said_last_be_that_later_or_earlier() {
+    let mut desk = Desk::new();
+    let begin = desk.now;
+    for (cseq, (seconds, passes)) in (1..).zip([(100, 90), (300, 50), (200, 100), (60, 0)]) {
+        desk.register("a", cseq, &format!("Contact: <sip:bob@192.0.2.4>;expires={seconds}"));
+        desk.pass(passes);
+        assert_eq!(desk.registrar.locations_mut().expire(desk.now).count(), 0, "{seconds}");
+        // Whoever waits until then finds something to do, or the next time to wait for.
+        let next = desk.registrar.locations().next_expiry().unwrap();
+        assert!(next > desk.now && next <= desk.now + Duration::from_secs(seconds), "{seconds}");
+    }
+    // Refreshed for the last time at 240, for a minute.
+    assert_eq!(desk.registrar.locations().next_expiry(), Some(begin + Duration::from_secs(300)));
+    desk.pass(60);
+    assert_eq!(desk.registrar.locations_mut().expire(desk.now).count(), 1);
     assert_eq!(desk.registrar.locations().next_expiry(), None);
 }
 
