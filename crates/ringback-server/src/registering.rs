@@ -14,7 +14,7 @@ use ringback_auth::Place;
 use ringback_message::header::{CSeq, Via};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode, Value};
 use ringback_net::{Direction, Flow, Target};
-use ringback_registrar::Aor;
+use ringback_registrar::{Aor, Outcome};
 use ringback_sansio::Seal;
 use ringback_transaction::ServerKey;
 use ringback_transport::via::response_target;
@@ -23,6 +23,27 @@ use std::time::Instant;
 
 /// An answer that can be given at once.
 pub(crate) type Now = (StatusCode, Bytes);
+
+/// What became of a REGISTER.
+enum Registered {
+    /// What was there before lasts longer; a 200.
+    Refreshed(Bytes),
+    /// Anything else that is answered at once.
+    Anew(StatusCode, Bytes),
+    /// The store answers.
+    Waits,
+}
+
+impl Registered {
+    /// What is to be answered now.
+    fn answer(self) -> Option<Now> {
+        match self {
+            Self::Refreshed(bytes) => Some((StatusCode::OK, bytes)),
+            Self::Anew(status, bytes) => Some((status, bytes)),
+            Self::Waits => None,
+        }
+    }
+}
 
 impl ServerCore {
     /// Answers a REGISTER that has a transaction, at once or when the store has written what it changes.
@@ -39,7 +60,7 @@ impl ServerCore {
         let answer = match self.refused(now, request, flow, &tag) {
             Ok(user) => {
                 let way = || (shard, Way::Transaction(key));
-                self.registered(now, request, flow, user.as_deref(), &tag, way)
+                self.registered(now, request, flow, user.as_deref(), &tag, way).answer()
             }
             Err(refused) => Some(refused),
         };
@@ -73,31 +94,39 @@ impl ServerCore {
             return Err(request.into());
         }
         node.counters.received.count(request.as_received());
-        node.ring.push(now, Direction::In, Target::Flow(flow), request.as_received());
         let answer = match node.seen.look(hash) {
             // It is in work.
-            Some(Sight::Waits) => None,
+            Some(Sight::Waits) => Registered::Waits,
             Some(Sight::Answered) => {
                 let outcome = self.locations.repeat(now, &request, tag);
-                Some((outcome.status, outcome.response))
+                Registered::Anew(outcome.status, outcome.response)
             }
             None => match self.refused(now, &request, &flow, tag) {
-                Err(refused) => Some(refused),
+                Err((status, bytes)) => Registered::Anew(status, bytes),
                 Ok(user) => {
                     // Noted before, for the store may be faster than this.
                     node.seen.note(now, hash, Sight::Waits);
                     let way = || (index, Way::Plain(to, hash));
                     let answer = self.registered(now, &request, &flow, user.as_deref(), tag, way);
                     match &answer {
-                        Some((StatusCode::OK, _)) => node.seen.answered(hash),
-                        Some(_) => node.seen.forget(hash),
-                        None => {}
+                        Registered::Refreshed(_) | Registered::Anew(StatusCode::OK, _) => {
+                            node.seen.answered(hash);
+                        }
+                        Registered::Anew(..) => node.seen.forget(hash),
+                        Registered::Waits => {}
                     }
                     answer
                 }
             },
         };
-        if let Some((_, bytes)) = answer {
+        // A refresh that went well is as dull as a ping, and there are as many: what was said in calls is remembered longer.
+        if let Registered::Refreshed(bytes) = answer {
+            node.counters.sent.count(&bytes);
+            out.send(None, to, bytes);
+            return Ok(());
+        }
+        node.ring.push(now, Direction::In, Target::Flow(flow), request.as_received());
+        if let Registered::Anew(_, bytes) = answer {
             node.send_plainly(now, to, bytes, out);
         }
         Ok(())
@@ -134,29 +163,31 @@ impl ServerCore {
         user: Option<&str>,
         tag: &str,
         way: impl FnOnce() -> (usize, Way),
-    ) -> Option<Now> {
+    ) -> Registered {
         // Fault 40: with a disk that does not keep up, registrations wait outside.
         if self.jobs.as_ref().is_some_and(Jobs::is_full) {
-            return Some(busy(request, tag, 10));
+            let (status, bytes) = busy(request, tag, 10);
+            return Registered::Anew(status, bytes);
         }
         let aor = Aor::registered_by(request);
         self.locations.register(now, request, aor, flow, user, tag, |outcome| {
-            let answer = (outcome.status, outcome.response);
-            let Some(jobs) = self.jobs.as_ref().filter(|_| !outcome.changes.is_empty()) else {
-                self.have_registered(now, &outcome.changes);
-                return Some(answer);
-            };
-            let changes = outcome.changes;
-            if outcome.is_refresh {
+            let Outcome { status, response, changes, is_refresh, .. } = outcome;
+            if is_refresh {
                 // What is on the disk leads to the same phone, if not for as long.
                 self.have_registered(now, &changes);
-                jobs.push(Job { changes, answer: None });
-                return Some(answer);
+                if let Some(jobs) = &self.jobs {
+                    jobs.push(Job { changes, answer: None });
+                }
+                return Registered::Refreshed(response);
             }
+            let Some(jobs) = self.jobs.as_ref().filter(|_| !changes.is_empty()) else {
+                self.have_registered(now, &changes);
+                return Registered::Anew(status, response);
+            };
             let (shard, way) = way();
             let lost = busy(request, tag, 10);
-            jobs.push(Job { changes, answer: Some(Answer { shard, way, kept: answer, lost }) });
-            None
+            jobs.push(Job { changes, answer: Some(Answer { shard, way, kept: (status, response), lost }) });
+            Registered::Waits
         })
     }
 }
