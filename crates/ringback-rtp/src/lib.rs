@@ -4,6 +4,7 @@
 //! - [`RtpSession`]: our stream to a peer and its stream to us, with RTCP both ways;
 //! - [`jitter::JitterBuffer`]: from packets as they come to frames as they are played;
 //! - [`event::EventSender`] and [`event::EventReceiver`]: DTMF digits;
+//! - [`Extension::elements`], [`AudioLevel`]: header extensions, and how loud the audio of a packet is;
 //! - [`rtcp`]: compound packets; [`Datagram`]: RTP or RTCP, when both share a port.
 //!
 //! Not here: sockets and who may send to them (address latching), codecs, SRTP, feedback profiles (RFC 4585), XR.
@@ -54,17 +55,22 @@
 //! the same seed gives the same octets) and is none all the same: `Machine` hands out owned values, and here packets
 //! are read in the caller's datagram and written into the caller's buffer.
 //!
-//! Sources: RFC 3550 (RTP, RTCP), RFC 3551 (audio profile), RFC 4733 (telephone events), RFC 5761 (one port).
+//! Sources: RFC 3550 (RTP, RTCP), RFC 3551 (audio profile), RFC 4733 (telephone events), RFC 5761 (one port), RFC 8285 (header
+//! extensions), RFC 6464 (levels).
 
+mod audio_level;
 mod demux;
 pub mod event;
+mod extension;
 pub mod jitter;
 mod number;
 mod packet;
 pub mod rtcp;
 mod session;
 
+pub use audio_level::AudioLevel;
 pub use demux::Datagram;
+pub use extension::{Element, Elements, ONE_BYTE, TWO_BYTE};
 pub use number::{PayloadType, RtpTime, SequenceNumber, Ssrc};
 pub use packet::{Contributors, Extension, HEADER_LEN, PacketError, RtpPacket};
 pub use session::{Continuity, Received, RtpConfig, RtpError, RtpEvent, RtpSession, RtpStats};

@@ -27,7 +27,7 @@ pub struct RtpPacket<'a> {
     pub payload: &'a [u8],
 }
 
-/// A header extension (RFC 3550 §5.3.1), such as those of RFC 8285.
+/// A header extension (RFC 3550 §5.3.1). Those of RFC 8285 have [elements](Self::elements).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension<'a> {
     /// The sixteen bits that the profile defines.

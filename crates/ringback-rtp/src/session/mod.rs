@@ -5,7 +5,7 @@ mod extended;
 mod source;
 
 use crate::rtcp::{ReportBlock, SenderInfo, VoipMetrics};
-use crate::{PacketError, PayloadType, RtpPacket, RtpTime, SequenceNumber, Ssrc};
+use crate::{Extension, PacketError, PayloadType, RtpPacket, RtpTime, SequenceNumber, Ssrc};
 use control::Schedule;
 use extended::Extended;
 use ringback_sansio::{Entropy, Epoch, SeededEntropy};
@@ -262,6 +262,21 @@ impl RtpSession {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) {
+        self.write_with(now, time, payload_type, marker, None, payload, out);
+    }
+
+    /// The same with a header extension.
+    #[expect(clippy::too_many_arguments, reason = "a packet has so many parts")]
+    pub fn write_with(
+        &mut self,
+        now: Instant,
+        time: RtpTime,
+        payload_type: PayloadType,
+        marker: bool,
+        extension: Option<Extension<'_>>,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) {
         let now = self.clamp(now);
         let sending = &mut self.sending;
         let packet = RtpPacket {
@@ -271,7 +286,7 @@ impl RtpSession {
             time,
             ssrc: sending.ssrc,
             contributors: Default::default(),
-            extension: None,
+            extension,
             payload,
         };
         packet.write(out);
