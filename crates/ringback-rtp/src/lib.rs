@@ -5,6 +5,7 @@
 //! - [`jitter::JitterBuffer`]: from packets as they come to frames as they are played;
 //! - [`event::EventSender`] and [`event::EventReceiver`]: DTMF digits;
 //! - [`Extension::elements`], [`AudioLevel`]: header extensions, and how loud the audio of a packet is;
+//! - [`red`]: payloads that repeat earlier ones;
 //! - [`rtcp`]: compound packets; [`Datagram`]: RTP or RTCP, when both share a port.
 //!
 //! Not here: sockets and who may send to them (address latching), codecs, SRTP, feedback profiles (RFC 4585), XR.
@@ -56,7 +57,7 @@
 //! are read in the caller's datagram and written into the caller's buffer.
 //!
 //! Sources: RFC 3550 (RTP, RTCP), RFC 3551 (audio profile), RFC 4733 (telephone events), RFC 5761 (one port), RFC 8285 (header
-//! extensions), RFC 6464 (levels).
+//! extensions), RFC 6464 (levels), RFC 2198 (redundancy).
 
 mod audio_level;
 mod demux;
@@ -65,6 +66,7 @@ mod extension;
 pub mod jitter;
 mod number;
 mod packet;
+pub mod red;
 pub mod rtcp;
 mod session;
 

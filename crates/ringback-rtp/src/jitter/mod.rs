@@ -7,10 +7,13 @@
 //! spike.
 
 mod delay;
+mod recover;
 
 use crate::number::Unwrap;
-use crate::{PayloadType, RtpPacket, RtpTime, SequenceNumber};
+use crate::{AudioLevel, PayloadType, RtpPacket, RtpTime, SequenceNumber};
 use delay::DelayEstimate;
+pub use recover::Repeated;
+use recover::Seen;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -85,6 +88,8 @@ pub enum Pull<'a> {
         payload: &'a [u8],
         /// Whether the player should take more or less time for it.
         pace: Pace,
+        /// How loud its sender says it is, where that came with it.
+        level: Option<AudioLevel>,
     },
     /// Conceal one frame: its packet is missing, later ones are here.
     Lost {
@@ -120,6 +125,8 @@ pub struct JitterStats {
     pub duplicates: u64,
     /// Packets that came too late to be played.
     pub late: u64,
+    /// Packets that never came, or too late, and were put in from later ones (RFC 2198).
+    pub recovered: u64,
     /// Packets dropped because there were too many, or because the clock of the sender changed.
     pub discarded: u64,
     /// Packets played.
@@ -148,6 +155,7 @@ pub struct JitterBuffer {
     estimate: DelayEstimate,
     sequences: Unwrap,
     times: Unwrap,
+    seen: Seen,
     /// Sorted by sequence number.
     waiting: VecDeque<Waiting>,
     /// What [`pull`](JitterBuffer::pull) lends out.
@@ -168,6 +176,7 @@ struct Waiting {
     /// In ticks; zero for a packet that is no audio and only fills its number.
     duration: i64,
     payload_type: PayloadType,
+    level: Option<AudioLevel>,
     payload: Vec<u8>,
 }
 
@@ -202,6 +211,7 @@ impl JitterBuffer {
             estimate: DelayEstimate::new(rate),
             sequences: Unwrap::default(),
             times: Unwrap::default(),
+            seen: Seen::default(),
             waiting: VecDeque::new(),
             current: Vec::new(),
             spare: Vec::new(),
@@ -216,6 +226,17 @@ impl JitterBuffer {
     /// Puts a packet in. `duration` is how long its payload plays, in ticks; a packet without any is no
     /// audio and only fills its number.
     pub fn insert(&mut self, now: Instant, packet: &RtpPacket<'_>, duration: u32) -> Inserted {
+        self.insert_with_level(now, packet, duration, None)
+    }
+
+    /// The same of a packet with the level of its audio, which is given with its frame.
+    pub fn insert_with_level(
+        &mut self,
+        now: Instant,
+        packet: &RtpPacket<'_>,
+        duration: u32,
+        level: Option<AudioLevel>,
+    ) -> Inserted {
         let RtpPacket { sequence, time, payload, payload_type, .. } = *packet;
         if payload.len() > MAX_PAYLOAD {
             self.stats.discarded += 1;
@@ -237,6 +258,12 @@ impl JitterBuffer {
         let sequence = self.sequences.sequence(sequence);
         self.estimate.arrived(now, transit);
         let end = long_time + i64::from(duration);
+        if self.seen.comes(sequence) {
+            // A later packet has brought it already.
+            self.stats.recovered = self.stats.recovered.saturating_sub(1);
+            self.stats.duplicates += 1;
+            return Inserted::Duplicate;
+        }
         if self.is_used(sequence, end) {
             self.stats.late += 1;
             self.late_in_a_row += 1;
@@ -253,11 +280,9 @@ impl JitterBuffer {
         };
         self.stats.reordered += u64::from(place < self.waiting.len());
         self.stats.queued += 1;
-        let mut buffer = self.spare.pop().unwrap_or_default();
-        buffer.extend_from_slice(payload);
-        let duration = i64::from(duration);
-        self.waiting
-            .insert(place, Waiting { sequence, time: long_time, duration, payload_type, payload: buffer });
+        let (time, duration) = (long_time, i64::from(duration));
+        let payload = self.copy(payload);
+        self.waiting.insert(place, Waiting { sequence, time, duration, payload_type, level, payload });
         self.bound();
         inserted
     }
@@ -266,6 +291,7 @@ impl JitterBuffer {
     /// sequence number is not taken for a loss.
     pub fn skip(&mut self, sequence: SequenceNumber) {
         let sequence = self.sequences.sequence(sequence);
+        self.seen.comes(sequence);
         if self.is_used(sequence, i64::MAX) {
             return;
         }
@@ -274,7 +300,14 @@ impl JitterBuffer {
             let time = self.waiting.get(place.saturating_sub(1)).map_or(0, |it| it.time);
             self.waiting.insert(
                 place,
-                Waiting { sequence, time, duration: 0, payload_type: PayloadType::PCMU, payload: Vec::new() },
+                Waiting {
+                    sequence,
+                    time,
+                    duration: 0,
+                    payload_type: PayloadType::PCMU,
+                    level: None,
+                    payload: Vec::new(),
+                },
             );
             self.bound();
         }
@@ -326,6 +359,7 @@ impl JitterBuffer {
         self.play = Play::Pausing { after: None };
         self.sequences = Unwrap::default();
         self.times = Unwrap::default();
+        self.seen = Seen::default();
         self.last_transit = None;
         self.late_in_a_row = 0;
         self.estimate.restart();
@@ -422,7 +456,14 @@ impl JitterBuffer {
             payload_type: head.payload_type,
             payload: &self.current,
             pace,
+            level: head.level,
         }
+    }
+
+    fn copy(&mut self, payload: &[u8]) -> Vec<u8> {
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        buffer.extend_from_slice(payload);
+        buffer
     }
 
     fn recycle(&mut self, mut buffer: Vec<u8>) {
