@@ -2,8 +2,8 @@
 
 use ringback_sansio::Entropy;
 use ringback_sdp::{
-    Codec, Direction, IceCredentials, LocalDtls, LocalIce, LocalMedia, LocalSrtp, NegotiatedMedia,
-    OfferAnswer, Origin,
+    Codec, Direction, HeaderExtension, IceCredentials, LocalDtls, LocalIce, LocalMedia, LocalSrtp,
+    NegotiatedMedia, OfferAnswer, Origin,
 };
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +21,10 @@ pub struct LocalAudio {
     pub rtcp_mux: bool,
     /// Whether extended reports of RTCP are read (RFC 3611).
     pub extended_reports: bool,
+    /// The header extensions of RTP packets that we understand (RFC 8285).
+    pub header_extensions: Vec<HeaderExtension>,
+    /// Whether we offer those of the codecs that repeat others (RFC 2198); without, they are only answered.
+    pub offers_redundancy: bool,
     /// Whether and how it is encrypted.
     pub srtp: LocalSrtp,
     /// Our certificate, where keys may come by DTLS.
@@ -39,6 +43,8 @@ impl LocalAudio {
             ptime: Duration::from_millis(20),
             rtcp_mux: true,
             extended_reports: false,
+            header_extensions: Vec::new(),
+            offers_redundancy: false,
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
@@ -56,6 +62,20 @@ impl LocalAudio {
     #[must_use]
     pub fn extended_reports(mut self) -> Self {
         self.extended_reports = true;
+        self
+    }
+
+    /// The same, with header extensions of RTP packets.
+    #[must_use]
+    pub fn header_extensions(mut self, extensions: Vec<HeaderExtension>) -> Self {
+        self.header_extensions = extensions;
+        self
+    }
+
+    /// The same; those of the codecs that repeat others are offered, or only answered.
+    #[must_use]
+    pub fn offers_redundancy(mut self, is_offered: bool) -> Self {
+        self.offers_redundancy = is_offered;
         self
     }
 
@@ -92,6 +112,8 @@ impl LocalAudio {
         LocalMedia {
             rtcp_mux: self.rtcp_mux,
             extended_reports: self.extended_reports,
+            header_extensions: self.header_extensions,
+            offers_redundancy: self.offers_redundancy,
             ptime: Some(self.ptime),
             srtp: self.srtp,
             dtls: self.dtls,

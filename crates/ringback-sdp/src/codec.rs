@@ -97,6 +97,16 @@ impl Codec {
         Self { payload_type, ..self.clone() }
     }
 
+    /// The same format where what it carries goes by other numbers: pairs of an old one and a new one. Only redundancy carries any.
+    pub(crate) fn carrying(self, numbers: &[(u8, u8)]) -> Self {
+        if !self.is_redundancy() {
+            return self;
+        }
+        let renumbered = |old: u8| numbers.iter().find(|(it, _)| *it == old).map_or(old, |(_, new)| *new);
+        let formats: Vec<String> = self.redundant_formats().map(|old| renumbered(old).to_string()).collect();
+        Self { fmtp: Some(formats.join("/")).filter(|it| !it.is_empty()), ..self }
+    }
+
     /// The RTP payload type, 0..=127.
     pub fn payload_type(&self) -> u8 {
         self.payload_type
@@ -137,9 +147,32 @@ impl Codec {
         self.is_named("CN")
     }
 
-    /// Whether this only accompanies speech: named events and comfort noise (RFC 4733, RFC 3389).
+    /// A format whose payloads repeat earlier ones of `codec` (RFC 2198), by another number.
+    ///
+    /// # Errors
+    /// [`InvalidText`] when the number is above 127.
+    pub fn redundancy_of(codec: &Self, payload_type: u8) -> Result<Self, InvalidText> {
+        let number = codec.payload_type;
+        let red = Self::new(payload_type, "red", codec.clock_rate)?.with_channels(codec.channels);
+        red.with_fmtp(&format!("{number}/{number}"))
+    }
+
+    /// Whether payloads of this carry others, later ones with earlier ones (RFC 2198).
+    pub fn is_redundancy(&self) -> bool {
+        self.is_named("red")
+    }
+
+    /// The payload types that this carries, where it is [redundancy](Self::is_redundancy): first that of the payload itself. What is no
+    /// number ends the list.
+    pub fn redundant_formats(&self) -> impl Iterator<Item = u8> + '_ {
+        let listed = self.fmtp.as_deref().filter(|_| self.is_redundancy());
+        let numbers = listed.into_iter().flat_map(|fmtp| fmtp.trim().split('/'));
+        numbers.map_while(|number| number.trim().parse().ok().filter(|number| *number < 128))
+    }
+
+    /// Whether this only accompanies others: named events, comfort noise and redundancy (RFC 4733, RFC 3389, RFC 2198).
     pub(crate) fn is_companion(&self) -> bool {
-        self.is_telephone_event() || self.is_comfort_noise()
+        self.is_telephone_event() || self.is_comfort_noise() || self.is_redundancy()
     }
 
     /// Whether both are the same payload format, whatever their numbers: name without case, clock rate, channels,

@@ -63,7 +63,7 @@
 //! and kept, and refused with port zero.
 //!
 //! Sources: RFC 8866 (SDP, formerly RFC 4566 and 2327), RFC 3264 and RFC 6337 (offer/answer), RFC 3551 §6 (static
-//! payload types), RFC 9143 (bundles), RFC 5888 (names and groups), RFC 6157 §4.2; those of attributes stand beside
+//! payload types), RFC 8285 (header extensions), RFC 2198 (redundancy), RFC 9143 (bundles), RFC 5888 (names and groups), RFC 6157 §4.2; those of attributes stand beside
 //! their types.
 
 pub mod attribute;
@@ -89,9 +89,9 @@ pub use direction::Direction;
 pub use lint::{Deviation, MAX_DEVIATIONS};
 pub use media::{Media, MediaKind, RtcpAddress};
 pub use negotiation::{
-    DtlsRole, IceCredentials, LocalCrypto, LocalDtls, LocalIce, LocalMedia, LocalSrtp, MAX_CANDIDATES,
-    MediaAddress, NegotiatedCrypto, NegotiatedDtls, NegotiatedIce, NegotiatedMedia, NegotiationError,
-    NegotiationState, OfferAnswer, Origin, SrtpPolicy,
+    DtlsRole, HeaderExtension, IceCredentials, LocalCrypto, LocalDtls, LocalIce, LocalMedia, LocalSrtp,
+    MAX_CANDIDATES, MediaAddress, NegotiatedCrypto, NegotiatedDtls, NegotiatedExtension, NegotiatedIce,
+    NegotiatedMedia, NegotiationError, NegotiationState, OfferAnswer, Origin, SrtpPolicy,
 };
 pub use parse::{MAX_ATTRIBUTES, MAX_FORMATS, MAX_LINES, MAX_MEDIA, MAX_SIZE, SdpError};
 pub use text::{ByteString, InvalidText, Word};

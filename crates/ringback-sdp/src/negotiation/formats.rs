@@ -11,16 +11,16 @@ pub(super) struct Shared {
 
 /// The formats that both sides have, in the order of `theirs`. Empty when they cannot talk to each other.
 ///
-/// Named events and comfort noise are no reason to talk, unless they are all that there is, as in a stream of
+/// Named events, comfort noise and redundancy are no reason to talk, unless they are all that there is, as in a stream of
 /// DTMF on its own (RFC 4317 §2.4). Beside speech they need the clock of one of its formats, because they share
 /// its timestamps (RFC 4733 §2.1).
 pub(super) fn shared(theirs: &[Codec], ours: &[Codec]) -> Vec<Shared> {
     let mut shared: Vec<Shared> = Vec::new();
-    for theirs in theirs {
-        let ours = ours.iter().find(|ours| ours.matches(theirs));
-        let is_new = shared.iter().all(|it| it.theirs.payload_type() != theirs.payload_type());
-        if let Some(ours) = ours.filter(|_| is_new) {
-            shared.push(Shared { theirs: theirs.clone(), ours: ours.clone() });
+    for codec in theirs {
+        let own = ours.iter().find(|own| is_same((own, ours), (codec, theirs)));
+        let is_new = shared.iter().all(|it| it.theirs.payload_type() != codec.payload_type());
+        if let Some(own) = own.filter(|_| is_new) {
+            shared.push(Shared { theirs: codec.clone(), ours: own.clone() });
         }
     }
     if theirs.iter().all(Codec::is_companion) {
@@ -30,6 +30,34 @@ pub(super) fn shared(theirs: &[Codec], ours: &[Codec]) -> Vec<Shared> {
         shared.iter().filter(|it| !it.theirs.is_companion()).map(|it| it.theirs.clock_rate()).collect();
     shared.retain(|it| clocks.contains(&it.theirs.clock_rate()));
     shared
+}
+
+/// Whether two formats, each among those that were described with it, are the same. Redundancy is of what it repeats.
+fn is_same((one, among): (&Codec, &[Codec]), (other, others): (&Codec, &[Codec])) -> bool {
+    if !one.is_redundancy() || !other.is_redundancy() {
+        return one.matches(other);
+    }
+    match (repeated(one, among), repeated(other, others)) {
+        (Some(a), Some(b)) => one.matches(other) && a.matches(b),
+        (_, _) => false,
+    }
+}
+
+/// The format that one of redundancy carries.
+fn repeated<'a>(redundancy: &Codec, among: &'a [Codec]) -> Option<&'a Codec> {
+    let number = redundancy.redundant_formats().next()?;
+    among.iter().find(|it| it.payload_type() == number && !it.is_redundancy())
+}
+
+/// The formats of an answer, theirs and ours, by the numbers of the offer.
+pub(super) fn answered(shared: Vec<Shared>) -> (Vec<Codec>, Vec<Codec>) {
+    let numbers = shared.iter().map(|it| (it.ours.payload_type(), it.theirs.payload_type()));
+    let numbers: Vec<(u8, u8)> = numbers.collect();
+    let renumber = |Shared { theirs, ours }: Shared| {
+        let ours = ours.numbered(theirs.payload_type()).carrying(&numbers);
+        (theirs, ours)
+    };
+    shared.into_iter().map(renumber).unzip()
 }
 
 /// The meaning that payload types have had at one `m=` line since the session began.
@@ -52,17 +80,27 @@ impl Numbers {
     /// The formats with the numbers under which they may be offered. One for which none is left is left out.
     pub(super) fn assign(&self, codecs: &[Codec]) -> Vec<Codec> {
         let mut assigned: Vec<Codec> = Vec::with_capacity(codecs.len());
+        let mut numbers: Vec<(u8, u8)> = Vec::with_capacity(codecs.len());
         for codec in codecs {
+            let is_alike = |it: &&Codec| is_same((it, &self.0), (codec, codecs));
             let is_free = |number: u8| {
                 assigned.iter().all(|it| it.payload_type() != number)
-                    && self.0.iter().all(|it| it.payload_type() != number || it.matches(codec))
+                    && self.0.iter().all(|it| it.payload_type() != number || is_alike(&it))
             };
-            let known = self.0.iter().rev().filter(|it| it.matches(codec)).map(Codec::payload_type);
+            let known = self.0.iter().rev().filter(is_alike).map(Codec::payload_type);
             // RFC 3551 §3: dynamic payload types are 96 to 127.
             let number = known.chain([codec.payload_type()]).chain(96..=127).find(|number| is_free(*number));
             assigned.extend(number.map(|number| codec.numbered(number)));
+            numbers.extend(number.map(|number| (codec.payload_type(), number)));
         }
-        assigned
+        let is_assigned = |number: u8| numbers.iter().any(|(known, _)| *known == number);
+        assigned.retain(|codec| codec.redundant_formats().all(is_assigned));
+        assigned.into_iter().map(|codec| codec.carrying(&numbers)).collect()
+    }
+
+    /// Whether one of the numbers was one of redundancy.
+    pub(super) fn know_redundancy(&self) -> bool {
+        self.0.iter().any(Codec::is_redundancy)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What our side brings: its origin and its media.
 
 use super::dtls::LocalDtls;
+use super::extensions::HeaderExtension;
 use super::ice::LocalIce;
 use super::security::LocalSrtp;
 use crate::{Codec, Direction, MediaKind, OriginField, Word};
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -37,8 +39,12 @@ pub struct LocalMedia {
     pub rtcp_mux: bool,
     /// Whether we read extended reports: reference times, and the metrics of voice over IP (RFC 3611).
     pub extended_reports: bool,
+    /// The header extensions that we understand (RFC 8285).
+    pub header_extensions: Vec<HeaderExtension>,
     /// What we understand, best first. The numbers of dynamic formats are wishes.
     pub codecs: Vec<Codec>,
+    /// Whether those of them that repeat others (RFC 2198) are in our offers; without, they are only answered.
+    pub offers_redundancy: bool,
     /// The way we wish it to flow when nobody holds anybody.
     pub direction: Direction,
     /// How much audio we want in a packet (`a=ptime`), in whole milliseconds.
@@ -60,12 +66,21 @@ impl LocalMedia {
             port,
             rtcp_mux: true,
             extended_reports: false,
+            header_extensions: Vec::new(),
             codecs,
+            offers_redundancy: false,
             direction: Direction::SendRecv,
             ptime: Some(Duration::from_millis(20)),
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
         }
+    }
+    /// The formats of an offer; `is_known` says whether repetition has been spoken of at this line.
+    pub(super) fn offered_codecs(&self, is_known: bool) -> Cow<'_, [Codec]> {
+        if self.offers_redundancy || is_known {
+            return Cow::Borrowed(&self.codecs);
+        }
+        self.codecs.iter().filter(|codec| !codec.is_redundancy()).cloned().collect()
     }
 }

@@ -6,6 +6,7 @@
 mod bundle;
 mod dtls;
 mod error;
+mod extensions;
 mod formats;
 mod ice;
 mod local;
@@ -16,6 +17,7 @@ mod slot;
 
 pub use dtls::{DtlsRole, LocalDtls, NegotiatedDtls};
 pub use error::NegotiationError;
+pub use extensions::{HeaderExtension, NegotiatedExtension};
 pub use ice::{IceCredentials, LocalIce, MAX_CANDIDATES, NegotiatedIce};
 pub use local::{LocalMedia, Origin};
 pub use outcome::{MediaAddress, NegotiatedMedia};
@@ -24,7 +26,6 @@ pub use security::{LocalCrypto, LocalSrtp, NegotiatedCrypto, SrtpPolicy};
 use crate::attribute::{AttributeValue as _, RtcpExtendedReports};
 use crate::{Attribute, Connection, Direction, MAX_MEDIA, Media, SessionDescription};
 use bundle::Bundles;
-use formats::Shared;
 use outcome::Formats;
 use security::Protection;
 use slot::{Acceptance, Slot, Wish};
@@ -235,14 +236,9 @@ impl OfferAnswer {
             };
             let wish = &self.wishes[local];
             let offered = outcome::remote_direction(&offer, theirs);
-            let (send, receive): (Vec<_>, Vec<_>) = formats
-                .into_iter()
-                .map(|Shared { theirs, ours }| {
-                    let ours = ours.numbered(theirs.payload_type());
-                    (theirs, ours)
-                })
-                .unzip();
+            let (send, receive) = formats::answered(formats);
             let mut ours = slot.media(&wish.media, &receive);
+            let extensions = slot.extensions.answer(&wish.media.header_extensions, theirs, &mut ours);
             if !theirs.rtcp_mux() {
                 ours.attributes.retain(|attribute| attribute.name() != "rtcp-mux");
             }
@@ -269,6 +265,7 @@ impl OfferAnswer {
             slot.numbers.learn(&theirs.codecs());
             slot.numbers.learn(&receive);
             let mut agreed = NegotiatedMedia::agreed(local, &ours, &offer, theirs, Formats { send, receive });
+            agreed.header_extensions = extensions;
             protection.enter(&mut agreed);
             if let ice::Answering::Agreed(ice) = ice {
                 agreed.ice = Some(ice);
@@ -327,6 +324,7 @@ impl OfferAnswer {
             slot.numbers.learn(&ours.codecs());
             let (send, receive) = formats.into_iter().map(|it| (it.theirs, it.ours)).unzip();
             let mut agreed = NegotiatedMedia::agreed(local, ours, answer, theirs, Formats { send, receive });
+            agreed.header_extensions = slot.extensions.answered(ours, theirs);
             protection.enter(&mut agreed);
             let before = self.ice_of(line, local);
             agreed.ice = ice::answered(ours, answer, theirs, before);
@@ -443,10 +441,13 @@ impl OfferAnswer {
         if slots.len() > MAX_MEDIA {
             return Err(NegotiationError::TooManyMedia);
         }
+        let extensions = self.extensions();
         let line =
             |(line, slot): (usize, &mut Slot)| match slot.local.map(|local| (local, &self.wishes[local])) {
                 Some((local, wish)) if wish.media.port != 0 && !wish.media.codecs.is_empty() => {
-                    let mut media = slot.media(&wish.media, &slot.numbers.assign(&wish.media.codecs));
+                    let codecs = wish.media.offered_codecs(slot.numbers.know_redundancy());
+                    let mut media = slot.media(&wish.media, &slot.numbers.assign(&codecs));
+                    slot.extensions.offer(&wish.media.header_extensions, &extensions, &mut media);
                     security::offer(&wish.media, &mut media, self.dtls_of(line, local));
                     if !self.is_bundling {
                         ice::offer(wish, &mut media, self.ice_of(line, local));
@@ -468,6 +469,17 @@ impl OfferAnswer {
             false => Bundles::default(),
         };
         Ok((slots, media, bundles))
+    }
+
+    /// The header extensions of all our lines.
+    fn extensions(&self) -> Vec<&str> {
+        let mut all = Vec::new();
+        for extension in self.wishes.iter().flat_map(|wish| &wish.media.header_extensions) {
+            if !all.contains(&extension.uri.as_str()) {
+                all.push(extension.uri.as_str());
+            }
+        }
+        all
     }
 
     /// What is accepted of each line of an offer, and of its bundles.

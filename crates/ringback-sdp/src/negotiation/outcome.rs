@@ -1,6 +1,7 @@
 //! What both sides have agreed on.
 
 use super::dtls::NegotiatedDtls;
+use super::extensions::NegotiatedExtension;
 use super::ice::NegotiatedIce;
 use super::security::NegotiatedCrypto;
 use crate::attribute::{Mid, RtcpExtendedReports};
@@ -30,6 +31,8 @@ pub struct NegotiatedMedia {
     pub rtcp_mux: bool,
     /// Whether the peer reads the metrics of voice over IP in extended reports, and we do (RFC 3611 §5).
     pub extended_reports: bool,
+    /// The header extensions that both sides understand (RFC 8285).
+    pub header_extensions: Vec<NegotiatedExtension>,
     /// What we may send, by the numbers and with the parameters of the peer; best first, as the peer sees it.
     pub send: Vec<Codec>,
     /// What the peer may send, by the numbers and with the parameters that we stated.
@@ -68,6 +71,7 @@ impl NegotiatedMedia {
             remote_rtcp: None,
             rtcp_mux: false,
             extended_reports: false,
+            header_extensions: Vec::new(),
             send: Vec::new(),
             receive: Vec::new(),
             direction: Direction::Inactive,
@@ -100,6 +104,7 @@ impl NegotiatedMedia {
             remote_rtp,
             rtcp_mux,
             extended_reports: reads_metrics(ours) && reads_metrics(theirs),
+            header_extensions: Vec::new(),
             send: formats.send,
             receive: formats.receive,
             direction: ours.direction().unwrap_or_default().and(remote_direction.reversed()),
@@ -130,7 +135,12 @@ impl NegotiatedMedia {
         self.is_active() && !self.remote_direction.receives()
     }
 
-    /// The codec to send, by the peer's number: its best that is not an event or comfort noise.
+    /// The header extension of this name, where both sides understand it.
+    pub fn header_extension(&self, uri: &str) -> Option<&NegotiatedExtension> {
+        self.header_extensions.iter().find(|extension| extension.uri == uri)
+    }
+
+    /// The codec to send, by the peer's number: its best that is not an event, comfort noise or a repetition of others.
     pub fn codec(&self) -> Option<&Codec> {
         self.send.iter().find(|codec| !codec.is_companion())
     }
@@ -146,6 +156,12 @@ impl NegotiatedMedia {
     /// The telephone-event to send with a codec, by the peer's number: that of the same clock (RFC 4733 §2.1).
     pub fn telephone_event_beside(&self, codec: &Codec) -> Option<&Codec> {
         self.send.iter().find(|it| it.is_telephone_event() && it.clock_rate() == codec.clock_rate())
+    }
+
+    /// The format that repeats payloads of a codec (RFC 2198) and may be sent in its place, by the peer's number.
+    pub fn redundancy_of(&self, codec: &Codec) -> Option<&Codec> {
+        let repeats = |it: &&Codec| it.redundant_formats().all(|number| number == codec.payload_type());
+        self.send.iter().filter(|it| it.redundant_formats().next().is_some()).find(repeats)
     }
 
     /// The telephone-events that the peer may send, by our numbers; one for each clock rate.

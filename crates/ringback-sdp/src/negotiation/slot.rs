@@ -1,6 +1,7 @@
 //! The `m=` lines of a session, and what stands in them.
 
 use super::dtls;
+use super::extensions::Ids;
 use super::formats::{self, Numbers, Shared};
 use super::ice::IceCredentials;
 use super::local::LocalMedia;
@@ -54,6 +55,7 @@ pub(super) struct Slot {
     pub(super) local: Option<usize>,
     pub(super) kind: MediaKind,
     pub(super) numbers: Numbers,
+    pub(super) extensions: Ids,
     /// Its name, once either side has given it one (`a=mid`).
     pub(super) mid: Option<Word>,
     protocol: Word,
@@ -68,6 +70,7 @@ impl Slot {
             local: Some(local),
             kind: media.kind.clone(),
             numbers: Numbers::default(),
+            extensions: Ids::default(),
             mid: None,
             protocol: security::protocol(media),
             formats: Vec::new(),
@@ -82,6 +85,7 @@ impl Slot {
             local,
             kind: theirs.kind.clone(),
             numbers: known.map(|known| known.numbers.clone()).unwrap_or_default(),
+            extensions: known.map(|known| known.extensions.clone()).unwrap_or_default(),
             mid: theirs.get::<Mid<'_>>().and_then(|mid| Word::new(mid.0).ok()),
             protocol: theirs.protocol.clone(),
             formats: theirs.formats.clone(),
