@@ -6,6 +6,7 @@
 //! - [`event::EventSender`] and [`event::EventReceiver`]: DTMF digits;
 //! - [`Extension::elements`], [`AudioLevel`]: header extensions, and how loud the audio of a packet is;
 //! - [`red`]: payloads that repeat earlier ones;
+//! - [`text`]: what is typed, as it is typed;
 //! - [`rtcp`]: compound packets; [`Datagram`]: RTP or RTCP, when both share a port.
 //!
 //! Not here: sockets and who may send to them (address latching), codecs, SRTP, feedback profiles (RFC 4585), XR.
@@ -57,7 +58,7 @@
 //! are read in the caller's datagram and written into the caller's buffer.
 //!
 //! Sources: RFC 3550 (RTP, RTCP), RFC 3551 (audio profile), RFC 4733 (telephone events), RFC 5761 (one port), RFC 8285 (header
-//! extensions), RFC 6464 (levels), RFC 2198 (redundancy).
+//! extensions), RFC 6464 (levels), RFC 2198 (redundancy), RFC 4103 with ITU-T T.140 (text).
 
 mod audio_level;
 mod demux;
@@ -69,6 +70,7 @@ mod packet;
 pub mod red;
 pub mod rtcp;
 mod session;
+pub mod text;
 
 pub use audio_level::AudioLevel;
 pub use demux::Datagram;

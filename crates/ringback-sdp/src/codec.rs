@@ -69,6 +69,16 @@ impl Codec {
         Self { fmtp, ..Self::fixed(payload_type, "telephone-event", clock_rate, 1) }
     }
 
+    /// Text as it is typed, payload type 98 (RFC 4103).
+    pub const fn text() -> Self {
+        Self::fixed(98, "t140", 1000, 1)
+    }
+
+    /// The same with what was typed twice before it, payload type 100 (RFC 4103 §4.2, RFC 2198).
+    pub fn redundant_text() -> Self {
+        Self { fmtp: Some("98/98/98".to_owned()), ..Self::fixed(100, "red", 1000, 1) }
+    }
+
     const fn fixed(payload_type: u8, name: &'static str, clock_rate: u32, channels: u8) -> Self {
         Self { payload_type, name: Word::from_static(name), clock_rate, channels, fmtp: None }
     }

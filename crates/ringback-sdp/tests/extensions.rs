@@ -182,3 +182,27 @@ fn redundancy_without_a_format_to_repeat_is_left_out() {
         "it carries nothing of ours"
     );
 }
+
+/// RFC 4103 §11: text beside audio, with what was typed before.
+#[test]
+fn text_has_a_line_of_its_own() {
+    let media = |port| vec![LocalMedia::audio(port, vec![Codec::pcmu()]), LocalMedia::text(port + 2)];
+    let (mut alice, mut bob) = (side("192.0.2.1", media(4000)), side("192.0.2.2", media(5000)));
+    let (offer, answer) = exchange(&mut alice, &mut bob);
+    let text = "RTP/AVP 100 98\r\na=rtpmap:100 red/1000\r\na=fmtp:100 98/98/98\r\na=rtpmap:98 t140/1000\r\na=rtcp-mux\r\n";
+    assert!(
+        offer.contains(&format!("m=text 4002 {text}")) && answer.contains(&format!("m=text 5002 {text}")),
+        "{offer}"
+    );
+    let agreed = &alice.negotiated()[1];
+    let codec = agreed.codec().unwrap();
+    assert_eq!((codec.name(), agreed.redundancy_of(codec).map(Codec::payload_type)), ("t140", Some(100)));
+    // Who knows no redundancy gets none, by numbers of its own.
+    let (side, answer) = answer_to(LocalMedia::text(4002), "m=text 6000 RTP/AVP 96\na=rtpmap:96 t140/1000\n");
+    assert!(answer.contains("m=text 4002 RTP/AVP 96\r\n"), "{answer}");
+    assert_eq!(side.negotiated()[0].send.len(), 1);
+    // And who has no text refuses it alone.
+    let mut carol = self::side("192.0.2.3", vec![LocalMedia::audio(7000, vec![Codec::pcmu()])]);
+    let (_, answer) = exchange(&mut self::side("192.0.2.1", media(4000)), &mut carol);
+    assert!(answer.contains("m=audio 7000") && answer.contains("m=text 0"), "{answer}");
+}

@@ -76,6 +76,16 @@ impl LocalMedia {
             ice: None,
         }
     }
+    /// Text as it is typed (RFC 4103), in both directions with a shared port for RTP and RTCP, not encrypted.
+    pub fn text(port: u16) -> Self {
+        Self {
+            kind: MediaKind::TEXT,
+            ptime: None,
+            offers_redundancy: true,
+            ..Self::audio(port, vec![Codec::redundant_text(), Codec::text()])
+        }
+    }
+
     /// The formats of an offer; `is_known` says whether repetition has been spoken of at this line.
     pub(super) fn offered_codecs(&self, is_known: bool) -> Cow<'_, [Codec]> {
         if self.offers_redundancy || is_known {
