@@ -50,13 +50,17 @@ fn main() {
     );
     println!("| silent parties | received | decoded | mixed | coded and sent | all | longest period |");
     println!("|---|---|---|---|---|---|---|");
-    for is_common in [false, true] {
-        let (spent, longest) = confer(parties, speaking, is_common);
+    for (name, is_common, is_told) in [
+        ("have coders of their own", false, false),
+        ("have common coders", true, false),
+        ("tell how faint they are as well", true, true),
+    ] {
+        let (spent, longest) = confer(parties, speaking, is_common, is_told);
         let micros = |nanos: u64| nanos as f64 / 1e3 / f64::from(PERIODS);
         let Spent { receive, decode, mix, encode } = spent;
         println!(
             "| {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} | {:.0} |",
-            if is_common { "have common coders" } else { "have coders of their own" },
+            name,
             micros(receive),
             micros(decode),
             micros(mix),
@@ -68,10 +72,10 @@ fn main() {
 }
 
 /// A whole conference: the sum of its periods, and the longest of them.
-fn confer(parties: u32, speaking: u32, is_common: bool) -> (Spent, u64) {
+fn confer(parties: u32, speaking: u32, is_common: bool, is_told: bool) -> (Spent, u64) {
     let begin = Instant::now();
     let (mut mixer, mut common) = (Mixer::new(FRAME), is_common.then(|| CommonCoders::new(RATE)));
-    let mut room: Vec<Party> = parties_of(begin, &mut mixer, parties, speaking);
+    let mut room: Vec<Party> = parties_of(begin, &mut mixer, parties, speaking, is_told);
     let (mut sum, mut longest) = (Spent::default(), 0);
     for period in 0..PERIODS + WARM_UP {
         let now = begin + Duration::from_millis(20) * period;
@@ -110,8 +114,12 @@ fn run(
     let received = on_processor();
     mixer.begin();
     for party in room.iter_mut() {
+        party.leg.pass_over(mixer.faintest(party.key));
         party.leg.next_frame(now, &mut frame);
-        mixer.hear(party.key, &frame);
+        match party.leg.passed_over() {
+            Some(level) => mixer.hear_level(party.key, level),
+            None => mixer.hear(party.key, &frame),
+        }
     }
     let decoded = on_processor();
     mixer.mix();
@@ -144,9 +152,11 @@ fn run(
 }
 
 /// Half of them speak Opus and half G.711, those who speak and those who do not.
-fn parties_of(now: Instant, mixer: &mut Mixer, count: u32, speaking: u32) -> Vec<Party> {
+fn parties_of(now: Instant, mixer: &mut Mixer, count: u32, speaking: u32, is_told: bool) -> Vec<Party> {
     let codecs: [Arc<dyn AudioCodec>; 2] = [Arc::new(Opus::default()), Arc::new(Law::A)];
-    let formats = codecs.map(AudioFormat::of);
+    let level = is_told.then_some(1);
+    let told = |format| AudioFormat { level_to_send: level, level_to_receive: level, ..format };
+    let formats = codecs.map(|codec| told(AudioFormat::of(codec)));
     let leg = |format: &AudioFormat, seed: u32, peer| {
         let peer = address(peer);
         let config = LegConfig {

@@ -1,7 +1,7 @@
 //! What a call agreed on, as far as an audio leg needs to know it.
 
 use crate::codec::{AudioCodec, AudioCodecs};
-use ringback_rtp::PayloadType;
+use ringback_rtp::{AudioLevel, PayloadType};
 use ringback_sdp::{Codec, MediaAddress, NegotiatedMedia};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,6 +67,14 @@ pub struct AudioFormat {
     pub events_to_receive: Vec<(PayloadType, u32)>,
     /// The numbers under which it may send comfort noise (RFC 3389).
     pub noise_to_receive: Vec<PayloadType>,
+    /// The number under which the peer takes payloads that repeat earlier ones of what we send (RFC 2198), if it does.
+    pub red_to_send: Option<PayloadType>,
+    /// The numbers under which it may send such.
+    pub red_to_receive: Vec<PayloadType>,
+    /// The number of the header extension by which we tell the peer the level of our audio (RFC 6464), where that was agreed on.
+    pub level_to_send: Option<u8>,
+    /// The number by which the peer tells it.
+    pub level_to_receive: Option<u8>,
     /// How much audio goes into a packet: 10 to 60 ms, a multiple of 10 ms.
     pub ptime: Duration,
     /// Whether both sides read extended reports (RFC 3611), by which each tells how the other's speech comes through.
@@ -80,6 +88,8 @@ pub(crate) enum Meaning {
     /// Telephone events, by a clock of so many ticks a second.
     Event(u32),
     Noise,
+    /// Payloads with earlier ones.
+    Redundancy,
 }
 
 impl AudioFormat {
@@ -104,6 +114,10 @@ impl AudioFormat {
             event_to_send: event,
             events_to_receive: event.map(|number| (number, events.clock_rate())).into_iter().collect(),
             noise_to_receive: Vec::new(),
+            red_to_send: None,
+            red_to_receive: Vec::new(),
+            level_to_send: None,
+            level_to_receive: None,
             ptime: send.codec.packet_time(PTIME),
             extended_reports: false,
             send,
@@ -119,6 +133,8 @@ impl AudioFormat {
         let send = media.send.iter().find_map(|it| AudioPayload::of(it, codecs))?;
         let number = |codec: &Codec| PayloadType::new(codec.payload_type());
         let events = media.telephone_events_to_receive();
+        let level = media.header_extension(AudioLevel::URI);
+        let redundancy = media.receive.iter().filter(|it| it.is_redundancy());
         Some(Self {
             ptime: send.codec.packet_time(ptime),
             extended_reports: media.extended_reports,
@@ -131,6 +147,10 @@ impl AudioFormat {
                 .filter(|it| it.is_comfort_noise())
                 .filter_map(number)
                 .collect(),
+            red_to_send: media.redundancy_of(&send.described).and_then(number),
+            red_to_receive: redundancy.filter_map(number).collect(),
+            level_to_send: level.filter(|it| it.direction.sends()).map(|it| it.id),
+            level_to_receive: level.filter(|it| it.direction.receives()).map(|it| it.id),
             send,
         })
     }
@@ -144,7 +164,8 @@ impl AudioFormat {
                 .map(|(_, clock)| Meaning::Event(*clock))
         };
         let noise = || self.noise_to_receive.contains(&number).then_some(Meaning::Noise);
-        audio.or_else(event).or_else(noise)
+        let redundancy = || self.red_to_receive.contains(&number).then_some(Meaning::Redundancy);
+        audio.or_else(event).or_else(noise).or_else(redundancy)
     }
 }
 
@@ -194,6 +215,7 @@ mod tests {
             Some(Meaning::Audio(payload)) => payload.name().to_owned(),
             Some(Meaning::Event(clock)) => format!("events/{clock}"),
             Some(Meaning::Noise) => "noise".to_owned(),
+            Some(Meaning::Redundancy) => "redundancy".to_owned(),
             None => "nothing".to_owned(),
         }
     }

@@ -3,6 +3,7 @@
 //! - [`AudioCodec`]: a way to code speech, of which [`Opus`], [`G722`], [`Law`] (G.711) and [`L16`] are here; [`AudioCodecs`] is which of
 //!   them a side speaks, and what it offers;
 //! - [`AudioLeg`]: speech and digits in both directions over one RTP session, with hold, latching and RTCP;
+//! - [`TextLeg`]: what is typed during a call, in both directions over an RTP session of its own;
 //! - [`MediaPath`]: which way its packets go, found by ICE, and where their keys come from, by DTLS;
 //! - [`TimestampRecorder`]: what came, sample for sample, by the clock of the sender;
 //! - [`Mixer`]: three or more parties, each of whom hears the others; [`CommonCoders`]: what those who only listen hear, coded once;
@@ -48,7 +49,7 @@
 //!     alice.send_frame(now, &pcm, &mut packet); // The datagram for `alice.rtp_destination()`.
 //!     said.extend(pcm.map(|it| Law::A.decode(Law::A.encode(it))));
 //!
-//!     if let Ok(Incoming::Audio { payload, packet }) = bob.receive(now, "192.0.2.1:4000".parse()?, &mut packet) {
+//!     if let Ok(Incoming::Audio { payload, packet, .. }) = bob.receive(now, "192.0.2.1:4000".parse()?, &mut packet) {
 //!         recorder.write(&payload, &packet);
 //!     }
 //!     heard += usize::from(bob.next_frame(now, &mut pcm) == FrameKind::Audio);
@@ -70,8 +71,9 @@
 //! Not here: sockets, sound cards, relaying.
 //!
 //! Sources: ITU-T G.711 with G.191 and Appendix I, ITU-T G.722, RFC 6716 and 7587 (Opus), RFC 3551 (audio profile), RFC 3389 (comfort
-//! noise), RFC 4733 (telephone events), RFC 3264 §8.4 (hold), RFC 6464 (levels); the jitter buffer is [`ringback_rtp::jitter`]'s.
+//! noise), RFC 4733 (telephone events), RFC 4103 (text), RFC 3264 §8.4 (hold), RFC 6464 (levels); the jitter buffer is [`ringback_rtp::jitter`]'s.
 
+mod activity;
 mod codec;
 mod conceal;
 mod convert;
@@ -102,7 +104,7 @@ pub use format::{AudioFormat, AudioPayload, PeerAddress};
 pub use g711::Law;
 pub use leg::{
     AudioLeg, Coded, CommonCoders, DigitError, Incoming, LegConfig, LegEvent, LegStats, PlayoutMode, Refused,
-    Sent,
+    Sent, TextFormat, TextLeg,
 };
 pub use level::level;
 pub use mixer::{Mixer, PartyKey};

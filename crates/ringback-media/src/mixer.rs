@@ -3,6 +3,7 @@
 //! The frames of a period are added up once; a party's own is taken off the sum again for what it hears, so that the work grows with
 //! the number of parties and not with its square. Who speaks is told by levels (RFC 6464) against each party's own background.
 
+use crate::activity::{Activity, FAINTEST};
 use crate::level::decibels;
 
 /// A sum beyond this is turned down: full scale less a little, for what a coder adds.
@@ -11,17 +12,6 @@ const CEILING: i32 = 30_000;
 const UNITY: i32 = 1 << 15;
 /// How much of the way back to unity the gain goes in a period.
 const RELEASE: i32 = 16;
-/// Above its background by so many decibels, a party speaks.
-const ABOVE_BACKGROUND: f32 = 12.0;
-/// Below this level nobody speaks, in decibels below overload.
-const FAINTEST: f32 = 55.0;
-/// So many periods after its last loud one a party still speaks: pauses between words are no silence.
-const HANGOVER: u32 = 15;
-/// What a level changes by in a period: half of the way when it grows, and less when it falls.
-const ATTACK: f32 = 0.5;
-const DECAY: f32 = 0.1;
-/// How fast the background follows upwards; downwards it follows at once. Some ten seconds at 20 ms.
-const BACKGROUND: f32 = 0.002;
 /// Another speaker takes the floor when it is so many decibels louder.
 const TAKES_FLOOR: f32 = 3.0;
 
@@ -62,11 +52,9 @@ struct Party {
     /// What it said in this period; silence when `is_heard` is not.
     said: Vec<i16>,
     is_heard: bool,
-    /// In decibels below overload.
-    level: f32,
-    background: f32,
-    /// Periods for which it still counts as speaking.
-    speaks: u32,
+    /// How loud it says that it is, where it was not listened to.
+    told: Option<u8>,
+    activity: Activity,
 }
 
 impl Mixer {
@@ -79,15 +67,8 @@ impl Mixer {
     pub fn join(&mut self) -> PartyKey {
         let key = PartyKey(self.next);
         self.next += 1;
-        let (said, silence) = (vec![0; self.frame], 127.0);
-        self.parties.push(Party {
-            key,
-            said,
-            is_heard: false,
-            level: silence,
-            background: silence,
-            speaks: 0,
-        });
+        let said = vec![0; self.frame];
+        self.parties.push(Party { key, said, is_heard: false, told: None, activity: Activity::default() });
         key
     }
 
@@ -115,6 +96,22 @@ impl Mixer {
         party.said[..length].copy_from_slice(&frame[..length]);
         party.said[length..].fill(0);
         party.is_heard = true;
+    }
+
+    /// A party was not listened to in this period, since its sender says that it is so faint (RFC 6464), in decibels below overload:
+    /// it is silent, and judged by what it says. That can take the floor from nobody but itself: as a speaker counts only who was
+    /// [heard](Self::hear) to be one.
+    pub fn hear_level(&mut self, key: PartyKey, level: u8) {
+        if let Some(party) = self.party_mut(key) {
+            party.is_heard = false;
+            party.told = Some(level);
+        }
+    }
+
+    /// From which level on, in decibels below overload, nobody needs to listen to a party, since it would count as silent all the same;
+    /// `None` of one who speaks.
+    pub fn faintest(&self, key: PartyKey) -> Option<u8> {
+        self.party(key).filter(|party| !party.activity.speaks()).map(|_| FAINTEST as u8)
     }
 
     /// Ends the period: adds up what was said, and judges who speaks. Then each party can be [told](Self::say).
@@ -159,7 +156,7 @@ impl Mixer {
         let (now, rest) = out.split_at_mut(out.len().min(self.frame));
         rest.fill(0);
         let mut sum = vec![0; now.len()];
-        for party in self.parties.iter().filter(|party| party.speaks > 0 && party.is_heard) {
+        for party in self.parties.iter().filter(|party| party.activity.speaks() && party.is_heard) {
             add(&mut sum, &party.said);
         }
         scale(sum.into_iter(), self.gain, now);
@@ -167,25 +164,26 @@ impl Mixer {
 
     /// Whether a party speaks, or has until a moment ago.
     pub fn speaks(&self, key: PartyKey) -> bool {
-        self.party(key).is_some_and(|party| party.speaks > 0)
+        self.party(key).is_some_and(|party| party.activity.speaks())
     }
 
     /// Begins the next period: what was said is over. Without it a party that says nothing more goes on saying the same.
     pub fn begin(&mut self) {
         for party in &mut self.parties {
             party.is_heard = false;
+            party.told = None;
         }
     }
 
     /// How loud a party is of late, in decibels below overload: 0 is loudest, 127 is silence (RFC 6464 §3).
     pub fn level(&self, key: PartyKey) -> u8 {
-        self.party(key).map_or(127, |party| party.level.round() as u8)
+        self.party(key).map_or(127, |party| party.activity.level().round() as u8)
     }
 
     /// Who speaks, the loudest first.
     pub fn speakers(&self) -> Vec<PartyKey> {
-        let mut speaking: Vec<&Party> = self.parties.iter().filter(|party| party.speaks > 0).collect();
-        speaking.sort_by(|a, b| a.level.total_cmp(&b.level));
+        let mut speaking: Vec<&Party> = self.parties.iter().filter(|party| party.activity.speaks()).collect();
+        speaking.sort_by(|a, b| a.activity.level().total_cmp(&b.activity.level()));
         speaking.into_iter().map(|party| party.key).collect()
     }
 
@@ -206,11 +204,15 @@ impl Mixer {
     }
 
     fn judge_floor(&mut self) {
-        let speaking = || self.parties.iter().filter(|party| party.speaks > 0);
+        let speaking = || self.parties.iter().filter(|party| party.activity.speaks());
         let holder = self.floor.and_then(|floor| speaking().find(|party| party.key == floor));
-        let loudest = speaking().min_by(|a, b| a.level.total_cmp(&b.level));
+        let loudest = speaking().min_by(|a, b| a.activity.level().total_cmp(&b.activity.level()));
         self.floor = match (holder, loudest) {
-            (Some(holder), Some(loudest)) if loudest.level + TAKES_FLOOR > holder.level => Some(holder.key),
+            (Some(holder), Some(loudest))
+                if loudest.activity.level() + TAKES_FLOOR > holder.activity.level() =>
+            {
+                Some(holder.key)
+            }
             (_, loudest) => loudest.map(|party| party.key),
         };
     }
@@ -218,16 +220,10 @@ impl Mixer {
 
 impl Party {
     fn judge(&mut self) {
-        let level = if self.is_heard { decibels(&self.said) } else { 127.0 };
-        let follows = if level < self.level { ATTACK } else { DECAY };
-        self.level += (level - self.level) * follows;
-        self.background = if level > self.background {
-            level
-        } else {
-            self.background + (level - self.background) * BACKGROUND
-        };
-        let is_loud = level < FAINTEST && level + ABOVE_BACKGROUND < self.background;
-        self.speaks = if is_loud { HANGOVER } else { self.speaks.saturating_sub(1) };
+        // What somebody says of itself is believed where it is no louder than silence.
+        let told = || self.told.map_or(127.0, |level| f32::from(level).clamp(FAINTEST, 127.0));
+        let level = if self.is_heard { decibels(&self.said) } else { told() };
+        self.activity.judge(level);
     }
 }
 
@@ -362,6 +358,31 @@ mod tests {
         assert_eq!(out, [0; FRAME]);
         mixer.say(c, &mut out);
         assert_ne!(out, [0; FRAME]);
+    }
+
+    #[test]
+    fn levels_that_are_told_silence_and_raise_nobody_else() {
+        let mut mixer = Mixer::new(FRAME);
+        let (honest, loud, faint) = (mixer.join(), mixer.join(), mixer.join());
+        let mut voice = AudioSource::tone(300.0, -20.0);
+        let mut frame = [0; FRAME];
+        for period in 0..60 {
+            mixer.begin();
+            // Who tells the loudest level, and is not listened to, is silent for all that.
+            mixer.hear_level(loud, 0);
+            mixer.hear_level(faint, 127);
+            if period >= 20 {
+                voice.fill(16_000, &mut frame);
+            }
+            mixer.hear(honest, &frame);
+            mixer.mix();
+        }
+        assert_eq!((mixer.speakers(), mixer.floor()), (vec![honest], Some(honest)));
+        assert_eq!((mixer.level(loud), mixer.level(faint)), (55, 127));
+        assert_eq!([honest, loud, faint].map(|key| mixer.faintest(key)), [None, Some(55), Some(55)]);
+        let mut out = [0; FRAME];
+        mixer.say(loud, &mut out);
+        assert!((strength(&out, 300.0) - 0.07).abs() < 0.005);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use crate::noise::ComfortNoise;
 use crate::voice::Voice;
 use crate::{AudioPayload, PlayoutMode};
-use ringback_rtp::jitter::{JitterBuffer, JitterConfig, JitterStats, Pace, Pull};
+use ringback_rtp::jitter::{JitterBuffer, JitterConfig, JitterStats, Pace, Pull, Repeated};
 use ringback_rtp::rtcp::Bursts;
-use ringback_rtp::{PayloadType, RtpPacket, SequenceNumber};
+use ringback_rtp::{AudioLevel, PayloadType, RtpPacket, SequenceNumber};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,15 @@ pub enum FrameKind {
     Concealed,
 }
 
+/// Samples that are ready, by what they are made of.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    kind: FrameKind,
+    /// The level of what was passed over.
+    passed: Option<u8>,
+    length: usize,
+}
+
 /// The player of one leg.
 #[derive(Debug)]
 pub(crate) struct Playout {
@@ -40,12 +49,18 @@ pub(crate) struct Playout {
     noise: Option<ComfortNoise>,
     /// Samples that are ready, and what they are made of.
     ready: VecDeque<i16>,
-    runs: VecDeque<(FrameKind, usize)>,
+    runs: VecDeque<Run>,
+    /// What is so faint, by what its sender says, that it is passed over.
+    faintest: Option<u8>,
+    /// The level of the frame that was given last, where all of it was passed over.
+    passed: Option<u8>,
     frame: Vec<i16>,
     /// Whether what is missing comes alone or in heaps.
     bursts: Bursts,
     concealed: u64,
     altered: u64,
+    /// How much was passed over.
+    silent: u64,
 }
 
 impl Playout {
@@ -60,22 +75,47 @@ impl Playout {
             noise: None,
             ready: VecDeque::new(),
             runs: VecDeque::new(),
+            faintest: None,
+            passed: None,
             frame: Vec::new(),
             bursts: Bursts::default(),
             concealed: 0,
             altered: 0,
+            silent: 0,
         }
     }
 
-    /// Takes a packet of speech that plays for `ticks` of a clock of `clock`.
-    pub(crate) fn insert(&mut self, now: Instant, packet: &RtpPacket<'_>, ticks: u32, clock: u32) {
+    /// Takes a packet of speech that plays for `ticks` of a clock of `clock`, and is as loud as its sender says.
+    pub(crate) fn insert(
+        &mut self,
+        now: Instant,
+        packet: &RtpPacket<'_>,
+        ticks: u32,
+        clock: u32,
+        level: Option<AudioLevel>,
+    ) {
         if clock != self.clock {
             // RFC 7160: times of two clocks have no order, so the buffer begins anew.
             self.clock = clock;
             self.jitter = buffer(now, clock, self.mode);
         }
         self.noise = None;
-        self.jitter.insert(now, packet, ticks);
+        self.jitter.insert_with_level(now, packet, ticks, level);
+    }
+
+    /// Takes what a packet of speech repeats of an earlier one, and says whether that had not come.
+    pub(crate) fn recover(&mut self, now: Instant, repeated: &Repeated<'_>) -> bool {
+        self.jitter.recover(now, repeated)
+    }
+
+    /// Passes over packets that are this faint or fainter, as their sender says, from now on.
+    pub(crate) fn pass_over(&mut self, faintest: Option<u8>) {
+        self.faintest = faintest;
+    }
+
+    /// The level of the frame that was given last, where all of it was passed over.
+    pub(crate) fn passed(&self) -> Option<u8> {
+        self.passed
     }
 
     /// Takes a packet of comfort noise: the peer pauses, and this is what is heard meanwhile.
@@ -110,17 +150,18 @@ impl Playout {
         }
         while self.ready.len() < out.len() {
             // What is ready is played before what is pulled.
-            let kind = self.pull(now + span(self.ready.len() as u64, self.rate), receive);
+            let (kind, passed) = self.pull(now + span(self.ready.len() as u64, self.rate), receive);
             match kind {
                 FrameKind::Altered => self.altered += self.frame.len() as u64,
                 FrameKind::Concealed => self.concealed += self.frame.len() as u64,
                 FrameKind::Silence | FrameKind::Audio => {}
             }
+            self.silent += if passed.is_some() { self.frame.len() as u64 } else { 0 };
             if self.frame.is_empty() {
                 // A frame that a converter holds back as a whole; no codec has such short ones.
                 self.frame.push(0);
             }
-            self.runs.push_back((kind, self.frame.len()));
+            self.runs.push_back(Run { kind, passed, length: self.frame.len() });
             self.ready.extend(&self.frame);
         }
         let length = out.len();
@@ -144,27 +185,40 @@ impl Playout {
         span(self.concealed, self.rate)
     }
 
+    /// How much was passed over.
+    pub(crate) fn passed_over(&self) -> Duration {
+        span(self.silent, self.rate)
+    }
+
     /// How much was stretched, shortened or joined.
     pub(crate) fn altered(&self) -> Duration {
         span(self.altered, self.rate)
     }
 
-    /// Makes the samples that are played at `at` in `self.frame`.
-    fn pull(&mut self, at: Instant, receive: &[AudioPayload]) -> FrameKind {
+    /// Makes the samples that are played at `at` in `self.frame`, and says what they are, and how loud where they were passed over.
+    fn pull(&mut self, at: Instant, receive: &[AudioPayload]) -> (FrameKind, Option<u8>) {
         self.frame.clear();
         let JitterStats { delay, target, .. } = self.jitter.stats();
         let rests = match self.jitter.pull(at) {
-            Pull::Frame { payload, payload_type, pace, .. } if !payload.is_empty() => {
+            Pull::Frame { payload, payload_type, pace, level, .. } if !payload.is_empty() => {
                 let voice = voice_of(&mut self.voice, payload_type, receive, self.rate);
                 // A number that was agreed on when the packet came may be gone since.
                 let Some(voice) = voice else { return self.silence() };
                 self.bursts.came();
-                let kind = voice.play(payload, pace, pace == Pace::Shorten && delay > target + MAX_EXCESS);
+                let level =
+                    level.map(|it| it.level).filter(|it| self.faintest.is_some_and(|most| *it >= most));
+                let (kind, is_pausing) = if level.is_some() {
+                    (voice.pass_over(payload), voice.is_pause(payload))
+                } else {
+                    let kind =
+                        voice.play(payload, pace, pace == Pace::Shorten && delay > target + MAX_EXCESS);
+                    (kind, voice.is_pausing())
+                };
                 voice.give(self.rate, &mut self.frame);
-                if voice.is_pausing() {
+                if is_pausing {
                     self.jitter.rest();
                 }
-                return kind;
+                return (kind, level);
             }
             Pull::Lost { next } => {
                 let Some(voice) = &mut self.voice else { return self.silence() };
@@ -172,7 +226,7 @@ impl Playout {
                 let next = next.filter(|(number, _)| *number == voice.number()).map(|(_, payload)| payload);
                 let kind = voice.conceal(voice.step(), next);
                 voice.give(self.rate, &mut self.frame);
-                return kind;
+                return (kind, None);
             }
             Pull::Underrun => {
                 self.bursts.missed();
@@ -183,23 +237,26 @@ impl Playout {
         let Some(voice) = &mut self.voice else { return self.silence() };
         let kind = if rests { voice.rest(self.noise.as_mut()) } else { voice.conceal(voice.step(), None) };
         voice.give(self.rate, &mut self.frame);
-        kind
+        (kind, None)
     }
 
     /// Twenty milliseconds of it.
-    fn silence(&mut self) -> FrameKind {
+    fn silence(&mut self) -> (FrameKind, Option<u8>) {
         self.frame.resize(self.rate as usize / 50, 0);
-        FrameKind::Silence
+        (FrameKind::Silence, None)
     }
 
     /// The worst of what the next `length` samples are made of.
     fn consume(&mut self, mut length: usize) -> FrameKind {
         let mut worst = None;
+        // The loudest of what was passed over, unless there is something else beside it.
+        self.passed = self.runs.front().and_then(|run| run.passed);
         while length > 0 {
-            let Some((kind, left)) = self.runs.front_mut() else { break };
+            let Some(Run { kind, passed, length: left }) = self.runs.front_mut() else { break };
             let used = length.min(*left);
             length -= used;
             *left -= used;
+            self.passed = self.passed.zip(*passed).map(|(one, other)| one.min(other));
             worst = match (worst, *kind) {
                 (Some(FrameKind::Audio), FrameKind::Silence)
                 | (Some(FrameKind::Silence), FrameKind::Audio) => Some(FrameKind::Altered),

@@ -24,6 +24,8 @@ pub(crate) struct Voice {
     gap: Option<Maker>,
     /// The sender has said that it pauses, and the decoder makes what is heard.
     is_pausing: bool,
+    /// The last payload that was passed over; empty when it was decoded.
+    passed: Vec<u8>,
 }
 
 /// Who makes up what did not come.
@@ -46,6 +48,7 @@ impl Voice {
             frame: Vec::new(),
             gap: None,
             is_pausing: false,
+            passed: Vec::new(),
         }
     }
 
@@ -57,6 +60,14 @@ impl Voice {
     /// Decodes a payload; `cut` says whether a slip is better than the delay that there is.
     pub(crate) fn play(&mut self, payload: &[u8], pace: Pace, cut: bool) -> FrameKind {
         self.frame.clear();
+        if !self.passed.is_empty() {
+            // A decoder that has heard nothing of late builds on what was long ago; a packet makes good for it.
+            let passed = std::mem::take(&mut self.passed);
+            if self.decoder.decode(&passed, &mut self.frame).is_ok() {
+                self.concealer.hear(&mut self.frame);
+            }
+            self.frame.clear();
+        }
         if self.decoder.decode(payload, &mut self.frame).is_err() || self.frame.is_empty() {
             return self.conceal(self.length_of(payload), None);
         }
@@ -67,9 +78,35 @@ impl Voice {
         if is_altered { FrameKind::Altered } else { FrameKind::Audio }
     }
 
+    /// Plays silence in place of a payload that is not worth decoding.
+    pub(crate) fn pass_over(&mut self, payload: &[u8]) -> FrameKind {
+        self.passed.clear();
+        self.passed.extend_from_slice(payload);
+        self.gap = None;
+        // What pauses after it is no more than what was passed over.
+        self.is_pausing = false;
+        self.frame.clear();
+        self.frame.resize(self.length_of(payload), 0);
+        FrameKind::Silence
+    }
+
+    /// Whether the last payload was passed over.
+    pub(crate) fn is_passing(&self) -> bool {
+        !self.passed.is_empty()
+    }
+
+    /// Whether the sender pauses after this payload.
+    pub(crate) fn is_pause(&self, payload: &[u8]) -> bool {
+        self.decoder.is_pause(payload)
+    }
+
     /// Makes up `length` samples; `next` is the payload behind them, where it is here.
     pub(crate) fn conceal(&mut self, length: usize, next: Option<&[u8]>) -> FrameKind {
         self.frame.clear();
+        if self.is_passing() {
+            self.frame.resize(length, 0);
+            return FrameKind::Silence;
+        }
         if self.decoder.conceal(length, next, &mut self.frame) {
             self.gap = Some(Maker::Codec);
             return FrameKind::Concealed;

@@ -3,7 +3,7 @@
 
 use crate::Side;
 use ringback_media::AudioCodecs;
-use ringback_sdp::{Codec, Media, MediaKind};
+use ringback_sdp::{Attribute, Codec, Media, MediaKind};
 use std::sync::LazyLock;
 
 /// What we convert.
@@ -46,8 +46,11 @@ pub(crate) fn is_convertible(media: &Media) -> bool {
 impl Formats {
     /// Adds to what `side` offers what we can convert to and from it.
     pub(crate) fn offer(&mut self, side: Side, media: &mut Media) {
-        let theirs = codecs(media);
+        let mut theirs = codecs(media);
         let told = &mut self.told[side.other().index()];
+        if theirs.iter().any(|codec| KNOWN.find(codec).is_some()) {
+            leave_out_redundancy(media, &mut theirs);
+        }
         let mut numbers = theirs.clone();
         if theirs.iter().any(|codec| KNOWN.find(codec).is_some()) {
             let more = KNOWN.offer().into_iter().filter(|own| !own.is_comfort_noise());
@@ -88,6 +91,19 @@ impl Formats {
             Side::Caller => [own, theirs],
         });
         Some(Agreed { formats, is_needed: !is_same })
+    }
+}
+
+/// Takes out what repeats other formats (RFC 2198): what is converted packet by packet cannot carry what others have carried.
+fn leave_out_redundancy(media: &mut Media, codecs: &mut Vec<Codec>) {
+    for codec in codecs.extract_if(.., |codec| codec.is_redundancy()) {
+        let number = codec.payload_type().to_string();
+        media.formats.retain(|format| format.as_str() != number);
+        let is_of_it = |attribute: &Attribute| {
+            let value = attribute.value().unwrap_or_default();
+            matches!(attribute.name(), "rtpmap" | "fmtp") && value.split(' ').next() == Some(&number)
+        };
+        media.attributes.retain(|attribute| !is_of_it(attribute));
     }
 }
 
@@ -182,6 +198,18 @@ mod tests {
         let mut other = media("18 99", "a=rtpmap:99 AMR/8000\n");
         formats.offer(Side::Caller, &mut other);
         assert_eq!(other.formats, [Word::from_static("18"), Word::from_static("99")]);
+    }
+
+    #[test]
+    fn what_repeats_others_is_left_out_of_what_may_be_converted() {
+        let red = "a=rtpmap:96 red/8000\na=fmtp:96 0/0\na=rtpmap:97 iLBC/8000\n";
+        let mut offer = media("96 0 97", red);
+        Formats::default().offer(Side::Caller, &mut offer);
+        assert!(words(&offer).starts_with("0 PCMU/8000, 97 iLBC/8000, "), "{}", words(&offer));
+        assert_eq!(offer.fmtp(96), None);
+        let mut unknown = media("96 97", red);
+        Formats::default().offer(Side::Caller, &mut unknown);
+        assert_eq!(words(&unknown), "96 red/8000, 97 iLBC/8000");
     }
 
     #[test]

@@ -15,7 +15,8 @@ use tokio::time::{MissedTickBehavior, interval};
 const RATE: u32 = 16_000;
 /// Samples in 20 ms, which is how often it is mixed.
 const FRAME: usize = RATE as usize / 50;
-/// Above so many, those who do not speak all hear the same, coded once: the speakers, and not each other's rooms.
+/// Above so many, those who do not speak all hear the same, coded once: the speakers, and not each other's rooms. Then nobody listens to
+/// who is silent by its own account, either.
 const MIXED_APART: usize = 8;
 
 /// A conference: whoever is in it hears all others and not itself. Clones are the same one. It lasts until the last of them is dropped;
@@ -238,8 +239,10 @@ impl State {
         let mut frame = [0; FRAME];
         mixer.begin();
         for Member { key, place } in members.iter_mut() {
-            place.say(&mut frame);
-            mixer.hear(*key, &frame);
+            match place.say(&mut frame) {
+                Some(level) => mixer.hear_level(*key, level),
+                None => mixer.hear(*key, &frame),
+            }
         }
         mixer.mix();
         let is_large = members.len() > MIXED_APART;
@@ -251,10 +254,10 @@ impl State {
         for Member { key, place } in members.iter_mut() {
             if is_large && !mixer.speaks(*key) {
                 let coded = place.format().and_then(|format| common.code(format));
-                place.hear(now, &to_listeners, coded);
+                place.hear(now, &to_listeners, coded, mixer.faintest(*key));
             } else {
                 mixer.say(*key, &mut frame);
-                place.hear(now, &frame, None);
+                place.hear(now, &frame, None, None);
             }
         }
         let gone = |member: &Member| matches!(&member.place, Place::Call(line) if line.is_gone());
@@ -267,9 +270,13 @@ impl State {
 }
 
 impl Place {
-    fn say(&mut self, frame: &mut [i16]) {
+    /// What is said here; where that is silence that nobody has listened to, how loud it is by its sender's account.
+    fn say(&mut self, frame: &mut [i16]) -> Option<u8> {
         match self {
-            Self::Call(line) => line.fill(RATE, frame),
+            Self::Call(line) => {
+                line.fill(RATE, frame);
+                line.level()
+            }
             Self::Here(audio, told) => {
                 match &mut audio.line {
                     Some(line) => line.fill(RATE, frame),
@@ -282,6 +289,7 @@ impl Place {
                     // Nobody may be waiting.
                     let _ = told.send(());
                 }
+                None
             }
         }
     }
@@ -294,9 +302,10 @@ impl Place {
         }
     }
 
-    fn hear(&mut self, now: Instant, frame: &[i16], coded: Option<Coded>) {
+    /// `faintest` is what nobody needs to hear from here.
+    fn hear(&mut self, now: Instant, frame: &[i16], coded: Option<Coded>, faintest: Option<u8>) {
         match self {
-            Self::Call(line) => line.hear_coded(RATE, frame, coded),
+            Self::Call(line) => line.hear_coded(RATE, frame, coded, faintest),
             Self::Here(audio, _) => {
                 if let Some(line) = &mut audio.line {
                     line.hear(RATE, frame);

@@ -20,13 +20,17 @@ pub(crate) struct Piece {
     pub(crate) samples: Vec<i16>,
     /// From a call: the format in which it takes what is coded for many.
     format: Option<AudioPayload>,
+    /// From a call: how loud it is by what its sender says, where it was passed over for being so faint.
+    level: Option<u8>,
     /// To a call: the same as the samples, coded.
     coded: Option<Coded>,
+    /// To a call: what is so faint that nobody needs it decoded.
+    faintest: Option<u8>,
 }
 
 impl Piece {
     pub(crate) fn new(rate: u32, samples: Vec<i16>) -> Self {
-        Self { rate, samples, format: None, coded: None }
+        Self { rate, samples, format: None, level: None, coded: None, faintest: None }
     }
 
     /// Whether it lasts as long as so many samples at `rate`.
@@ -81,6 +85,10 @@ pub(crate) struct LineEnd {
     format: Option<AudioPayload>,
     /// What was filled in last, coded.
     coded: Option<Coded>,
+    /// How loud what was filled in last is, where all of it was passed over.
+    level: Option<u8>,
+    /// What the other end does not need decoded.
+    faintest: Option<u8>,
     /// Whether what waits before we listen is from before the call, which nobody wants to hear late.
     is_stale: bool,
     is_gone: bool,
@@ -91,9 +99,24 @@ impl LineEnd {
         let piece = Piece::new(0, Vec::new());
         let (hearing, saying) = (Way::default(), Way::default());
         let ready = VecDeque::new();
-        let (format, coded) = (None, None);
+        let (format, coded, level, faintest) = (None, None, None, None);
         let (is_stale, is_gone) = (false, false);
-        Self { hear, say, rate, piece, at: 0, ready, hearing, saying, format, coded, is_stale, is_gone }
+        Self {
+            hear,
+            say,
+            rate,
+            piece,
+            at: 0,
+            ready,
+            hearing,
+            saying,
+            format,
+            coded,
+            level,
+            faintest,
+            is_stale,
+            is_gone,
+        }
     }
 
     /// The rate at which the other end speaks and wants to hear, where it has one.
@@ -116,27 +139,51 @@ impl LineEnd {
         self.coded.take()
     }
 
+    /// How faint, in decibels below overload, what a call hears has to be by what its sender says that the other end does not need it;
+    /// `None` where it needs all.
+    pub(crate) fn faintest(&self) -> Option<u8> {
+        self.faintest
+    }
+
+    /// How loud what [`fill`](Self::fill) has given last is by what its sender says, where all of it was passed over.
+    pub(crate) fn level(&self) -> Option<u8> {
+        self.level
+    }
+
     /// Passes on what the call has heard.
     pub(crate) fn hear(&mut self, rate: u32, frame: &[i16]) {
-        self.pass(rate, frame, None, None);
+        self.pass(rate, frame, |_| {});
     }
 
-    /// The same of a call that takes `format` coded for many.
-    pub(crate) fn hear_and_take(&mut self, rate: u32, frame: &[i16], format: Option<&AudioPayload>) {
-        self.pass(rate, frame, format.cloned(), None);
+    /// The same of a call that takes `format` coded for many; `level` says how loud it is where it was passed over.
+    pub(crate) fn hear_and_take(
+        &mut self,
+        rate: u32,
+        frame: &[i16],
+        format: Option<&AudioPayload>,
+        level: Option<u8>,
+    ) {
+        self.pass(rate, frame, |piece| (piece.format, piece.level) = (format.cloned(), level));
     }
 
-    /// The same to a call, where it is coded as well.
-    pub(crate) fn hear_coded(&mut self, rate: u32, frame: &[i16], coded: Option<Coded>) {
-        self.pass(rate, frame, None, coded);
+    /// The same to a call, where it is coded as well, and needs not decode what is so faint.
+    pub(crate) fn hear_coded(
+        &mut self,
+        rate: u32,
+        frame: &[i16],
+        coded: Option<Coded>,
+        faintest: Option<u8>,
+    ) {
+        self.pass(rate, frame, |piece| (piece.coded, piece.faintest) = (coded, faintest));
     }
 
-    fn pass(&mut self, rate: u32, frame: &[i16], format: Option<AudioPayload>, coded: Option<Coded>) {
+    fn pass(&mut self, rate: u32, frame: &[i16], add: impl FnOnce(&mut Piece)) {
         let to = self.rate.unwrap_or(rate);
-        let mut samples = Vec::with_capacity(frame.len());
-        self.hearing.convert(rate, to, frame, &mut samples);
+        let mut piece = Piece::new(to, Vec::with_capacity(frame.len()));
+        self.hearing.convert(rate, to, frame, &mut piece.samples);
+        add(&mut piece);
         // Who does not keep up misses it; a delay would never go away again.
-        if let Err(error) = self.hear.try_send(Piece { rate: to, samples, format, coded }) {
+        if let Err(error) = self.hear.try_send(piece) {
             self.is_gone |= error.is_disconnected();
         }
     }
@@ -147,6 +194,8 @@ impl LineEnd {
             while self.next_piece().is_some() {}
         }
         self.coded = None;
+        // Who is loud in a part of it is loud.
+        let mut level = (!self.ready.is_empty()).then_some(self.piece.level);
         let mut pieces = 0;
         while self.ready.len() < out.len() {
             if self.at == self.piece.samples.len() {
@@ -156,6 +205,11 @@ impl LineEnd {
                 // Two pieces for one frame, or one for two: what is coded does not fit.
                 let coded = piece.coded.take().filter(|_| piece.lasts(rate, out.len()));
                 self.coded = coded.filter(|_| pieces == 1);
+                self.faintest = piece.faintest;
+                level = Some(match level {
+                    Some(before) => before.zip(piece.level).map(|(one, other)| one.min(other)),
+                    None => piece.level,
+                });
                 (self.piece, self.at) = (piece, 0);
                 continue;
             }
@@ -165,6 +219,7 @@ impl LineEnd {
             self.saying.convert(self.piece.rate, rate, part, &mut self.ready);
             self.at = end;
         }
+        self.level = level.flatten();
         let length = out.len().min(self.ready.len());
         for (sample, ready) in out.iter_mut().zip(self.ready.drain(..length)) {
             *sample = ready;
@@ -239,18 +294,43 @@ mod tests {
         call.fill(8_000, &mut heard);
         room.fill(16_000, &mut frame);
         assert!(room.format().is_none());
-        call.hear_and_take(8_000, &[7; 160], Some(&format));
+        call.hear_and_take(8_000, &[7; 160], Some(&format), None);
         room.fill(16_000, &mut frame);
         coders.begin(&[900; 320]);
         let coded = room.format().and_then(|format| coders.code(format));
         assert!(coded.is_some());
-        room.hear_coded(16_000, &[900; 320], coded.clone());
+        room.hear_coded(16_000, &[900; 320], coded.clone(), None);
         call.fill(8_000, &mut heard);
         assert!(call.take_coded().is_some() && call.take_coded().is_none());
         // Frames of another length get samples alone.
-        room.hear_coded(16_000, &[900; 320], coded);
+        room.hear_coded(16_000, &[900; 320], coded, None);
         call.fill(8_000, &mut heard[..80]);
         assert!(call.take_coded().is_none());
+    }
+
+    #[test]
+    fn what_a_call_has_passed_over_comes_with_its_level() {
+        let (mut call, mut room) = between();
+        let (mut frame, mut heard) = ([0; 160], [0; 160]);
+        call.fill(8_000, &mut heard);
+        room.fill(8_000, &mut frame);
+        room.hear_coded(8_000, &frame, None, Some(55));
+        call.fill(8_000, &mut heard);
+        assert_eq!(call.faintest(), Some(55));
+        for (levels, expected) in
+            [([Some(60), Some(70)], Some(60)), ([Some(60), None], None), ([None, None], None)]
+        {
+            for level in levels {
+                call.hear_and_take(8_000, &[0; 80], None, level);
+            }
+            room.fill(8_000, &mut frame);
+            assert_eq!(room.level(), expected);
+        }
+        room.fill(8_000, &mut frame);
+        assert_eq!(room.level(), None, "nothing has come");
+        room.hear_coded(8_000, &frame, None, None);
+        call.fill(8_000, &mut heard);
+        assert_eq!(call.faintest(), None);
     }
 
     #[test]

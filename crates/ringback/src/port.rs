@@ -4,8 +4,9 @@ use crate::StartError;
 use crate::endpoint::Inner;
 use ringback_media::{Certificate, Gathered, Gatherer, LocalCandidate, MediaPath, PathConfig, TurnServer};
 use ringback_net::{MediaKind, MediaSocket, OsEntropy};
+use ringback_rtp::AudioLevel;
 use ringback_sansio::Entropy as _;
-use ringback_sdp::{LocalDtls, LocalIce, SrtpPolicy};
+use ringback_sdp::{HeaderExtension, LocalDtls, LocalIce, SrtpPolicy};
 use ringback_srtp::sdes;
 use ringback_ua::{LocalAudio, ice_credentials};
 use std::io;
@@ -249,8 +250,10 @@ impl Inner {
             tie_breaker: entropy.next_u64(),
         });
         let local = LocalAudio::new(told)
-            .codecs(self.codecs.offer())
+            .codecs([self.codecs.offer(), self.codecs.redundancy()].concat())
+            .offers_redundancy(self.codecs.offers_redundancy())
             .extended_reports()
+            .header_extensions(vec![HeaderExtension::new(AudioLevel::URI)])
             .srtp(sdes::local(self.srtp, &mut entropy))
             .dtls(dtls.map(Handshakes::local))
             .ice(ice);

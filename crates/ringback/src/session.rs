@@ -338,9 +338,12 @@ impl Media {
         let Some(leg) = &mut self.leg else { return };
         let (length, rate) = (leg.frame_len(), leg.rate());
         self.play_out.resize(length, 0);
+        // Who records, or listens for tones, needs all of it.
+        let is_needed = self.audio.record.is_some() || self.ears.is_some();
+        leg.pass_over(self.audio.line.as_ref().filter(|_| !is_needed).and_then(LineEnd::faintest));
         leg.next_frame(now, &mut self.play_out);
         if let Some(line) = &mut self.audio.line {
-            line.hear_and_take(rate, &self.play_out, leg.shared_format());
+            line.hear_and_take(rate, &self.play_out, leg.shared_format(), leg.passed_over());
         }
         if self.frame.len() != length {
             self.frame.resize(length, 0);
@@ -478,8 +481,9 @@ impl Media {
         };
         let Some(leg) = &mut self.leg else { return };
         match leg.receive(Instant::now(), from, packet) {
-            Ok(Incoming::Audio { payload, packet }) => {
+            Ok(Incoming::Audio { payload, packet, recovered }) => {
                 if let Some(recording) = &mut self.audio.record {
+                    recovered.iter().for_each(|(payload, packet)| recording.hear(payload, packet));
                     recording.hear(&payload, &packet);
                 }
             }

@@ -19,8 +19,8 @@ struct Wire(Mutex<Vec<Vec<u8>>>);
 impl Tap for Wire {
     fn saw(&self, seen: Seen<'_>) {
         // Version 2 and no SIP; RTCP says nothing of the sound.
-        if seen.direction == Direction::Out && seen.bytes.first() == Some(&0x80) && seen.bytes[1] & 0x7f == 0
-        {
+        let is_rtp = seen.bytes.first().is_some_and(|first| first & 0xc0 == 0x80);
+        if seen.direction == Direction::Out && is_rtp && seen.bytes[1] & 0x7f == 0 {
             self.0.lock().expect("nobody panicked").push(seen.bytes.to_vec());
         }
     }

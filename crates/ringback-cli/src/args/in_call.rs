@@ -14,6 +14,10 @@ pub(crate) struct Listening {
     /// Which codecs are spoken, best first: opus, g722, pcmu, pcma, l16, l16/8000, l16/48000 [default: opus,g722,pcmu,pcma]
     #[arg(long, value_name = "LIST")]
     pub(crate) codec: Option<AudioCodecs>,
+    /// Offers to repeat what was said before in each packet, once or twice, as far as packets are lost (RED); who offers it is
+    /// answered anyway
+    #[arg(long)]
+    pub(crate) red: bool,
     /// Plays what comes always so many milliseconds late and never faster or slower, as a fax or a modem needs it [default:
     /// as late as the network asks for]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u16).range(20..=1000))]

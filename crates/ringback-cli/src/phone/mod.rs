@@ -119,10 +119,9 @@ impl Phone {
             builder = builder.refuse_transfers();
         }
         builder = policy.media.apply(builder)?;
-        if let Some(args::Listening { codec, jitter_buffer }) = policy.listening {
-            if let Some(codecs) = codec {
-                builder = builder.codecs(codecs);
-            }
+        if let Some(args::Listening { codec, red, jitter_buffer }) = policy.listening {
+            let codecs = codec.unwrap_or_default();
+            builder = builder.codecs(if red { codecs.redundant() } else { codecs });
             if let Some(delay) = jitter_buffer {
                 builder = builder.playout(PlayoutMode::Fixed(Duration::from_millis(delay.into())));
             }

@@ -17,7 +17,10 @@ use std::sync::Arc;
 /// # Ok::<(), ringback_media::UnknownCodec>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct AudioCodecs(Arc<[Arc<dyn AudioCodec>]>);
+pub struct AudioCodecs {
+    codecs: Arc<[Arc<dyn AudioCodec>]>,
+    offers_redundancy: bool,
+}
 
 /// A word that names no codec.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,9 @@ impl fmt::Display for UnknownCodec {
 impl std::error::Error for UnknownCodec {}
 
 type Make = fn() -> Arc<dyn AudioCodec>;
+
+/// The number that the first format of repetition wishes for.
+const FIRST_OF_REDUNDANCY: u8 = 112;
 
 /// What there is, by the words that choose it.
 const KNOWN: [(&str, Make); 7] = [
@@ -74,7 +80,19 @@ impl FromStr for AudioCodecs {
 impl AudioCodecs {
     /// These and no others, best first.
     pub fn new(codecs: impl IntoIterator<Item = Arc<dyn AudioCodec>>) -> Self {
-        Self(codecs.into_iter().collect())
+        Self { codecs: codecs.into_iter().collect(), offers_redundancy: false }
+    }
+
+    /// The same, and offers to repeat earlier frames with later ones where packets are lost (RED, RFC 2198). Without, it is done with
+    /// who offers it.
+    #[must_use]
+    pub fn redundant(self) -> Self {
+        Self { offers_redundancy: true, ..self }
+    }
+
+    /// Whether repetition is offered.
+    pub fn offers_redundancy(&self) -> bool {
+        self.offers_redundancy
     }
 
     /// Both laws of G.711 alone.
@@ -84,7 +102,7 @@ impl AudioCodecs {
 
     /// The codecs, best first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn AudioCodec>> {
-        self.0.iter()
+        self.codecs.iter()
     }
 
     /// What an offer says: the codecs, comfort noise where one of them has its clock, and telephone events for each clock, since
@@ -101,6 +119,16 @@ impl AudioCodecs {
         offer.extend(clocks.contains(&noise.clock_rate()).then_some(noise));
         offer.extend(clocks.into_iter().map(Codec::telephone_event_beside));
         offer
+    }
+
+    /// The formats that repeat frames of each codec (RFC 2198), behind [those](Self::offer).
+    pub fn redundancy(&self) -> Vec<Codec> {
+        let codecs = self.iter().map(|codec| codec.description());
+        // Where a number is taken the negotiation finds another.
+        codecs
+            .zip(FIRST_OF_REDUNDANCY..=127)
+            .filter_map(|(it, number)| Codec::redundancy_of(&it, number).ok())
+            .collect()
     }
 
     /// The codec that a description is of.

@@ -2,18 +2,24 @@
 
 mod coding;
 mod common;
+mod levels;
 mod receive;
+mod redundancy;
 mod security;
 mod stats;
+mod text;
 
 pub use common::{Coded, CommonCoders};
 pub use receive::{Incoming, LegEvent, Refused};
 pub use stats::LegStats;
+pub use text::{TextFormat, TextLeg};
 
 use crate::latch::Latch;
 use crate::playout::{FrameKind, Playout};
 use crate::{AudioFormat, AudioPayload, PeerAddress, UnsupportedRate};
 use coding::Coding;
+use levels::Levels;
+use redundancy::Redundancy;
 use ringback_rtp::event::{Event, EventReceiver, EventSender, TooManyEvents};
 use ringback_rtp::{RtpConfig, RtpSession, RtpTime, Ssrc};
 use ringback_sansio::{Entropy, Epoch};
@@ -79,6 +85,8 @@ pub struct AudioLeg {
     paused: bool,
     digits: EventSender,
     coding: Coding,
+    levels: Levels,
+    redundancy: Redundancy,
     playout: Playout,
     heard_digits: EventReceiver,
     /// Ticks a second of the events that are heard.
@@ -155,6 +163,8 @@ impl AudioLeg {
             security: Security::Plain,
             paused: true,
             digits: EventSender::new(DIGIT_VOLUME, clock / DIGIT_PAUSE),
+            levels: Levels::default(),
+            redundancy: Redundancy::default(),
             playout: Playout::new(now, rate, clock, playout),
             heard_digits: EventReceiver::new(),
             event_clock: clock,
@@ -191,6 +201,8 @@ impl AudioLeg {
             self.session.set_clock_rates(clock, self.remote_clock);
         }
         self.coding.change(format.send.clone());
+        // What was sent of another format, or by another clock, nobody repeats.
+        self.redundancy.clear();
         self.session.extend_reports(format.extended_reports);
         self.format = format;
         self.direction = direction;
@@ -259,6 +271,7 @@ impl AudioLeg {
         {
             let payload = event.payload.octets();
             self.session.write(now, event.time, number, event.marker, &payload, packet);
+            self.redundancy.clear();
             // Speech that follows a digit is a new talkspurt (RFC 4733 §2.5.1.2, RFC 3551 §4.1).
             self.paused = true;
             return Sent::Digit(event.payload.event.digit().unwrap_or('?'));
@@ -275,7 +288,10 @@ impl AudioLeg {
             return Sent::Pause;
         }
         let marker = std::mem::take(&mut self.paused);
-        self.session.write(now, begin, self.format.send.number, marker, payload, packet);
+        let AudioFormat { send, red_to_send, level_to_send, .. } = &self.format;
+        let level = level_to_send.and_then(|id| self.levels.tell(id, pcm));
+        let (number, payload) = self.redundancy.wrap(*red_to_send, begin, send.number, payload);
+        self.session.write_with(now, begin, number, marker, level, payload, packet);
         Sent::Audio
     }
 
@@ -305,6 +321,18 @@ impl AudioLeg {
     pub fn next_frame(&mut self, now: Instant, out: &mut [i16]) -> FrameKind {
         let expects = self.direction.receives() && !self.peer_left;
         self.playout.next(now, expects, &self.format.receive, out)
+    }
+
+    /// Plays silence in place of packets that are `faintest` or fainter from now on, as their sender says (RFC 6464), without decoding
+    /// them; for who is not heard anyway, as in a large conference. `None` decodes all.
+    pub fn pass_over(&mut self, faintest: Option<u8>) {
+        self.playout.pass_over(faintest);
+    }
+
+    /// How loud the frame that [`next_frame`](Self::next_frame) gave last is by what its sender says, where all of it was
+    /// [passed over](Self::pass_over).
+    pub fn passed_over(&self) -> Option<u8> {
+        self.playout.passed()
     }
 
     /// What happened since the last call; drain until `None`.

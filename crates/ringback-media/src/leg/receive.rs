@@ -4,8 +4,13 @@ use super::AudioLeg;
 use crate::AudioPayload;
 use crate::format::Meaning;
 use ringback_rtp::event::EventReport;
+use ringback_rtp::jitter::Repeated;
+use ringback_rtp::red::Redundant;
 use ringback_rtp::rtcp::RtcpError;
-use ringback_rtp::{Continuity, Datagram, PayloadType, Received, RtpError, RtpEvent, RtpPacket, Ssrc};
+use ringback_rtp::{
+    AudioLevel, Continuity, Datagram, PayloadType, Received, RtpError, RtpEvent, RtpPacket, RtpTime,
+    SequenceNumber, Ssrc,
+};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -20,8 +25,10 @@ pub enum Incoming<'a> {
     Audio {
         /// How it is coded.
         payload: AudioPayload,
-        /// The packet, still in the datagram.
+        /// The packet, still in the datagram; without what it repeats.
         packet: RtpPacket<'a>,
+        /// Earlier packets that have not come, from what this one repeats of them (RFC 2198).
+        recovered: Vec<(AudioPayload, RtpPacket<'a>)>,
     },
     /// The peer pauses, and has described the noise that is heard meanwhile (RFC 3389).
     Noise,
@@ -139,10 +146,18 @@ impl AudioLeg {
         }
         let datagram = self.unprotect(datagram, false)?;
         let number = datagram.get(1).and_then(|octet| PayloadType::new(octet & 0x7f));
-        let meaning = number.and_then(|number| self.format.meaning(number));
+        let outer = number.and_then(|number| self.format.meaning(number));
+        let redundant = match outer {
+            Some(Meaning::Redundancy) => Some(self.unwrap(datagram)?),
+            _ => None,
+        };
+        let meaning = match &redundant {
+            Some(redundant) => self.format.meaning(redundant.payload_type),
+            None => outer,
+        };
         let clock = match &meaning {
             Some(Meaning::Audio(payload)) => payload.clock_rate(),
-            Some(Meaning::Event(_) | Meaning::Noise) | None => self.remote_clock,
+            Some(Meaning::Event(_) | Meaning::Noise | Meaning::Redundancy) | None => self.remote_clock,
         };
         if clock != self.remote_clock {
             self.remote_clock = clock;
@@ -154,6 +169,10 @@ impl AudioLeg {
             return Err(number.map_or(Refused::NotMedia, Refused::PayloadType));
         }
         let Received { packet, continuity } = self.session.read(now, datagram).map_err(Refused::Rtp)?;
+        let packet = match &redundant {
+            Some(it) => RtpPacket { payload_type: it.payload_type, payload: it.payload, ..packet },
+            None => packet,
+        };
         if self.latch.heard(from) {
             let signalled = self.latch.signalled();
             self.note(LegEvent::Latched { signalled, source: from });
@@ -174,8 +193,12 @@ impl AudioLeg {
                     self.unknown += 1;
                     return Err(Refused::Payload);
                 };
-                self.playout.insert(now, &packet, ticks, clock);
-                Ok(Incoming::Audio { payload, packet })
+                let level = self.format.level_to_receive.zip(packet.extension);
+                let level = level.and_then(|(id, extension)| AudioLevel::parse(extension.element(id)?));
+                self.playout.insert(now, &packet, ticks, clock, level);
+                let recovered =
+                    redundant.map(|it| self.recover(now, &packet, &it, clock)).unwrap_or_default();
+                Ok(Incoming::Audio { payload, packet, recovered })
             }
             Some(Meaning::Noise) => {
                 self.playout.pause(packet.sequence, packet.payload);
@@ -188,12 +211,51 @@ impl AudioLeg {
                 self.note_digits();
                 Ok(Incoming::Event)
             }
-            None => {
+            // Redundancy within redundancy is none of RFC 2198.
+            Some(Meaning::Redundancy) | None => {
                 self.playout.skip(packet.sequence);
                 self.unknown += 1;
                 Err(Refused::PayloadType(packet.payload_type))
             }
         }
+    }
+
+    /// Opens a payload that repeats others.
+    fn unwrap<'a>(&mut self, datagram: &'a [u8]) -> Result<Redundant<'a>, Refused> {
+        let packet = RtpPacket::parse(datagram).map_err(|error| Refused::Rtp(RtpError::Malformed(error)))?;
+        Redundant::parse(packet.payload).map_err(|_| {
+            self.unknown += 1;
+            Refused::Payload
+        })
+    }
+
+    /// Puts in what a packet repeats of earlier ones that have not come, and gives it.
+    fn recover<'a>(
+        &mut self,
+        now: Instant,
+        packet: &RtpPacket<'a>,
+        redundant: &Redundant<'a>,
+        clock: u32,
+    ) -> Vec<(AudioPayload, RtpPacket<'a>)> {
+        let mut recovered = Vec::new();
+        // Nothing says which packets they were of; senders repeat those right before.
+        for (back, block) in (1..).zip(redundant.repeated().rev()) {
+            let sequence = SequenceNumber(packet.sequence.0.wrapping_sub(back));
+            let time = RtpTime(packet.time.0.wrapping_sub(block.offset));
+            let Some(Meaning::Audio(payload)) = self.format.meaning(block.payload_type) else { continue };
+            let duration = payload.codec.ticks(block.payload).filter(|_| payload.clock_rate() == clock);
+            let Some(duration) = duration else { continue };
+            let (payload_type, octets) = (block.payload_type, block.payload);
+            let repeated = Repeated { sequence, time, payload_type, payload: octets, duration };
+            if self.playout.recover(now, &repeated) {
+                let extension = None;
+                recovered.push((
+                    payload,
+                    RtpPacket { sequence, time, payload_type, payload: octets, extension, ..*packet },
+                ));
+            }
+        }
+        recovered
     }
 
     fn unprotect<'a>(&mut self, datagram: &'a mut [u8], is_rtcp: bool) -> Result<&'a [u8], Refused> {
@@ -219,7 +281,11 @@ impl AudioLeg {
                     self.peer_left = true;
                     self.note(LegEvent::PeerLeft);
                 }
-                RtpEvent::Reported { fraction_lost } => self.coding.adapt(f64::from(fraction_lost) / 256.0),
+                RtpEvent::Reported { fraction_lost } => {
+                    let loss = f64::from(fraction_lost) / 256.0;
+                    self.coding.adapt(loss);
+                    self.redundancy.adapt(loss);
+                }
                 // The session says good-bye under the old number by itself.
                 _ => {}
             }

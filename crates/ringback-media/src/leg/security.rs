@@ -63,6 +63,37 @@ impl Security {
     }
 }
 
+impl Security {
+    /// Takes the keys of an offer and its answer, or none. The same keys as before change nothing.
+    ///
+    /// # Errors
+    /// [`SdesError`] when the keys of the peer are none: then nothing is sent or believed.
+    pub(super) fn agree(&mut self, agreed: Option<&NegotiatedCrypto>) -> Result<(), SdesError> {
+        let Some(agreed) = agreed else {
+            *self = Self::Plain;
+            return Ok(());
+        };
+        if matches!(self, Self::Srtp(srtp) if srtp.agreed.as_ref() == Some(agreed)) {
+            return Ok(());
+        }
+        *self = Self::Unusable;
+        let (outbound, inbound) = sdes::contexts(agreed)?;
+        *self = Self::Srtp(Box::new(Srtp { agreed: Some(agreed.clone()), outbound, inbound }));
+        Ok(())
+    }
+
+    /// Takes the keys of a handshake.
+    pub(super) fn take(&mut self, keys: SrtpKeys) {
+        let SrtpKeys { outbound, inbound, .. } = keys;
+        *self = Self::Srtp(Box::new(Srtp { agreed: None, outbound, inbound }));
+    }
+
+    /// Whether anything can be sent.
+    pub(super) fn is_usable(&self) -> bool {
+        !matches!(self, Self::Unusable)
+    }
+}
+
 impl AudioLeg {
     /// Protects packets from now on by the keys of an offer and its answer, or by none. The same keys as before change
     /// nothing; with others all counts begin anew, as those of the peer do.
@@ -70,17 +101,7 @@ impl AudioLeg {
     /// # Errors
     /// [`SdesError`] when the keys of the peer are none. The leg is then silent and deaf.
     pub fn secure(&mut self, agreed: Option<&NegotiatedCrypto>) -> Result<(), SdesError> {
-        let Some(agreed) = agreed else {
-            self.security = Security::Plain;
-            return Ok(());
-        };
-        if matches!(&self.security, Security::Srtp(srtp) if srtp.agreed.as_ref() == Some(agreed)) {
-            return Ok(());
-        }
-        self.security = Security::Unusable;
-        let (outbound, inbound) = sdes::contexts(agreed)?;
-        self.security = Security::Srtp(Box::new(Srtp { agreed: Some(agreed.clone()), outbound, inbound }));
-        Ok(())
+        self.security.agree(agreed)
     }
 
     /// Sends nothing and believes nothing until a handshake has brought the keys.
@@ -90,8 +111,7 @@ impl AudioLeg {
 
     /// Protects packets from now on by the keys that a handshake has brought. All counts begin anew.
     pub fn set_keys(&mut self, keys: SrtpKeys) {
-        let SrtpKeys { outbound, inbound, .. } = keys;
-        self.security = Security::Srtp(Box::new(Srtp { agreed: None, outbound, inbound }));
+        self.security.take(keys);
     }
 
     /// How packets are protected; `None` of those in clear.

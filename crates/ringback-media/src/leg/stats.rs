@@ -21,6 +21,10 @@ pub struct LegStats {
     pub lost: u64,
     /// Packets that came too late to be played.
     pub late: u64,
+    /// Packets that never came and were played from what later ones repeat of them (RFC 2198); they count as lost all the same.
+    pub recovered: u64,
+    /// How many earlier frames each packet of ours repeats now.
+    pub repeats: usize,
     /// Packets that came twice.
     pub duplicates: u64,
     /// Packets that were dropped for want of room, or when the sender's clock jumped.
@@ -49,6 +53,8 @@ pub struct LegStats {
     pub concealed: Duration,
     /// How much speech was played stretched, shortened, or joined to what was made up.
     pub altered: Duration,
+    /// How much silence was not decoded, for nobody needed it ([`AudioLeg::pass_over`]).
+    pub passed_over: Duration,
     /// How long the last frame waited in the jitter buffer.
     pub delay: Duration,
     /// How long frames should wait there, by what was learnt about the network.
@@ -64,7 +70,7 @@ impl LegStats {
     /// The share of the packets for us that could not be played, 0 to 1; `None` before a second of speech has come.
     pub fn loss(&self) -> Option<f64> {
         let expected = self.packets_received + self.lost;
-        let missed = self.lost + self.late + self.discarded;
+        let missed = (self.lost + self.late + self.discarded).saturating_sub(self.recovered);
         (expected >= ENOUGH).then(|| (missed as f64 / expected as f64).min(1.0))
     }
 
@@ -117,6 +123,8 @@ impl AudioLeg {
             octets_received: session.octets_received,
             lost: session.lost,
             late: jitter.late,
+            recovered: jitter.recovered,
+            repeats: self.redundancy.repeats(),
             duplicates: jitter.duplicates,
             discarded: jitter.discarded,
             foreign: self.foreign,
@@ -131,6 +139,7 @@ impl AudioLeg {
             bit_rate: self.coding.bit_rate(),
             concealed: self.playout.concealed(),
             altered: self.playout.altered(),
+            passed_over: self.playout.passed_over(),
             delay: jitter.delay,
             target_delay: jitter.target,
         }

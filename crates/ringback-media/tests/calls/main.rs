@@ -2,5 +2,7 @@
 
 mod codecs;
 mod leg;
+mod levels;
 mod network;
+mod redundancy;
 mod support;

@@ -202,7 +202,10 @@ impl Call {
         let now = self.begin + self.now;
         let party = &mut self.parties[to];
         match party.leg.receive(now, from, &mut datagram.to_vec()) {
-            Ok(Incoming::Audio { payload, packet }) => {
+            Ok(Incoming::Audio { payload, packet, recovered }) => {
+                for (payload, packet) in recovered {
+                    party.recorder.write(&payload, &packet);
+                }
                 party.recorder.write(&payload, &packet);
             }
             Ok(Incoming::Event | Incoming::Noise | Incoming::Rtcp) => {}

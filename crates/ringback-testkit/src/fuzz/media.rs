@@ -2,20 +2,33 @@
 
 use ringback_media::{AudioCodecs, AudioFormat, RecorderLimits, TimestampRecorder, read_wav};
 use ringback_rtp::event::{EventReceiver, EventReport};
-use ringback_rtp::jitter::{JitterBuffer, JitterConfig};
+use ringback_rtp::jitter::{JitterBuffer, JitterConfig, MAX_PACKETS, Repeated};
+use ringback_rtp::red::Redundant;
 use ringback_rtp::rtcp::Compound;
-use ringback_rtp::{Datagram, RtpConfig, RtpPacket, RtpSession, RtpTime, SequenceNumber, Ssrc};
+use ringback_rtp::{
+    Datagram, Element, Extension, RtpConfig, RtpPacket, RtpSession, RtpTime, SequenceNumber, Ssrc,
+};
 use ringback_sansio::{Epoch, SeededEntropy};
 use ringback_trace::{Calls, CaptureReader, CaptureWriter, Names, TextStyle};
 use std::time::{Duration, Instant};
 
-/// A packet that was read is written and read again as the same, but for its padding.
+/// A packet that was read is written and read again as the same, but for its padding; so are its header extension and what it repeats.
 pub(super) fn rtp(input: &[u8]) {
     let Ok(packet) = RtpPacket::parse(input) else { return };
     let mut written = Vec::new();
     packet.write(&mut written);
     let again = RtpPacket::parse(&written).expect("what we write can be read");
     assert_eq!((again.payload, again.ssrc, again.sequence), (packet.payload, packet.ssrc, packet.sequence));
+    let elements: Vec<Element<'_>> = packet.extension.into_iter().flat_map(Extension::elements).collect();
+    let mut buffer = Vec::new();
+    let composed = Extension::compose(&elements, &mut buffer);
+    assert!(composed.into_iter().flat_map(Extension::elements).eq(elements.iter().copied()));
+    if let Ok(redundant) = Redundant::parse(packet.payload) {
+        let blocks: Vec<_> = redundant.repeated().collect();
+        written.clear();
+        Redundant::write(&blocks, redundant.payload_type, redundant.payload, &mut written);
+        assert_eq!(written, packet.payload);
+    }
 }
 
 /// A compound packet is read whole or not at all, and a session survives it.
@@ -55,7 +68,20 @@ pub(super) fn jitter(input: &[u8]) {
             Datagram::Rtp => {
                 if let Ok(received) = session.read(now, datagram) {
                     digits.receive(now, RtpTime(0), received.packet.payload);
-                    buffer.insert(now, &received.packet, 160);
+                    let packet = received.packet;
+                    buffer.insert(now, &packet, 160);
+                    let redundant = Redundant::parse(packet.payload);
+                    for (back, block) in (1..).zip(redundant.iter().flat_map(Redundant::repeated)) {
+                        let repeated = Repeated {
+                            sequence: SequenceNumber(packet.sequence.0.wrapping_sub(back)),
+                            time: RtpTime(packet.time.0.wrapping_sub(block.offset)),
+                            payload_type: block.payload_type,
+                            payload: block.payload,
+                            duration: 160,
+                        };
+                        buffer.recover(now, &repeated);
+                    }
+                    assert!(buffer.stats().waiting <= MAX_PACKETS);
                 }
             }
             Datagram::Rtcp => {

@@ -2,7 +2,8 @@
 
 use crate::support::{Sound, answering, called, end_of, file, in_time, phone, played, speaking};
 use futures::{SinkExt as _, StreamExt as _};
-use ringback::{Audio, PlayoutMode};
+use ringback::{Audio, AudioCodecs, MediaHook, PlayoutMode};
+use std::sync::Arc;
 use std::time::Duration;
 
 const LENGTH: Duration = Duration::from_millis(1_500);
@@ -131,4 +132,33 @@ async fn a_recording_is_whole_at_any_moment() {
     assert!(heard.between(Duration::from_millis(200), Duration::from_millis(800)).strength(440.0) > 0.05);
     call.hangup().expect("a call that is up");
     in_time(async { (end_of(call).await, listening.await.expect("no panic")) }).await;
+}
+
+#[tokio::test]
+async fn what_the_network_loses_is_found_again_in_what_is_repeated() {
+    // Each fifth packet of audio is lost on its way to Bob, who hears of repetition from Alice alone.
+    let counted = std::sync::atomic::AtomicU32::new(0);
+    let lossy: MediaHook = Arc::new(move |packet| {
+        let is_rtcp = packet.get(1).is_some_and(|it| (192..=223).contains(it));
+        is_rtcp || !counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed).is_multiple_of(5)
+    });
+    let alice = phone().codecs(AudioCodecs::default().redundant()).start().await.expect("a port");
+    let bob = phone().media_hook(lossy).start().await.expect("a port");
+    let listening = answering(&bob, Audio::silence()).await;
+    let said = Sound::tone(440.0, 48_000, Duration::from_secs(60));
+    let (call, media) = in_time(called(&alice, &bob, said.audio())).await;
+    assert_eq!(media.codec, "opus");
+    assert!(media.agreed.send.iter().any(|codec| codec.is_redundancy() && codec.clock_rate() == 48_000));
+    // The first report of Bob tells of the losses.
+    in_time(async {
+        while call.audio_status().is_none_or(|status| status.stats.repeats == 0) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    call.hangup().expect("a call that is up");
+    let (_, heard) = in_time(async { (end_of(call).await, listening.await.expect("no panic")) }).await;
+    let stats = heard.media.expect("audio");
+    assert!(stats.recovered >= 5 && stats.recovered <= stats.lost, "{stats:?}");
 }
