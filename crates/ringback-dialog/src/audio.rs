@@ -1,8 +1,9 @@
 //! What our side brings to a call, and what both sides have agreed on.
 
+use crate::LocalText;
 use ringback_sansio::Entropy;
 use ringback_sdp::{
-    Codec, Direction, HeaderExtension, IceCredentials, LocalDtls, LocalIce, LocalMedia, LocalSrtp,
+    Codec, Direction, HeaderExtension, IceCredentials, LocalDtls, LocalIce, LocalMedia, LocalSrtp, MediaKind,
     NegotiatedMedia, OfferAnswer, Origin,
 };
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ pub struct LocalAudio {
     pub dtls: Option<LocalDtls>,
     /// Our candidates, where the way of the packets may be found by ICE.
     pub ice: Option<LocalIce>,
+    /// What we bring for text beside it.
+    pub text: Option<Box<LocalText>>,
 }
 
 impl LocalAudio {
@@ -48,6 +51,7 @@ impl LocalAudio {
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
+            text: None,
         }
     }
 
@@ -100,12 +104,20 @@ impl LocalAudio {
         self
     }
 
+    /// The same, with text beside it.
+    #[must_use]
+    pub fn text(mut self, text: Option<LocalText>) -> Self {
+        self.text = text.map(Box::new);
+        self
+    }
+
     /// The machine that negotiates it.
-    pub(crate) fn negotiate(self, entropy: &mut dyn Entropy) -> OfferAnswer {
+    pub(crate) fn negotiate(mut self, entropy: &mut dyn Entropy) -> OfferAnswer {
         // Random and below 2^62: some peers read the number into a signed integer.
         let session_id = entropy.next_u64() >> 2;
         let origin = Origin { username: "-".to_owned(), session_id, address: self.rtp.ip() };
-        OfferAnswer::new(origin, vec![self.media()])
+        let text = self.text.take().map(|text| text.media());
+        OfferAnswer::new(origin, [Some(self.media()), text].into_iter().flatten().collect())
     }
 
     pub(crate) fn media(self) -> LocalMedia {
@@ -137,6 +149,8 @@ pub fn ice_credentials(entropy: &mut dyn Entropy) -> IceCredentials {
 pub struct Session {
     /// The audio. Not [active](NegotiatedMedia::is_active) when one side has refused it.
     pub audio: NegotiatedMedia,
+    /// The text beside it (RFC 4103); `None` where there is none, or one side has refused it.
+    pub text: Option<NegotiatedMedia>,
     /// Whether we hold the peer.
     pub held_by_us: bool,
     /// Whether the peer holds us.
@@ -147,9 +161,13 @@ impl Session {
     /// What a finished exchange of offer and answer amounts to; `None` before the first.
     pub(crate) fn of(negotiation: &OfferAnswer) -> Option<Self> {
         let media = negotiation.negotiated();
-        let audio = media.iter().find(|media| media.is_active()).or(media.first())?.clone();
+        let of_kind = |kind: MediaKind| media.iter().filter(move |media| media.kind == kind);
+        let text = of_kind(MediaKind::TEXT).find(|media| media.is_active()).cloned();
+        let mut audio = of_kind(MediaKind::AUDIO);
+        let first = audio.clone().next().or(media.first())?;
+        let audio = audio.find(|media| media.is_active()).unwrap_or(first).clone();
         let held_by_them = audio.is_held_by_peer();
-        Some(Self { audio, held_by_us: negotiation.is_holding(), held_by_them })
+        Some(Self { audio, text, held_by_us: negotiation.is_holding(), held_by_them })
     }
 
     /// Where our RTP goes. `None` when nowhere, or when the peer gave a name instead of an address.

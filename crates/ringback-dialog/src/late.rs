@@ -70,6 +70,7 @@ impl LocalAudio {
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
+            text: None,
         };
         (!audio.codecs.is_empty() && !ip.is_unspecified()).then_some(audio)
     }
@@ -96,6 +97,7 @@ impl Session {
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
+            text: None,
         })
     }
 }

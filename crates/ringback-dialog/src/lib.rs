@@ -81,6 +81,7 @@ mod replaces;
 mod text;
 mod timer;
 mod transfer;
+mod typed;
 
 pub use audio::{LocalAudio, Session, ice_credentials};
 pub use body::is_description;
@@ -94,3 +95,4 @@ pub use events::{
 };
 pub use key::{CallKey, SendTag, TransferKey};
 pub use late::Opening;
+pub use typed::LocalText;

@@ -3,13 +3,14 @@
 //! The frames of a period are added up once; a party's own is taken off the sum again for what it hears, so that the work grows with
 //! the number of parties and not with its square. Who speaks is told by levels (RFC 6464) against each party's own background.
 
+mod sums;
+
 use crate::activity::{Activity, FAINTEST};
 use crate::level::decibels;
+use sums::{UNITY, add, scale};
 
 /// A sum beyond this is turned down: full scale less a little, for what a coder adds.
 const CEILING: i32 = 30_000;
-/// Unity of the gain: it has fifteen bits behind the point.
-const UNITY: i32 = 1 << 15;
 /// How much of the way back to unity the gain goes in a period.
 const RELEASE: i32 = 16;
 /// Another speaker takes the floor when it is so many decibels louder.
@@ -224,24 +225,6 @@ impl Party {
         let told = || self.told.map_or(127.0, |level| f32::from(level).clamp(FAINTEST, 127.0));
         let level = if self.is_heard { decibels(&self.said) } else { told() };
         self.activity.judge(level);
-    }
-}
-
-fn add(sum: &mut [i32], said: &[i16]) {
-    for (sum, said) in sum.iter_mut().zip(said) {
-        *sum += i32::from(*said);
-    }
-}
-
-/// Turns sums down. The two loops are apart, so that either is done for many samples in one go.
-fn scale(sums: impl Iterator<Item = i32>, gain: i32, out: &mut [i16]) {
-    let limited = |sum: i32| sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-    if gain == UNITY {
-        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = limited(sum));
-    } else {
-        // A sum of hundreds of parties is exact in 24 bits, and what is rounded is far below what can be heard.
-        let gain = gain as f32 / UNITY as f32;
-        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = limited((sum as f32 * gain) as i32));
     }
 }
 

@@ -106,7 +106,7 @@ pub use events::{Interest, Subscriber};
 pub use publication::PublicationKey;
 pub use receipts::{MessageId, Receipt, ReceiptWish};
 pub use ringback_dialog::{
-    Advice, CallKey, EndedBy, Ending, LocalAudio, Opening, Session, TransferKey, ice_credentials,
+    Advice, CallKey, EndedBy, Ending, LocalAudio, LocalText, Opening, Session, TransferKey, ice_credentials,
 };
 pub use ringback_dialog::{
     Content, Notification, Package, Standing, SubscriptionEnd, SubscriptionEvent, SubscriptionKey,

@@ -60,6 +60,10 @@ pub enum CallEvent {
     DigitsSent,
     /// The other side refused a digit that went by INFO; those behind it were not sent.
     DigitsRefused(StatusCode),
+    /// The other side has typed ([`EndpointBuilder::real_time_text`](crate::EndpointBuilder::real_time_text)): characters as they are to
+    /// be shown, and among them `'\n'`, `'\u{8}'`, which takes back the one before it, and `'\u{fffd}'`, where something was lost. A
+    /// [`Transcript`](crate::Transcript) makes lines of them.
+    Text(String),
     /// A message that was written in the call was taken (2xx), or refused. They come in the order in which they were written.
     MessageSent(StatusCode),
     /// What was to be played is played, and 200 ms of silence after it, so that hanging up now cuts nothing off.
@@ -82,6 +86,8 @@ pub struct MediaInfo {
     pub held_by_us: bool,
     /// Whether the other side holds us.
     pub held_by_them: bool,
+    /// Whether there is text beside it.
+    pub has_text: bool,
     /// All of it, for who sends and receives the audio themselves ([`Audio::elsewhere`]): payload types, addresses, directions.
     pub agreed: NegotiatedMedia,
 }
@@ -98,6 +104,7 @@ impl MediaInfo {
             },
             held_by_us: session.held_by_us,
             held_by_them: session.held_by_them,
+            has_text: session.text.is_some(),
             agreed: session.audio.clone(),
         }
     }
@@ -222,7 +229,7 @@ impl Call {
     }
 
     /// Commands the task that has the audio.
-    async fn command(&self, command: Command) -> Result<(), CallError> {
+    pub(crate) async fn command(&self, command: Command) -> Result<(), CallError> {
         match &self.line {
             Line::Heard { commands, .. } => {
                 commands.send(command).await.map_err(|_| CallError::Command(CommandError::Gone))

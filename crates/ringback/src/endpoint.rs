@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) srtp: SrtpPolicy,
     pub(crate) codecs: AudioCodecs,
     pub(crate) playout: PlayoutMode,
+    /// Whether calls may have text beside their audio.
+    pub(crate) has_text: bool,
     pub(crate) handshakes: Option<Handshakes>,
     pub(crate) ice: Servers,
     pub(crate) media_hook: Option<MediaHook>,
@@ -84,6 +86,7 @@ pub struct EndpointBuilder {
     srtp: Option<SrtpPolicy>,
     codecs: Option<AudioCodecs>,
     playout: PlayoutMode,
+    has_text: bool,
     offers_dtls: bool,
     ice: Ice,
     packages: Vec<Package>,
@@ -205,6 +208,14 @@ impl EndpointBuilder {
     #[must_use]
     pub fn playout(mut self, mode: PlayoutMode) -> Self {
         self.playout = mode;
+        self
+    }
+
+    /// Offers text beside the audio of calls, as it is typed (T.140, RFC 4103), and answers with it: [`Call::send_text`](crate::Call::send_text)
+    /// and [`CallEvent::Text`](crate::CallEvent::Text). It is protected as the audio is.
+    #[must_use]
+    pub fn real_time_text(mut self) -> Self {
+        self.has_text = true;
         self
     }
 
@@ -349,6 +360,7 @@ impl EndpointBuilder {
             srtp,
             codecs,
             playout: self.playout,
+            has_text: self.has_text,
             handshakes,
             ice,
             media_hook: self.media_hook,

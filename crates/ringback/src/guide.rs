@@ -21,6 +21,9 @@ pub mod digits {}
 #[doc = include_str!("../guide/messages.md")]
 pub mod messages {}
 
+#[doc = include_str!("../guide/text.md")]
+pub mod text {}
+
 #[doc = include_str!("../guide/events.md")]
 pub mod events {}
 

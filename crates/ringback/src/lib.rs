@@ -84,6 +84,7 @@ mod status;
 mod stream;
 mod subscription;
 mod transfer;
+mod typed;
 mod watcher;
 mod way;
 
@@ -105,6 +106,7 @@ pub use ringback_net::{
     Advertise, Direction, Listen, ListenError, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings,
     TlsVerify, local_ip_towards,
 };
+pub use ringback_rtp::text::Transcript;
 pub use ringback_sdp::{Codec, NegotiatedMedia, SrtpPolicy};
 pub use ringback_ua::{
     Advice, CommandError, Content, DoNotDisturb, EndedBy, Ending, LocalAudio, Notification, Receipt,

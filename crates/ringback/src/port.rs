@@ -2,6 +2,7 @@
 
 use crate::StartError;
 use crate::endpoint::Inner;
+use crate::typed::TextPort;
 use ringback_media::{Certificate, Gathered, Gatherer, LocalCandidate, MediaPath, PathConfig, TurnServer};
 use ringback_net::{MediaKind, MediaSocket, OsEntropy};
 use ringback_rtp::AudioLevel;
@@ -166,11 +167,28 @@ pub(crate) struct Port {
     pub(crate) path: MediaPath,
     /// What the description of the call says.
     pub(crate) local: LocalAudio,
+    /// Where text comes in, where there may be any.
+    pub(crate) text: Option<Box<TextPort>>,
+}
+
+impl Port {
+    /// Adds another port for text.
+    fn with_text(mut self, port: Self) -> Self {
+        let (port, local) = TextPort::of(port);
+        self.local = self.local.text(Some(local));
+        self.text = Some(Box::new(port));
+        self
+    }
 }
 
 impl Inner {
-    /// Opens a socket, and finds out where it is seen.
+    /// Opens the sockets of a call, and finds out where they are seen.
     pub(crate) async fn open_port(&self) -> io::Result<Port> {
+        let port = self.open_one().await?;
+        Ok(if self.has_text { port.with_text(self.open_one().await?) } else { port })
+    }
+
+    async fn open_one(&self) -> io::Result<Port> {
         let socket = MediaSocket::bind(self.media_ip)?;
         let asks = self.ice.stun.is_some() || self.ice.turn.is_some();
         let gathered = match asks {
@@ -180,8 +198,13 @@ impl Inner {
         self.port(socket, gathered)
     }
 
-    /// Opens a socket without asking anybody.
+    /// Opens the sockets of a call without asking anybody.
     pub(crate) fn open_port_at_once(&self) -> io::Result<Port> {
+        let port = self.open_one_at_once()?;
+        Ok(if self.has_text { port.with_text(self.open_one_at_once()?) } else { port })
+    }
+
+    fn open_one_at_once(&self) -> io::Result<Port> {
         let socket = MediaSocket::bind(self.media_ip)?;
         let gathered = self.known(&socket);
         self.port(socket, gathered)
@@ -257,6 +280,6 @@ impl Inner {
             .srtp(sdes::local(self.srtp, &mut entropy))
             .dtls(dtls.map(Handshakes::local))
             .ice(ice);
-        Ok(Port { socket, path, local })
+        Ok(Port { socket, path, local, text: None })
     }
 }

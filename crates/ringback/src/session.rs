@@ -8,6 +8,7 @@ use crate::line::LineEnd;
 use crate::place::Place;
 use crate::port::Port;
 use crate::status::Gauge;
+use crate::typed::Typed;
 use bytes::Bytes;
 use ringback_media::{
     AudioCodecs, AudioFormat, AudioLeg, Coded, DigitError, DtmfDetector, DtmfSender, Incoming, LegConfig,
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Digits(String),
     /// Plays this instead, and records as before.
     Play(OpenAudio),
+    /// Sends this beside the audio.
+    Text(String),
 }
 
 /// Which call it is.
@@ -53,7 +56,7 @@ pub(crate) fn spawn(
     ua_events: mpsc::Receiver<Box<UaEvent>>,
     place: Place,
 ) -> Call {
-    let (Port { socket, path, .. }, audio) = match place {
+    let (Port { socket, path, text, .. }, audio) = match place {
         Place::Here(line, audio) => (*line, *audio),
         Place::Elsewhere(_) => {
             let events = Unheard::new(Arc::downgrade(&endpoint.inner), ua_events, side.begun);
@@ -66,6 +69,8 @@ pub(crate) fn spawn(
     let inner = Arc::downgrade(&endpoint.inner);
     let (codecs, playout) = (endpoint.inner.codecs.clone(), endpoint.inner.playout);
     let (gauge, shared) = Gauge::new();
+    let cname = format!("{:x}", scramble(&side.call_id));
+    let text = text.map(|port| Typed::spawn(*port, inner.clone(), cname.clone(), events.clone()));
     let call = Call::heard(endpoint, &side, receiver, commands, shared);
     let audio_plays = audio.plays;
     let task = Task {
@@ -91,7 +96,8 @@ pub(crate) fn spawn(
             silent: 0,
             gauge,
         },
-        cname: format!("{:x}", scramble(&side.call_id)),
+        text,
+        cname,
         begun: side.begun,
         answered: None,
         events,
@@ -108,6 +114,8 @@ fn scramble(call_id: &str) -> u64 {
 
 struct Task {
     media: Media,
+    /// Where there may be text.
+    text: Option<Typed>,
     cname: String,
     begun: Instant,
     answered: Option<Instant>,
@@ -175,6 +183,7 @@ impl Task {
                 command = commands.recv(), if is_held => match command {
                     Some(Command::Digits(digits)) => self.media.send_digits(&digits),
                     Some(Command::Play(audio)) => self.media.play(audio),
+                    Some(Command::Text(text)) => self.text.iter().for_each(|typed| typed.say(text.clone())),
                     None => is_held = false,
                 },
                 () = tick(&mut ticker) => self.media.on_tick(&self.events).await,
@@ -215,6 +224,9 @@ impl Task {
         }
         self.media.secure(session);
         self.media.follow_ice(now, session);
+        if let Some(text) = &self.text {
+            text.agree(session.text.as_ref());
+        }
         MediaInfo::new(session)
     }
 
@@ -494,15 +506,27 @@ impl Media {
     }
 
     pub(crate) fn show(&self, direction: Direction, kind: MediaKind, peer: SocketAddr, packet: &[u8]) {
-        let Some(inner) = self.inner.upgrade() else { return };
-        let Some(tap) = &inner.tap else { return };
-        let local = match kind {
-            MediaKind::Rtp => self.socket.rtp_address(),
-            MediaKind::Rtcp => self.socket.rtcp_address(),
-        };
-        let local = inner.reached(local);
-        let bytes = Bytes::copy_from_slice(packet);
-        let at = epoch().unix;
-        tap.saw(Seen { at, direction, protocol: Protocol::Udp, local, peer, bytes: &bytes });
+        saw(&self.inner, &self.socket, direction, kind, peer, packet);
     }
+}
+
+/// Shows a packet to who wants to see all.
+pub(crate) fn saw(
+    inner: &Weak<Inner>,
+    socket: &MediaSocket,
+    direction: Direction,
+    kind: MediaKind,
+    peer: SocketAddr,
+    packet: &[u8],
+) {
+    let Some(inner) = inner.upgrade() else { return };
+    let Some(tap) = &inner.tap else { return };
+    let local = match kind {
+        MediaKind::Rtp => socket.rtp_address(),
+        MediaKind::Rtcp => socket.rtcp_address(),
+    };
+    let local = inner.reached(local);
+    let bytes = Bytes::copy_from_slice(packet);
+    let at = epoch().unix;
+    tap.saw(Seen { at, direction, protocol: Protocol::Udp, local, peer, bytes: &bytes });
 }

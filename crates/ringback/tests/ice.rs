@@ -50,7 +50,8 @@ fn is_handshake(packet: &[u8]) -> bool {
 }
 
 fn is_media(packet: &[u8]) -> bool {
-    packet.first().is_some_and(|first| first & 0xc0 == 0x80) && packet.get(1).is_some_and(|octet| octet & 0x7f == 0)
+    packet.first().is_some_and(|first| first & 0xc0 == 0x80)
+        && packet.get(1).is_some_and(|octet| octet & 0x7f == 0)
 }
 
 fn is_clear(packet: &[u8]) -> bool {

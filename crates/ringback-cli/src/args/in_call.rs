@@ -61,6 +61,10 @@ pub(crate) struct InCall {
     /// Writes this to the other side, within the call, once it is up
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
+    /// Has text beside the audio where the other side can, as it is typed (T.140, RFC 4103), and shows what comes line by line. `call`
+    /// sends what stands on standard input, `answer --echo` what it is sent
+    #[arg(long, conflicts_with = "audio_at")]
+    pub(crate) real_time_text: bool,
     /// Asks the other side to call this address instead
     #[arg(long, value_name = "URI")]
     pub(crate) transfer_to: Option<String>,

@@ -1,5 +1,6 @@
 //! `ringback answer`.
 
+use super::typing::Text;
 use super::{FAREWELL, Phone, Policy, plan};
 use crate::args;
 use crate::out::{Reporter, plain};
@@ -24,6 +25,7 @@ pub(crate) async fn answer(args: args::Answer) -> Result<(), Failure> {
         Policy {
             answers_anyone,
             no_transfer: args.in_call.no_transfer,
+            real_time_text: args.in_call.real_time_text,
             busy_lamp: args.busy_lamp,
             answers_by_itself: args.auto_answer,
             no_receipts: args.no_receipts,
@@ -162,7 +164,7 @@ async fn take(
         None => plan::audio(&options.in_call, number),
     };
     let call = incoming.answer(audio).await?;
-    let summary = plan::converse(call, &options.in_call, None, &report).await?;
+    let summary = plan::converse(call, &options.in_call, None, Text::echoed(options.echo), &report).await?;
     plan::verdict(&summary)
 }
 

@@ -1,5 +1,6 @@
 //! `ringback call`.
 
+use super::typing::{Text, Typing};
 use super::{Phone, Policy, plan};
 use crate::args;
 use crate::out::{Reporter, plain};
@@ -12,7 +13,10 @@ pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
     let no_transfer = args.in_call.no_transfer;
     let media = args.in_call.media.clone();
     let listening = Some(args.in_call.listening.clone());
-    let policy = Policy { no_redirect: args.no_redirect, no_transfer, media, listening, ..Policy::default() };
+    let real_time_text = args.in_call.real_time_text;
+    let no_redirect = args.no_redirect;
+    let policy = Policy { no_redirect, no_transfer, media, listening, real_time_text, ..Policy::default() };
+    let mut typing = real_time_text.then(Typing::listen);
     let phone = Phone::open(args.phone, policy).await?;
     let builder = phone.account()?;
     let mut account = if args.register { builder.register().await? } else { builder.open().await? };
@@ -28,7 +32,8 @@ pub(crate) async fn call(args: args::Call) -> Result<(), Failure> {
         let call = builder.start().await?;
         let text = format!("calling {}", plain(&target));
         report.tell("calling", [("target", plain(&target).into()), ("call_id", call.call_id().into())], text);
-        let summary = plan::converse(call, &in_call, Some(args.timeout), &report).await?;
+        let summary =
+            plan::converse(call, &in_call, Some(args.timeout), Text::typed(typing.as_mut()), &report).await?;
         outcome = plan::verdict(&summary);
         if outcome.is_err() {
             break;

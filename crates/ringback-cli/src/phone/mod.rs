@@ -12,6 +12,7 @@ mod score;
 mod screen;
 mod subscribe;
 mod tap;
+mod typing;
 
 pub(crate) use answer::answer;
 pub(crate) use call::call;
@@ -50,6 +51,8 @@ pub(crate) struct Policy {
     pub(crate) answers_by_itself: bool,
     /// Tells nobody what became of messages.
     pub(crate) no_receipts: bool,
+    /// Has text beside the audio of calls.
+    pub(crate) real_time_text: bool,
     /// How it is coded and played; `None` where there is none.
     pub(crate) listening: Option<args::Listening>,
     /// How audio is protected and finds its way.
@@ -125,6 +128,9 @@ impl Phone {
             if let Some(delay) = jitter_buffer {
                 builder = builder.playout(PlayoutMode::Fixed(Duration::from_millis(delay.into())));
             }
+        }
+        if policy.real_time_text {
+            builder = builder.real_time_text();
         }
         if policy.no_redirect {
             builder = builder.max_redirects(0);

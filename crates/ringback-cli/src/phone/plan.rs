@@ -4,6 +4,7 @@ use crate::args::InCall;
 use crate::out::{Reporter, plain};
 use crate::outcome::Failure;
 use crate::phone::score::{media_fields, tell_score};
+use crate::phone::typing::Text;
 use crate::signals::Stop;
 use ringback::{Audio, Call, CallError, CallEvent, EndedBy, MediaInfo, StatusCode, Summary, Transfer};
 use serde_json::Value;
@@ -58,11 +59,13 @@ impl Alarms {
     }
 }
 
-/// Leads one call to its end. `patience` is how long an unanswered call may last.
+/// Leads one call to its end. `patience` is how long an unanswered call may last; `text` is what is said and
+/// shown of text beside the audio.
 pub(crate) async fn converse(
     mut call: Call,
     in_call: &InCall,
     patience: Option<Duration>,
+    mut text: Text<'_>,
     report: &Reporter,
 ) -> Result<Summary, Failure> {
     let mut alarms =
@@ -76,6 +79,8 @@ pub(crate) async fn converse(
     let (mut coming, mut leaving): (Option<Call>, Option<Call>) = (None, None);
     loop {
         tokio::select! {
+            // Of a call that is over the event comes next.
+            line = text.line() => drop(call.send_text(&format!("{line}\n")).await),
             event = call.next() => {
                 let Some(event) = event else {
                     return Err(Failure::Failed("the endpoint is shut down".to_owned()));
@@ -87,8 +92,8 @@ pub(crate) async fn converse(
                         alarms.hang_up = in_call.duration.map(|duration| now + duration);
                         alarms.transfer = in_call.transfer_to.as_ref().map(|_| now + in_call.transfer_after);
                         alarms.hold = in_call.hold_after.map(|after| now + after);
-                        if let Some(text) = &in_call.text {
-                            call.message(text).map_err(CallError::Command)?;
+                        if let Some(message) = &in_call.text {
+                            call.message(message).map_err(CallError::Command)?;
                         }
                         if let Some(digits) = &in_call.dtmf {
                             match in_call.dtmf_by.as_str() {
@@ -110,7 +115,11 @@ pub(crate) async fn converse(
                     coming = transfer.accept(audio(in_call, 2)).await.ok();
                     continue;
                 }
+                if let CallEvent::Text(came) = &event {
+                    text.came(&call, came, report).await;
+                }
                 if let CallEvent::Ended(summary) = event {
+                    text.end(report);
                     tell_end(report, &call, &summary);
                     if let (true, Some(media)) = (in_call.score, &summary.media) {
                         tell_score(report, media);

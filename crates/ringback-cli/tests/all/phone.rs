@@ -1,6 +1,8 @@
 //! The phone commands against a real server, and against each other.
 
-use crate::support::{Folder, Running, Server, run, text};
+use crate::support::{Folder, Running, Server, ringback, run, text};
+use std::io::Write as _;
+use std::process::Stdio;
 
 fn alice<'a>(server: &'a Server, command: &'a str, target: &'a str) -> Vec<&'a str> {
     vec![
@@ -73,6 +75,39 @@ fn digits_go_by_info_to_a_phone_that_answers_by_itself() {
     let seen = bob.rest();
     for event in ["digit 4", "digit *", "ended by the peer"] {
         assert!(seen.contains(event), "{event}:\n{seen}");
+    }
+}
+
+#[test]
+fn what_is_typed_goes_to_the_other_side_and_back() {
+    let mut bob = Running::start(&[
+        "answer",
+        "--listen",
+        "udp:127.0.0.1:0",
+        "--no-register",
+        "--echo",
+        "--real-time-text",
+        "--calls",
+        "1",
+    ]);
+    let listening = bob.wait_for("listening");
+    let target = format!("sip:bob@{}", listening.rsplit("udp:").next().expect("an address"));
+    bob.wait_for("ready");
+    let mut alice = ringback(&["call", &target, "--real-time-text", "--duration", "4"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut typed = alice.stdin.take().expect("piped");
+    typed.write_all("grüß dich, Bob\nand good-bye\n".as_bytes()).expect("it reads");
+    let output = alice.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", text(&output));
+    let seen = bob.rest();
+    for lines in [text(&output), seen] {
+        assert!(
+            lines.contains("text: grüß dich, Bob\n") && lines.contains("text: and good-bye\n"),
+            "{lines}"
+        );
     }
 }
 

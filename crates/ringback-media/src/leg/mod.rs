@@ -323,18 +323,6 @@ impl AudioLeg {
         self.playout.next(now, expects, &self.format.receive, out)
     }
 
-    /// Plays silence in place of packets that are `faintest` or fainter from now on, as their sender says (RFC 6464), without decoding
-    /// them; for who is not heard anyway, as in a large conference. `None` decodes all.
-    pub fn pass_over(&mut self, faintest: Option<u8>) {
-        self.playout.pass_over(faintest);
-    }
-
-    /// How loud the frame that [`next_frame`](Self::next_frame) gave last is by what its sender says, where all of it was
-    /// [passed over](Self::pass_over).
-    pub fn passed_over(&self) -> Option<u8> {
-        self.playout.passed()
-    }
-
     /// What happened since the last call; drain until `None`.
     pub fn poll_event(&mut self) -> Option<LegEvent> {
         self.events.pop_front()

@@ -5,8 +5,10 @@ use ringback_rtp::event::{EventReceiver, EventReport};
 use ringback_rtp::jitter::{JitterBuffer, JitterConfig, MAX_PACKETS, Repeated};
 use ringback_rtp::red::Redundant;
 use ringback_rtp::rtcp::Compound;
+use ringback_rtp::text::{ERASE, TextReceiver, TextSender, Transcript};
 use ringback_rtp::{
-    Datagram, Element, Extension, RtpConfig, RtpPacket, RtpSession, RtpTime, SequenceNumber, Ssrc,
+    Datagram, Element, Extension, PayloadType, RtpConfig, RtpPacket, RtpSession, RtpTime, SequenceNumber,
+    Ssrc,
 };
 use ringback_sansio::{Epoch, SeededEntropy};
 use ringback_trace::{Calls, CaptureReader, CaptureWriter, Names, TextStyle};
@@ -94,6 +96,43 @@ pub(super) fn jitter(input: &[u8]) {
         digits.handle_timeout(at);
     }
     let _: Vec<EventReport> = std::iter::from_fn(|| digits.poll()).collect();
+}
+
+/// Whatever text comes, nothing of it steers a terminal, and what was read arrives as it is when it is sent on.
+///
+/// Each packet has its sequence number in two octets, the length of its payload in a third, and redundancy where the highest bit of that is
+/// set.
+pub(super) fn text(input: &[u8]) {
+    let (mut receiver, mut rest) = (TextReceiver::new(), input);
+    while let [high, low, length, tail @ ..] = rest {
+        let sequence = SequenceNumber(u16::from_be_bytes([*high, *low]));
+        let (payload, after) = tail.split_at(usize::from(length & 0x7f).min(tail.len()));
+        rest = after;
+        match Redundant::parse(payload) {
+            Ok(redundant) if length & 0x80 != 0 => receiver.receive_redundant(sequence, &redundant),
+            _ => receiver.receive(sequence, payload),
+        }
+    }
+    let read = receiver.take();
+    assert!(!read.chars().any(|it| it.is_control() && !matches!(it, '\n' | ERASE)), "{read:?}");
+    let mut lines = Transcript::default();
+    assert!(lines.push(&read).iter().all(|line| !line.contains(ERASE)));
+    let mut now = start();
+    let (number, red) = (PayloadType::new(98).expect("below 128"), PayloadType::new(100));
+    let mut sender = TextSender::new(now, number, red, 10_000);
+    if sender.push(now, &read).is_err() {
+        return;
+    }
+    let (mut again, mut sequence) = (TextReceiver::new(), SequenceNumber(65_000));
+    while let Some(at) = sender.poll_timeout() {
+        now = now.max(at);
+        while let Some(packet) = sender.poll(now) {
+            let redundant = Redundant::parse(packet.payload).expect("what we write can be read");
+            again.receive_redundant(sequence, &redundant);
+            sequence = sequence.next();
+        }
+    }
+    assert_eq!(again.take(), read);
 }
 
 /// Whatever payloads come, a decoder gives as many samples as it said, and a recorder keeps to its limits.

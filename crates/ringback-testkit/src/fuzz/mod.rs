@@ -34,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("sdp", syntax::sdp),
     ("srtp", srtp::srtp),
     ("stream", syntax::stream),
+    ("text", media::text),
     ("transactions", machines::transactions),
     ("transcode", relay::transcode),
     ("transport", connections::transport),

@@ -99,6 +99,7 @@ fn media(held_by_us: bool) -> MediaInfo {
         encryption: Some("AEAD_AES_128_GCM".into()),
         held_by_us,
         held_by_them: false,
+        has_text: false,
         agreed: NegotiatedMedia::disabled(MediaKind::AUDIO),
     }
 }
