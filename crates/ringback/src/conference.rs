@@ -23,7 +23,8 @@ const MIXED_APART: usize = 8;
 /// the calls go on after that, in silence.
 ///
 /// With more than eight in it, those who are silent hear only those who speak, and that is coded once for all calls that have
-/// agreed on the same format; fifty parties of whom ten speak so take a tenth of a processor.
+/// agreed on the same format; fifty parties of whom ten speak so take a tenth of a processor. Who tells with each packet how loud it is
+/// (RFC 6464), and is silent by that, is not even decoded, unless it was just speaking.
 ///
 /// ```
 /// use ringback::{Audio, Call, CallError, Conference};

@@ -1,8 +1,8 @@
 //! Text beside the audio of calls, between endpoints on this machine: what is typed arrives, whole and protected.
 
 use ringback::{
-    Audio, Call, CallEvent, Direction, Endpoint, EndpointBuilder, MediaHook, MediaInfo, Seen, SrtpPolicy,
-    Tap, Transcript,
+    Audio, Call, CallEvent, Direction, Endpoint, EndpointBuilder, Ice, MediaHook, MediaInfo, Seen,
+    SrtpPolicy, Tap, Transcript,
 };
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -134,4 +134,14 @@ async fn text_is_protected_as_the_audio_is() {
         let (sent, told) = *spy.1.lock().expect("nobody panicked");
         assert!(sent > 0 && (told > 0) == is_plain, "{told} of {sent} packets tell it");
     }
+}
+
+#[tokio::test]
+async fn text_finds_its_way_by_ice_as_the_audio_does() {
+    let phone = || phone().real_time_text().ice(Ice::offered());
+    let (alice, bob) = (phone().start().await.expect("a port"), phone().start().await.expect("a port"));
+    let (ours, mut theirs, media) = in_time(connected(&alice, &bob)).await;
+    assert!(media.has_text && media.agreed.ice.is_some());
+    ours.send_text("this way").await.expect("up");
+    assert_eq!(in_time(heard(&mut theirs, 8)).await, "this way");
 }
