@@ -5,11 +5,11 @@
 //! - [`jitter::JitterBuffer`]: from packets as they come to frames as they are played;
 //! - [`event::EventSender`] and [`event::EventReceiver`]: DTMF digits;
 //! - [`Extension::elements`], [`AudioLevel`]: header extensions, and how loud the audio of a packet is;
-//! - [`red`]: payloads that repeat earlier ones;
+//! - [`red`]: payloads that repeat earlier ones; [`repair`]: packets that were lost, sent again;
 //! - [`text`]: what is typed, as it is typed;
-//! - [`rtcp`]: compound packets; [`Datagram`]: RTP or RTCP, when both share a port.
+//! - [`rtcp`]: compound packets, with feedback, and when it may go; [`Datagram`]: RTP or RTCP, when both share a port.
 //!
-//! Not here: sockets and who may send to them (address latching), codecs, SRTP, feedback profiles (RFC 4585), XR.
+//! Not here: sockets and who may send to them (address latching), codecs, SRTP.
 //!
 //! # The run loop
 //!
@@ -58,7 +58,8 @@
 //! are read in the caller's datagram and written into the caller's buffer.
 //!
 //! Sources: RFC 3550 (RTP, RTCP), RFC 3551 (audio profile), RFC 4733 (telephone events), RFC 5761 (one port), RFC 8285 (header
-//! extensions), RFC 6464 (levels), RFC 2198 (redundancy), RFC 4103 with ITU-T T.140 (text).
+//! extensions), RFC 6464 (levels), RFC 2198 (redundancy), RFC 4103 with ITU-T T.140 (text), RFC 4585 and RFC 5104 (feedback),
+//! RFC 4588 (retransmission), RFC 3611 (extended reports).
 
 mod audio_level;
 mod demux;
@@ -68,6 +69,7 @@ pub mod jitter;
 mod number;
 mod packet;
 pub mod red;
+pub mod repair;
 pub mod rtcp;
 mod session;
 pub mod text;

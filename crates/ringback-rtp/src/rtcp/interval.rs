@@ -25,6 +25,8 @@ pub(crate) struct Interval {
     pub(crate) we_sent: bool,
     /// Whether no RTCP has been sent yet, which halves the minimum.
     pub(crate) initial: bool,
+    /// The minimum; feedback profiles have another (RFC 4585 §3.4).
+    pub(crate) least: Duration,
     average_size: f64,
 }
 
@@ -32,7 +34,15 @@ impl Interval {
     /// For a session that has not begun.
     pub(crate) fn new(bandwidth: f64) -> Self {
         // RFC 3550 §6.3.2: the size of the packet that will be sent first; SR, one block, SDES are about this.
-        Self { bandwidth, members: 1, senders: 0, we_sent: false, initial: true, average_size: 128.0 }
+        Self {
+            bandwidth,
+            members: 1,
+            senders: 0,
+            we_sent: false,
+            initial: true,
+            least: MIN_INTERVAL,
+            average_size: 128.0,
+        }
     }
 
     /// Counts a compound packet that was sent or received (RFC 3550 §6.3.3).
@@ -55,7 +65,7 @@ impl Interval {
             false => (1.0, members),
         };
         let seconds = self.average_size * sharing / (self.bandwidth * share);
-        let least = if self.initial { MIN_INTERVAL / 2 } else { MIN_INTERVAL };
+        let least = if self.initial { self.least / 2 } else { self.least };
         Duration::try_from_secs_f64(seconds).unwrap_or(MIN_INTERVAL).max(least)
     }
 }

@@ -1,13 +1,21 @@
 //! RTCP on the wire: compound packets read in place and written at the end of a buffer (RFC 3550 §6).
 
+mod early;
 mod extended;
+mod feedback;
 mod interval;
 mod parse;
 mod write;
 
+pub use early::{Due, FeedbackTiming};
 pub use extended::{
     BurstMetrics, Bursts, ExtendedBlock, ExtendedBlocks, ReferenceReport, ReferenceReports, UNAVAILABLE,
     VoipMetrics, write_extended_report,
+};
+pub use feedback::{
+    Feedback, FullIntra, MAX_STATUSES, MaximumRate, Nacks, RateLimit, RateLimits, TransportFeedback,
+    write_full_intra_request, write_maximum_rate, write_nack, write_picture_loss, write_rate_notification,
+    write_rate_request, write_transport_feedback,
 };
 pub(crate) use interval::{Interval, MIN_INTERVAL};
 use parse::word;
@@ -89,6 +97,8 @@ mod kind {
     pub(super) const SOURCE_DESCRIPTION: u8 = 202;
     pub(super) const BYE: u8 = 203;
     pub(super) const APP: u8 = 204;
+    pub(super) const TRANSPORT_FEEDBACK: u8 = 205;
+    pub(super) const PAYLOAD_FEEDBACK: u8 = 206;
     pub(super) const EXTENDED_REPORT: u8 = 207;
 }
 

@@ -1,6 +1,6 @@
 //! Reading compound packets, judged once and then walked without a doubt (RFC 3550 §6, §A.2).
 
-use super::{ExtendedBlocks, NtpTime, ReportBlock, SenderInfo, kind};
+use super::{ExtendedBlocks, Feedback, NtpTime, ReportBlock, SenderInfo, feedback, kind};
 use crate::{RtpTime, Ssrc};
 use std::fmt;
 
@@ -56,7 +56,16 @@ pub enum RtcpPacket<'a> {
         /// What it tells.
         blocks: ExtendedBlocks<'a>,
     },
-    /// A packet type that is not read here, such as feedback (205, 206).
+    /// Feedback (RFC 4585 §6.1).
+    Feedback {
+        /// Who sends it.
+        sender: Ssrc,
+        /// Whose stream it is about; zero where what it says names that itself.
+        media: Ssrc,
+        /// What it says.
+        feedback: Feedback<'a>,
+    },
+    /// A packet type that is not read here.
     Unknown(u8),
 }
 
@@ -93,11 +102,24 @@ impl<'a> Compound<'a> {
     /// # Errors
     /// [`RtcpError`] for the first rule of RFC 3550 §A.2 that is broken. Nothing of a bad compound is believed.
     pub fn parse(octets: &'a [u8]) -> Result<Self, RtcpError> {
+        Self::judge(octets, &[kind::SENDER_REPORT, kind::RECEIVER_REPORT])
+    }
+
+    /// The same where packets may be of reduced size: feedback may stand first, or alone (RFC 5506 §3.4).
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_reduced(octets: &'a [u8]) -> Result<Self, RtcpError> {
+        use kind::{PAYLOAD_FEEDBACK, RECEIVER_REPORT, SENDER_REPORT, TRANSPORT_FEEDBACK};
+        Self::judge(octets, &[SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK])
+    }
+
+    fn judge(octets: &'a [u8], may_be_first: &[u8]) -> Result<Self, RtcpError> {
         let mut rest = octets;
         let mut first = true;
         while first || !rest.is_empty() {
             let (packet, after) = split(rest)?;
-            if first && !matches!(packet.kind, kind::SENDER_REPORT | kind::RECEIVER_REPORT) {
+            if first && !may_be_first.contains(&packet.kind) {
                 return Err(RtcpError::First(packet.kind));
             }
             if packet.padded && !after.is_empty() {
@@ -194,6 +216,11 @@ fn read<'a>(part: &Part<'a>) -> Result<RtcpPacket<'a>, RtcpError> {
         kind::EXTENDED_REPORT => {
             let (head, rest) = part.body.split_first_chunk::<4>().ok_or(RtcpError::Truncated)?;
             Ok(RtcpPacket::ExtendedReport { ssrc: Ssrc(word(head, 0)), blocks: ExtendedBlocks::new(rest) })
+        }
+        kind::TRANSPORT_FEEDBACK | kind::PAYLOAD_FEEDBACK => {
+            let is_payload = part.kind == kind::PAYLOAD_FEEDBACK;
+            let (sender, media, feedback) = feedback::read(is_payload, part.count, part.body)?;
+            Ok(RtcpPacket::Feedback { sender, media, feedback })
         }
         unknown => Ok(RtcpPacket::Unknown(unknown)),
     }
@@ -394,7 +421,8 @@ mod tests {
                         RtcpPacket::Bye { sources, .. } => prop_assert!(sources.iter().count() <= 31),
                         RtcpPacket::App { data, .. } => prop_assert!(data.len() <= octets.len()),
                         RtcpPacket::ExtendedReport { blocks, .. } => prop_assert!(blocks.count() <= octets.len()),
-                        RtcpPacket::Unknown(kind) => prop_assert!(!(200..=204).contains(&kind) && kind != 207),
+                        RtcpPacket::Feedback { .. } => {}
+                        RtcpPacket::Unknown(kind) => prop_assert!(!(200..=207).contains(&kind)),
                     }
                 }
                 prop_assert!(seen >= 1);

@@ -150,7 +150,10 @@ impl RtpSession {
                     }
                 }
                 RtcpPacket::ExtendedReport { ssrc, blocks } => self.read_extended(now, ssrc, blocks),
-                RtcpPacket::SourceDescription(_) | RtcpPacket::App { .. } | RtcpPacket::Unknown(_) => {}
+                RtcpPacket::SourceDescription(_)
+                | RtcpPacket::App { .. }
+                | RtcpPacket::Feedback { .. }
+                | RtcpPacket::Unknown(_) => {}
             }
         }
         Ok(())

@@ -4,8 +4,8 @@ use ringback_media::{AudioCodecs, AudioFormat, RecorderLimits, TimestampRecorder
 use ringback_rtp::event::{EventReceiver, EventReport};
 use ringback_rtp::jitter::{JitterBuffer, JitterConfig, MAX_PACKETS, Repeated};
 use ringback_rtp::red::Redundant;
-use ringback_rtp::rtcp::Compound;
 use ringback_rtp::text::{ERASE, TextReceiver, TextSender, Transcript};
+use ringback_rtp::rtcp::{Compound, Feedback, RtcpPacket, write_transport_feedback};
 use ringback_rtp::{
     Datagram, Element, Extension, PayloadType, RtpConfig, RtpPacket, RtpSession, RtpTime, SequenceNumber,
     Ssrc,
@@ -35,8 +35,9 @@ pub(super) fn rtp(input: &[u8]) {
 
 /// A compound packet is read whole or not at all, and a session survives it.
 pub(super) fn rtcp(input: &[u8]) {
-    if let Ok(compound) = Compound::parse(input) {
+    if let Ok(compound) = Compound::parse_reduced(input) {
         assert!(compound.packets().count() > 0);
+        compound.packets().for_each(feedback);
     }
     let now = start();
     let mut session = RtpSession::new(now, config(now), &mut SeededEntropy::new(1));
@@ -46,6 +47,31 @@ pub(super) fn rtcp(input: &[u8]) {
         while session.poll_rtcp(at, &mut report) && report.len() < 4096 {}
     }
     while session.poll_event().is_some() {}
+}
+
+/// What is told of packets is bounded by its length, or by a limit of ours.
+fn feedback(packet: RtcpPacket<'_>) {
+    let RtcpPacket::Feedback { feedback, .. } = packet else { return };
+    match feedback {
+        Feedback::Nack(lost) => assert!(lost.iter().count() < 1 << 19),
+        Feedback::FullIntraRequest(wanted) => assert!(wanted.iter().count() < 1 << 15),
+        Feedback::RateRequest(limits) | Feedback::RateNotification(limits) => {
+            assert!(limits.iter().count() < 1 << 15);
+        }
+        Feedback::MaximumRate(rate) => assert!(rate.sources().count() < 256),
+        Feedback::Transport(told) => {
+            let arrivals: Vec<_> = told.iter().map(|(_, at)| at).collect();
+            assert_eq!(arrivals.len(), told.len());
+            let mut again = Vec::new();
+            let written =
+                write_transport_feedback(&mut again, Ssrc(1), Ssrc(2), told.number, told.first, &arrivals);
+            if written == arrivals.len() && written > 0 {
+                let compound = Compound::parse_reduced(&again).expect("what we write can be read");
+                assert_eq!(compound.packets().count(), 1);
+            }
+        }
+        Feedback::PictureLoss | Feedback::Unknown { .. } => {}
+    }
 }
 
 /// Whatever comes in whatever order, a session and its buffer stay bounded and every pull gives an answer.
