@@ -125,6 +125,17 @@ impl IceAgent {
         candidate.line(added)
     }
 
+    /// An address of ours is gone. Where media took it, another pair is looked for among those that are left.
+    pub fn remove_local(&mut self, now: Instant, candidate: LocalCandidate) {
+        let now = self.clamp(now);
+        if candidate.for_agent().is_some_and(|gone| self.inner.invalidate_candidate(&gone)) {
+            self.selected = self.selected.filter(|pair| pair.local != candidate.address());
+            if self.remote.is_some() {
+                self.wake(now);
+            }
+        }
+    }
+
     /// Begins, or goes on with what another description has said: the same credentials, and candidates that may be more.
     /// Others need [another agent](Self::is_of).
     pub fn start(&mut self, now: Instant, agreed: &NegotiatedIce) {

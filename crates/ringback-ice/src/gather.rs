@@ -13,8 +13,10 @@ const RTO: Duration = Duration::from_millis(250);
 /// A TURN server and who we are there. Its `Debug` keeps the password to itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TurnServer {
-    /// Where it is, for UDP.
+    /// Where it is.
     pub address: SocketAddr,
+    /// Whether we speak with it over a stream: TCP, or TLS on it. Without, over UDP.
+    pub is_stream: bool,
     /// Our name there.
     pub user: String,
     /// Our password.
@@ -25,6 +27,7 @@ impl fmt::Debug for TurnServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TurnServer")
             .field("address", &self.address)
+            .field("is_stream", &self.is_stream)
             .field("user", &self.user)
             .finish_non_exhaustive()
     }
@@ -42,7 +45,8 @@ pub struct Gathered {
 /// Asks servers, for one socket.
 ///
 /// Call [`poll_transmit`](Self::poll_transmit) until it says `None` after each other call, and
-/// [`finish`](Self::finish) when [`is_done`](Self::is_done).
+/// [`finish`](Self::finish) when [`is_done`](Self::is_done). A TURN server over a stream is asked once there is
+/// [one](Self::connected).
 #[derive(Debug)]
 pub struct Gatherer {
     base: SocketAddr,
@@ -51,6 +55,8 @@ pub struct Gatherer {
     asked: u32,
     ask_at: Option<Instant>,
     relay: Option<Relay>,
+    /// The server to which there is no connection yet.
+    unconnected: Option<TurnServer>,
     give_up_at: Instant,
     is_over: bool,
 }
@@ -69,7 +75,10 @@ impl Gatherer {
         // An address of the other kind cannot be reached from this socket.
         let fits = |server: &SocketAddr| server.is_ipv4() == base.is_ipv4();
         let stun = stun.filter(fits).map(|server| (server, Question::new(entropy)));
-        let turn = turn.filter(|server| fits(&server.address));
+        let (streams, turn) = match turn {
+            Some(turn) if turn.is_stream => (Some(turn.clone()), None),
+            turn => (None, turn.filter(|server| fits(&server.address))),
+        };
         Self {
             base,
             ask_at: stun.map(|_| now),
@@ -77,6 +86,7 @@ impl Gatherer {
             mapped: None,
             asked: 0,
             relay: turn.map(|turn| Relay::new(now, base, turn.address, &turn.user, &turn.password)),
+            unconnected: streams,
             give_up_at: now + patience,
             is_over: false,
         }
@@ -85,7 +95,35 @@ impl Gatherer {
     /// Whether nothing more is to be learnt, or the time is up.
     pub fn is_done(&self) -> bool {
         let waits = self.relay.as_ref().is_some_and(|relay| relay.address().is_none() && !relay.has_failed());
-        self.is_over || (self.stun.is_none() && !waits)
+        self.is_over || (self.stun.is_none() && !waits && self.unconnected.is_none())
+    }
+
+    /// There is a connection to the TURN server, with `local` as our end.
+    pub fn connected(&mut self, now: Instant, local: SocketAddr) {
+        if let Some(TurnServer { address, user, password, .. }) = self.unconnected.take() {
+            let is_ipv6 = self.base.is_ipv6();
+            self.relay = Some(Relay::over_stream(now, local, address, is_ipv6, &user, &password));
+        }
+    }
+
+    /// There is no connection to the TURN server, or none any more.
+    pub fn disconnected(&mut self) {
+        self.unconnected = None;
+        self.relay = self.relay.take().filter(|relay| !relay.is_stream());
+    }
+
+    /// Takes what came over the stream.
+    pub fn handle_stream(&mut self, now: Instant, bytes: &[u8]) {
+        if let Some(relay) = &mut self.relay {
+            relay.push_stream(bytes);
+            // Nobody has permission to send us anything yet.
+            while relay.poll_stream(now).is_some() {}
+        }
+    }
+
+    /// The next octets for the stream.
+    pub fn poll_stream(&mut self, now: Instant) -> Option<Vec<u8>> {
+        self.relay.as_mut().filter(|relay| relay.is_stream())?.poll_transmit(now)
     }
 
     /// Takes a datagram that came in at the socket.
@@ -114,7 +152,7 @@ impl Gatherer {
             self.asked += 1;
             return Some((server, question.request()));
         }
-        let relay = self.relay.as_mut()?;
+        let relay = self.relay.as_mut().filter(|relay| !relay.is_stream())?;
         relay.poll_transmit(now).map(|datagram| (relay.server(), datagram))
     }
 

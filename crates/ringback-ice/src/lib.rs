@@ -1,7 +1,8 @@
 //! Finding the way of media between two hosts: ICE, STUN and TURN, sans-IO.
 //!
 //! - [`Gatherer`] finds out which addresses we have: our own, the one that a STUN server sees, one at a TURN server;
-//! - [`Relay`] is the client of a TURN server: it holds the address there and wraps what goes through it;
+//! - [`Relay`] is the client of a TURN server: it holds the address there and wraps what goes through it, over UDP or
+//!   over a stream;
 //! - [`IceAgent`] checks which pair of addresses works, agrees with the peer on one, and goes on asking whether the peer
 //!   still wants packets.
 //!
@@ -55,6 +56,7 @@
 
 mod agent;
 mod candidate;
+mod framing;
 mod gather;
 mod relay;
 mod stun;
@@ -62,5 +64,5 @@ mod stun;
 pub use agent::{IceAgent, IceFigures, IceInput, IceOutput, Pair};
 pub use candidate::LocalCandidate;
 pub use gather::{Gathered, Gatherer, TurnServer};
-pub use relay::{FromServer, Relay};
+pub use relay::{FromServer, Relay, Relayed};
 pub use stun::is_stun;

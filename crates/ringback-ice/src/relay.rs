@@ -3,13 +3,15 @@
 //! The protocol is that of the crate `turn-client-proto`; what is here gives it the house's clock and keeps it within
 //! bounds.
 
+use crate::framing::{Framer, OutOfStep, fill_up};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
-use turn_client_proto::api::{TransmitBuild, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet};
+use turn_client_proto::api::{Transmit, TransmitBuild, TurnConfig, TurnEvent, TurnPollRet, TurnRecvRet};
 use turn_client_proto::prelude::{DelayedTransmitBuild as _, TurnClientApi as _};
 use turn_client_proto::stun::Instant as Tick;
 use turn_client_proto::stun::types::TransportType;
+use turn_client_proto::tcp::TurnClientTcp;
 use turn_client_proto::types::{AddressFamily, TurnCredentials};
 use turn_client_proto::udp::TurnClientUdp;
 
@@ -32,6 +34,15 @@ pub enum FromServer {
     },
 }
 
+/// A datagram of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relayed {
+    /// Who sent it to our address at the server.
+    pub from: SocketAddr,
+    /// The datagram.
+    pub datagram: Vec<u8>,
+}
+
 /// How far the server has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -40,9 +51,26 @@ enum Stage {
     Failed,
 }
 
-/// Our address at a TURN server, over UDP.
+/// How we speak with the server.
+enum Client {
+    Datagrams(TurnClientUdp),
+    /// Over TCP, or TLS on it.
+    Stream(TurnClientTcp, Framer),
+}
+
+/// Does the same with either.
+macro_rules! with {
+    ($client:expr, $it:ident => $does:expr) => {
+        match &mut $client {
+            Client::Datagrams($it) => $does,
+            Client::Stream($it, _) => $does,
+        }
+    };
+}
+
+/// Our address at a TURN server, at which datagrams come in. With the server we speak over UDP, or over a stream.
 pub struct Relay {
-    client: TurnClientUdp,
+    client: Client,
     /// The client's clock counts from here.
     origin: Instant,
     server: SocketAddr,
@@ -53,13 +81,27 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Asks a server for an address. `base` is our socket's.
+    /// Asks a server for an address, over UDP. `base` is our socket's.
     pub fn new(now: Instant, base: SocketAddr, server: SocketAddr, user: &str, password: &str) -> Self {
-        let mut config = TurnConfig::new(TurnCredentials::new(user, password));
-        if server.is_ipv6() {
-            config.set_address_family(AddressFamily::IPV6);
-        }
-        let client = TurnClientUdp::allocate(base, server, config);
+        let client = TurnClientUdp::allocate(base, server, config(server.is_ipv6(), user, password));
+        Self::begin(now, server, Client::Datagrams(client))
+    }
+
+    /// Asks a server for an address, over a connection that is there: TCP, or TLS on it. `local` is our end of it;
+    /// `is_ipv6` chooses the kind of address. What comes is given to [`push_stream`](Self::push_stream).
+    pub fn over_stream(
+        now: Instant,
+        local: SocketAddr,
+        server: SocketAddr,
+        is_ipv6: bool,
+        user: &str,
+        password: &str,
+    ) -> Self {
+        let client = TurnClientTcp::allocate(local, server, config(is_ipv6, user, password));
+        Self::begin(now, server, Client::Stream(client, Framer::default()))
+    }
+
+    fn begin(now: Instant, server: SocketAddr, client: Client) -> Self {
         let stage = Stage::Asked;
         let mut relay = Self {
             client,
@@ -77,6 +119,11 @@ impl Relay {
     /// The server.
     pub fn server(&self) -> SocketAddr {
         self.server
+    }
+
+    /// Whether we speak with it over a stream. What is polled and wrapped is for that then.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.client, Client::Stream(..))
     }
 
     /// Our address at the server, once it has given one.
@@ -102,7 +149,8 @@ impl Relay {
         }
         self.permitted.push(peer);
         // What the server refuses does not come through; that shows by itself.
-        let _ = self.client.create_permission(TransportType::Udp, peer, self.tick(now));
+        let tick = self.tick(now);
+        let _ = with!(self.client, client => client.create_permission(TransportType::Udp, peer, tick));
         self.look(now);
     }
 
@@ -110,7 +158,8 @@ impl Relay {
     pub fn prefer(&mut self, now: Instant, peer: SocketAddr) {
         if self.address().is_some() && self.channel != Some(peer) {
             self.channel = Some(peer);
-            let _ = self.client.bind_channel(TransportType::Udp, peer, self.tick(now));
+            let tick = self.tick(now);
+            let _ = with!(self.client, client => client.bind_channel(TransportType::Udp, peer, tick));
             self.look(now);
         }
     }
@@ -119,35 +168,82 @@ impl Relay {
     /// a permission for the peer.
     pub fn wrap(&mut self, now: Instant, to: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
         let tick = self.tick(now);
-        let built: TransmitBuild<_> =
-            self.client.send_to(TransportType::Udp, to, datagram, tick).ok().flatten()?;
-        Some(built.data.build())
+        let sent = with!(self.client, client => client.send_to(TransportType::Udp, to, datagram, tick));
+        let built: TransmitBuild<_> = sent.ok().flatten()?;
+        let mut message = built.data.build();
+        if self.is_stream() {
+            fill_up(&mut message);
+        }
+        Some(message)
     }
 
-    /// Takes a datagram of the server.
+    /// Takes a datagram of the server. One that comes although we speak with it over a stream is not of it.
     pub fn handle(&mut self, now: Instant, datagram: &[u8]) -> FromServer {
-        use turn_client_proto::api::Transmit;
+        match self.is_stream() {
+            true => FromServer::Handled,
+            false => self.take(now, datagram),
+        }
+    }
+
+    /// Takes what came over the stream. [`poll_stream`](Self::poll_stream) has to be called until there is nothing more.
+    pub fn push_stream(&mut self, bytes: &[u8]) {
+        if let Client::Stream(_, framer) = &mut self.client {
+            framer.push(bytes);
+        }
+    }
+
+    /// The next datagram of a peer that came over the stream. A server that does not keep to the protocol has
+    /// [failed](Self::has_failed).
+    pub fn poll_stream(&mut self, now: Instant) -> Option<Relayed> {
+        while let Client::Stream(_, framer) = &mut self.client {
+            match framer.next() {
+                Ok(Some(message)) => {
+                    if let FromServer::Data { from, datagram } = self.take(now, &message) {
+                        return Some(Relayed { from, datagram });
+                    }
+                }
+                Ok(None) => return None,
+                Err(OutOfStep) => {
+                    *framer = Framer::default();
+                    self.lose();
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    /// The stream is gone, and the address at the server with it.
+    pub fn lose(&mut self) {
+        with!(self.client, client => client.protocol_error());
+        (self.stage, self.next) = (Stage::Failed, None);
+    }
+
+    fn take(&mut self, now: Instant, message: &[u8]) -> FromServer {
         let tick = self.tick(now);
-        let (server, base) = (self.server, self.client.local_addr());
-        let transmit = Transmit::new(datagram, TransportType::Udp, server, base);
-        let taken = match self.client.recv(transmit, tick) {
-            TurnRecvRet::PeerData(data) => {
-                FromServer::Data { from: data.peer, datagram: data.data().to_vec() }
+        let server = self.server;
+        let taken = with!(self.client, client => {
+            let transmit = Transmit::new(message, client.transport(), server, client.local_addr());
+            match client.recv(transmit, tick) {
+                TurnRecvRet::PeerData(data) => {
+                    FromServer::Data { from: data.peer, datagram: data.data().to_vec() }
+                }
+                TurnRecvRet::Handled | TurnRecvRet::Ignored(_) | TurnRecvRet::PeerIcmp { .. } => {
+                    FromServer::Handled
+                }
             }
-            TurnRecvRet::Handled | TurnRecvRet::Ignored(_) | TurnRecvRet::PeerIcmp { .. } => {
-                FromServer::Handled
-            }
-        };
+        });
         if taken == FromServer::Handled {
             self.look(now);
         }
         taken
     }
 
-    /// The next datagram for the server.
+    /// The next datagram for the server, or the next octets for its stream.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         let tick = self.tick(now);
-        self.client.poll_transmit(tick).map(|transmit| transmit.data.to_vec())
+        let next = with!(self.client, client => client.poll_transmit(tick).map(|it| it.data.to_vec()));
+        next.filter(|_| !self.has_failed())
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout).
@@ -165,14 +261,19 @@ impl Relay {
     /// Gives the address back; what is polled then is the last.
     pub fn close(&mut self, now: Instant) {
         if self.address().is_some() {
-            let _ = self.client.delete(self.tick(now));
+            let tick = self.tick(now);
+            let _ = with!(self.client, client => client.delete(tick));
             self.look(now);
         }
     }
 
     fn look(&mut self, now: Instant) {
+        if self.has_failed() {
+            self.next = None;
+            return;
+        }
         let tick = self.tick(now);
-        self.next = match self.client.poll(tick) {
+        self.next = match with!(self.client, client => client.poll(tick)) {
             TurnPollRet::WaitUntil(at) => {
                 let wait = at.saturating_duration_since(tick).max(PACE);
                 Some(now + wait)
@@ -183,7 +284,7 @@ impl Relay {
             }
             TurnPollRet::AllocateTcpSocket { .. } | TurnPollRet::TcpClose { .. } => Some(now + PACE),
         };
-        while let Some(event) = self.client.poll_event() {
+        while let Some(event) = with!(self.client, client => client.poll_event()) {
             match event {
                 TurnEvent::AllocationCreated(TransportType::Udp, address) => {
                     self.stage = Stage::Allocated(address);
@@ -200,6 +301,14 @@ impl Relay {
         let since = now.saturating_duration_since(self.origin).as_nanos();
         Tick::from_nanos(i64::try_from(since).unwrap_or(i64::MAX))
     }
+}
+
+fn config(is_ipv6: bool, user: &str, password: &str) -> TurnConfig {
+    let mut config = TurnConfig::new(TurnCredentials::new(user, password));
+    if is_ipv6 {
+        config.set_address_family(AddressFamily::IPV6);
+    }
+    config
 }
 
 impl fmt::Debug for Relay {

@@ -43,6 +43,8 @@ struct Stage {
     now: Instant,
     agents: [IceAgent; 2],
     homes: [SocketAddr; 2],
+    /// Another address, of the first.
+    relayed: Option<SocketAddr>,
     events: [Vec<IceOutput>; 2],
 }
 
@@ -54,7 +56,7 @@ impl Stage {
         for (agent, home) in agents.iter_mut().zip(homes) {
             assert!(agent.add_local(LocalCandidate::Host(home)).is_some());
         }
-        Self { now: start(), agents, homes, events: [Vec::new(), Vec::new()] }
+        Self { now: start(), agents, homes, relayed: None, events: [Vec::new(), Vec::new()] }
     }
 
     fn start(&mut self) {
@@ -80,7 +82,8 @@ impl Stage {
                     };
                     assert!(is_stun(&datagram));
                     let Some((from, to)) = network(from, to, &datagram) else { continue };
-                    if let Some(other) = self.homes.iter().position(|home| *home == to) {
+                    let reached = self.homes.iter().position(|home| *home == to);
+                    if let Some(other) = reached.or((self.relayed == Some(to)).then_some(0)) {
                         self.agents[other].handle(self.now, IceInput { from, to, datagram });
                     }
                 }
@@ -306,4 +309,44 @@ proptest! {
         stage.run(Duration::from_secs(1), straight);
         prop_assert_eq!(stage.pairs(), direct());
     }
+}
+
+#[test]
+fn an_address_that_is_gone_is_left_for_another_that_works() {
+    let mut stage = Stage::new();
+    let relayed = at("203.0.113.9:50000");
+    let candidate = LocalCandidate::Relayed { relayed, base: at(ALICE) };
+    assert!(stage.agents[0].add_local(candidate).is_some());
+    stage.relayed = Some(relayed);
+    stage.start();
+    let at_relay = |from: SocketAddr, to: SocketAddr| from == relayed || to == relayed;
+    let run = |stage: &mut Stage, time: u64, straight_is_open: bool| {
+        stage.run(Duration::from_secs(time), |from, to, _| {
+            (straight_is_open || at_relay(from, to)).then_some((from, to))
+        });
+    };
+    run(&mut stage, 3, false);
+    assert_eq!(stage.pairs()[0], Some(Pair { local: relayed, remote: at(BOB) }));
+    let now = stage.now;
+    stage.agents[0].remove_local(now, candidate);
+    assert_eq!(stage.pairs()[0], None, "nothing is sent from there any more");
+    run(&mut stage, 10, true);
+    assert_eq!(stage.pairs()[0], Some(Pair { local: at(ALICE), remote: at(BOB) }));
+}
+
+#[test]
+fn a_turn_server_is_asked_over_a_stream_and_rubbish_from_it_ends_that() {
+    use ringback_ice::Relay;
+    let now = start();
+    let mut relay = Relay::over_stream(now, at(ALICE), at("192.0.2.50:3478"), false, "alice", "secret");
+    let asked = relay.poll_transmit(now).expect("a request for an address");
+    assert!(is_stun(&asked) && asked[..2] == [0, 3] && asked.len() % 4 == 0);
+    assert!(relay.is_stream() && !relay.has_failed() && relay.poll_timeout().is_some());
+    for octet in b"SSH-2.0-OpenSSH_9.2" {
+        relay.push_stream(&[*octet]);
+        assert_eq!(relay.poll_stream(now), None);
+    }
+    assert!(relay.has_failed() && relay.poll_timeout().is_none());
+    assert_eq!(relay.poll_transmit(now), None);
+    assert_eq!(relay.wrap(now, at(BOB), b"media"), None);
 }

@@ -114,7 +114,7 @@ pub use playout::FrameKind;
 pub use recorder::{Placed, RecorderLimits, Segment, TimestampRecorder};
 pub use resample::{Resampler, RunningResampler, UnsupportedRate};
 pub use ringback_dtls::{Certificate, CertificateError, DtlsFailure, SrtpKeys};
-pub use ringback_ice::{Gathered, Gatherer, IceFigures, LocalCandidate, TurnServer};
+pub use ringback_ice::{Gathered, Gatherer, IceFigures, LocalCandidate, Pair, Relayed, TurnServer};
 pub use ringback_srtp::Profile as SrtpProfile;
 pub use source::AudioSource;
 pub use wav::{AudioFileError, WavWriter, read_wav, read_wav_at_its_rate};

@@ -137,6 +137,7 @@ impl Side {
             self.events.push(match &event {
                 PathEvent::Selected(to) => format!("way {to}"),
                 PathEvent::Lost => "lost".to_owned(),
+                PathEvent::RelayLost => "relay lost".to_owned(),
                 PathEvent::Keys(keys) => format!("keys {}", keys.profile.name()),
                 PathEvent::Failed(failure) => format!("failed: {failure}"),
             });

@@ -56,6 +56,7 @@
 
 mod advertise;
 mod batch;
+mod byte_stream;
 mod config;
 mod connection;
 mod core;
@@ -63,6 +64,7 @@ mod drops;
 mod entropy;
 pub mod examine;
 mod handover;
+mod homes;
 mod icmp;
 mod listen;
 mod load;
@@ -81,10 +83,12 @@ mod tls;
 mod udp;
 
 pub use advertise::Advertise;
+pub use byte_stream::{ByteStream, StreamTls};
 pub use config::{BindError, NetConfig, WebSocketSettings};
 pub use core::{Core, Worker};
 pub use entropy::{OsEntropy, epoch};
 pub use handover::{Inherited, receive_descriptors, send_descriptors};
+pub use homes::HomeSockets;
 pub use listen::{Listen, ListenError};
 pub use load::{Load, Meter};
 pub use media::{MediaKind, MediaSocket};

@@ -42,6 +42,9 @@ pub enum CallEvent {
     /// There is no way for the audio, or no keys for it: nothing of it is sent or heard. Without keys the call is ended,
     /// without a way another one is looked for.
     MediaFailed(String),
+    /// The connection to the TURN server is gone, and our address there with it. Where the audio took that way, another is looked
+    /// for.
+    RelayLost,
     /// It was held or resumed by either side, or the audio goes elsewhere now.
     Changed(MediaInfo),
     /// Hold or resume did not happen; the call is as before.

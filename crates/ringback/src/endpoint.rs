@@ -276,6 +276,7 @@ impl EndpointBuilder {
         let is_secure = matches!(self.web_socket, Some((Protocol::Wss, _)));
         let proves = self.tls.identity.is_some();
         let tls = listen.iter().find(|listen| listen.protocol.is_secure() || is_secure);
+        let trust = self.tls.clone();
         let tls = tls.map(|listen| tls_of(self.tls, listen)).transpose()?;
         let asked = listen.clone();
         let mut net = NetConfig::new(listen);
@@ -304,7 +305,7 @@ impl EndpointBuilder {
             }
         };
         config.dtls = handshakes.as_ref().map(Handshakes::local);
-        let ice = self.ice.resolve().await?;
+        let ice = self.ice.resolve(&trust).await?;
         config.accepts_transfers = !self.refuses_transfers;
         config.max_redirects = self.max_redirects.unwrap_or(config.max_redirects);
         if let Some(after) = self.session_expires {

@@ -84,9 +84,11 @@ mod status;
 mod stream;
 mod subscription;
 mod transfer;
+mod turn;
 mod typed;
 mod watcher;
 mod way;
+mod ways;
 
 pub use account::{Account, AccountBuilder, Registration};
 pub use audio::{Audio, AudioError, MediaHook};

@@ -2,20 +2,27 @@
 
 use crate::StartError;
 use crate::endpoint::Inner;
+use crate::turn::{Turn, find_stun, other_homes};
 use crate::typed::TextPort;
-use ringback_media::{Certificate, Gathered, Gatherer, LocalCandidate, MediaPath, PathConfig, TurnServer};
-use ringback_net::{MediaKind, MediaSocket, OsEntropy};
+use crate::ways::Ways;
+use ringback_media::{Certificate, Gathered, Gatherer, LocalCandidate, MediaPath, PathConfig};
+use ringback_net::{
+    ByteStream, HomeSockets, MediaKind, MediaSocket, OsEntropy, TlsSettings, local_addresses,
+};
 use ringback_rtp::AudioLevel;
 use ringback_sansio::Entropy as _;
 use ringback_sdp::{HeaderExtension, LocalDtls, LocalIce, SrtpPolicy};
 use ringback_srtp::sdes;
 use ringback_ua::{LocalAudio, ice_credentials};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// How long servers have to say how they see us: a call waits for it.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The same where there is a connection to be made first, perhaps with TLS.
+const PATIENCE_WITH_STREAM: Duration = Duration::from_secs(4);
 /// The longest answer of a server.
 const LONGEST: usize = 2_048;
 /// Restarts of ICE that the other side may begin before ours are drawn anew.
@@ -79,8 +86,9 @@ impl Ice {
         Self { stun: Some(server.into()), ..self.and_offered() }
     }
 
-    /// Has an address at this TURN server (`HOST` or `HOST:PORT`, by UDP) for peers that cannot be reached otherwise, and
-    /// offers ICE.
+    /// Has an address at this TURN server for peers that cannot be reached otherwise, and offers ICE. The server is `HOST` or
+    /// `HOST:PORT`, spoken with by UDP, or a URI of RFC 7065: `turn:HOST:PORT?transport=tcp` where UDP does not get through,
+    /// `turns:HOST` with TLS, for which whom we trust is as for [SIP](crate::EndpointBuilder::tls).
     #[must_use]
     pub fn turn(
         self,
@@ -103,32 +111,21 @@ impl Ice {
         Self { is_answered: true, is_offered: true, ..self }
     }
 
-    /// Looks the servers up.
-    pub(crate) async fn resolve(self) -> Result<Servers, StartError> {
+    /// Looks the servers up. `tls` says whom we trust.
+    pub(crate) async fn resolve(self, tls: &TlsSettings) -> Result<Servers, StartError> {
         let Self { is_answered, is_offered, is_hidden, stun, turn } = self;
         let stun = match stun {
-            Some(server) => Some(find(&server).await?),
+            Some(server) => Some(find_stun(&server).await?),
             None => None,
         };
         let turn = match turn {
             Some((server, Login { user, password })) => {
-                Some(TurnServer { address: find(&server).await?, user, password })
+                Some(Turn::resolve(&server, user, password, tls).await?)
             }
             None => None,
         };
         Ok(Servers { is_answered, is_offered, is_hidden, stun, turn })
     }
-}
-
-async fn find(server: &str) -> Result<SocketAddr, StartError> {
-    let failed = |error| StartError::IceServer(server.to_owned(), error);
-    let has_port = server.rsplit_once(':').is_some_and(|(host, port)| {
-        port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
-    });
-    let host = if has_port { server.to_owned() } else { format!("{server}:3478") };
-    let mut found: Vec<SocketAddr> = tokio::net::lookup_host(host).await.map_err(failed)?.collect();
-    found.sort_by_key(SocketAddr::is_ipv6);
-    found.first().copied().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
 }
 
 /// [`Ice`] with addresses.
@@ -138,7 +135,7 @@ pub(crate) struct Servers {
     is_offered: bool,
     is_hidden: bool,
     stun: Option<SocketAddr>,
-    turn: Option<TurnServer>,
+    turn: Option<Turn>,
 }
 
 /// Who we are in DTLS-SRTP.
@@ -165,6 +162,8 @@ impl Handshakes {
 pub(crate) struct Port {
     pub(crate) socket: MediaSocket,
     pub(crate) path: MediaPath,
+    /// What else leads to it.
+    pub(crate) ways: Ways,
     /// What the description of the call says.
     pub(crate) local: LocalAudio,
     /// Where text comes in, where there may be any.
@@ -184,30 +183,40 @@ impl Port {
 impl Inner {
     /// Opens the sockets of a call, and finds out where they are seen.
     pub(crate) async fn open_port(&self) -> io::Result<Port> {
-        let port = self.open_one().await?;
-        Ok(if self.has_text { port.with_text(self.open_one().await?) } else { port })
+        let socket = MediaSocket::bind(self.media_ip)?;
+        let (gathered, stream) = self.gathered(&socket, self.ice.turn.as_ref()).await;
+        let homes = self.homes(self.reached(socket.rtp_address()).ip());
+        let port = self.port(socket, gathered, homes, stream)?;
+        Ok(if self.has_text { port.with_text(self.open_beside().await?) } else { port })
     }
 
-    async fn open_one(&self) -> io::Result<Port> {
+    /// Opens the sockets of what goes beside the audio. A connection to a TURN server is for the audio alone, and so are other
+    /// addresses of the host.
+    async fn open_beside(&self) -> io::Result<Port> {
         let socket = MediaSocket::bind(self.media_ip)?;
-        let asks = self.ice.stun.is_some() || self.ice.turn.is_some();
-        let gathered = match asks {
-            true => self.ask(&socket).await,
-            false => self.known(&socket),
-        };
-        self.port(socket, gathered)
+        let turn = self.ice.turn.as_ref().filter(|turn| !turn.server.is_stream);
+        let (gathered, stream) = self.gathered(&socket, turn).await;
+        self.port(socket, gathered, HomeSockets::default(), stream)
     }
 
     /// Opens the sockets of a call without asking anybody.
     pub(crate) fn open_port_at_once(&self) -> io::Result<Port> {
-        let port = self.open_one_at_once()?;
-        Ok(if self.has_text { port.with_text(self.open_one_at_once()?) } else { port })
+        let at_once = |is_beside: bool| {
+            let socket = MediaSocket::bind(self.media_ip)?;
+            let gathered = self.known(&socket);
+            let base = self.reached(socket.rtp_address()).ip();
+            let homes = if is_beside { HomeSockets::default() } else { self.homes(base) };
+            self.port(socket, gathered, homes, None)
+        };
+        let port = at_once(false)?;
+        Ok(if self.has_text { port.with_text(at_once(true)?) } else { port })
     }
 
-    fn open_one_at_once(&self) -> io::Result<Port> {
-        let socket = MediaSocket::bind(self.media_ip)?;
-        let gathered = self.known(&socket);
-        self.port(socket, gathered)
+    async fn gathered(&self, socket: &MediaSocket, turn: Option<&Turn>) -> (Gathered, Option<ByteStream>) {
+        match self.ice.stun.is_some() || turn.is_some() {
+            true => self.ask(socket, turn).await,
+            false => (self.known(socket), None),
+        }
     }
 
     fn known(&self, socket: &MediaSocket) -> Gathered {
@@ -215,15 +224,30 @@ impl Inner {
         Gathered { candidates: vec![LocalCandidate::Host(base)], relay: None }
     }
 
-    async fn ask(&self, socket: &MediaSocket) -> Gathered {
+    async fn ask(&self, socket: &MediaSocket, turn: Option<&Turn>) -> (Gathered, Option<ByteStream>) {
         let base = self.reached(socket.rtp_address());
-        let (stun, turn) = (self.ice.stun, self.ice.turn.as_ref());
-        let mut gatherer = Gatherer::new(Instant::now(), base, stun, turn, PATIENCE, &mut OsEntropy::new());
-        let mut buffer = vec![0; LONGEST];
+        let stun = self.ice.stun;
+        let server = turn.map(|turn| &turn.server);
+        let is_stream = server.is_some_and(|server| server.is_stream);
+        let patience = if is_stream { PATIENCE_WITH_STREAM } else { PATIENCE };
+        let mut gatherer = Gatherer::new(Instant::now(), base, stun, server, patience, &mut OsEntropy::new());
+        let mut connecting = pin!(async {
+            match turn.filter(|_| is_stream) {
+                Some(turn) => turn.connect().await,
+                None => std::future::pending().await,
+            }
+        });
+        let (mut stream, mut is_connected) = (None::<ByteStream>, false);
+        let (mut buffer, mut octets) = (vec![0; LONGEST], vec![0; LONGEST]);
         while !gatherer.is_done() {
             while let Some((to, datagram)) = gatherer.poll_transmit(Instant::now()) {
                 // What is lost is asked again.
                 let _ = socket.send(MediaKind::Rtp, &datagram, to).await;
+            }
+            if let Some(stream) = &stream {
+                while let Some(octets) = gatherer.poll_stream(Instant::now()) {
+                    stream.send(octets);
+                }
             }
             let due = tokio::time::Instant::from_std(gatherer.poll_timeout());
             tokio::select! {
@@ -232,15 +256,53 @@ impl Inner {
                         gatherer.handle(Instant::now(), from, &buffer[..length]);
                     }
                 }
+                connected = &mut connecting, if !is_connected => {
+                    is_connected = true;
+                    match connected {
+                        Ok(connected) => {
+                            gatherer.connected(Instant::now(), connected.local());
+                            stream = Some(connected);
+                        }
+                        Err(error) => {
+                            let server = server.map(|server| server.address);
+                            tracing::warn!(?server, "no connection to the TURN server: {error}");
+                            gatherer.disconnected();
+                        }
+                    }
+                }
+                received = receive(&mut stream, &mut octets) => match received {
+                    Ok(length @ 1..) => gatherer.handle_stream(Instant::now(), &octets[..length]),
+                    Ok(0) | Err(_) => {
+                        tracing::warn!("the TURN server has closed the connection");
+                        stream = None;
+                        gatherer.disconnected();
+                    }
+                },
                 () = tokio::time::sleep_until(due) => gatherer.handle_timeout(Instant::now()),
             }
         }
         let gathered = gatherer.finish();
         tracing::debug!(candidates = ?gathered.candidates, "gathered");
-        gathered
+        let stream = stream.filter(|_| gathered.relay.is_some());
+        (gathered, stream)
     }
 
-    fn port(&self, socket: MediaSocket, gathered: Gathered) -> io::Result<Port> {
+    /// Sockets at other addresses of the host, where calls of ours tell of them: only where we listen on all of them, and only by
+    /// ICE.
+    fn homes(&self, base: IpAddr) -> HomeSockets {
+        if !self.media_ip.is_unspecified() || !self.ice.is_offered || self.ice.is_hidden {
+            return HomeSockets::default();
+        }
+        HomeSockets::bind(&other_homes(base, local_addresses().unwrap_or_default()))
+    }
+
+    fn port(
+        &self,
+        socket: MediaSocket,
+        gathered: Gathered,
+        homes: HomeSockets,
+        stream: Option<ByteStream>,
+    ) -> io::Result<Port> {
         let Gathered { mut candidates, relay } = gathered;
         let mut entropy = OsEntropy::new();
         let base = self.reached(socket.rtp_address());
@@ -253,6 +315,7 @@ impl Inner {
             // What peers are told to send to has to be among the candidates.
             candidates.insert(1, LocalCandidate::Reflexive { mapped: told, base });
         }
+        candidates.extend(homes.addresses().map(LocalCandidate::Host));
         let lines = MediaPath::lines(&candidates);
         let is_possible = self.ice.is_answered && !lines.is_empty();
         let ice = is_possible.then(|| LocalIce {
@@ -280,6 +343,13 @@ impl Inner {
             .srtp(sdes::local(self.srtp, &mut entropy))
             .dtls(dtls.map(Handshakes::local))
             .ice(ice);
-        Ok(Port { socket, path, local, text: None })
+        Ok(Port { socket, path, ways: Ways::new(homes, stream), local, text: None })
+    }
+}
+
+async fn receive(stream: &mut Option<ByteStream>, buffer: &mut [u8]) -> io::Result<usize> {
+    match stream {
+        Some(stream) => stream.receive(buffer).await,
+        None => std::future::pending().await,
     }
 }

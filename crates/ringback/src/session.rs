@@ -9,6 +9,7 @@ use crate::place::Place;
 use crate::port::Port;
 use crate::status::Gauge;
 use crate::typed::Typed;
+use crate::ways::Ways;
 use bytes::Bytes;
 use ringback_media::{
     AudioCodecs, AudioFormat, AudioLeg, Coded, DigitError, DtmfDetector, DtmfSender, Incoming, LegConfig,
@@ -56,7 +57,7 @@ pub(crate) fn spawn(
     ua_events: mpsc::Receiver<Box<UaEvent>>,
     place: Place,
 ) -> Call {
-    let (Port { socket, path, text, .. }, audio) = match place {
+    let (Port { socket, path, ways, text, .. }, audio) = match place {
         Place::Here(line, audio) => (*line, *audio),
         Place::Elsewhere(_) => {
             let events = Unheard::new(Arc::downgrade(&endpoint.inner), ua_events, side.begun);
@@ -79,6 +80,7 @@ pub(crate) fn spawn(
             call: side.call,
             socket,
             path,
+            ways,
             association: None,
             audio,
             codecs,
@@ -127,6 +129,7 @@ pub(crate) struct Media {
     pub(crate) call: CallKey,
     pub(crate) socket: MediaSocket,
     pub(crate) path: MediaPath,
+    pub(crate) ways: Ways,
     /// The handshake that keys come from.
     pub(crate) association: Option<NegotiatedDtls>,
     audio: OpenAudio,
@@ -192,6 +195,9 @@ impl Task {
                     if let Ok((kind, length, from)) = received {
                         self.media.on_packet(kind, from, &mut buffer[..length], &self.events);
                     }
+                }
+                arrived = self.media.ways.next(self.media.path.has_for_stream()) => {
+                    self.media.on_arrived(arrived, &self.events);
                 }
                 () = due(self.media.path.poll_timeout()) => self.media.path.handle_timeout(Instant::now()),
             }
@@ -478,7 +484,16 @@ impl Media {
     ) {
         self.show(Direction::In, kind, from, packet);
         let Some((from, length)) = self.path.receive(Instant::now(), from, packet) else { return };
-        let packet = packet.get_mut(..length).unwrap_or(&mut []);
+        self.hear(from, packet.get_mut(..length).unwrap_or(&mut []), events);
+    }
+
+    /// Takes a packet of media from the peer, whatever way it came.
+    pub(crate) fn hear(
+        &mut self,
+        from: SocketAddr,
+        packet: &mut [u8],
+        events: &mpsc::Sender<Box<CallEvent>>,
+    ) {
         let hook = self.inner.upgrade().and_then(|inner| inner.media_hook.clone());
         let mut changed = Vec::new();
         let packet = match hook {

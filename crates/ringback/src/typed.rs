@@ -218,6 +218,8 @@ impl Task {
                 PathEvent::Selected(_) | PathEvent::Lost => leg.follow(self.path.way()),
                 PathEvent::Keys(keys) => leg.set_keys(*keys),
                 PathEvent::Failed(failure) => tracing::warn!(%failure, "there are no keys for text"),
+                // No connection of a relay leads here.
+                PathEvent::RelayLost => {}
             }
         }
     }

@@ -52,6 +52,10 @@ impl Media {
                     tell(events, CallEvent::MediaFailed("no way to the other side works".to_owned()));
                     self.look_again();
                 }
+                PathEvent::RelayLost => {
+                    self.follow();
+                    tell(events, CallEvent::RelayLost);
+                }
                 PathEvent::Keys(keys) => self.take_keys(*keys, events),
                 PathEvent::Failed(failure) => {
                     tell(events, CallEvent::MediaFailed(failure.to_string()));
@@ -99,5 +103,6 @@ impl Media {
                 self.show(Direction::Out, MediaKind::Rtp, to, &datagram);
             }
         }
+        self.send_by_ways().await;
     }
 }

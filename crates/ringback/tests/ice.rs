@@ -219,3 +219,26 @@ async fn a_server_that_does_not_answer_delays_a_call_and_no_more() {
     let account = alice.account("sip:alice@127.0.0.1").open().await.expect("an account");
     assert!(account.call("sip:bob@127.0.0.1:9").start().await.is_err());
 }
+
+#[tokio::test]
+async fn a_turn_server_that_refuses_or_closes_the_connection_stops_no_call() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let closes = listener.local_addr().expect("an address");
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let refuses = gone.local_addr().expect("an address");
+    drop(gone);
+    for (name, server) in [("refuses", refuses), ("closes", closes)] {
+        let ice = Ice::answered().turn(format!("turn:{server}?transport=tcp"), "alice", "secret");
+        let outcome = call(name, phone().ice(ice).srtp(SrtpPolicy::Off), phone(), false).await;
+        assert_eq!(outcome.events, ["path 127.0.0.1"], "{name}");
+        assert!(loud(&outcome.heard) >= LENGTH * 3 / 4, "{name}");
+    }
+    let ice = Ice::answered().turn(format!("turn:{refuses}?transport=tcp"), "alice", "secret").hidden();
+    let alice = phone().ice(ice).start().await.expect("a free port");
+    let account = alice.account("sip:alice@127.0.0.1").open().await.expect("an account");
+    let failed = account.call("sip:bob@127.0.0.1:9").start().await.err().expect("no way that hides us");
+    assert!(failed.to_string().contains("TURN server"), "{failed}");
+    let wrong = phone().ice(Ice::answered().turn("turns:127.0.0.1?transport=udp", "alice", "secret"));
+    assert!(wrong.start().await.err().expect("no DTLS").to_string().contains("DTLS"));
+}

@@ -3,6 +3,7 @@
 mod changes;
 mod codecs;
 mod secure;
+mod turn;
 mod video;
 
 use std::io::{self, Read as _, Write as _};
@@ -38,7 +39,11 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// Calls of ours alone, through a TURN server.
-pub(crate) const TURN_CASES: &[Case] = &[("relays a call of ours", secure::through_coturn)];
+pub(crate) const TURN_CASES: &[Case] = &[
+    ("relays a call of ours", turn::by_udp),
+    ("relays a call of ours, TCP", turn::by_tcp),
+    ("relays a call of ours, TLS", turn::by_tls),
+];
 
 /// How everybody reaches the server.
 pub(super) enum Way {

@@ -41,7 +41,7 @@ type Case = (&'static str, fn(&Lab) -> Outcome<String>);
 const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("sipp", &[SIPP, TUNNEL, OPENSSL], sipp::CASES),
     ("baresip", &[BARESIP, OPENSSL], baresip::CASES),
-    ("coturn", &[COTURN], baresip::TURN_CASES),
+    ("coturn", &[COTURN, OPENSSL], baresip::TURN_CASES),
     ("sipsak", &[SIPSAK], sipsak::CASES),
     ("kamailio", &[KAMAILIO, SIPP], kamailio::CASES),
     ("ffmpeg", &[FFMPEG, GSTREAMER, GSTREAMER_GOOD, SIPP], ffmpeg::CASES),

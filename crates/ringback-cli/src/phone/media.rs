@@ -21,8 +21,9 @@ pub(crate) struct Media {
     /// Asks this STUN server where others see us
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) stun: Option<String>,
-    /// Lets audio go through this TURN server where there is no other way
-    #[arg(long, value_name = "USER@HOST[:PORT]", requires = "turn_password_env")]
+    /// Lets audio go through this TURN server where there is no other way: by UDP, by TCP with ?transport=tcp, or by TLS with
+    /// turns: (trust as for --transport tls: --tls-ca)
+    #[arg(long, value_name = "[turn[s]:]USER@HOST[:PORT][?transport=tcp]", requires = "turn_password_env")]
     pub(crate) turn: Option<String>,
     /// The environment variable that holds the password for the TURN server
     #[arg(long, value_name = "VAR", requires = "turn")]
@@ -57,11 +58,36 @@ impl Media {
             ice = ice.stun(server);
         }
         if let (Some(turn), Some(variable)) = (&self.turn, &self.turn_password_env) {
-            let (user, server) = turn
-                .rsplit_once('@')
+            let (user, server) = login(turn)
                 .ok_or_else(|| Failure::Usage(format!("--turn: `{turn}` is no USER@HOST[:PORT]")))?;
             ice = ice.turn(server, user, password(variable)?);
         }
         Ok(builder.ice(ice))
+    }
+}
+
+/// The user, and the server as RFC 7065 writes it, which has no user.
+fn login(turn: &str) -> Option<(&str, String)> {
+    let scheme = ["turns:", "turn:"].into_iter().find(|scheme| turn.starts_with(scheme)).unwrap_or_default();
+    let (user, server) = turn[scheme.len()..].rsplit_once('@')?;
+    (!user.is_empty()).then(|| (user, format!("{scheme}{server}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_stands_in_front_of_the_server() {
+        for (text, user, server) in [
+            ("alice@turn.example.com", "alice", "turn.example.com"),
+            ("turns:alice@turn.example.com:443", "alice", "turns:turn.example.com:443"),
+            ("turn:a@b@192.0.2.1?transport=tcp", "a@b", "turn:192.0.2.1?transport=tcp"),
+        ] {
+            assert_eq!(login(text), Some((user, server.to_owned())), "{text}");
+        }
+        for wrong in ["turn.example.com", "turns:turn.example.com", "turn:@turn.example.com"] {
+            assert_eq!(login(wrong), None, "{wrong}");
+        }
     }
 }

@@ -235,6 +235,9 @@ fn tell(report: &Reporter, event: &CallEvent) {
             let reason = plain(reason);
             report.tell("media-failed", [("reason", reason.clone().into())], format!("no media: {reason}"));
         }
+        CallEvent::RelayLost => {
+            report.tell("relay-lost", [], "the TURN server is gone".to_owned());
+        }
         CallEvent::Changed(media) => {
             let text = match (media.held_by_us, media.held_by_them) {
                 (false, false) => "talking again",

@@ -16,11 +16,22 @@ const MAX_STRANGERS: usize = 4;
 /// One that has not come to an end by then gives its place to whoever comes next.
 const STRANGER_PATIENCE: Duration = Duration::from_secs(3);
 
+/// From where something goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// From the socket.
+    Base,
+    /// From the socket at another address of the host.
+    Home(SocketAddr),
+    /// From our address at the relay.
+    Relay,
+}
+
 /// Where something goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) to: SocketAddr,
-    pub(super) is_relayed: bool,
+    pub(super) by: By,
 }
 
 /// The handshakes of a path.

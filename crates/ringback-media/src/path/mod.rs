@@ -4,8 +4,9 @@
 //! leg's. It knows nothing of audio.
 
 mod keying;
+mod ways;
 
-use keying::{Keying, Reply};
+use keying::{By, Keying, Reply};
 use ringback_dtls::{Certificate, DtlsFailure, SrtpKeys, is_dtls};
 use ringback_ice::{
     FromServer, IceAgent, IceFigures, IceInput, IceOutput, LocalCandidate, Pair, Relay, is_stun,
@@ -28,7 +29,7 @@ pub struct PathConfig {
     pub credentials: Option<IceCredentials>,
     /// Our candidates, those at `base` among them.
     pub candidates: Vec<LocalCandidate>,
-    /// The relay that one of them is at.
+    /// The relay that one of them is at, over UDP or over a stream.
     pub relay: Option<Relay>,
     /// Whether all goes through the relay, so that the peer never learns our own address.
     pub is_hidden: bool,
@@ -45,6 +46,8 @@ pub enum PathEvent {
     Selected(SocketAddr),
     /// There is no way to the peer, or none any more; nothing may be sent. ICE may begin anew.
     Lost,
+    /// The stream to the relay is gone, and our address there with it. Where media took it, another way is looked for.
+    RelayLost,
     /// The keys are there.
     Keys(Box<SrtpKeys>),
     /// There will be none; nothing may be sent.
@@ -80,6 +83,10 @@ pub struct MediaPath {
     /// Datagrams that were nobody's.
     refused: u64,
     transmits: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// From other addresses of the host, and whereto.
+    homes: VecDeque<(Pair, Vec<u8>)>,
+    /// For the stream of the relay.
+    stream: VecDeque<Vec<u8>>,
     events: VecDeque<PathEvent>,
 }
 
@@ -100,6 +107,8 @@ impl MediaPath {
             signalled: None,
             refused: 0,
             transmits: VecDeque::new(),
+            homes: VecDeque::new(),
+            stream: VecDeque::new(),
             events: VecDeque::new(),
         };
         path.agent = credentials.map(|credentials| path.new_agent(credentials));
@@ -183,7 +192,8 @@ impl MediaPath {
         datagram: &mut [u8],
     ) -> Option<(SocketAddr, usize)> {
         let len = datagram.len();
-        let taken = match self.relay.as_mut().filter(|relay| relay.server() == from) {
+        let relay = self.relay.as_mut().filter(|relay| relay.server() == from && !relay.is_stream());
+        let taken = match relay {
             Some(relay) => match (relay.handle(now, datagram), relay.address()) {
                 (FromServer::Data { from, datagram: data }, Some(address)) => {
                     let len = data.len().min(len);
@@ -214,7 +224,7 @@ impl MediaPath {
             return false;
         }
         if is_dtls(datagram) {
-            let reply = Reply { to: from, is_relayed: self.is_relayed(pair.local) };
+            let reply = Reply { to: from, by: self.by(pair.local) };
             if !self.keying.receive(now, reply, datagram) {
                 self.refused += 1;
             }
@@ -228,8 +238,16 @@ impl MediaPath {
             || self.selected.is_some_and(|pair| pair.remote == from)
     }
 
-    fn is_relayed(&self, local: SocketAddr) -> bool {
-        local != self.base && self.relay.as_ref().and_then(Relay::address) == Some(local)
+    fn by(&self, local: SocketAddr) -> By {
+        if local == self.base {
+            By::Base
+        } else if self.relay.as_ref().and_then(Relay::address) == Some(local) {
+            By::Relay
+        } else if self.candidates.contains(&LocalCandidate::Host(local)) {
+            By::Home(local)
+        } else {
+            By::Base
+        }
     }
 
     /// Where packets go.
@@ -242,26 +260,15 @@ impl MediaPath {
     }
 
     fn destination(&self) -> Option<Reply> {
+        let by = |by| if self.is_hidden { By::Relay } else { by };
         match self.way() {
-            Way::Signalled => self.signalled.map(|to| Reply { to, is_relayed: self.is_hidden }),
+            Way::Signalled => self.signalled.map(|to| Reply { to, by: by(By::Base) }),
             Way::Sought => None,
             Way::Found(to) => {
-                let is_relayed = self.selected.is_some_and(|pair| self.is_relayed(pair.local));
-                Some(Reply { to, is_relayed: is_relayed || self.is_hidden })
+                let chosen = self.selected.map_or(By::Base, |pair| self.by(pair.local));
+                Some(Reply { to, by: by(chosen) })
             }
         }
-    }
-
-    /// Gives a packet for the peer the shape that it has on the socket, and says where it has to be sent. None when the relay does
-    /// not take it.
-    pub fn route(&mut self, now: Instant, to: SocketAddr, packet: &mut Vec<u8>) -> Option<SocketAddr> {
-        let is_relayed = self.selected.is_some_and(|pair| pair.remote == to && self.is_relayed(pair.local));
-        if is_relayed || self.is_hidden {
-            let relay = self.relay.as_mut()?;
-            *packet = relay.wrap(now, to, packet)?;
-            return Some(relay.server());
-        }
-        Some(to)
     }
 
     /// The next datagram to be sent, and where.
@@ -303,9 +310,7 @@ impl MediaPath {
     fn release(&mut self, now: Instant) {
         if let Some(mut relay) = self.relay.take() {
             relay.close(now);
-            while let Some(datagram) = relay.poll_transmit(now) {
-                self.transmits.push_back((relay.server(), datagram));
-            }
+            self.drain(now, &mut relay);
         }
     }
 
@@ -334,12 +339,12 @@ impl MediaPath {
         while let Some(output) = self.agent.as_mut().and_then(Machine::poll) {
             match output {
                 IceOutput::Send { from, to, datagram } => {
-                    let is_relayed = self.is_relayed(from);
-                    self.send(now, Reply { to, is_relayed }, datagram);
+                    let by = self.by(from);
+                    self.send(now, Reply { to, by }, datagram);
                 }
                 IceOutput::Selected(pair) => {
                     self.selected = Some(pair);
-                    if let (true, Some(relay)) = (self.is_relayed(pair.local), &mut self.relay) {
+                    if let (By::Relay, Some(relay)) = (self.by(pair.local), &mut self.relay) {
                         relay.prefer(now, pair.remote);
                     }
                     self.note(PathEvent::Selected(pair.remote));
@@ -357,21 +362,9 @@ impl MediaPath {
         while let Some(event) = self.keying.poll_event() {
             self.note(event);
         }
-        if let Some(relay) = &mut self.relay {
-            while let Some(datagram) = relay.poll_transmit(now) {
-                self.transmits.push_back((relay.server(), datagram));
-            }
-        }
-    }
-
-    fn send(&mut self, now: Instant, reply: Reply, datagram: Vec<u8>) {
-        match (reply.is_relayed, &mut self.relay) {
-            (false, _) => self.transmits.push_back((reply.to, datagram)),
-            (true, Some(relay)) => {
-                let wrapped = relay.wrap(now, reply.to, &datagram);
-                self.transmits.extend(wrapped.map(|wrapped| (relay.server(), wrapped)));
-            }
-            (true, None) => {}
+        if let Some(mut relay) = self.relay.take() {
+            self.drain(now, &mut relay);
+            self.relay = Some(relay);
         }
     }
 

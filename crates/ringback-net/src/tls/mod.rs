@@ -13,6 +13,8 @@ pub(crate) use identity::{domains_of, is_for};
 
 use identity::{AnyPeer, SipPeer};
 use ringback_sansio::Protocol;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -206,6 +208,28 @@ fn changed(settings: &TlsSettings) -> Vec<Option<SystemTime>> {
     };
     let files = identity.into_iter().chain([settings.ca.as_ref(), settings.client_ca.as_ref()]);
     files.map(|file| std::fs::metadata(file?).ok()?.modified().ok()).collect()
+}
+
+/// For a connection on which no SIP is spoken: whom we trust is the same, but a certificate names a host as on the web
+/// (RFC 6125), and not a SIP domain. `alpn` is what is spoken.
+pub(crate) fn plain_client(settings: &TlsSettings, alpn: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let client = client.expect("TLS 1.2 and 1.3 are built in").dangerous();
+    let verifier: Arc<dyn ServerCertVerifier> = match (settings.verify, &settings.ca) {
+        (TlsVerify::Off, _) => Arc::new(AnyPeer::new(&provider)),
+        (TlsVerify::On | TlsVerify::Mutual, file) => {
+            let (of, roots) = match file {
+                Some(file) => (file.as_path(), roots(file)?),
+                None => (Path::new("certificates of the system"), system_roots()),
+            };
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+            verifier.build().map_err(|error| TlsError::new(of, error.to_string()))?
+        }
+    };
+    let mut client = client.with_custom_certificate_verifier(verifier).with_no_client_auth();
+    client.alpn_protocols = vec![alpn.to_vec()];
+    Ok(Arc::new(client))
 }
 
 type Loaded = (Option<Both<ServerConfig>>, Both<ClientConfig>);

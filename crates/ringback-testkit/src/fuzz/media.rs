@@ -4,8 +4,8 @@ use ringback_media::{AudioCodecs, AudioFormat, RecorderLimits, TimestampRecorder
 use ringback_rtp::event::{EventReceiver, EventReport};
 use ringback_rtp::jitter::{JitterBuffer, JitterConfig, MAX_PACKETS, Repeated};
 use ringback_rtp::red::Redundant;
-use ringback_rtp::text::{ERASE, TextReceiver, TextSender, Transcript};
 use ringback_rtp::rtcp::{Compound, Feedback, RtcpPacket, write_transport_feedback};
+use ringback_rtp::text::{ERASE, TextReceiver, TextSender, Transcript};
 use ringback_rtp::{
     Datagram, Element, Extension, PayloadType, RtpConfig, RtpPacket, RtpSession, RtpTime, SequenceNumber,
     Ssrc,

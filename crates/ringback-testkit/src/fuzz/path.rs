@@ -122,7 +122,12 @@ fn path(choice: u8, rest: &[u8]) {
 
 fn gather(rest: &[u8]) {
     let (start, server) = (Instant::now(), at(SERVER));
-    let turn = TurnServer { address: server, user: "alice".to_owned(), password: "secret".to_owned() };
+    let turn = TurnServer {
+        address: server,
+        is_stream: false,
+        user: "alice".to_owned(),
+        password: "secret".to_owned(),
+    };
     let (patience, mut entropy) = (Duration::from_secs(1), SeededEntropy::new(1));
     let mut gatherer = Gatherer::new(start, at(HOME), Some(server), Some(&turn), patience, &mut entropy);
     let (mut asked, mut heard) = (0, 0);

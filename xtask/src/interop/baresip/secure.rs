@@ -1,20 +1,15 @@
-//! Calls whose way is found by ICE and whose keys come by DTLS, and calls through a TURN server.
+//! Calls whose way is found by ICE and whose keys come by DTLS.
 
 use std::time::Duration;
 
 use super::super::Lab;
-use super::super::audio::check;
 use super::super::child::Running;
-use super::super::server::{DOMAIN, Server, free_port};
+use super::super::server::{DOMAIN, Server};
 use super::{Baresip, PATIENCE, Way, compare, phone, playing, speech};
-use crate::failure::{Failure, Outcome};
-use std::net::UdpSocket;
-use std::process::Command;
+use crate::failure::Outcome;
 
 /// What each step of a call may take.
 const STEP: Duration = Duration::from_secs(10);
-/// Who we are at the TURN server.
-const LOGIN: (&str, &str) = ("carol", "interop-only");
 
 /// What baresip has for a call beside what every call needs.
 struct Extras {
@@ -114,94 +109,4 @@ fn proofs(ours: &mut Running, extras: &Extras) -> Outcome<String> {
         seen.push(ours.line(STEP, |line| line.contains("keys by DTLS").then(|| line.to_owned()))?);
     }
     Ok(seen.join(", "))
-}
-
-/// coturn: a STUN and TURN server on loopback.
-struct Coturn {
-    _running: Running,
-    port: u16,
-}
-
-impl Coturn {
-    fn start(lab: &Lab) -> Outcome<Self> {
-        let port = free_port()?;
-        let (user, password) = LOGIN;
-        let mut command = Command::new("turnserver");
-        command
-            .args(["-n", "--no-cli", "--no-tls", "--no-dtls", "--lt-cred-mech", "--allow-loopback-peers"])
-            .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--realm", DOMAIN])
-            .args(["--user", &format!("{user}:{password}"), "--listening-port", &port.to_string()])
-            .args(["--log-file", "stdout", "--simple-log", "--pidfile"])
-            .arg(lab.folder.join("turnserver.pid"))
-            .arg("--userdb")
-            .arg(lab.folder.join("turndb"));
-        let running = Running::start(&lab.folder, "turnserver", &mut command)?;
-        let coturn = Self { _running: running, port };
-        coturn.until_ready()?;
-        Ok(coturn)
-    }
-
-    /// Asks until it answers: a Binding request, and nothing else.
-    fn until_ready(&self) -> Outcome {
-        let failed = |error| Failure::Failed(format!("coturn cannot be asked: {error}"));
-        let socket = UdpSocket::bind("127.0.0.1:0").map_err(failed)?;
-        socket.set_read_timeout(Some(Duration::from_millis(200))).map_err(failed)?;
-        let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42][..], b"ready-or-not"].concat();
-        for _ in 0..50 {
-            let _ = socket.send_to(&request, ("127.0.0.1", self.port));
-            if socket.recv_from(&mut [0; 512]).is_ok() {
-                return Ok(());
-            }
-        }
-        Err(Failure::Failed("coturn does not answer".to_owned()))
-    }
-
-    fn words(&self) -> Vec<String> {
-        let at = format!("127.0.0.1:{}", self.port);
-        let words =
-            ["--stun", &at, "--turn", &format!("{}@{at}", LOGIN.0), "--turn-password-env", "TURN_PASSWORD"];
-        words.map(str::to_owned).to_vec()
-    }
-}
-
-/// Two of ours call each other, and the one that calls has nothing but its address at coturn.
-pub(super) fn through_coturn(lab: &Lab) -> Outcome<String> {
-    let (server, coturn) = (Server::start(&lab.binary, &lab.folder)?, Coturn::start(lab)?);
-    let (alice, bob) = (speech(lab, "alice.wav"), speech(lab, "bob.wav"));
-    let (heard_by_bob, heard_by_alice) = (lab.folder.join("answer.wav"), lab.folder.join("call.wav"));
-    let mut answer = Running::start(
-        &lab.folder,
-        "answer",
-        phone(&mut lab.ringback(), "answer", &[], &server, &Way::Udp)
-            .args(["--calls", "1", "--codec", "pcmu"])
-            .args(playing(&bob, &heard_by_bob)),
-    )?;
-    answer.line(STEP, |line| (line == "ready").then_some(()))?;
-    let target = format!("sip:bob@{DOMAIN}");
-    let mut ringback = lab.ringback();
-    ringback
-        .args(["call", &target, "--from", &format!("sip:alice@{DOMAIN}"), "--server"])
-        .arg(server.address("udp").to_string())
-        .args(["--password-env", "RINGBACK_INTEROP_PASSWORD", "--srtp", "dtls", "--ice=relay"])
-        .env("RINGBACK_INTEROP_PASSWORD", super::password("alice"))
-        .env("TURN_PASSWORD", LOGIN.1)
-        .args(coturn.words())
-        .args(playing(&alice, &heard_by_alice));
-    let mut call = Running::start(&lab.folder, "call", &mut ringback)?;
-    let way = answer.line(STEP, |line| line.starts_with("media go to ").then(|| line.to_owned()))?;
-    answer.line(STEP, |line| line.contains("keys by DTLS").then_some(()))?;
-    call.succeed(PATIENCE)?;
-    answer.succeed(PATIENCE)?;
-    server.stop()?;
-    let towards_bob = check("what alice said", &alice, &heard_by_bob)?;
-    let towards_alice = check("what bob said", &bob, &heard_by_alice)?;
-    Ok(format!(
-        "{way}; bob heard {} of {} pieces ({:.3}), alice {} of {} ({:.3})",
-        towards_bob.heard,
-        towards_bob.spoken,
-        towards_bob.likeness,
-        towards_alice.heard,
-        towards_alice.spoken,
-        towards_alice.likeness
-    ))
 }

@@ -316,6 +316,7 @@ impl Desk {
                 return news;
             }
             CallEvent::MediaFailed(reason) => return vec![News::Notice(format!("no media: {reason}"))],
+            CallEvent::RelayLost => return vec![News::Notice("the TURN server is gone".to_owned())],
             // What was played and dialled is no news on a screen.
             _ => return Vec::new(),
         };
