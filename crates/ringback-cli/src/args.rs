@@ -2,7 +2,7 @@
 
 mod in_call;
 
-pub(crate) use in_call::{InCall, Listening};
+pub(crate) use in_call::{InCall, Listening, Tones};
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;

@@ -1,6 +1,8 @@
 //! Where the audio that is sent comes from.
 
+use crate::file::OpusPlayer;
 use crate::resample::{RunningResampler, UnsupportedRate};
+use crate::tones::{Cadence, Sounding};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ enum Kind {
         /// Where the sine is, 0 to 1.
         phase: f64,
     },
+    Cadence(Sounding),
+    Opus(OpusPlayer),
 }
 
 #[derive(Clone, Debug)]
@@ -65,6 +69,15 @@ impl AudioSource {
         Self::of(Kind::Tone { hertz, peak, phase: 0.0 })
     }
 
+    /// Sounds and pauses, over and over: a [tone of a country](crate::Country::cadence), or one's own.
+    pub fn cadence(cadence: Cadence) -> Self {
+        Self::of(Kind::Cadence(Sounding::new(cadence)))
+    }
+
+    pub(crate) fn opus(player: OpusPlayer) -> Self {
+        Self::of(Kind::Opus(player))
+    }
+
     fn of(kind: Kind) -> Self {
         Self { kind, way: None }
     }
@@ -81,7 +94,8 @@ impl AudioSource {
     pub fn fill(&mut self, rate: u32, out: &mut [i16]) {
         let own = match &self.kind {
             Kind::Recording { rate, .. } => *rate,
-            Kind::Silence | Kind::Tone { .. } => rate,
+            Kind::Opus(player) => player.rate(),
+            Kind::Silence | Kind::Tone { .. } | Kind::Cadence(_) => rate,
         };
         if own == rate {
             self.way = None;
@@ -110,7 +124,8 @@ impl AudioSource {
             Kind::Recording { samples, repeats, at, .. } => {
                 samples.is_empty() || (!repeats && *at >= samples.len() as u64)
             }
-            Kind::Tone { .. } => false,
+            Kind::Opus(player) => player.is_finished(),
+            Kind::Tone { .. } | Kind::Cadence(_) => false,
         }
     }
 }
@@ -128,6 +143,8 @@ impl Kind {
                     *sample = index.and_then(|it| samples.get(it)).copied().unwrap_or(0);
                 }
             }
+            Self::Opus(player) => player.fill(out),
+            Self::Cadence(sounding) => sounding.fill(rate, out),
             Self::Tone { hertz, peak, phase } => {
                 let step = *hertz / f64::from(rate);
                 for sample in out {

@@ -16,6 +16,8 @@ pub enum AudioFileError {
     Io(io::Error),
     /// It is no WAV file.
     NotWav(&'static str),
+    /// It is an Ogg file, but none of Opus that can be played.
+    NotOpus(String),
     /// It is a WAV file of a kind that is not read: what it has, and what would be right.
     Unsupported(String, &'static str),
     /// It breaks off or contradicts itself at this sample.
@@ -30,7 +32,10 @@ impl fmt::Display for AudioFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => error.fmt(f),
-            Self::NotWav(why) => write!(f, "not a WAV file ({why}); a RIFF/WAVE file with PCM is wanted"),
+            Self::NotWav(why) => {
+                write!(f, "not a WAV file ({why}); a RIFF/WAVE file with PCM is wanted, or Ogg with Opus")
+            }
+            Self::NotOpus(why) => write!(f, "not an Opus file that can be played ({why})"),
             Self::Unsupported(what, wanted) => write!(f, "it has {what}; wanted is {wanted}"),
             Self::Damaged(sample) => write!(f, "damaged at sample {sample}; a complete WAV file is wanted"),
             Self::Rate(error) => error.fmt(f),

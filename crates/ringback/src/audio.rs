@@ -3,7 +3,7 @@
 use crate::line::{self, Line, LineEnd};
 use crate::recording::{Recording, Sides};
 use crate::stream::{self, AudioStream};
-use ringback_media::{AudioFileError, AudioSource, read_wav_at_its_rate};
+use ringback_media::{AudioFile, AudioFileError, AudioSource, Cadence};
 use ringback_ua::LocalAudio;
 use std::fmt;
 use std::fs::File;
@@ -37,6 +37,7 @@ enum Play {
     Silence,
     File(PathBuf),
     Samples(Arc<[i16]>, u32),
+    Tone(Cadence),
     Echo,
     Line(Line),
     Elsewhere(LocalAudio),
@@ -48,7 +49,7 @@ impl Audio {
         Self::default()
     }
 
-    /// Plays a WAV file once (PCM at 8, 16, 44.1 or 48 kHz, or another usual rate), then silence.
+    /// Plays a file once, then silence: WAV (PCM at 8, 16, 44.1 or 48 kHz, or another usual rate), or Ogg with Opus.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self { play: Play::File(path.into()), record: None }
     }
@@ -61,6 +62,17 @@ impl Audio {
     /// Plays samples at `rate`, such as 16,000 or 48,000 Hz, once, then silence.
     pub fn samples_at(rate: u32, samples: impl Into<Arc<[i16]>>) -> Self {
         Self { play: Play::Samples(samples.into(), rate), record: None }
+    }
+
+    /// Plays sounds and pauses without end, such as a tone of a country, or one's own.
+    ///
+    /// ```
+    /// use ringback::{Audio, Country, Signal};
+    /// let busy = Country::of("de").map(|country| Audio::tone(country.cadence(Signal::Busy)));
+    /// assert!(busy.is_some());
+    /// ```
+    pub fn tone(cadence: Cadence) -> Self {
+        Self { play: Play::Tone(cadence), record: None }
     }
 
     /// Plays back what is heard.
@@ -138,7 +150,12 @@ impl Audio {
     pub(crate) fn place(&self) -> Option<&LocalAudio> {
         match &self.play {
             Play::Elsewhere(audio) => Some(audio),
-            Play::Silence | Play::File(_) | Play::Samples(..) | Play::Echo | Play::Line(_) => None,
+            Play::Silence
+            | Play::File(_)
+            | Play::Samples(..)
+            | Play::Tone(_)
+            | Play::Echo
+            | Play::Line(_) => None,
         }
     }
 
@@ -171,6 +188,7 @@ impl Audio {
         let (mut echo, mut line) = (false, None);
         let source = match self.play {
             Play::Silence | Play::Elsewhere(_) => AudioSource::silence(),
+            Play::Tone(cadence) => AudioSource::cadence(cadence),
             Play::Echo => {
                 echo = true;
                 AudioSource::silence()
@@ -185,9 +203,8 @@ impl Audio {
             }
             Play::File(path) => {
                 let file = File::open(&path).map_err(|error| AudioError::open(&path, error))?;
-                let read = read_wav_at_its_rate(BufReader::new(file));
-                let (samples, rate) = read.map_err(|error| AudioError::Read(path, error))?;
-                AudioSource::once(samples.into(), rate)
+                let read = AudioFile::read(BufReader::new(file));
+                read.map_err(|error| AudioError::Read(path, error))?.once()
             }
         };
         let record = self.record.map(|(path, sides)| Recording::create(path, sides)).transpose()?;
@@ -214,7 +231,7 @@ pub enum AudioError {
     Open(PathBuf, io::Error),
     /// It cannot be created.
     Create(PathBuf, io::Error),
-    /// It is no WAV file that can be played.
+    /// It is no file that can be played.
     Read(PathBuf, AudioFileError),
     /// The recording could not be written.
     Write(PathBuf, AudioFileError),

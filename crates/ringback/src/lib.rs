@@ -102,7 +102,10 @@ pub use lamp::{BusyLamp, Lamp};
 pub use messages::SentMessage;
 pub use port::Ice;
 pub use publication::{Publication, PublicationBuilder, PublicationState};
-pub use ringback_media::{AudioCodec, AudioCodecs, LegStats, PlayoutMode, SrtpProfile, UnknownCodec};
+pub use ringback_media::{
+    AudioCodec, AudioCodecs, Cadence, Country, LegStats, PlayoutMode, Signal, SrtpProfile, Step,
+    UnknownCodec, UnknownTone,
+};
 pub use ringback_message::StatusCode;
 pub use ringback_net::{
     Advertise, Direction, Listen, ListenError, Protocol, Seen, Tap, TlsError, TlsIdentity, TlsSettings,

@@ -3,7 +3,7 @@
 use super::{digits, seconds};
 use crate::outcome::Failure;
 use clap::Args;
-use ringback::AudioCodecs;
+use ringback::{AudioCodecs, Country, Signal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,12 +24,36 @@ pub(crate) struct Listening {
     pub(crate) jitter_buffer: Option<u16>,
 }
 
+/// How tones sound.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Tones {
+    /// Whose tones sound: a country by its code (de, fr, gb, jp, us …), or itu for what ITU-T recommends [default: that of the
+    /// locale, LC_ALL, LC_TELEPHONE or LANG; else itu]
+    #[arg(long, value_name = "CODE")]
+    pub(crate) country: Option<&'static Country>,
+}
+
+impl Tones {
+    /// The country that was asked for, or the one of the locale.
+    pub(crate) fn country(&self) -> &'static Country {
+        let set = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+        let locale = || ["LC_ALL", "LC_TELEPHONE", "LANG"].into_iter().find(set);
+        let of_locale = || Country::of_locale(&std::env::var(locale()?).ok()?);
+        self.country.or_else(of_locale).unwrap_or_else(Country::recommended)
+    }
+}
+
 /// What happens during a call.
 #[derive(Debug, Args)]
 pub(crate) struct InCall {
-    /// Plays this WAV file to the other side (PCM at 8, 16, 44.1 or 48 kHz)
-    #[arg(long, value_name = "WAV")]
+    /// Plays this file to the other side: WAV (PCM at 8, 16, 44.1 or 48 kHz), or Ogg with Opus
+    #[arg(long, value_name = "FILE")]
     pub(crate) play: Option<PathBuf>,
+    /// Plays a tone to the other side: dial, ring-back, busy, congestion, call-waiting or special-information
+    #[arg(long, value_name = "TONE", conflicts_with_all = ["play", "audio_at"])]
+    pub(crate) tone: Option<Signal>,
+    #[command(flatten)]
+    pub(crate) tones: Tones,
     /// Records the other side into this file, at the rate of the codec: Ogg with Opus where its name ends in .opus, else WAV; with
     /// several calls, -2, -3 … is added to the name
     #[arg(long, value_name = "FILE")]

@@ -14,10 +14,11 @@ use tokio::time::{Instant, sleep_until};
 
 /// The audio for the call of this number, from 1.
 pub(crate) fn audio(in_call: &InCall, number: u32) -> Audio {
-    let audio = match (in_call.audio_at, &in_call.play) {
-        (Some(address), _) => Audio::elsewhere(address),
-        (None, Some(path)) => Audio::file(path),
-        (None, None) => Audio::silence(),
+    let audio = match (in_call.audio_at, &in_call.play, in_call.tone) {
+        (Some(address), ..) => Audio::elsewhere(address),
+        (None, Some(path), _) => Audio::file(path),
+        (None, None, Some(tone)) => Audio::tone(in_call.tones.country().cadence(tone)),
+        (None, None, None) => Audio::silence(),
     };
     recorded(audio, in_call, number)
 }

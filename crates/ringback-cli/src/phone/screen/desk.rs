@@ -4,7 +4,7 @@ mod joined;
 
 use super::model::{Action, MAX_LINES};
 use super::news::{CallNews, News};
-use super::sound::{CONFERENCE, Sound};
+use super::sound::{CONFERENCE, Heard, Sound};
 use crate::phone::with_scheme;
 use futures::future::select_all;
 use ringback::{
@@ -150,6 +150,7 @@ impl Desk {
             Action::Answer(number) => return self.answer(number).await,
             Action::Follow(number) => return self.follow(number).await,
             Action::Reject(number) => {
+                self.sound.tell(number, Heard::Nothing);
                 if let Some(Held { state: State::Waiting(incoming), .. }) = self.take(number) {
                     // Gone means that the caller was faster.
                     let _ = incoming.reject(StatusCode::BUSY_HERE);
@@ -244,6 +245,9 @@ impl Desk {
         let alert = incoming.alert().map(|uri| News::Call(number, CallNews::Alert(uri.to_owned())));
         // Gone shows in the next wait.
         let _ = incoming.ring();
+        if self.calls.iter().any(|held| matches!(held.state, State::Up(_))) {
+            self.sound.tell(number, Heard::Waits);
+        }
         self.calls.push(Held {
             number,
             state: State::Waiting(incoming),
@@ -275,6 +279,7 @@ impl Desk {
         let event = match happened {
             Happened::Event(event) => event,
             Happened::GivenUp(why) => {
+                self.sound.tell(number, Heard::Nothing);
                 self.take(number);
                 return vec![ended(number, &why)];
             }
@@ -283,6 +288,15 @@ impl Desk {
                 return vec![ended(number, "by the endpoint")];
             }
         };
+        match &event {
+            CallEvent::Ringing(status) if status.as_u16() == 180 => self.sound.tell(number, Heard::Rings),
+            CallEvent::Ended(summary) => match summary.ending.status {
+                Some(status) if summary.talk.is_none() => self.sound.tell(number, Heard::Failed(status)),
+                _ => self.sound.tell(number, Heard::Nothing),
+            },
+            CallEvent::Answered(_) | CallEvent::EarlyMedia(_) => self.sound.tell(number, Heard::Itself),
+            _ => {}
+        }
         if let CallEvent::Answered(media) | CallEvent::Changed(media) | CallEvent::EarlyMedia(media) = &event
             && let Some(held) = self.calls.iter().find(|held| held.number == number)
         {
@@ -355,6 +369,7 @@ impl Desk {
         };
         let Held { state: State::Waiting(incoming), .. } = self.calls.remove(at) else { return Vec::new() };
         self.taken += 1;
+        self.sound.tell(number, Heard::Nothing);
         match incoming.answer(self.sound.audio(self.taken)).await {
             Ok(call) => {
                 let state = State::Up(call);

@@ -3,11 +3,12 @@
 //! The clock of a call sets the pace: for each frame that it hears it takes one from the microphone, so that what a device is
 //! too fast or too slow is dropped or filled with silence here, and no delay grows.
 
+use super::progress::Progress;
 use crate::outcome::Failure;
 use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
 use cpal::{FromSample, Sample as _, SampleFormat, SizedSample, Stream, SupportedStreamConfig};
 use futures::{SinkExt as _, StreamExt as _};
-use ringback::{Audio, AudioStream};
+use ringback::{Audio, AudioStream, Country};
 use ringback_media::RunningResampler;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +27,6 @@ pub(crate) struct Device {
 }
 
 /// What the threads of the devices and the tasks of the calls share.
-#[derive(Default)]
 struct Shared {
     /// From the microphone.
     said: Mutex<VecDeque<i16>>,
@@ -34,18 +34,25 @@ struct Shared {
     heard: Mutex<VecDeque<i16>>,
     /// The number of the call that talks; 0 is none.
     talks: AtomicU32,
+    /// The tones of calls that are not up, at the loudspeaker.
+    progress: Mutex<Progress>,
 }
 
 impl Device {
     /// Opens the default microphone and loudspeaker.
-    pub(crate) fn open() -> Result<Self, Failure> {
+    pub(crate) fn open(country: &'static Country) -> Result<Self, Failure> {
         let host = cpal::default_host();
         let advice = "--no-device does without, --play and --record take WAV files";
         let failed = |what: &str, why: String| Failure::Failed(format!("{what}: {why}; {advice}"));
         let none = |what: &str| failed(what, "there is none".to_owned());
         let microphone = host.default_input_device().ok_or_else(|| none("microphone"))?;
         let loudspeaker = host.default_output_device().ok_or_else(|| none("loudspeaker"))?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            said: Mutex::default(),
+            heard: Mutex::default(),
+            talks: AtomicU32::new(0),
+            progress: Mutex::new(Progress::new(country)),
+        });
         let records = microphone.default_input_config().map_err(|error| error.to_string());
         let records = records.and_then(|config| record(&microphone, &config, shared.clone()));
         let records = records.map_err(|why| failed("microphone", why))?;
@@ -62,6 +69,11 @@ impl Device {
         audio
     }
 
+    /// Which tones are heard of calls that are not up.
+    pub(crate) fn progress(&self) -> MutexGuard<'_, Progress> {
+        Shared::lock(&self.shared.progress)
+    }
+
     /// Whether this call talks. Only one does.
     pub(crate) fn talk(&self, number: u32, talks: bool) {
         if talks {
@@ -75,7 +87,7 @@ impl Device {
 
 impl Shared {
     /// A thread that panicked in between has left samples that are only out of time.
-    fn lock(queue: &Mutex<VecDeque<i16>>) -> MutexGuard<'_, VecDeque<i16>> {
+    fn lock<T>(queue: &Mutex<T>) -> MutexGuard<'_, T> {
         queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -189,6 +201,7 @@ where
                 // Ten milliseconds at a time; silence where there is nothing.
                 piece.extend((0..RATE / 100).map(|_| heard.pop_front().unwrap_or(0)));
                 drop(heard);
+                Shared::lock(&shared.progress).mix_into(RATE, &mut piece);
                 resampler.convert(&piece, &mut ready);
             }
             frame.fill(T::from_sample(ready.pop_front().unwrap_or(0)));

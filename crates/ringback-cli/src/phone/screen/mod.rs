@@ -12,6 +12,8 @@ mod memory;
 mod model;
 mod news;
 mod options;
+#[cfg(any(feature = "audio-device", test))]
+mod progress;
 mod sound;
 mod terminal;
 mod view;

@@ -29,14 +29,16 @@ pub(crate) struct Screen {
     /// configuration, where it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) contacts: Option<PathBuf>,
-    /// Plays this WAV file in each call, in place of a microphone (PCM at 8, 16, 44.1 or 48 kHz)
-    #[arg(long, value_name = "WAV")]
+    /// Plays this file in each call, in place of a microphone: WAV (PCM at 8, 16, 44.1 or 48 kHz), or Ogg with Opus
+    #[arg(long, value_name = "FILE")]
     pub(crate) play: Option<PathBuf>,
     /// Records what is heard in calls into this file (WAV, or Ogg with Opus as .opus); of later calls -2, -3 … is added to the name
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) listening: args::Listening,
+    #[command(flatten)]
+    pub(crate) tones: args::Tones,
     /// Uses no sound device although this program can
     #[arg(long)]
     pub(crate) no_device: bool,

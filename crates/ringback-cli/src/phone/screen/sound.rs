@@ -3,11 +3,26 @@
 use super::options::Screen;
 use crate::outcome::Failure;
 use crate::phone::plan::numbered;
-use ringback::Audio;
+use ringback::{Audio, StatusCode};
 use std::path::PathBuf;
 
 /// The number of the conference among calls, which have smaller ones.
 pub(crate) const CONFERENCE: u32 = u32::MAX;
+
+/// What a tone tells the user of a call that is not up.
+#[cfg_attr(not(feature = "audio-device"), expect(dead_code, reason = "nobody hears anything"))]
+pub(crate) enum Heard {
+    /// It rings at the other side.
+    Rings,
+    /// It comes while another one is up.
+    Waits,
+    /// It has failed.
+    Failed(StatusCode),
+    /// It has audio of its own now.
+    Itself,
+    /// It is over, or was answered by us.
+    Nothing,
+}
 
 /// Where the audio of calls comes from and goes to.
 pub(crate) struct Sound {
@@ -30,7 +45,7 @@ impl Sound {
             record: options.record.clone(),
             #[cfg(feature = "audio-device")]
             device: match options.play.is_none() && !options.no_device {
-                true => Some(super::device::Device::open()?),
+                true => Some(super::device::Device::open(options.tones.country())?),
                 false => None,
             },
         })
@@ -54,7 +69,7 @@ impl Sound {
     pub(crate) fn advice(&self) -> Option<&'static str> {
         let has_none = self.play.is_none() && self.record.is_none();
         (has_none && !cfg!(feature = "audio-device"))
-            .then_some("silent: --play and --record take WAV files, or build with --features audio-device")
+            .then_some("silent: --play and --record take files, or build with --features audio-device")
     }
 
     /// The audio for the call of this number, from 1.
@@ -69,6 +84,22 @@ impl Sound {
     /// The audio of ours in a conference, recorded nowhere: what is heard there is in the recordings of its calls.
     pub(crate) fn voice(&self) -> Audio {
         self.source(CONFERENCE)
+    }
+
+    /// Lets the user hear how far a call is that is not up: at the loudspeaker, where there is one.
+    #[cfg_attr(not(feature = "audio-device"), expect(unused_variables, reason = "nobody hears anything"))]
+    pub(crate) fn tell(&self, number: u32, progress: Heard) {
+        #[cfg(feature = "audio-device")]
+        if let Some(device) = &self.device {
+            let mut tones = device.progress();
+            match progress {
+                Heard::Rings => tones.rings(number),
+                Heard::Waits => tones.waits(number),
+                Heard::Failed(status) => tones.failed(number, status),
+                Heard::Itself => tones.audio(number),
+                Heard::Nothing => tones.hush(number),
+            }
+        }
     }
 
     /// The audio for a call that has had some already, and goes on with its recording.
