@@ -22,7 +22,7 @@ fn voice(rate: u32, seconds: u32) -> Vec<i16> {
 
 fn side(codec: &dyn AudioCodec) -> SideFormats {
     let formats = vec![codec.description()];
-    SideFormats { sends: formats.clone(), takes: formats }
+    SideFormats { sends: formats.clone(), takes: formats, ptime: None }
 }
 
 fn transcode(criterion: &mut Criterion) {

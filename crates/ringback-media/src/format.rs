@@ -126,10 +126,7 @@ impl AudioFormat {
 
     /// What an offer and its answer came to, where we speak `codecs`; `None` when there is none of them in it.
     pub fn negotiated(media: &NegotiatedMedia, codecs: &AudioCodecs) -> Option<Self> {
-        let ptime = media.ptime.unwrap_or(PTIME).min(media.maxptime.unwrap_or(MAX_PTIME));
-        let steps = ptime.as_millis() / STEP.as_millis();
-        let most = MAX_PTIME.as_millis() / STEP.as_millis();
-        let ptime = STEP * steps.clamp(1, most) as u32;
+        let ptime = packet_time(media.ptime, media.maxptime);
         let send = media.send.iter().find_map(|it| AudioPayload::of(it, codecs))?;
         let number = |codec: &Codec| PayloadType::new(codec.payload_type());
         let events = media.telephone_events_to_receive();
@@ -187,6 +184,15 @@ impl PeerAddress {
         let rtcp = media.remote_rtcp.as_ref().and_then(MediaAddress::socket_addr).unwrap_or(rtp);
         Some(Self { rtp, rtcp, rtcp_mux: media.rtcp_mux })
     }
+}
+
+/// How much audio goes into a packet for a peer whose description has these `a=ptime` and `a=maxptime` (RFC 8866 §6.4): 20 ms where
+/// it has none, and always 10 to 60 ms, a multiple of 10 ms.
+pub fn packet_time(ptime: Option<Duration>, maxptime: Option<Duration>) -> Duration {
+    let ptime = ptime.unwrap_or(PTIME).min(maxptime.unwrap_or(MAX_PTIME));
+    let steps = ptime.as_millis() / STEP.as_millis();
+    let most = MAX_PTIME.as_millis() / STEP.as_millis();
+    STEP * steps.clamp(1, most) as u32
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ pub use codec::{AudioCodec, AudioCodecs, DamagedPayload, Decoder, Encoder, G722,
 pub use conceal::Concealer;
 pub use dtmf::{DtmfDetector, DtmfSender};
 pub use file::AudioFile;
-pub use format::{AudioFormat, AudioPayload, PeerAddress};
+pub use format::{AudioFormat, AudioPayload, PeerAddress, packet_time};
 pub use g711::Law;
 pub use leg::{
     AudioLeg, Coded, CommonCoders, DigitError, Incoming, LegConfig, LegEvent, LegStats, PlayoutMode, Refused,

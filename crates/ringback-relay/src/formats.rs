@@ -2,9 +2,10 @@
 //! is answered becomes an answer to what was offered.
 
 use crate::Side;
-use ringback_media::AudioCodecs;
+use ringback_media::{AudioCodecs, packet_time};
 use ringback_sdp::{Attribute, Codec, Media, MediaKind};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// What we convert.
 pub(crate) static KNOWN: LazyLock<AudioCodecs> = LazyLock::new(AudioCodecs::default);
@@ -19,6 +20,8 @@ pub struct SideFormats {
     pub sends: Vec<Codec>,
     /// What it takes, best first.
     pub takes: Vec<Codec>,
+    /// How much audio it wants in a packet, as far as it said anything of that.
+    pub ptime: Option<Duration>,
 }
 
 /// What was said of the formats of one line.
@@ -27,6 +30,8 @@ pub(crate) struct Formats {
     offered: Option<(Side, Vec<Codec>)>,
     /// What each side was told last, and so sends by.
     told: [Vec<Codec>; 2],
+    /// How much audio each side wants in a packet.
+    ptimes: [Option<Duration>; 2],
 }
 
 /// What comes of an offer and its answer.
@@ -47,6 +52,7 @@ impl Formats {
     /// Adds to what `side` offers what we can convert to and from it.
     pub(crate) fn offer(&mut self, side: Side, media: &mut Media) {
         let mut theirs = codecs(media);
+        self.ptimes[side.index()] = wanted(media);
         let told = &mut self.told[side.other().index()];
         if theirs.iter().any(|codec| KNOWN.find(codec).is_some()) {
             leave_out_redundancy(media, &mut theirs);
@@ -73,6 +79,7 @@ impl Formats {
         let is_same = told.len() == answered.len()
             && told.iter().zip(&answered).all(|(told, own)| told.payload_type() == own.payload_type());
         self.told[asker.index()].clone_from(&told);
+        self.ptimes[side.index()] = wanted(media);
         if !is_same {
             let is_common =
                 answered.iter().any(|own| is_speech(own) && told.iter().any(|told| told.matches(own)));
@@ -84,8 +91,10 @@ impl Formats {
             });
             told.iter().for_each(|codec| media.push_codec(codec));
         }
-        let theirs = SideFormats { sends: told.clone(), takes: told };
-        let own = SideFormats { sends: self.told[side.index()].clone(), takes: answered };
+        let ptime = self.ptimes[asker.index()];
+        let theirs = SideFormats { sends: told.clone(), takes: told, ptime };
+        let (sends, ptime) = (self.told[side.index()].clone(), self.ptimes[side.index()]);
+        let own = SideFormats { sends, takes: answered, ptime };
         let formats = Box::new(match side {
             Side::Callee => [theirs, own],
             Side::Caller => [own, theirs],
@@ -132,6 +141,12 @@ fn told_to(offered: &[Codec], answered: &[Codec]) -> Option<Vec<Codec>> {
         missing.filter(|event| !told.iter().any(|codec| codec.matches(event))).cloned().collect();
     told.extend(missing);
     Some(told)
+}
+
+/// How much audio a description asks for in a packet.
+fn wanted(media: &Media) -> Option<Duration> {
+    let (ptime, maxptime) = (media.ptime(), media.maxptime());
+    (ptime.is_some() || maxptime.is_some()).then(|| packet_time(ptime, maxptime))
 }
 
 fn codecs(media: &Media) -> Vec<Codec> {
@@ -228,6 +243,7 @@ mod tests {
         assert_eq!(caller.takes, media("111 110", opus).codecs());
         assert!(caller.sends.iter().any(|codec| codec.is_named("opus")));
         assert_eq!((callee.sends.len(), &callee.sends), (2, &callee.takes));
+        assert_eq!([caller.ptime, callee.ptime], [40, 30].map(|it| Some(Duration::from_millis(it))));
     }
 
     #[test]

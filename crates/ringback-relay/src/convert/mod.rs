@@ -1,7 +1,7 @@
 //! Audio and digits between two sides that do not speak the same (RFC 3550 §7.2: a translator).
 //!
 //! Packets are converted as they come, in their order: one that is missing is waited for until two behind it are here, and then it
-//! is made up as the decoder can. Nothing is held back for a clock of ours; who listens has a buffer for that. Packets that the
+//! is made up as the decoder can. Who listens gets packets as long as he asks for, and the coder hears of his losses. Nothing is held back for a clock of ours; who listens has a buffer for that. Packets that the
 //! other side understands pass as they are until the first comes that has to be converted. The sender keeps his name (SSRC), and
 //! his reports tell the listener's time.
 
@@ -27,14 +27,16 @@ pub(crate) struct Conversion {
 impl Conversion {
     /// For what both sides send and take.
     pub(crate) fn new([caller, callee]: [SideFormats; 2]) -> Self {
-        Self { ways: [Way::new(caller.sends, callee.takes), Way::new(callee.sends, caller.takes)] }
+        let there = Way::new(caller.sends, callee.takes, callee.ptime);
+        let back = Way::new(callee.sends, caller.takes, caller.ptime);
+        Self { ways: [there, back] }
     }
 
     /// It goes on with what both sides send and take now.
     pub(crate) fn renew(&mut self, [caller, callee]: [SideFormats; 2]) {
         let [there, back] = &mut self.ways;
-        there.renew(caller.sends, callee.takes);
-        back.renew(callee.sends, caller.takes);
+        there.renew(caller.sends, callee.takes, callee.ptime);
+        back.renew(callee.sends, caller.takes, caller.ptime);
     }
 
     /// Whether anything has to be converted for sure, whatever comes.
@@ -57,8 +59,9 @@ impl Conversion {
         self.ways[side.index()].poll(buffer)
     }
 
-    /// Rewrites what the reports of a side say of what it sends (RFC 3550 §7.2).
-    pub(crate) fn report(&self, side: Side, packet: &mut [u8]) {
+    /// Rewrites what the reports of a side say of what it sends (RFC 3550 §7.2), and heeds what they say of what it hears.
+    pub(crate) fn report(&mut self, side: Side, packet: &mut [u8]) {
+        self.ways[side.other().index()].heed(packet);
         self.way(side).report(packet);
     }
 

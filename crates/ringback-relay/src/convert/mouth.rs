@@ -6,9 +6,6 @@ use ringback_sdp::Codec;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much goes into a packet.
-const PACKET: Duration = Duration::from_millis(20);
-
 /// Speaks one format.
 #[derive(Debug)]
 pub(super) struct Mouth {
@@ -17,6 +14,8 @@ pub(super) struct Mouth {
     encoder: Box<dyn Encoder>,
     /// Samples a second that it takes.
     pub(super) rate: u32,
+    /// How much goes into a packet.
+    packet: Duration,
     /// What does not fill a packet yet.
     waiting: Vec<i16>,
 }
@@ -33,16 +32,27 @@ pub(super) fn highest_rate(codec: &Codec) -> Option<u32> {
 }
 
 impl Mouth {
-    /// For sound of `rate` samples a second, which [`best_rate`] gave.
-    pub(super) fn new(codec: &Codec, rate: u32) -> Option<Self> {
-        let encoder = KNOWN.find(codec)?.encoder(rate, codec);
+    /// For sound of `rate` samples a second, which [`best_rate`] gave, in packets of `ptime` as far as the format has them; the
+    /// listener loses such a share of them.
+    pub(super) fn new(codec: &Codec, rate: u32, ptime: Duration, loss: f64) -> Option<Self> {
+        let known = KNOWN.find(codec)?;
+        let mut encoder = known.encoder(rate, codec);
+        if loss > 0.0 {
+            encoder.adapt(loss);
+        }
         let (number, clock) = (codec.payload_type(), codec.clock_rate());
-        Some(Self { number, clock, encoder, rate, waiting: Vec::new() })
+        let packet = known.packet_time(ptime);
+        Some(Self { number, clock, encoder, rate, packet, waiting: Vec::new() })
+    }
+
+    /// The listener has lost such a share of the packets of late.
+    pub(super) fn adapt(&mut self, loss: f64) {
+        self.encoder.adapt(loss);
     }
 
     /// Ticks in a packet.
     pub(super) fn step(&self) -> u32 {
-        (u128::from(self.clock) * PACKET.as_millis() / 1_000) as u32
+        (u128::from(self.clock) * self.packet.as_millis() / 1_000) as u32
     }
 
     /// Ticks of what waits.
@@ -62,7 +72,7 @@ impl Mouth {
 
     /// Appends the payload of the next packet, which may be none in a pause; false where there is too little for one.
     pub(super) fn speak(&mut self, payload: &mut Vec<u8>) -> bool {
-        let length = (u128::from(self.rate) * PACKET.as_millis() / 1_000) as usize;
+        let length = (u128::from(self.rate) * self.packet.as_millis() / 1_000) as usize;
         let Some(frame) = self.waiting.get(..length) else { return false };
         self.encoder.encode(frame, payload);
         self.waiting.drain(..length);

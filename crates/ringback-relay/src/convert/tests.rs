@@ -14,7 +14,7 @@ fn side(codec: &dyn AudioCodec, has_events: bool) -> SideFormats {
     let description = codec.description();
     let events = has_events.then(|| Codec::telephone_event_beside(description.clock_rate()));
     let formats: Vec<Codec> = [description].into_iter().chain(events).collect();
-    SideFormats { sends: formats.clone(), takes: formats }
+    SideFormats { sends: formats.clone(), takes: formats, ptime: None }
 }
 
 /// A voice of sorts at `rate`: a gliding sawtooth without its edges.
@@ -191,7 +191,8 @@ fn a_sender_that_begins_anew_goes_on_for_who_listens() {
 
 #[test]
 fn packets_that_are_understood_pass_until_the_first_that_is_not() {
-    let both = SideFormats { sends: vec![Codec::pcmu(), Codec::opus()], takes: vec![Codec::pcmu()] };
+    let both =
+        SideFormats { sends: vec![Codec::pcmu(), Codec::opus()], takes: vec![Codec::pcmu()], ptime: None };
     let mut conversion = Conversion::new([both, side(&Law::Mu, false)]);
     assert!(!conversion.is_due());
     let plain = packets(&Law::Mu, 8_000, &voice(8_000, 0.2), 20);
@@ -308,4 +309,57 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn packets_are_as_long_as_who_listens_asks_for_and_never_out_of_reason() {
+    for (codec, rate, asked, given) in [
+        (&Law::Mu as &dyn AudioCodec, 8_000, Some(30), 30),
+        (&Law::Mu, 8_000, Some(10), 10),
+        (&G722, 16_000, Some(60), 60),
+        // Hostile ones.
+        (&Law::Mu, 8_000, Some(0), 10),
+        (&Law::Mu, 8_000, Some(3_600_000), 60),
+        // Opus has no packets of 30 ms.
+        (&Opus::default(), 8_000, Some(30), 20),
+        (&Law::Mu, 8_000, None, 20),
+    ] {
+        let from: &dyn AudioCodec = if codec.description().is_named("PCMU") { &G722 } else { &Law::Mu };
+        let own_rate = if from.description().is_named("G722") { 16_000 } else { 8_000 };
+        let said = voice(own_rate, 1.0);
+        let ptime = asked.map(Duration::from_millis);
+        let callee = SideFormats { ptime, ..side(codec, false) };
+        let mut conversion = Conversion::new([side(from, false), callee]);
+        let out = through(&mut conversion, &packets(from, own_rate, &said, 20));
+        let ticks = codec.description().clock_rate() * given / 1_000;
+        let lengths = out.iter().map(|it| codec.ticks(RtpPacket::parse(it).unwrap().payload).unwrap());
+        assert!(lengths.clone().count() >= 16, "{asked:?}");
+        assert!(lengths.clone().all(|it| it == ticks), "{asked:?}: {:?}", lengths.collect::<Vec<_>>());
+        assert!(heard(codec, rate, &out).len() > rate as usize * 9 / 10);
+    }
+}
+
+#[test]
+fn the_coder_of_opus_repeats_for_a_listener_who_loses_packets() {
+    let opus = Opus::default();
+    let said = voice(8_000, 4.0);
+    let sent = packets(&Law::Mu, 8_000, &said, 20);
+    let size = |reports: bool| {
+        let mut conversion = Conversion::new([side(&Law::Mu, false), side(&opus, false)]);
+        let mut octets = 0;
+        for second in sent.chunks(50) {
+            octets = through(&mut conversion, second).iter().map(Vec::len).sum();
+            if reports {
+                // A receiver report: half of what 77 sends is lost.
+                let mut report = [&[0x81, 201, 0, 7, 0, 0, 0, 9, 0, 0, 0, 77, 128][..], &[0; 19]].concat();
+                conversion.report(Side::Callee, &mut report);
+                // And one of somebody else, who means somebody else.
+                let mut other = [&[0x81, 201, 0, 7, 0, 0, 0, 9, 0, 0, 0, 78, 0][..], &[0; 19]].concat();
+                conversion.report(Side::Callee, &mut other);
+            }
+        }
+        octets
+    };
+    let (usual, lossy) = (size(false), size(true));
+    assert!(lossy * 10 < usual * 9, "less is sent where half is lost: {lossy} of {usual} octets");
 }

@@ -6,10 +6,12 @@ use super::line::Line;
 use super::mouth::{self, Mouth};
 use super::order::{Order, Turn};
 use crate::formats::{KNOWN, is_speech};
-use ringback_media::RunningResampler;
+use ringback_media::{RunningResampler, packet_time};
 use ringback_rtp::RtpPacket;
 use ringback_rtp::event::EventPayload;
+use ringback_rtp::rtcp::{Compound, RtcpPacket};
 use ringback_sdp::Codec;
+use std::time::Duration;
 
 /// At most so many packets that did not come are made up: 100 ms of the usual ones.
 const CONCEALED: u16 = 5;
@@ -42,6 +44,9 @@ enum Deed {
 pub(super) struct Way {
     sends: Vec<Codec>,
     takes: Vec<Codec>,
+    /// How much audio who listens wants in a packet, and which share of them was lost of late.
+    ptime: Duration,
+    loss: f64,
     /// What each payload type of `sends` comes to.
     deeds: Vec<Deed>,
     /// The format that is spoken where what is sent is not taken.
@@ -68,10 +73,12 @@ pub(super) struct Way {
 }
 
 impl Way {
-    pub(super) fn new(sends: Vec<Codec>, takes: Vec<Codec>) -> Self {
+    pub(super) fn new(sends: Vec<Codec>, takes: Vec<Codec>, ptime: Option<Duration>) -> Self {
         let mut way = Self {
             sends: Vec::new(),
             takes: Vec::new(),
+            ptime: Duration::ZERO,
+            loss: 0.0,
             deeds: Vec::new(),
             spoken: None,
             told: None,
@@ -89,14 +96,16 @@ impl Way {
             heard: Vec::new(),
             said: Vec::new(),
         };
-        way.renew(sends, takes);
+        way.renew(sends, takes, ptime);
         way
     }
 
-    pub(super) fn renew(&mut self, sends: Vec<Codec>, takes: Vec<Codec>) {
-        if (&self.sends, &self.takes) == (&sends, &takes) {
+    pub(super) fn renew(&mut self, sends: Vec<Codec>, takes: Vec<Codec>, ptime: Option<Duration>) {
+        let ptime = packet_time(ptime, None);
+        if (&self.sends, &self.takes, self.ptime) == (&sends, &takes, ptime) {
             return;
         }
+        self.ptime = ptime;
         self.spoken = takes.iter().find(|codec| is_speech(codec) && KNOWN.find(codec).is_some()).cloned();
         let clock = self.spoken.as_ref().map(Codec::clock_rate);
         let events =
@@ -250,7 +259,8 @@ impl Way {
         let time = packet.time.0;
         let Some(spoken) = self.spoken.clone() else { return };
         if self.mouth.is_none() {
-            self.mouth = mouth::best_rate(&spoken, 8_000).and_then(|rate| Mouth::new(&spoken, rate));
+            self.mouth = mouth::best_rate(&spoken, 8_000)
+                .and_then(|rate| Mouth::new(&spoken, rate, self.ptime, self.loss));
         }
         let Some(mouth) = &mut self.mouth else { return };
         if self.tone.as_ref().is_none_or(|tone| tone.time != time) {
@@ -298,13 +308,34 @@ impl Way {
         let rate = mouth::best_rate(spoken, ear.rate)?;
         // One that speaks already goes on, so that its listener hears no break.
         if self.mouth.as_ref().is_none_or(|mouth| mouth.rate != rate) {
-            self.mouth = Some(Mouth::new(spoken, rate)?);
+            self.mouth = Some(Mouth::new(spoken, rate, self.ptime, self.loss)?);
         }
         self.between =
             if ear.rate == rate { None } else { Some(RunningResampler::new(ear.rate, rate).ok()?) };
         self.tones = self.told.map(|_| Tones::new(ear.rate));
         self.ear = Some(ear);
         Some(())
+    }
+
+    /// Heeds what the listener reports of what was made for him.
+    pub(super) fn heed(&mut self, packet: &[u8]) {
+        if !self.has_begun {
+            return;
+        }
+        let Ok(compound) = Compound::parse(packet) else { return };
+        for part in compound.packets() {
+            let (RtcpPacket::SenderReport { reports, .. } | RtcpPacket::ReceiverReport { reports, .. }) =
+                part
+            else {
+                continue;
+            };
+            if let Some(report) = reports.iter().find(|report| report.ssrc.0 == self.ssrc) {
+                self.loss = f64::from(report.fraction_lost) / 256.0;
+                if let Some(mouth) = &mut self.mouth {
+                    mouth.adapt(self.loss);
+                }
+            }
+        }
     }
 
     /// RFC 3550 §7.2: the time and the counts of a sender's report.

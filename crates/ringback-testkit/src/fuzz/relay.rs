@@ -86,7 +86,11 @@ pub(super) fn transcode(input: &[u8]) {
     let formats = |which: u8| -> SideFormats {
         let some = (0..).zip(&all).filter(|(at, _)| which >> at & 1 == 1);
         let some: Vec<_> = some.map(|(_, codec)| codec.clone()).collect();
-        SideFormats { sends: some.clone(), takes: some }
+        SideFormats {
+            sends: some.clone(),
+            takes: some,
+            ptime: Some(Duration::from_millis(u64::from(which) * 7)),
+        }
     };
     let mut now = start();
     let mut stream = RelayStream::new(now, Duration::from_secs(60));
