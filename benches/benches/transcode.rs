@@ -63,7 +63,7 @@ fn transcode(criterion: &mut Criterion) {
             for (own, host) in [(Side::Caller, 1), (Side::Callee, 2)] {
                 stream.expect(now, own, Expected { rtp: Some(at(host)), ..Expected::default() });
             }
-            stream.convert([side(from), side(to)]);
+            stream.convert(now, [side(from), side(to)]);
             stream.convert_here();
             let (step, number) = (from.description().clock_rate() / 50, from.description().payload_type());
             let mut buffer = vec![0; 2_048 + MAX_GROWTH];

@@ -340,7 +340,7 @@ fn a_turn_server_is_asked_over_a_stream_and_rubbish_from_it_ends_that() {
     let now = start();
     let mut relay = Relay::over_stream(now, at(ALICE), at("192.0.2.50:3478"), false, "alice", "secret");
     let asked = relay.poll_transmit(now).expect("a request for an address");
-    assert!(is_stun(&asked) && asked[..2] == [0, 3] && asked.len() % 4 == 0);
+    assert!(is_stun(&asked) && asked[..2] == [0, 3] && asked.len().is_multiple_of(4));
     assert!(relay.is_stream() && !relay.has_failed() && relay.poll_timeout().is_some());
     for octet in b"SSH-2.0-OpenSSH_9.2" {
         relay.push_stream(&[*octet]);

@@ -234,8 +234,7 @@ mod tests {
             writer.write(&samples).unwrap();
             writer.finish().unwrap();
         }
-        let octets = file.0.lock().unwrap().clone();
-        octets
+        file.0.lock().unwrap().clone()
     }
 
     fn crossings(samples: &[i16]) -> usize {

@@ -3,6 +3,7 @@
 use crate::formats::{self, Agreed, Formats};
 use crate::keys::Legs;
 use crate::{Expected, Side, SideFormats};
+use ringback_media::AudioCodecs;
 use ringback_sansio::Entropy;
 use ringback_sdp::attribute::{Candidate, Group, GroupSemantics, Rtcp};
 use ringback_sdp::{
@@ -92,6 +93,10 @@ pub struct RelayedCall<K> {
     ends_encryption: bool,
     /// Whether each side speaks what it can.
     converts: bool,
+    /// What the callee is offered, where that is not left to the caller.
+    offered: Option<AudioCodecs>,
+    /// Whether who is held may hear music.
+    plays: bool,
     /// Who made the offer of each exchange, the last one last.
     offers: Vec<(u32, Side)>,
 }
@@ -106,6 +111,9 @@ struct Line<K> {
     spoken: Option<Box<[SideFormats; 2]>>,
     /// What the stream was told of the keys of both sides.
     told: [Option<NegotiatedCrypto>; 2],
+    /// Whether both sides have talked, and who has then offered to do nothing any more.
+    has_talked: bool,
+    stopped_by: Option<Side>,
 }
 
 impl<K: Copy> RelayedCall<K> {
@@ -117,6 +125,8 @@ impl<K: Copy> RelayedCall<K> {
             is_short: false,
             ends_encryption: false,
             converts: false,
+            offered: None,
+            plays: false,
             offers: Vec::new(),
         }
     }
@@ -131,6 +141,19 @@ impl<K: Copy> RelayedCall<K> {
     /// format in common, or one of them uses one that the other does not know. What is encrypted otherwise passes as it is.
     pub fn converting_audio(address: IpAddr) -> Self {
         Self { converts: true, ..Self::ending_encryption(address) }
+    }
+
+    /// The callee is offered these formats alone, in their order, whatever the caller speaks. Only where audio is converted.
+    #[must_use]
+    pub fn offering(self, codecs: AudioCodecs) -> Self {
+        Self { offered: Some(codecs), ..self }
+    }
+
+    /// Who is held may hear [music](crate::RelayStream::set_music): a side that stops all audio (`inactive`) is told to the other as
+    /// one that only sends. Only where audio is converted.
+    #[must_use]
+    pub fn with_hold_music(self) -> Self {
+        Self { plays: true, ..self }
     }
 
     /// Rewrites what a side says of itself, so that the other side sends to the relay. The same description again comes
@@ -154,7 +177,8 @@ impl<K: Copy> RelayedCall<K> {
             return changes;
         }
         let (is_offer, ends_encryption) = (self.is_offer(side, exchange), self.ends_encryption);
-        let converts = self.converts;
+        let (converts, plays) = (self.converts, self.plays);
+        let only = self.offered.clone().filter(|_| side == Side::Caller);
         let ours = Connection::new(self.address);
         for at in 0..description.media.len() {
             let expected = self.expected(description, at, exchange, signalled_by, ports);
@@ -165,7 +189,10 @@ impl<K: Copy> RelayedCall<K> {
                     let keyed =
                         !ends_encryption || line.protect(side, is_offer, media, entropy, &mut changes);
                     if converts && keyed {
-                        line.convert(side, is_offer, media, &mut changes);
+                        line.convert(side, is_offer, media, only.as_ref(), plays, &mut changes);
+                    }
+                    if converts && keyed && plays {
+                        line.hold(side, is_offer, media, expected.direction);
                     }
                     keyed
                 }
@@ -226,6 +253,8 @@ impl<K: Copy> RelayedCall<K> {
                     formats: Formats::default(),
                     spoken: None,
                     told: [None, None],
+                    has_talked: false,
+                    stopped_by: None,
                 });
             }
         }
@@ -255,6 +284,16 @@ impl<K: Copy> RelayedCall<K> {
     ) -> Expected {
         let nowhere = Expected { exchange, ..Expected::default() };
         let Some(media) = description.media.get(at) else { return nowhere };
+        let is_audio = media.kind == MediaKind::AUDIO && media.is_rtp();
+        // RFC 3264 §8.4: an address of zeros holds as well.
+        let is_hold = description.connection_of(media).is_some_and(Connection::is_hold);
+        let direction = match description.direction_of(media) {
+            Direction::SendRecv if is_hold => Direction::SendOnly,
+            Direction::RecvOnly if is_hold => Direction::Inactive,
+            other => other,
+        };
+        let direction = is_audio.then_some(direction);
+        let nowhere = Expected { direction, ..nowhere };
         let connection = description.connection_of(media).filter(|connection| !connection.is_hold());
         let host = connection.and_then(address).filter(|it| self.is_reachable(*it, media, ports));
         let Some(host) = host else { return nowhere };
@@ -267,9 +306,8 @@ impl<K: Copy> RelayedCall<K> {
             rtcp: rtcp.filter(|port| *port != 0).map(|port| SocketAddr::new(host, port)),
             behind: (host != signalled_by).then_some(signalled_by),
             exchange,
-            talks: media.kind == MediaKind::AUDIO
-                && media.is_rtp()
-                && description.direction_of(media) == Direction::SendRecv,
+            talks: direction == Some(Direction::SendRecv),
+            direction,
             clocks: clocks(media),
         }
     }
@@ -294,18 +332,44 @@ impl<K: Copy> RelayedCall<K> {
 
 impl<K: Copy> Line<K> {
     /// Tells the other side what we can convert, and an answer what was offered.
-    fn convert(&mut self, side: Side, is_offer: bool, media: &mut Media, changes: &mut Vec<Change<K>>) {
+    fn convert(
+        &mut self,
+        side: Side,
+        is_offer: bool,
+        media: &mut Media,
+        only: Option<&AudioCodecs>,
+        plays: bool,
+        changes: &mut Vec<Change<K>>,
+    ) {
         if !formats::is_convertible(media) || self.legs.passes() {
             return;
         }
         if is_offer {
-            return self.formats.offer(side, media);
+            return self.formats.offer(side, media, only);
         }
         let Some(Agreed { formats, is_needed }) = self.formats.answer(side, media) else { return };
-        // What was converted before is told when it need not be any more.
-        if (is_needed || self.spoken.is_some()) && self.spoken.as_ref() != Some(&formats) {
+        // What was converted before is told when it need not be any more. Music is coded as well.
+        if (is_needed || plays || self.spoken.is_some()) && self.spoken.as_ref() != Some(&formats) {
             self.spoken = Some(formats.clone());
             changes.push(Change::Convert { stream: self.opened.stream, formats });
+        }
+    }
+
+    /// Lets who is held listen, where the other side does not want anything but silence.
+    fn hold(&mut self, side: Side, is_offer: bool, media: &mut Media, direction: Option<Direction>) {
+        if !formats::is_convertible(media) || self.legs.passes() {
+            return;
+        }
+        match (is_offer, self.stopped_by) {
+            (true, _) => {
+                let stops = self.has_talked && direction == Some(Direction::Inactive);
+                self.stopped_by = stops.then_some(side);
+                if stops {
+                    media.set_direction(Direction::SendOnly);
+                }
+            }
+            (false, Some(by)) if by != side => media.set_direction(Direction::Inactive),
+            (false, _) => self.has_talked |= direction == Some(Direction::SendRecv),
         }
     }
 

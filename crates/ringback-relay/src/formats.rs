@@ -49,8 +49,9 @@ pub(crate) fn is_convertible(media: &Media) -> bool {
 }
 
 impl Formats {
-    /// Adds to what `side` offers what we can convert to and from it.
-    pub(crate) fn offer(&mut self, side: Side, media: &mut Media) {
+    /// Adds to what `side` offers what we can convert to and from it; with `only`, the other side is offered these alone, in
+    /// their order.
+    pub(crate) fn offer(&mut self, side: Side, media: &mut Media, only: Option<&AudioCodecs>) {
         let mut theirs = codecs(media);
         self.ptimes[side.index()] = wanted(media);
         let told = &mut self.told[side.other().index()];
@@ -58,7 +59,12 @@ impl Formats {
             leave_out_redundancy(media, &mut theirs);
         }
         let mut numbers = theirs.clone();
-        if theirs.iter().any(|codec| KNOWN.find(codec).is_some()) {
+        let can_convert = theirs.iter().any(|codec| KNOWN.find(codec).is_some());
+        if let (true, Some(only)) = (can_convert, only) {
+            let chosen = chosen(&theirs, told, only);
+            put(media, &chosen);
+            numbers = chosen;
+        } else if can_convert {
             let more = KNOWN.offer().into_iter().filter(|own| !own.is_comfort_noise());
             for own in more.filter(|own| !theirs.iter().any(|codec| codec.matches(own))) {
                 if let Some(own) = numbered(&own, &numbers, told) {
@@ -83,13 +89,10 @@ impl Formats {
         if !is_same {
             let is_common =
                 answered.iter().any(|own| is_speech(own) && told.iter().any(|told| told.matches(own)));
-            media.formats.clear();
-            media.attributes.retain(|attribute| {
-                let name = attribute.name();
-                let is_of_codec = !is_common && (name == "ptime" || name == "maxptime");
-                name != "rtpmap" && name != "fmtp" && !is_of_codec
-            });
-            told.iter().for_each(|codec| media.push_codec(codec));
+            if !is_common {
+                media.attributes.retain(|attribute| !matches!(attribute.name(), "ptime" | "maxptime"));
+            }
+            put(media, &told);
         }
         let ptime = self.ptimes[asker.index()];
         let theirs = SideFormats { sends: told.clone(), takes: told, ptime };
@@ -114,6 +117,29 @@ fn leave_out_redundancy(media: &mut Media, codecs: &mut Vec<Codec>) {
         };
         media.attributes.retain(|attribute| !is_of_it(attribute));
     }
+}
+
+/// Puts formats in place of those of a line.
+fn put(media: &mut Media, codecs: &[Codec]) {
+    media.formats.clear();
+    media.attributes.retain(|attribute| !matches!(attribute.name(), "rtpmap" | "fmtp"));
+    codecs.iter().for_each(|codec| media.push_codec(codec));
+}
+
+/// The formats of `only` in its order, as `offered` has them where it does, and the events that go with them.
+fn chosen(offered: &[Codec], before: &[Codec], only: &AudioCodecs) -> Vec<Codec> {
+    let mut chosen: Vec<Codec> = Vec::new();
+    for own in only.offer() {
+        // Comfort noise is made by who speaks, and that may not be who is heard.
+        if own.is_comfort_noise() {
+            continue;
+        }
+        let theirs = offered.iter().find(|codec| codec.matches(&own)).cloned();
+        // Numbers of the offer are kept for what they mean there, and ours do not take them.
+        let taken: Vec<Codec> = offered.iter().chain(&chosen).cloned().collect();
+        chosen.extend(theirs.or_else(|| numbered(&own, &taken, before)));
+    }
+    chosen
 }
 
 /// The answer for whom `offered` is from; nothing where we cannot help, or need not.
@@ -199,7 +225,7 @@ mod tests {
     fn an_offer_gains_what_we_convert_under_numbers_that_are_free() {
         let mut formats = Formats::default();
         let mut offer = media("0 96 111", "a=rtpmap:96 telephone-event/8000\na=rtpmap:111 iLBC/8000\n");
-        formats.offer(Side::Caller, &mut offer);
+        formats.offer(Side::Caller, &mut offer, None);
         assert_eq!(
             words(&offer),
             "0 PCMU/8000, 96 telephone-event/8000, 111 iLBC/8000, 97 opus/48000/2, 9 G722/8000, 8 PCMA/8000, \
@@ -208,10 +234,10 @@ mod tests {
         assert!(offer.fmtp(97).is_some_and(|it| it.contains("useinbandfec")));
         // The next offer keeps their numbers, and one in which there is nothing to convert is left alone.
         let mut again = media("0", "");
-        formats.offer(Side::Caller, &mut again);
+        formats.offer(Side::Caller, &mut again, None);
         assert!(words(&again).contains("97 opus/48000/2"), "{}", words(&again));
         let mut other = media("18 99", "a=rtpmap:99 AMR/8000\n");
-        formats.offer(Side::Caller, &mut other);
+        formats.offer(Side::Caller, &mut other, None);
         assert_eq!(other.formats, [Word::from_static("18"), Word::from_static("99")]);
     }
 
@@ -230,7 +256,7 @@ mod tests {
     #[test]
     fn who_has_nothing_in_common_is_answered_with_the_first_of_his_own() {
         let mut formats = Formats::default();
-        formats.offer(Side::Callee, &mut media("8 0 101", PHONE));
+        formats.offer(Side::Callee, &mut media("8 0 101", PHONE), None);
         let opus = "a=rtpmap:111 opus/48000/2\na=fmtp:111 usedtx=1\na=rtpmap:110 telephone-event/48000\na=ptime:40\n";
         let mut answer = media("111 110", opus);
         let Agreed { formats: agreed, is_needed: true } = formats.answer(Side::Caller, &mut answer).unwrap()
@@ -249,7 +275,7 @@ mod tests {
     #[test]
     fn where_all_is_common_nothing_is_converted_and_nothing_is_rewritten() {
         let mut formats = Formats::default();
-        formats.offer(Side::Caller, &mut media("8 0 101", PHONE));
+        formats.offer(Side::Caller, &mut media("8 0 101", PHONE), None);
         let mut answer = media("0 101", PHONE);
         let before = answer.clone();
         assert!(!formats.answer(Side::Callee, &mut answer).unwrap().is_needed);
@@ -268,5 +294,33 @@ mod tests {
         let mut answer = media("18", "");
         assert_eq!(formats.answer(Side::Callee, &mut answer), None);
         assert_eq!(words(&answer), "18 G729/8000");
+    }
+
+    #[test]
+    fn a_side_may_be_offered_chosen_formats_alone_and_in_their_order() {
+        let only: AudioCodecs = "opus,pcma".parse().unwrap();
+        let mut formats = Formats::default();
+        // 97 means something else to the caller.
+        let mut offer =
+            media("0 8 97 101", "a=rtpmap:97 iLBC/8000\na=rtpmap:101 telephone-event/8000\na=ptime:30\n");
+        formats.offer(Side::Caller, &mut offer, Some(&only));
+        assert_eq!(
+            words(&offer),
+            "111 opus/48000/2, 8 PCMA/8000, 110 telephone-event/48000, 101 telephone-event/8000"
+        );
+        assert_eq!(offer.ptime(), Some(Duration::from_millis(30)), "that is the caller's wish still");
+        // What both know passes; what only we do is converted.
+        let mut answer = media("8", "");
+        let agreed = formats.clone().answer(Side::Callee, &mut answer).unwrap();
+        assert_eq!(words(&answer), "8 PCMA/8000, 101 telephone-event/8000");
+        assert_eq!(agreed.formats[1].sends.len(), 4);
+        let mut answer = media("111", "a=rtpmap:111 opus/48000/2\n");
+        let agreed = formats.answer(Side::Callee, &mut answer).unwrap();
+        assert!(agreed.is_needed);
+        assert_eq!(words(&answer), "0 PCMU/8000, 101 telephone-event/8000");
+        // Where there is nothing that we can convert, the offer stays as it is.
+        let mut other = media("18", "");
+        Formats::default().offer(Side::Caller, &mut other, Some(&only));
+        assert_eq!(words(&other), "18 G729/8000");
     }
 }

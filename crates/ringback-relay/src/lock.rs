@@ -1,5 +1,6 @@
 //! Whose packets are taken at one port.
 
+use ringback_sdp::Direction;
 use std::net::{IpAddr, SocketAddr};
 
 /// What a description says about where packets come from.
@@ -16,6 +17,8 @@ pub struct Expected {
     pub exchange: u32,
     /// Whether this is audio that the side sends and takes.
     pub talks: bool,
+    /// What it does with the audio: who holds sends alone, or nothing either; none where this is no audio.
+    pub direction: Option<Direction>,
     /// The clocks of its payload types, in ticks a second.
     pub clocks: Vec<(u8, u32)>,
 }

@@ -1,10 +1,14 @@
 //! One medium on the packet path.
 
+mod hold;
+
 use crate::convert::{Conversion, Taken};
 use crate::reception::Reception;
 use crate::{Component, Expected, Side, SideFormats, SourceLock};
+use hold::Held;
+use ringback_media::AudioFile;
 use ringback_rtp::Datagram;
-use ringback_sdp::NegotiatedCrypto;
+use ringback_sdp::{Direction, NegotiatedCrypto};
 use ringback_srtp::{Inbound, Outbound, sdes};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -60,6 +64,10 @@ pub struct RelayStream {
     /// Whether that is done here, and whether something came for which it has to be done.
     converts: bool,
     wants_conversion: bool,
+    /// What who is held hears, and what its numbers begin with.
+    music: Option<(AudioFile, u32)>,
+    /// By who is held.
+    held: [Option<Box<Held>>; 2],
 }
 
 #[derive(Debug)]
@@ -70,7 +78,12 @@ struct StreamSide {
     reception: Reception,
     /// Whether its description says that audio comes and goes.
     talks: bool,
+    /// What it says of its audio.
+    direction: Option<Direction>,
     heard: Instant,
+    /// When its last packet of RTP came, and when the music that was heard in place of it would have gone on.
+    spoke: Option<Instant>,
+    resumes: Option<Instant>,
     is_silent: bool,
 }
 
@@ -82,7 +95,10 @@ impl StreamSide {
             stats: SideStats::default(),
             reception: Reception::default(),
             talks: false,
+            direction: None,
             heard: now,
+            spoke: None,
+            resumes: None,
             is_silent: false,
         }
     }
@@ -138,6 +154,8 @@ impl RelayStream {
             conversion: None,
             converts: false,
             wants_conversion: false,
+            music: None,
+            held: [None, None],
         }
     }
 
@@ -148,11 +166,12 @@ impl RelayStream {
         let [rtp, rtcp] = &mut own.locks;
         rtp.signal(expected.rtp, expected.behind, expected.exchange);
         rtcp.signal(expected.rtcp, expected.behind, expected.exchange);
-        own.talks = expected.talks;
+        (own.talks, own.direction) = (expected.talks, expected.direction);
         own.reception.set_clocks(expected.clocks);
         if !was_watched {
             self.watch(now);
         }
+        self.look_who_is_held(now);
     }
 
     /// The call was answered. Who is silent before that waits for somebody to answer.
@@ -185,17 +204,19 @@ impl RelayStream {
     }
 
     /// What both sides speak from now on, caller first, where packets may have to be converted.
-    pub fn convert(&mut self, formats: [SideFormats; 2]) {
+    pub fn convert(&mut self, now: Instant, formats: [SideFormats; 2]) {
         match &mut self.conversion {
             Some(conversion) => conversion.renew(formats),
             None => self.conversion = Some(Box::new(Conversion::new(formats))),
         }
+        self.look_who_is_held(now);
     }
 
     /// Whether packets have to be converted, which takes longer than all else that is done with them.
     pub fn wants_conversion(&self) -> bool {
         let is_due = self.conversion.as_ref().is_some_and(|conversion| conversion.is_due());
-        !self.converts && (self.wants_conversion || is_due)
+        let is_held = self.held.iter().any(Option::is_some);
+        !self.converts && (self.wants_conversion || is_due || is_held)
     }
 
     /// Packets are converted from now on; until then those that need it are dropped.
@@ -263,6 +284,12 @@ impl RelayStream {
         };
         if kind == Datagram::Rtp {
             own.reception.note(now, packet);
+            own.spoke = Some(now);
+            // What he says now follows the music, if there was any.
+            let played = self.held[side.other().index()].as_mut().and_then(|held| held.stop());
+            if let (Some(ended), Some(conversion)) = (played.or(own.resumes.take()), &mut self.conversion) {
+                conversion.resume(side, now.saturating_duration_since(ended));
+            }
         }
         if let (Some(conversion), Some(packet)) = (&mut self.conversion, buffer.get_mut(..clear)) {
             match kind {

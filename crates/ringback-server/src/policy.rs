@@ -4,7 +4,7 @@ use crate::authority::Proof;
 use crate::core::ServerCore;
 use crate::enumeration::{self, NoUri};
 use crate::identity;
-use crate::media::{self, MediaMode, NotRelayed, RelayedCalls};
+use crate::media::{self, MediaMode, MediaWishes, NotRelayed, RelayedCalls};
 use crate::routes::Facts;
 use crate::shard::call_id;
 use bytes::Bytes;
@@ -98,15 +98,16 @@ impl RoutePolicy for Policy<'_> {
             return Decision::Local;
         }
         let by_route = if is_asked { self.by_route(now, request, &hop) } else { None };
-        let (decision, mode) = match by_route {
-            Some((decision, mode)) => (decision, mode.unwrap_or(self.server.media_mode)),
-            None => (self.usual(now, request, &hop, is_asked), self.server.media_mode),
+        let (decision, wishes) = match by_route {
+            Some((decision, wishes)) => (decision, wishes),
+            None => (self.usual(now, request, &hop, is_asked), MediaWishes::default()),
         };
+        let mode = wishes.mode.unwrap_or(self.server.media_mode);
         let goes_on = matches!(decision, Decision::Forward(_) | Decision::Relay | Decision::Later(_));
         if goes_on
             && !is_in_dialog
             && let Some(ends_encryption) = ends_encryption(mode, request, sender, &decision)
-            && let Err(refused) = self.relayed.begin(request, sender, ends_encryption)
+            && let Err(refused) = self.relayed.begin(request, sender, ends_encryption, wishes)
         {
             return refused.into();
         }
@@ -211,7 +212,7 @@ impl<'a> Policy<'a> {
         now: Instant,
         request: &mut Request,
         hop: &Hop<'_>,
-    ) -> Option<(Decision, Option<MediaMode>)> {
+    ) -> Option<(Decision, MediaWishes)> {
         let routes = self.server.routes.load();
         if routes.is_empty() {
             return None;
@@ -221,7 +222,7 @@ impl<'a> Policy<'a> {
         if let (None, false) = (route.refuses(), route.is_by_source()) {
             match self.outward(now, request, hop) {
                 Decision::Relay => {}
-                refused => return Some((refused, None)),
+                refused => return Some((refused, MediaWishes::default())),
             }
         }
         let user = facts.user;

@@ -54,6 +54,12 @@ impl Line {
         true
     }
 
+    /// Nothing was said for so many ticks of the listener; what comes next begins anew.
+    pub(super) fn rest(&mut self, ticks: u32) {
+        self.now.1 = self.now.1.wrapping_add(ticks);
+        self.is_new = true;
+    }
+
     /// So many ticks of the sender, and of the listener, have passed.
     pub(super) fn pass(&mut self, of_sender: u32, of_listener: u32) {
         self.now = (self.now.0.wrapping_add(of_sender), self.now.1.wrapping_add(of_listener));

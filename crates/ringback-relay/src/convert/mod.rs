@@ -15,6 +15,8 @@ mod way;
 pub(crate) use way::Taken;
 
 use crate::{Side, SideFormats};
+use ringback_media::AudioSource;
+use std::time::Duration;
 use way::Way;
 
 /// Both directions of a medium that is converted.
@@ -52,6 +54,23 @@ impl Conversion {
     /// Takes an RTP packet of a side.
     pub(crate) fn take(&mut self, side: Side, packet: &mut [u8]) -> Taken {
         self.ways[side.index()].take(packet)
+    }
+
+    /// Makes the next packet of music for who listens to a side that sends nothing; `gap` is for how long, where the music begins, and
+    /// `seed` is random. Says how much audio that is; none where nothing is spoken that we know.
+    pub(crate) fn music(
+        &mut self,
+        side: Side,
+        source: &mut AudioSource,
+        gap: Option<Duration>,
+        seed: u32,
+    ) -> Option<Duration> {
+        self.ways[side.index()].music(source, gap, seed)
+    }
+
+    /// A side sends again, so long after the music had its end.
+    pub(crate) fn resume(&mut self, side: Side, gap: Duration) {
+        self.ways[side.index()].resume(gap);
     }
 
     /// Puts the next packet for who listens to a side at the begin of `buffer`, and says how long it is.

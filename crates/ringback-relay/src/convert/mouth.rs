@@ -50,6 +50,16 @@ impl Mouth {
         self.encoder.adapt(loss);
     }
 
+    /// How much goes into a packet.
+    pub(super) fn packet(&self) -> Duration {
+        self.packet
+    }
+
+    /// Samples in a packet.
+    pub(super) fn frame(&self) -> usize {
+        (u128::from(self.rate) * self.packet.as_millis() / 1_000) as usize
+    }
+
     /// Ticks in a packet.
     pub(super) fn step(&self) -> u32 {
         (u128::from(self.clock) * self.packet.as_millis() / 1_000) as u32
@@ -72,7 +82,7 @@ impl Mouth {
 
     /// Appends the payload of the next packet, which may be none in a pause; false where there is too little for one.
     pub(super) fn speak(&mut self, payload: &mut Vec<u8>) -> bool {
-        let length = (u128::from(self.rate) * self.packet.as_millis() / 1_000) as usize;
+        let length = self.frame();
         let Some(frame) = self.waiting.get(..length) else { return false };
         self.encoder.encode(frame, payload);
         self.waiting.drain(..length);

@@ -6,7 +6,7 @@ use super::line::Line;
 use super::mouth::{self, Mouth};
 use super::order::{Order, Turn};
 use crate::formats::{KNOWN, is_speech};
-use ringback_media::{RunningResampler, packet_time};
+use ringback_media::{AudioSource, RunningResampler, packet_time};
 use ringback_rtp::RtpPacket;
 use ringback_rtp::event::EventPayload;
 use ringback_rtp::rtcp::{Compound, RtcpPacket};
@@ -58,6 +58,8 @@ pub(super) struct Way {
     /// Whether the sender's numbers and times begin anew with the next packet.
     is_anew: bool,
     ssrc: u32,
+    /// Number, time and sender of the last packet that passed as it was.
+    passed: Option<(u16, u32, u32)>,
     order: Order,
     line: Line,
     ear: Option<Ear>,
@@ -85,6 +87,7 @@ impl Way {
             has_begun: false,
             is_anew: false,
             ssrc: 0,
+            passed: None,
             order: Order::default(),
             line: Line::default(),
             ear: None,
@@ -149,7 +152,10 @@ impl Way {
         let deed = self.deed(packet.payload_type.number()).1;
         if !self.has_begun {
             match (deed, octets.get_mut(1)) {
-                (Deed::Pass(number), Some(kind)) => *kind = *kind & 0x80 | number,
+                (Deed::Pass(number), Some(kind)) => {
+                    *kind = *kind & 0x80 | number;
+                    self.passed = Some((sequence.0, time, ssrc));
+                }
                 (Deed::Speech | Deed::Events, _) => {
                     self.has_begun = true;
                     self.line.begin(sequence.0, time, ssrc);
@@ -206,6 +212,51 @@ impl Way {
             Deed::Speech => self.speech(&codec, &packet),
             Deed::Events => self.event(&codec, &packet),
             Deed::Leave | Deed::Unknown => {}
+        }
+    }
+
+    /// Makes the next packet of music, in the format that is spoken. From its first on the listener's numbers and times are ours, as
+    /// when something was converted, so that what the sender says later follows them.
+    pub(super) fn music(
+        &mut self,
+        source: &mut AudioSource,
+        gap: Option<Duration>,
+        seed: u32,
+    ) -> Option<Duration> {
+        let spoken = self.spoken.clone()?;
+        if self.mouth.is_none() {
+            let rate = mouth::best_rate(&spoken, mouth::highest_rate(&spoken)?)?;
+            self.mouth = Some(Mouth::new(&spoken, rate, self.ptime, self.loss)?);
+        }
+        let mouth = self.mouth.as_mut()?;
+        if let Some(gap) = gap {
+            if !std::mem::replace(&mut self.has_begun, true) {
+                let (number, time, ssrc) = self.passed.unwrap_or((seed as u16, seed.rotate_left(8), seed));
+                self.line.begin(number.wrapping_add(1), time, ssrc);
+                self.ssrc = ssrc;
+                // The time of the last packet is that of its beginning, and its end is later.
+                self.line.rest(mouth.step());
+            }
+            mouth.clear();
+            self.line.rest(ticks(gap, mouth.clock).saturating_sub(mouth.step()));
+        }
+        let (frame, rate) = (mouth.frame(), mouth.rate);
+        let waiting = mouth.take();
+        waiting.clear();
+        waiting.resize(frame, 0);
+        source.fill(rate, waiting);
+        utter(mouth, &mut self.line, 0);
+        // What the sender says next follows nothing that he has said.
+        (self.order, self.is_anew) = (Order::default(), true);
+        (self.ear, self.between, self.tone, self.event) = (None, None, None, None);
+        Some(mouth.packet())
+    }
+
+    /// The sender speaks again, so long after the end of the music.
+    pub(super) fn resume(&mut self, gap: Duration) {
+        if let Some(mouth) = &mut self.mouth {
+            mouth.clear();
+            self.line.rest(ticks(gap, mouth.clock));
         }
     }
 
@@ -383,6 +434,11 @@ fn deed(codec: &Codec, takes: &[Codec], spoken: Option<&Codec>, listens: bool) -
         None if can_convert => Deed::Speech,
         None => Deed::Unknown,
     }
+}
+
+/// Ticks of a clock in a span: of an hour at most, as nobody waits longer.
+fn ticks(span: Duration, clock: u32) -> u32 {
+    (span.min(Duration::from_secs(3_600)).as_millis() as u64 * u64::from(clock) / 1_000) as u32
 }
 
 /// Hands samples to a mouth, at its rate.

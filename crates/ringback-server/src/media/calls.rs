@@ -2,7 +2,8 @@
 
 use super::dialog::Dialog;
 use super::engine::{CallPorts, StreamKey};
-use super::{CallMedia, MediaEngine};
+use super::{CallMedia, MediaEngine, MediaWishes};
+use ringback_media::AudioFile;
 use ringback_message::header::{self, CSeq, To};
 use ringback_message::{HeaderId, Message, Method, Request};
 use ringback_net::OsEntropy;
@@ -46,6 +47,8 @@ pub(super) struct EndedSilent {
 struct Call {
     name: Arc<[u8]>,
     descriptions: RelayedCall<StreamKey>,
+    /// What who is held hears.
+    music: Option<AudioFile>,
     /// The tag in From of who made the call.
     caller: Vec<u8>,
     /// The tag in To of who took it.
@@ -62,12 +65,13 @@ impl RelayedCalls {
     }
 
     /// A new call, on its way to whom it is for. `sender` is the host that the INVITE came from; with `ends_encryption` each side has
-    /// keys of its own.
+    /// keys of its own, and `wishes` hold.
     pub(crate) fn begin(
         &mut self,
         request: &mut Request,
         sender: IpAddr,
         ends_encryption: bool,
+        wishes: MediaWishes,
     ) -> Result<(), NotRelayed> {
         let (Some(engine), Method::INVITE) = (self.engine.clone(), request.method().clone()) else {
             return Ok(());
@@ -78,13 +82,23 @@ impl RelayedCalls {
             self.calls.retain(|_, call| call.descriptions.streams().any(|stream| engine.is_open(stream)));
             self.swept = SWEEP.max(self.calls.len() * 2);
         }
+        let converts = ends_encryption && engine.transcodes();
+        let music = wishes.music.or_else(|| engine.music()).filter(|_| converts);
         let call = self.calls.entry(call_id.clone()).or_insert_with(|| Call {
             name: call_id.clone(),
             descriptions: match ends_encryption {
-                true if engine.transcodes() => RelayedCall::converting_audio(engine.told()),
+                true if converts => {
+                    let call = RelayedCall::converting_audio(engine.told());
+                    let call = if music.is_some() { call.with_hold_music() } else { call };
+                    match wishes.codecs {
+                        Some(codecs) => call.offering(codecs),
+                        None => call,
+                    }
+                }
                 true => RelayedCall::ending_encryption(engine.told()),
                 false => RelayedCall::new(engine.told()),
             },
+            music,
             caller,
             callee: None,
             offered: None,
@@ -244,7 +258,7 @@ impl Call {
         // Both sides count their requests for themselves.
         let asker = if message.is_request() { side } else { side.other() };
         let exchange = number.wrapping_mul(2).wrapping_add(asker.index() as u32);
-        let mut ports = CallPorts { engine, call: &self.name };
+        let mut ports = CallPorts { engine, call: &self.name, music: self.music.as_ref() };
         let (sender, mut entropy) = (sender.to_canonical(), OsEntropy::new());
         let changes =
             self.descriptions.rewrite(side, exchange, sender, &mut description, &mut ports, &mut entropy);

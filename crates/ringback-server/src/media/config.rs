@@ -1,9 +1,13 @@
 //! What a deployment decides about media.
 
 use crate::config::ConfigError;
+use ringback_media::{AudioCodecs, AudioFile};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::BufReader;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 /// The way that media take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +43,9 @@ pub struct MediaConfig {
     pub end_silent_calls: bool,
     /// Whether `bridge` converts audio and digits between phones that do not speak the same.
     pub transcode: bool,
+    /// A file that who is held hears (WAV, or Ogg with Opus) where the holder sends nothing, in calls for which no route says
+    /// another. Only `bridge` plays it, where it converts.
+    pub hold_music: Option<PathBuf>,
     /// How many threads relay; without a number one for each processor.
     pub threads: Option<usize>,
 }
@@ -52,6 +59,7 @@ impl Default for MediaConfig {
             ports: [30_000, 39_999],
             timeout: 60,
             transcode: true,
+            hold_music: None,
             end_silent_calls: false,
             threads: None,
         }
@@ -75,9 +83,30 @@ impl MediaConfig {
                 "media: with a timeout of 0 every call would be silent; leave it out for 60 seconds",
             ));
         }
+        if let Some(file) = &self.hold_music {
+            music(file).map_err(|problem| ConfigError::new(format!("media: hold_music: {problem}")))?;
+        }
         match self.threads {
             Some(0 | 257..) => Err(ConfigError::new("media: threads must be from 1 to 256")),
             _ => Ok(()),
         }
     }
+}
+
+/// What a route asks for of the media of its calls.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MediaWishes {
+    /// Which way they go.
+    pub(crate) mode: Option<MediaMode>,
+    /// What who is held hears.
+    pub(crate) music: Option<AudioFile>,
+    /// What whoever is called is offered.
+    pub(crate) codecs: Option<AudioCodecs>,
+}
+
+/// Reads what is to be heard by who is held.
+pub(crate) fn music(file: &Path) -> Result<AudioFile, String> {
+    let opened = File::open(file).map_err(|error| format!("cannot open {}: {error}", file.display()))?;
+    AudioFile::read(BufReader::new(opened))
+        .map_err(|error| format!("cannot play {}: {error}", file.display()))
 }

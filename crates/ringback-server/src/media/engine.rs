@@ -1,11 +1,13 @@
 //! The ports and threads that relay, as the signalling sees them.
 
 use super::MediaConfig;
+use super::config::music;
 use super::converters::Converters;
 use super::figures::Figures;
 use super::ports::Ports as Pool;
 use super::watch::{Deaths, Silence};
 use super::worker::{Command, Worker, Works};
+use ringback_media::AudioFile;
 use ringback_relay::{Change, Opened, Ports};
 use ringback_sansio::{Map, Set};
 use std::io;
@@ -71,11 +73,13 @@ impl Counters {
 pub(super) struct CallPorts<'a> {
     pub(super) engine: &'a MediaEngine,
     pub(super) call: &'a Arc<[u8]>,
+    /// What who is held hears.
+    pub(super) music: Option<&'a AudioFile>,
 }
 
 impl Ports<StreamKey> for CallPorts<'_> {
     fn open(&mut self) -> Option<Opened<StreamKey>> {
-        self.engine.open(self.call)
+        self.engine.open(self.call, self.music)
     }
 
     fn owns(&self, port: u16) -> bool {
@@ -89,6 +93,8 @@ pub(crate) struct MediaEngine {
     threads: Option<usize>,
     patience: Duration,
     transcodes: bool,
+    /// What who is held hears where no route says another.
+    music: Option<AudioFile>,
     /// Where it is told of sides that died, and whoever has to hear of that, until he is there.
     deaths: Option<Deaths>,
     waiting: Mutex<Option<Receiver<Option<Silence>>>>,
@@ -108,6 +114,7 @@ impl MediaEngine {
             threads: config.threads,
             patience: Duration::from_secs(config.timeout.into()),
             transcodes: config.transcode,
+            music: config.hold_music.as_deref().and_then(|file| music(file).ok()),
             deaths,
             waiting: Mutex::new(waiting),
             ports: Arc::new(Pool::new(address, config.range())),
@@ -149,6 +156,11 @@ impl MediaEngine {
         self.transcodes
     }
 
+    /// What who is held hears where no route says another.
+    pub(super) fn music(&self) -> Option<AudioFile> {
+        self.music.clone()
+    }
+
     /// Whether calls are ended whose media have died.
     pub(super) fn ends_calls(&self) -> bool {
         self.deaths.is_some()
@@ -179,7 +191,7 @@ impl MediaEngine {
     }
 
     /// Opens the ports of a medium; `None` when there are no more.
-    fn open(&self, call: &Arc<[u8]>) -> Option<Opened<StreamKey>> {
+    fn open(&self, call: &Arc<[u8]>, music: Option<&AudioFile>) -> Option<Opened<StreamKey>> {
         if self.workers().is_empty() {
             return None;
         }
@@ -188,7 +200,7 @@ impl MediaEngine {
         let key = StreamKey { id: self.next.fetch_add(1, Ordering::Relaxed) };
         let figures = Arc::new(Figures::default());
         self.counters.open().open(key.id, ports, figures.clone());
-        self.command(key, Command::Open(key, quad, Arc::clone(call), figures));
+        self.command(key, Command::Open(key, quad, Arc::clone(call), figures, music.cloned()));
         Some(Opened { stream: key, ports })
     }
 

@@ -15,6 +15,7 @@ mod worker;
 pub(crate) use auto::is_needed;
 pub(crate) use calls::{NotRelayed, RelayedCalls};
 pub use config::{MediaConfig, MediaMode};
+pub(crate) use config::{MediaWishes, music};
 pub(crate) use ending::send as send_bye;
 pub(crate) use engine::MediaEngine;
 pub use figures::{CallMedia, MediaLeg};

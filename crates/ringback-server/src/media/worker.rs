@@ -7,8 +7,10 @@ use super::figures::Figures;
 use super::ports::{Ports, Quad};
 use super::watch::{Deaths, Silence};
 use crate::media::engine::{Counters, StreamKey};
+use ringback_media::AudioFile;
+use ringback_net::OsEntropy;
 use ringback_relay::{Change, Component, Dropped, MAX_GROWTH, RelayStream, Side};
-use ringback_sansio::{Map, Set};
+use ringback_sansio::{Entropy as _, Map, Set};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::fd::OwnedFd;
@@ -35,7 +37,8 @@ const FORGOTTEN: Duration = Duration::from_secs(3_600);
 const WAKE: u64 = u64::MAX;
 
 pub(super) enum Command {
-    Open(StreamKey, Quad, Arc<[u8]>, Arc<Figures>),
+    /// With what who is held hears, if anything.
+    Open(StreamKey, Quad, Arc<[u8]>, Arc<Figures>, Option<AudioFile>),
     Answered(StreamKey),
     /// A stream comes from another thread.
     Adopt(u64, Box<Stream>),
@@ -76,6 +79,7 @@ impl Worker {
             works,
             streams: Map::default(),
             moved: Set::default(),
+            held: Set::default(),
             swept: Instant::now(),
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || relay.run())?;
@@ -132,6 +136,8 @@ struct Relay {
     streams: Map<u64, Stream>,
     /// Those that were handed to who converts.
     moved: Set<u64>,
+    /// Those in which somebody is held who may hear music.
+    held: Set<u64>,
     swept: Instant,
 }
 
@@ -139,9 +145,9 @@ impl Relay {
     fn run(mut self) {
         let mut events = Vec::with_capacity(BATCH);
         let mut buffer = vec![0; LONGEST + MAX_GROWTH];
-        let pause = Timespec { tv_sec: SWEEP.as_secs() as i64, tv_nsec: 0 };
         loop {
             events.clear();
+            let pause = self.pause();
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&pause)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return tracing::error!(%error, "relaying ends"),
@@ -158,6 +164,7 @@ impl Relay {
             for event in events.iter().filter(|event| event.data.u64() != WAKE) {
                 self.relay(now, event.data.u64(), &mut buffer, &mut tally);
             }
+            self.play(now, &mut buffer, &mut tally);
             tally.add_to(&self.works.counters);
             if now.duration_since(self.swept) >= SWEEP {
                 self.swept = now;
@@ -165,6 +172,34 @@ impl Relay {
             }
             if self.streams.len() > FEW && events.len() < BATCH {
                 std::thread::sleep(GATHER);
+            }
+        }
+    }
+
+    /// How long to wait for packets: until silent streams are looked for, or music goes on.
+    fn pause(&self) -> Timespec {
+        let due = |id: &u64| self.streams.get(id)?.relay.music_timeout();
+        let wait = match self.held.iter().filter_map(due).min() {
+            Some(at) => at.saturating_duration_since(Instant::now()).min(SWEEP),
+            None => SWEEP,
+        };
+        Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() }
+    }
+
+    /// Plays to those who are held.
+    fn play(&mut self, now: Instant, buffer: &mut [u8], tally: &mut Tally) {
+        for id in &self.held {
+            let Some(Stream { relay, quad, figures, .. }) = self.streams.get_mut(id) else { continue };
+            while let Some((holder, to)) = relay.play(now) {
+                let socket = quad.sockets.get(holder.other().index() * 2);
+                while let Some(length) = relay.poll_converted(holder, buffer) {
+                    let datagram = buffer.get(..length).unwrap_or_default();
+                    let sent = socket.is_some_and(|socket| socket.send_to(datagram, to).is_ok());
+                    tally.packets += u64::from(sent);
+                    tally.unsent += u64::from(!sent);
+                    tally.converted += 1;
+                }
+                figures.write(relay, holder);
             }
         }
     }
@@ -233,13 +268,17 @@ impl Relay {
     /// Does what was told about a stream.
     fn follow(&mut self, now: Instant, id: u64, command: Command) {
         match command {
-            Command::Open(_, quad, call, figures) => {
-                let relay = RelayStream::new(now, self.works.patience);
+            Command::Open(_, quad, call, figures, music) => {
+                let mut relay = RelayStream::new(now, self.works.patience);
+                if let Some(music) = music {
+                    relay.set_music(now, music, OsEntropy::new().next_u64() as u32);
+                }
                 return self.open(id, Stream { relay, quad, call, figures, dead: [false; 2] });
             }
             Command::Adopt(_, mut stream) => {
                 stream.relay.convert_here();
-                return self.open(id, *stream);
+                self.open(id, *stream);
+                return self.look_who_is_held(id);
             }
             Command::Change(Change::Close(_)) => return self.close(id),
             Command::Answered(_) | Command::Change(_) | Command::End => {}
@@ -255,11 +294,19 @@ impl Relay {
             Command::Change(Change::Protect { side, keys, .. }) => {
                 stream.relay.protect(side, keys.as_deref())
             }
-            Command::Change(Change::Convert { formats, .. }) => stream.relay.convert(*formats),
+            Command::Change(Change::Convert { formats, .. }) => stream.relay.convert(now, *formats),
             Command::Open(..) | Command::Adopt(..) | Command::Change(Change::Close(_)) | Command::End => {}
         }
         if stream.relay.wants_conversion() {
             self.hand_over(id);
+        }
+        self.look_who_is_held(id);
+    }
+
+    fn look_who_is_held(&mut self, id: u64) {
+        match self.streams.get(&id).is_some_and(|stream| stream.relay.music_timeout().is_some()) {
+            true => _ = self.held.insert(id),
+            false => _ = self.held.remove(&id),
         }
     }
 
@@ -292,6 +339,7 @@ impl Relay {
     }
 
     fn close(&mut self, id: u64) {
+        self.held.remove(&id);
         let Some(Stream { relay, quad, call, .. }) = self.streams.remove(&id) else { return };
         self.works.counters.open().close(id, quad.rtp);
         // Closing a socket takes it out of the set.

@@ -1,7 +1,7 @@
 //! What becomes of a request that takes a route.
 
 use super::{Route, RouteConfig};
-use crate::media::MediaMode;
+use crate::media::MediaWishes;
 use ringback_message::{HeaderId, InvalidValue, Request, StatusCode, Uri, UriBuf};
 use ringback_proxy::{Branch, Decision};
 use smallvec::SmallVec;
@@ -12,9 +12,9 @@ impl Route {
         self.config.reject.and_then(StatusCode::new)
     }
 
-    /// Which way media go.
-    pub(crate) fn media(&self) -> Option<MediaMode> {
-        self.config.media
+    /// What it asks for of media.
+    pub(crate) fn media(&self) -> MediaWishes {
+        self.media.clone()
     }
 
     /// Changes a request for `user` as the route says, and decides where it goes.

@@ -2,11 +2,13 @@
 
 use crate::config::ConfigError;
 use crate::guard::networks;
-use crate::media::MediaMode;
+use crate::media::{MediaMode, MediaWishes, music};
 use ipnet::IpNet;
+use ringback_media::AudioCodecs;
 use ringback_message::{HeaderId, Uri};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// One route: which requests it is for, what becomes of them, and what is changed in them on the way.
 ///
@@ -46,6 +48,12 @@ pub struct RouteConfig {
     pub reject: Option<u16>,
     /// Which way the media of its calls go; without it as for all calls.
     pub media: Option<MediaMode>,
+    /// The formats that its calls are offered, in that order, whatever the caller speaks: of `opus`, `g722`, `pcmu` and `pcma`. Only
+    /// where media are bridged.
+    #[serde(deserialize_with = "one_or_more")]
+    pub codecs: Vec<String>,
+    /// A file that who is held hears in its calls, where the holder sends nothing. Only where media are bridged.
+    pub hold_music: Option<PathBuf>,
     /// So many characters are cut off the beginning of the user.
     pub strip: usize,
     /// And this is put before it.
@@ -71,6 +79,32 @@ const OWN: [HeaderId; 9] = [
 ];
 
 impl RouteConfig {
+    /// What it asks for of media. `called` is what the route is called in what is wrong with it.
+    pub(super) fn wishes(&self, called: &str) -> Result<MediaWishes, ConfigError> {
+        let fail = |problem: String| Err(ConfigError::new(format!("{called}: {problem}")));
+        let needs = if !self.codecs.is_empty() { "codecs" } else { "hold_music" };
+        let is_asked = !self.codecs.is_empty() || self.hold_music.is_some();
+        if is_asked && matches!(self.media, Some(MediaMode::Direct | MediaMode::Relay)) {
+            return fail(format!("{needs} needs media = 'bridge' or 'auto'"));
+        }
+        let codecs = match self.codecs.join(",").as_str() {
+            "" => None,
+            list if self.codecs.iter().any(|name| name.to_ascii_lowercase().starts_with("l16")) => {
+                return fail(format!("codecs = '{list}': l16 is not converted"));
+            }
+            list => match list.parse::<AudioCodecs>() {
+                Ok(codecs) => Some(codecs),
+                Err(error) => return fail(format!("codecs: {error}")),
+            },
+        };
+        let music = match self.hold_music.as_deref().map(music) {
+            Some(Err(problem)) => return fail(format!("hold_music: {problem}")),
+            Some(Ok(music)) => Some(music),
+            None => None,
+        };
+        Ok(MediaWishes { mode: self.media, music, codecs })
+    }
+
     /// `called` is what the route is called in what is wrong with it.
     pub(super) fn check(&self, called: &str) -> Result<(), ConfigError> {
         let fail = |problem: String| Err(ConfigError::new(format!("{called}: {problem}")));

@@ -120,6 +120,10 @@ impl Route {
             Some(MediaMode::Direct) if config.redirect.is_empty() => "\nwith media from phone to phone",
             _ => "",
         };
-        format!("{verb} {}{proof}{media}", targets.join("\n   or, where that does not work, to "))
+        let codecs = match config.codecs.join(", ") {
+            codecs if codecs.is_empty() => codecs,
+            codecs => format!("\noffered {codecs}"),
+        };
+        format!("{verb} {}{proof}{media}{codecs}", targets.join("\n   or, where that does not work, to "))
     }
 }

@@ -8,6 +8,7 @@ pub use config::RouteConfig;
 pub use explain::{Explained, RouteVerdict, explain};
 
 use crate::config::ConfigError;
+use crate::media::MediaWishes;
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 use ringback_message::header::From;
@@ -30,6 +31,7 @@ pub(crate) struct Route {
     user: Option<Regex>,
     from: Option<Regex>,
     headers: Vec<(String, Regex)>,
+    media: MediaWishes,
     config: RouteConfig,
 }
 
@@ -125,6 +127,7 @@ impl Route {
             user: optional("user", &config.user)?,
             from: optional("from", &config.from)?,
             headers: config.header.iter().map(header).collect::<Result<_, ConfigError>>()?,
+            media: config.wishes(&name)?,
             config: config.clone(),
             name,
         })

@@ -5,6 +5,7 @@ mod calls;
 mod edge;
 mod gateways;
 mod guard;
+mod holding;
 mod http;
 mod media;
 mod numbers;

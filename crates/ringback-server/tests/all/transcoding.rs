@@ -10,28 +10,28 @@ use ringback_server::{MediaConfig, MediaMode, ServerConfig};
 use std::net::{SocketAddr, UdpSocket};
 
 /// A phone's end of the audio: one codec and its socket.
-struct Ear {
-    socket: UdpSocket,
-    relay: SocketAddr,
-    sequence: u16,
-    time: u32,
+pub(crate) struct Ear {
+    pub(crate) socket: UdpSocket,
+    pub(crate) relay: SocketAddr,
+    pub(crate) sequence: u16,
+    pub(crate) time: u32,
 }
 
 impl Ear {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { socket, relay: "127.0.0.1:9".parse().unwrap(), sequence: 65_500, time: 1_000 }
     }
 
-    fn description(&self, formats: &str, lines: &str) -> String {
+    pub(crate) fn description(&self, formats: &str, lines: &str) -> String {
         let port = self.socket.local_addr().unwrap().port();
         format!(
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP {formats}\r\n{lines}"
         )
     }
 
-    fn send(&mut self, number: u8, time: u32, payload: &[u8]) {
+    pub(crate) fn send(&mut self, number: u8, time: u32, payload: &[u8]) {
         let packet = RtpPacket {
             marker: false,
             payload_type: PayloadType::new(number).unwrap(),
@@ -49,7 +49,7 @@ impl Ear {
     }
 
     /// Payload type and payload of the next packet.
-    fn receive(&self) -> (u8, Vec<u8>) {
+    pub(crate) fn receive(&self) -> (u8, Vec<u8>) {
         let mut buffer = [0; 2_048];
         let (length, from) = self.socket.recv_from(&mut buffer).unwrap();
         assert_eq!(from, self.relay);
@@ -58,23 +58,23 @@ impl Ear {
     }
 }
 
-fn audio(message: &Message) -> (SocketAddr, Media) {
+pub(crate) fn audio(message: &Message) -> (SocketAddr, Media) {
     let description = SessionDescription::parse(message.body()).unwrap();
     let media = description.media[0].clone();
     (SocketAddr::new("127.0.0.1".parse().unwrap(), media.port), media)
 }
 
-fn words(media: &Media) -> String {
+pub(crate) fn words(media: &Media) -> String {
     media.codecs().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn tone(hertz: f64, rate: u32, frames: u32) -> Vec<i16> {
+pub(crate) fn tone(hertz: f64, rate: u32, frames: u32) -> Vec<i16> {
     let step = hertz / f64::from(rate) * std::f64::consts::TAU;
     (0..frames * rate / 50).map(|n| ((f64::from(n) * step).sin() * 9_000.0) as i16).collect()
 }
 
 /// How much of a sound is this tone, 0 to 1, once coders have found their way.
-fn share(sound: &[i16], hertz: f64, rate: u32) -> f64 {
+pub(crate) fn share(sound: &[i16], hertz: f64, rate: u32) -> f64 {
     let sound = &sound[rate as usize / 5..];
     let step = hertz / f64::from(rate) * std::f64::consts::TAU;
     let (mut sine, mut cosine, mut all) = (0.0, 0.0, 0.0);
@@ -87,7 +87,7 @@ fn share(sound: &[i16], hertz: f64, rate: u32) -> f64 {
     (sine * sine + cosine * cosine) * 2.0 / (sound.len() as f64 * all).max(1.0)
 }
 
-fn bridging() -> ServerConfig {
+pub(crate) fn bridging() -> ServerConfig {
     let media = MediaConfig { mode: MediaMode::Bridge, ports: [0, 0], ..MediaConfig::default() };
     ServerConfig { media, ..config() }
 }

@@ -1,6 +1,6 @@
 //! Laws of the media packets, and of the files that hold them.
 
-use ringback_media::{AudioCodecs, AudioFormat, RecorderLimits, TimestampRecorder, read_wav};
+use ringback_media::{AudioCodecs, AudioFile, AudioFormat, RecorderLimits, TimestampRecorder, read_wav};
 use ringback_rtp::event::{EventReceiver, EventReport};
 use ringback_rtp::jitter::{JitterBuffer, JitterConfig, MAX_PACKETS, Repeated};
 use ringback_rtp::red::Redundant;
@@ -212,11 +212,20 @@ pub(super) fn codec(input: &[u8]) {
     assert!(recorder.samples().count() <= 5 * payload.sample_rate() as usize);
 }
 
-/// A recording is read or refused, and what comes out is no longer than what went in allows.
+/// A recording is read or refused, and what comes out is no longer than what went in allows: of WAV here, and of Ogg with Opus, of
+/// which a packet of one octet can be 120 ms.
 pub(super) fn wav(input: &[u8]) {
     if let Ok(samples) = read_wav(input, 8_000) {
         // The lowest rate that can be resampled is far above 100 Hz.
         assert!(samples.len() <= (input.len() + 1) * 80);
+    }
+    if let Ok(file) = AudioFile::read(input) {
+        let (mut source, mut frames) = (file.once(), 0);
+        while !source.is_finished() && frames < 400 {
+            source.fill(8_000, &mut [0; 160]);
+            frames += 1;
+        }
+        assert!(frames <= 10 * (input.len() + 1), "{frames} frames of {} octets", input.len());
     }
 }
 

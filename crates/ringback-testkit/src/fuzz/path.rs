@@ -19,11 +19,15 @@ const STRANGER: &str = "198.51.100.6:7000";
 /// Whatever comes from whomever, in whatever order: with ICE only the peer is sent to and nobody else is believed, without
 /// it nobody gets more than an answer to a handshake that it has begun; a server can make us ask, and nobody else.
 ///
-/// The first octet chooses: ICE, DTLS, the role in it, or asking servers. Then an octet that chooses the sender and two of length
+/// The first octet chooses: ICE, DTLS, the role in it, or asking servers, by datagrams or over a stream. Then an octet that chooses the sender and two of length
 /// before each datagram; a length of zero lets time pass.
 pub(super) fn media_path(input: &[u8]) {
     let Some((choice, rest)) = input.split_first() else { return };
-    if choice & 8 != 0 { gather(rest) } else { path(*choice, rest) }
+    match (choice & 8 != 0, choice & 16 != 0) {
+        (true, true) => gather_over_stream(rest),
+        (true, false) => gather(rest),
+        (false, _) => path(*choice, rest),
+    }
 }
 
 fn at(text: &str) -> SocketAddr {
@@ -118,6 +122,38 @@ fn path(choice: u8, rest: &[u8]) {
             assert!(!matches!(event, PathEvent::Keys(_) | PathEvent::Selected(_)), "{event:?}");
         }
     }
+}
+
+/// Whatever a TURN server says over a stream, however it is cut: what it is sent are whole messages, and few.
+fn gather_over_stream(rest: &[u8]) {
+    let (start, server) = (Instant::now(), at(SERVER));
+    let turn = TurnServer {
+        address: server,
+        is_stream: true,
+        user: "alice".to_owned(),
+        password: "secret".to_owned(),
+    };
+    let (patience, mut entropy) = (Duration::from_secs(1), SeededEntropy::new(1));
+    let mut gatherer = Gatherer::new(start, at(HOME), None, Some(&turn), patience, &mut entropy);
+    gatherer.connected(start, at("192.0.2.2:50000"));
+    let (mut asked, mut heard) = (0, 0);
+    for (_, time, octets) in datagrams(rest) {
+        let now = start + time;
+        while let Some(message) = gatherer.poll_stream(now) {
+            assert!(message.len() >= 20 && message.len() % 4 == 0 && message[0] < 4);
+            asked += 1;
+        }
+        assert_eq!(gatherer.poll_transmit(now), None);
+        heard += octets.len();
+        gatherer.handle_stream(now, octets);
+        if gatherer.poll_timeout() <= now {
+            gatherer.handle_timeout(now);
+        }
+    }
+    // An answer has twenty octets at least.
+    assert!(asked <= 8 + heard / 10, "{asked} questions for {heard} octets");
+    gatherer.disconnected();
+    assert_eq!(gatherer.finish().candidates, [LocalCandidate::Host(at(HOME))]);
 }
 
 fn gather(rest: &[u8]) {

@@ -1,6 +1,6 @@
 //! Laws of descriptions that a relay rewrites.
 
-use ringback_media::AudioCodecs;
+use ringback_media::{AudioCodecs, AudioFile};
 use ringback_relay::{
     Change, Component, Dropped, Expected, MAX_GROWTH, MAX_STREAMS, Opened, Ports, RelayStream, RelayedCall,
     Side, SideFormats,
@@ -8,7 +8,7 @@ use ringback_relay::{
 use ringback_rtp::RtpPacket;
 use ringback_sansio::SeededEntropy;
 use ringback_sdp::attribute::Candidate;
-use ringback_sdp::{Connection, Host, SessionDescription};
+use ringback_sdp::{Connection, Direction, Host, SessionDescription};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -96,12 +96,20 @@ pub(super) fn transcode(input: &[u8]) {
     let mut stream = RelayStream::new(now, Duration::from_secs(60));
     let (caller, callee) =
         (SocketAddr::from(([192, 0, 2, 1], 4_000)), SocketAddr::from(([192, 0, 2, 2], 5_000)));
-    for (side, address) in [(Side::Caller, caller), (Side::Callee, callee)] {
-        let expected = Expected { rtp: Some(address), rtcp: Some(address), ..Expected::default() };
+    // With the last bit the callee is held by one who perhaps sends something nevertheless.
+    let is_held = other & 0x80 != 0;
+    let directions =
+        if is_held { [Direction::SendOnly, Direction::RecvOnly] } else { [Direction::SendRecv; 2] };
+    for ((side, address), direction) in
+        [(Side::Caller, caller), (Side::Callee, callee)].into_iter().zip(directions)
+    {
+        let (rtp, rtcp) = (Some(address), Some(address));
+        let expected = Expected { rtp, rtcp, direction: Some(direction), ..Expected::default() };
         stream.expect(now, side, expected);
     }
-    stream.convert([formats(own), formats(other)]);
+    stream.convert(now, [formats(own), formats(other)]);
     stream.convert_here();
+    stream.set_music(now, AudioFile::read(MUSIC).expect("a file of four samples"), 7);
     let mut buffer = vec![0; 65_536 + MAX_GROWTH];
     while let Some((&[length, milliseconds], behind)) = rest.split_first_chunk::<2>() {
         let (packet, behind) = behind.split_at(behind.len().min(length.into()));
@@ -124,8 +132,20 @@ pub(super) fn transcode(input: &[u8]) {
             Ok((to, length)) => assert_eq!((to, length), (callee, packet.len())),
             Err(dropped) => assert_ne!(dropped, Dropped::Unconverted),
         }
+        let mut played = 0;
+        while let Some((holder, to)) = stream.play(now) {
+            assert!(is_held && holder == Side::Caller && to == callee);
+            while let Some(length) = stream.poll_converted(holder, &mut buffer) {
+                RtpPacket::parse(&buffer[..length]).expect("what is made can be read");
+            }
+            played += 1;
+        }
+        assert!(played <= 32, "{played} packets of music at once");
     }
 }
+
+/// Four samples at 8 kHz.
+const MUSIC: &[u8] = b"RIFF\x2c\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\x08\0\0\0\0\x10\0\x20\0\x10\0\0";
 
 fn start() -> Instant {
     Instant::now()
