@@ -227,3 +227,40 @@ fn the_codec_that_is_asked_for_is_spoken_and_the_score_is_told() {
     assert_eq!(output.status.code(), Some(64));
     assert!(text(&output).contains("there is no codec `speex`"), "{}", text(&output));
 }
+
+#[test]
+fn a_recording_of_opus_is_played_and_so_are_the_tones_of_a_country() {
+    let folder = Folder::new("plays");
+    let (coded, decoded, tones) =
+        (folder.path("said.opus"), folder.path("heard.wav"), folder.path("tones.wav"));
+    let called = |record: &str, call: &[&str]| {
+        let listen = ["--listen", "udp:127.0.0.1:0", "--no-register", "--calls", "1", "--codec", "pcmu"];
+        let mut bob = Running::start(&[&["answer", "--record", record][..], &listen].concat());
+        let listener = bob.wait_for("listening udp:");
+        let target = format!("sip:bob@{}", listener.trim_start_matches("listening udp:"));
+        let output = run(&[&["call", &target][..], call].concat());
+        assert!(output.status.success(), "{}", text(&output));
+        bob.rest();
+    };
+    called(&coded, &["--play", SAID]);
+    // It ends when it was played, as with WAV.
+    called(&decoded, &["--play", &coded]);
+    let alike = likeness(&loudness(SAID), &loudness(&decoded));
+    assert!(alike > 0.9, "{alike}");
+
+    called(&tones, &["--tone", "busy", "--country", "us", "--duration", "3"]);
+    let loud: Vec<bool> = loudness(&tones).iter().map(|it| *it > 1_000.0).collect();
+    let changes = loud.windows(2).filter(|two| two[0] != two[1]).count();
+    assert!((4..=7).contains(&changes), "half a second on and off, for three: {loud:?}");
+
+    let broken = folder.path("broken.opus");
+    std::fs::write(&broken, &std::fs::read(&coded).expect("a recording")[..60]).expect("a writable folder");
+    for (words, complaint) in [
+        (["--play", &broken], "not an Opus file that can be played"),
+        (["--tone", "howler"], "`howler` is neither a tone"),
+        (["--country", "xx"], "`xx` is neither a tone"),
+    ] {
+        let output = run(&[&["call", "sip:bob@127.0.0.1:9"][..], &words].concat());
+        assert!(!output.status.success() && text(&output).contains(complaint), "{}", text(&output));
+    }
+}
