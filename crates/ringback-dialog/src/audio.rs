@@ -1,4 +1,4 @@
-//! What our side brings to a call, and what both sides have agreed on.
+//! What our side brings to a call, audio and maybe pictures beside it, and what both sides have agreed on.
 
 use crate::LocalText;
 use ringback_sansio::Entropy;
@@ -8,6 +8,9 @@ use ringback_sdp::{
 };
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// The place of the audio among our media.
+const AUDIO: usize = 0;
 
 /// The audio that we can have in a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct LocalAudio {
     pub dtls: Option<LocalDtls>,
     /// Our candidates, where the way of the packets may be found by ICE.
     pub ice: Option<LocalIce>,
+    /// Pictures beside it, at the same address and a port of their own.
+    pub video: Option<Box<LocalMedia>>,
     /// What we bring for text beside it.
     pub text: Option<Box<LocalText>>,
 }
@@ -51,6 +56,7 @@ impl LocalAudio {
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
+            video: None,
             text: None,
         }
     }
@@ -104,6 +110,13 @@ impl LocalAudio {
         self
     }
 
+    /// The same, with pictures beside it.
+    #[must_use]
+    pub fn video(mut self, video: Option<LocalMedia>) -> Self {
+        self.video = video.map(Box::new);
+        self
+    }
+
     /// The same, with text beside it.
     #[must_use]
     pub fn text(mut self, text: Option<LocalText>) -> Self {
@@ -117,7 +130,8 @@ impl LocalAudio {
         let session_id = entropy.next_u64() >> 2;
         let origin = Origin { username: "-".to_owned(), session_id, address: self.rtp.ip() };
         let text = self.text.take().map(|text| text.media());
-        OfferAnswer::new(origin, [Some(self.media()), text].into_iter().flatten().collect())
+        let video = self.video.take().map(|video| *video);
+        OfferAnswer::new(origin, [Some(self.media()), video, text].into_iter().flatten().collect())
     }
 
     pub(crate) fn media(self) -> LocalMedia {
@@ -149,6 +163,8 @@ pub fn ice_credentials(entropy: &mut dyn Entropy) -> IceCredentials {
 pub struct Session {
     /// The audio. Not [active](NegotiatedMedia::is_active) when one side has refused it.
     pub audio: NegotiatedMedia,
+    /// The pictures; `None` where one side has none.
+    pub video: Option<NegotiatedMedia>,
     /// The text beside it (RFC 4103); `None` where there is none, or one side has refused it.
     pub text: Option<NegotiatedMedia>,
     /// Whether we hold the peer.
@@ -163,11 +179,13 @@ impl Session {
         let media = negotiation.negotiated();
         let of_kind = |kind: MediaKind| media.iter().filter(move |media| media.kind == kind);
         let text = of_kind(MediaKind::TEXT).find(|media| media.is_active()).cloned();
+        let video = of_kind(MediaKind::VIDEO).find(|media| media.local.is_some()).cloned();
         let mut audio = of_kind(MediaKind::AUDIO);
         let first = audio.clone().next().or(media.first())?;
-        let audio = audio.find(|media| media.is_active()).unwrap_or(first).clone();
+        let ours = audio.clone().find(|media| media.local == Some(AUDIO));
+        let audio = ours.or(audio.find(|media| media.is_active())).unwrap_or(first).clone();
         let held_by_them = audio.is_held_by_peer();
-        Some(Self { audio, text, held_by_us: negotiation.is_holding(), held_by_them })
+        Some(Self { audio, video, text, held_by_us: negotiation.is_holding(), held_by_them })
     }
 
     /// Where our RTP goes. `None` when nowhere, or when the peer gave a name instead of an address.

@@ -70,6 +70,7 @@ impl LocalAudio {
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
+            video: None,
             text: None,
         };
         (!audio.codecs.is_empty() && !ip.is_unspecified()).then_some(audio)
@@ -97,6 +98,7 @@ impl Session {
             srtp: LocalSrtp::default(),
             dtls: None,
             ice: None,
+            video: None,
             text: None,
         })
     }
@@ -195,6 +197,13 @@ impl Call {
         let before =
             Before { address: session.local_address(), media: session.local_media().next().cloned() };
         session.set_local_address(audio.rtp.ip());
+        // Pictures that there are stay as they are.
+        if let Some(video) = audio.video.as_deref() {
+            let place = session.local_media().position(|media| media.kind == MediaKind::VIDEO);
+            if !place.is_some_and(|place| session.set_local_media(place, video.clone())) {
+                session.add_media(video.clone());
+            }
+        }
         session.set_local_media(0, audio.media());
         // Where one such change follows another before the first was heard, all of it is taken back.
         self.before.get_or_insert_with(|| Box::new(before));

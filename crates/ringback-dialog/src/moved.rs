@@ -4,7 +4,7 @@
 use crate::audio::ice_credentials;
 use crate::call::{Call, Stage};
 use crate::calls::{Calls, Context};
-use crate::{CallError, CallKey, EndedBy, Session};
+use crate::{CallError, CallKey, EndedBy};
 use ringback_message::{HeaderId, Host, StatusCode, UriBuf};
 use ringback_sansio::Entropy;
 use std::net::IpAddr;
@@ -142,12 +142,15 @@ impl Call {
     /// Begins ICE anew: where we are for the peer is found out once more.
     pub(crate) fn restart_ice(&mut self, cx: &mut Context<'_>) -> Result<(), CallError> {
         let session = self.session.as_mut().filter(|_| self.stage == Stage::Up);
-        let has_ice = |session: &&mut ringback_sdp::OfferAnswer| {
-            Session::of(session).is_some_and(|it| it.audio.ice.is_some())
-        };
-        let session = session.filter(has_ice).ok_or(CallError::WrongState)?;
-        let local = Session::of(session).and_then(|it| it.audio.local).unwrap_or_default();
-        session.restart_ice(local, ice_credentials(cx.entropy));
+        let session = session.ok_or(CallError::WrongState)?;
+        let with_ice = session.negotiated().iter().filter(|media| media.ice.is_some());
+        let found: Vec<usize> = with_ice.filter_map(|media| media.local).collect();
+        if found.is_empty() {
+            return Err(CallError::WrongState);
+        }
+        for local in found {
+            session.restart_ice(local, ice_credentials(cx.entropy));
+        }
         self.tell_whereabouts(cx, true);
         Ok(())
     }

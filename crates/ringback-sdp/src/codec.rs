@@ -107,14 +107,25 @@ impl Codec {
         Self { payload_type, ..self.clone() }
     }
 
-    /// The same format where what it carries goes by other numbers: pairs of an old one and a new one. Only redundancy carries any.
+    /// The same format where what it carries or repairs goes by other numbers: pairs of an old one and a new one.
     pub(crate) fn carrying(self, numbers: &[(u8, u8)]) -> Self {
+        let renumbered = |old: u8| numbers.iter().find(|(it, _)| *it == old).map_or(old, |(_, new)| *new);
+        if let Some(of) = self.repairs() {
+            return Self { fmtp: Some(format!("apt={}", renumbered(of))), ..self };
+        }
         if !self.is_redundancy() {
             return self;
         }
-        let renumbered = |old: u8| numbers.iter().find(|(it, _)| *it == old).map_or(old, |(_, new)| *new);
         let formats: Vec<String> = self.redundant_formats().map(|old| renumbered(old).to_string()).collect();
         Self { fmtp: Some(formats.join("/")).filter(|it| !it.is_empty()), ..self }
+    }
+
+    /// What is sent again of the format with the number `of` (RFC 4588). `payload_type` is 0..=127.
+    ///
+    /// # Errors
+    /// [`InvalidText`] when the number is out of its range.
+    pub fn retransmission(payload_type: u8, of: u8) -> Result<Self, InvalidText> {
+        Self::new(payload_type, "rtx", 90_000)?.with_fmtp(&format!("apt={of}"))
     }
 
     /// The RTP payload type, 0..=127.
@@ -180,9 +191,24 @@ impl Codec {
         numbers.map_while(|number| number.trim().parse().ok().filter(|number| *number < 128))
     }
 
-    /// Whether this only accompanies others: named events, comfort noise and redundancy (RFC 4733, RFC 3389, RFC 2198).
+    /// Whether this is what was lost of another format, sent again (RFC 4588).
+    pub fn is_retransmission(&self) -> bool {
+        self.is_named("rtx")
+    }
+
+    /// The number of the format that this retransmission is for (`apt`); `None` of any other format.
+    pub fn repairs(&self) -> Option<u8> {
+        let of = fmtp::value(self.fmtp.as_deref().filter(|_| self.is_retransmission())?, "apt")?;
+        of.parse().ok().filter(|number| *number < 128)
+    }
+
+    /// Whether this only accompanies others: named events, comfort noise, redundancy and retransmissions (RFC 4733, RFC 3389, RFC 2198,
+    /// RFC 4588).
     pub(crate) fn is_companion(&self) -> bool {
-        self.is_telephone_event() || self.is_comfort_noise() || self.is_redundancy()
+        self.is_telephone_event()
+            || self.is_comfort_noise()
+            || self.is_redundancy()
+            || self.is_retransmission()
     }
 
     /// Whether both are the same payload format, whatever their numbers: name without case, clock rate, channels,

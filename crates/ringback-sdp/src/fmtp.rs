@@ -63,7 +63,7 @@ pub(crate) fn compatible(encoding: &str, ours: &str, theirs: &str) -> bool {
 }
 
 /// The value of one parameter in `name=value;name=value`.
-fn value<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
     parameters
         .split(';')
         .filter_map(|parameter| parameter.split_once('='))

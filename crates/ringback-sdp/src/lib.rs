@@ -89,9 +89,10 @@ pub use direction::Direction;
 pub use lint::{Deviation, MAX_DEVIATIONS};
 pub use media::{Media, MediaKind, RtcpAddress};
 pub use negotiation::{
-    DtlsRole, HeaderExtension, IceCredentials, LocalCrypto, LocalDtls, LocalIce, LocalMedia, LocalSrtp,
-    MAX_CANDIDATES, MediaAddress, NegotiatedCrypto, NegotiatedDtls, NegotiatedExtension, NegotiatedIce,
-    NegotiatedMedia, NegotiationError, NegotiationState, OfferAnswer, Origin, SrtpPolicy,
+    DtlsRole, FeedbackKind, FeedbackSet, HeaderExtension, IceCredentials, LocalCrypto, LocalDtls, LocalIce,
+    LocalMedia, LocalSrtp, MAX_CANDIDATES, MediaAddress, NegotiatedCrypto, NegotiatedDtls,
+    NegotiatedExtension, NegotiatedIce, NegotiatedMedia, NegotiationError, NegotiationState, OfferAnswer,
+    Origin, SrtpPolicy,
 };
 pub use parse::{MAX_ATTRIBUTES, MAX_FORMATS, MAX_LINES, MAX_MEDIA, MAX_SIZE, SdpError};
 pub use text::{ByteString, InvalidText, Word};

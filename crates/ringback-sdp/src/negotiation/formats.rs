@@ -11,7 +11,7 @@ pub(super) struct Shared {
 
 /// The formats that both sides have, in the order of `theirs`. Empty when they cannot talk to each other.
 ///
-/// Named events, comfort noise and redundancy are no reason to talk, unless they are all that there is, as in a stream of
+/// Named events, comfort noise, redundancy and repairs are no reason to talk, unless they are all that there is, as in a stream of
 /// DTMF on its own (RFC 4317 §2.4). Beside speech they need the clock of one of its formats, because they share
 /// its timestamps (RFC 4733 §2.1).
 pub(super) fn shared(theirs: &[Codec], ours: &[Codec]) -> Vec<Shared> {
@@ -32,9 +32,11 @@ pub(super) fn shared(theirs: &[Codec], ours: &[Codec]) -> Vec<Shared> {
     shared
 }
 
-/// Whether two formats, each among those that were described with it, are the same. Redundancy is of what it repeats.
+/// Whether two formats, each among those that were described with it, are the same. Redundancy is of what it repeats, and so is what is
+/// sent again.
 fn is_same((one, among): (&Codec, &[Codec]), (other, others): (&Codec, &[Codec])) -> bool {
-    if !one.is_redundancy() || !other.is_redundancy() {
+    let is_of_another = |codec: &Codec| codec.is_redundancy() || codec.is_retransmission();
+    if !is_of_another(one) || !is_of_another(other) {
         return one.matches(other);
     }
     match (repeated(one, among), repeated(other, others)) {
@@ -43,10 +45,10 @@ fn is_same((one, among): (&Codec, &[Codec]), (other, others): (&Codec, &[Codec])
     }
 }
 
-/// The format that one of redundancy carries.
-fn repeated<'a>(redundancy: &Codec, among: &'a [Codec]) -> Option<&'a Codec> {
-    let number = redundancy.redundant_formats().next()?;
-    among.iter().find(|it| it.payload_type() == number && !it.is_redundancy())
+/// The format that one of redundancy carries, or one of retransmissions repairs.
+fn repeated<'a>(codec: &Codec, among: &'a [Codec]) -> Option<&'a Codec> {
+    let number = codec.repairs().or_else(|| codec.redundant_formats().next())?;
+    among.iter().find(|it| it.payload_type() == number && !it.is_redundancy() && !it.is_retransmission())
 }
 
 /// The formats of an answer, theirs and ours, by the numbers of the offer.
@@ -94,7 +96,7 @@ impl Numbers {
             numbers.extend(number.map(|number| (codec.payload_type(), number)));
         }
         let is_assigned = |number: u8| numbers.iter().any(|(known, _)| *known == number);
-        assigned.retain(|codec| codec.redundant_formats().all(is_assigned));
+        assigned.retain(|codec| codec.redundant_formats().chain(codec.repairs()).all(is_assigned));
         assigned.into_iter().map(|codec| codec.carrying(&numbers)).collect()
     }
 
@@ -144,6 +146,43 @@ mod tests {
         );
         assert_eq!(theirs(&["18 G729/8000", "101 telephone-event/8000"], &ours), [""; 0]);
         assert_eq!(theirs(&["98 telephone-event/8000"], &ours), ["98 telephone-event/8000"]);
+    }
+
+    /// RFC 4588 §8.6: each retransmission goes with its format, by the numbers of its side.
+    #[test]
+    fn a_retransmission_is_shared_where_what_it_repairs_is() {
+        let repairing = |texts: &[&str]| -> Vec<Codec> {
+            let codec = |text: &&str| match text.split_once(" apt=") {
+                Some((codec, of)) => {
+                    let number = codec.split(' ').next().and_then(|it| it.parse().ok());
+                    Codec::retransmission(number.unwrap(), of.parse().unwrap()).unwrap()
+                }
+                None => codecs(&[text])[0].clone(),
+            };
+            texts.iter().map(codec).collect()
+        };
+        let theirs = repairing(&[
+            "97 rtx/90000 apt=96",
+            "96 VP8/90000",
+            "98 VP9/90000",
+            "99 rtx/90000 apt=98",
+            "100 rtx/90000 apt=100",
+        ]);
+        let ours =
+            repairing(&["120 VP8/90000", "121 rtx/90000 apt=120", "122 H264/90000", "123 rtx/90000 apt=122"]);
+        let shared = shared(&theirs, &ours);
+        let both: Vec<_> =
+            shared.iter().map(|it| (it.theirs.payload_type(), it.ours.payload_type())).collect();
+        assert_eq!(both, [(96, 120), (97, 121)]);
+        let (_, answered) = answered(shared);
+        assert_eq!((answered[1].payload_type(), answered[1].repairs()), (97, Some(96)));
+        // Alone it is no reason to talk.
+        assert!(super::shared(&theirs[..1], &ours).is_empty());
+        let mut numbers = Numbers::default();
+        numbers.learn(&codecs(&["120 VP9/90000", "121 H263/90000"]));
+        let offered: Vec<_> =
+            numbers.assign(&ours).iter().map(|it| (it.payload_type(), it.repairs())).collect();
+        assert_eq!(offered, [(96, None), (97, Some(96)), (122, None), (123, Some(122))]);
     }
 
     /// rule 48: numbers keep their meaning.

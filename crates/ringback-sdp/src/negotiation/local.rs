@@ -2,6 +2,7 @@
 
 use super::dtls::LocalDtls;
 use super::extensions::HeaderExtension;
+use super::feedback::FeedbackSet;
 use super::ice::LocalIce;
 use super::security::LocalSrtp;
 use crate::{Codec, Direction, MediaKind, OriginField, Word};
@@ -41,6 +42,8 @@ pub struct LocalMedia {
     pub extended_reports: bool,
     /// The header extensions that we understand (RFC 8285).
     pub header_extensions: Vec<HeaderExtension>,
+    /// The feedback that we understand.
+    pub feedback: FeedbackSet,
     /// What we understand, best first. The numbers of dynamic formats are wishes.
     pub codecs: Vec<Codec>,
     /// Whether those of them that repeat others (RFC 2198) are in our offers; without, they are only answered.
@@ -67,6 +70,7 @@ impl LocalMedia {
             rtcp_mux: true,
             extended_reports: false,
             header_extensions: Vec::new(),
+            feedback: FeedbackSet::default(),
             codecs,
             offers_redundancy: false,
             direction: Direction::SendRecv,
@@ -76,6 +80,12 @@ impl LocalMedia {
             ice: None,
         }
     }
+
+    /// Pictures in both directions with a shared port for RTP and RTCP, not encrypted.
+    pub fn video(port: u16, codecs: Vec<Codec>) -> Self {
+        Self { kind: MediaKind::VIDEO, ptime: None, ..Self::audio(port, codecs) }
+    }
+
     /// Text as it is typed (RFC 4103), in both directions with a shared port for RTP and RTCP, not encrypted.
     pub fn text(port: u16) -> Self {
         Self {

@@ -7,6 +7,7 @@ mod bundle;
 mod dtls;
 mod error;
 mod extensions;
+mod feedback;
 mod formats;
 mod ice;
 mod local;
@@ -18,6 +19,7 @@ mod slot;
 pub use dtls::{DtlsRole, LocalDtls, NegotiatedDtls};
 pub use error::NegotiationError;
 pub use extensions::{HeaderExtension, NegotiatedExtension};
+pub use feedback::{FeedbackKind, FeedbackSet};
 pub use ice::{IceCredentials, LocalIce, MAX_CANDIDATES, NegotiatedIce};
 pub use local::{LocalMedia, Origin};
 pub use outcome::{MediaAddress, NegotiatedMedia};
@@ -246,6 +248,7 @@ impl OfferAnswer {
             if theirs.get::<RtcpExtendedReports<'_>>().is_none() {
                 ours.attributes.retain(|attribute| attribute.name() != RtcpExtendedReports::NAME);
             }
+            feedback::answer(&wish.media, theirs, &receive, &mut ours);
             protection.write(&wish.media, &mut ours);
             let ice = match bundles.transport(index) {
                 Some(_) => ice::Answering::None,

@@ -2,6 +2,7 @@
 
 use super::dtls::NegotiatedDtls;
 use super::extensions::NegotiatedExtension;
+use super::feedback::FeedbackSet;
 use super::ice::NegotiatedIce;
 use super::security::NegotiatedCrypto;
 use crate::attribute::{Mid, RtcpExtendedReports};
@@ -33,6 +34,8 @@ pub struct NegotiatedMedia {
     pub extended_reports: bool,
     /// The header extensions that both sides understand (RFC 8285).
     pub header_extensions: Vec<NegotiatedExtension>,
+    /// The feedback that both sides understand.
+    pub feedback: FeedbackSet,
     /// What we may send, by the numbers and with the parameters of the peer; best first, as the peer sees it.
     pub send: Vec<Codec>,
     /// What the peer may send, by the numbers and with the parameters that we stated.
@@ -72,6 +75,7 @@ impl NegotiatedMedia {
             rtcp_mux: false,
             extended_reports: false,
             header_extensions: Vec::new(),
+            feedback: FeedbackSet::default(),
             send: Vec::new(),
             receive: Vec::new(),
             direction: Direction::Inactive,
@@ -105,6 +109,7 @@ impl NegotiatedMedia {
             rtcp_mux,
             extended_reports: reads_metrics(ours) && reads_metrics(theirs),
             header_extensions: Vec::new(),
+            feedback: FeedbackSet::agreed(ours, &formats.receive, theirs, &formats.send),
             send: formats.send,
             receive: formats.receive,
             direction: ours.direction().unwrap_or_default().and(remote_direction.reversed()),
@@ -140,7 +145,7 @@ impl NegotiatedMedia {
         self.header_extensions.iter().find(|extension| extension.uri == uri)
     }
 
-    /// The codec to send, by the peer's number: its best that is not an event, comfort noise or a repetition of others.
+    /// The codec to send, by the peer's number: its best that is not an event, comfort noise, or a repetition or repair of others.
     pub fn codec(&self) -> Option<&Codec> {
         self.send.iter().find(|codec| !codec.is_companion())
     }

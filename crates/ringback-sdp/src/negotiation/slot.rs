@@ -1,12 +1,12 @@
 //! The `m=` lines of a session, and what stands in them.
 
-use super::dtls;
 use super::extensions::Ids;
 use super::formats::{self, Numbers, Shared};
 use super::ice::IceCredentials;
 use super::local::LocalMedia;
 use super::outcome::NegotiatedMedia;
 use super::security::{self, Protection, SrtpPolicy};
+use super::{dtls, feedback};
 use crate::attribute::Mid;
 use crate::{Attribute, Codec, Direction, Media, MediaKind, SessionDescription, Word};
 
@@ -119,6 +119,7 @@ impl Slot {
         if local.extended_reports {
             media.attributes.push(Attribute::composed("rtcp-xr:rcvr-rtt=all voip-metrics"));
         }
+        feedback::offer(local, &mut media);
         self.name(&mut media);
         self.formats.clone_from(&media.formats);
         media
