@@ -1,9 +1,10 @@
-//! The audio of a call: codecs, loss concealment, recording, WAV files, and one end of it all, sans-IO.
+//! The media of a call: codecs, loss concealment, recording, WAV files, and one end of it all, sans-IO.
 //!
 //! - [`AudioCodec`]: a way to code speech, of which [`Opus`], [`G722`], [`Law`] (G.711) and [`L16`] are here; [`AudioCodecs`] is which of
 //!   them a side speaks, and what it offers;
 //! - [`AudioLeg`]: speech and digits in both directions over one RTP session, with hold, latching and RTCP;
 //! - [`TextLeg`]: what is typed during a call, in both directions over an RTP session of its own;
+//! - [`VideoLeg`], [`VideoRoom`]: pictures that are passed on and never decoded, and a conference that shows who speaks;
 //! - [`MediaPath`]: which way its packets go, found by ICE, and where their keys come from, by DTLS;
 //! - [`TimestampRecorder`]: what came, sample for sample, by the clock of the sender;
 //! - [`Mixer`]: three or more parties, each of whom hears the others; [`CommonCoders`]: what those who only listen hear, coded once;
@@ -95,6 +96,7 @@ mod resample;
 mod source;
 mod stretch;
 mod tones;
+mod video;
 mod voice;
 mod wav;
 
@@ -121,4 +123,8 @@ pub use ringback_ice::{Gathered, Gatherer, IceFigures, LocalCandidate, Pair, Rel
 pub use ringback_srtp::Profile as SrtpProfile;
 pub use source::AudioSource;
 pub use tones::{Cadence, Country, Signal, Step, UnknownTone};
+pub use video::{
+    Layer, PictureCoding, RoomOutput, StreamId, VideoIncoming, VideoLeg, VideoLegConfig, VideoLegEvent,
+    VideoLegStats, VideoMode, VideoPacket, VideoPartyKey, VideoRoom, VideoRoomStats, VideoTransmit,
+};
 pub use wav::{AudioFileError, WavWriter, read_wav, read_wav_at_its_rate};

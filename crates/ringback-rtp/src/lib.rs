@@ -79,4 +79,6 @@ pub use demux::Datagram;
 pub use extension::{Element, Elements, ONE_BYTE, TWO_BYTE};
 pub use number::{PayloadType, RtpTime, SequenceNumber, Ssrc};
 pub use packet::{Contributors, Extension, HEADER_LEN, PacketError, RtpPacket};
-pub use session::{Continuity, Received, RtpConfig, RtpError, RtpEvent, RtpSession, RtpStats};
+pub use session::{
+    Continuity, Place, Received, RtpConfig, RtpError, RtpEvent, RtpSession, RtpStats, Source as RemoteSource,
+};

@@ -5,7 +5,7 @@ mod common;
 mod levels;
 mod receive;
 mod redundancy;
-mod security;
+pub(crate) mod security;
 mod stats;
 mod text;
 

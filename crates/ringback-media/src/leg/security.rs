@@ -8,7 +8,7 @@ use ringback_srtp::{Inbound, Outbound, Profile, Refused};
 
 /// The protection of a leg.
 #[derive(Debug, Default)]
-pub(super) enum Security {
+pub(crate) enum Security {
     /// Packets are in clear.
     #[default]
     Plain,
@@ -19,7 +19,7 @@ pub(super) enum Security {
 }
 
 #[derive(Debug)]
-pub(super) struct Srtp {
+pub(crate) struct Srtp {
     /// None of keys that came by a handshake.
     agreed: Option<NegotiatedCrypto>,
     outbound: Outbound,
@@ -28,7 +28,7 @@ pub(super) struct Srtp {
 
 impl Security {
     /// Protects the packet that begins at `start`. What cannot be protected is taken off again.
-    pub(super) fn protect(&mut self, packet: &mut Vec<u8>, start: usize, is_rtcp: bool) -> bool {
+    pub(crate) fn protect(&mut self, packet: &mut Vec<u8>, start: usize, is_rtcp: bool) -> bool {
         let len = packet.len() - start;
         let protected = match self {
             Self::Plain => return true,
@@ -46,7 +46,7 @@ impl Security {
     }
 
     /// Takes the protection off, and says how long the packet is without.
-    pub(super) fn unprotect(&mut self, packet: &mut [u8], is_rtcp: bool) -> Result<usize, Refused> {
+    pub(crate) fn unprotect(&mut self, packet: &mut [u8], is_rtcp: bool) -> Result<usize, Refused> {
         match self {
             Self::Plain => Ok(packet.len()),
             Self::Unusable => Err(Refused::UnknownKey),
@@ -55,7 +55,8 @@ impl Security {
         }
     }
 
-    fn profile(&self) -> Option<Profile> {
+    /// How packets are protected; `None` of those in clear.
+    pub(crate) fn profile(&self) -> Option<Profile> {
         match self {
             Self::Srtp(srtp) => Some(srtp.outbound.profile()),
             Self::Plain | Self::Unusable => None,
@@ -68,7 +69,7 @@ impl Security {
     ///
     /// # Errors
     /// [`SdesError`] when the keys of the peer are none: then nothing is sent or believed.
-    pub(super) fn agree(&mut self, agreed: Option<&NegotiatedCrypto>) -> Result<(), SdesError> {
+    pub(crate) fn agree(&mut self, agreed: Option<&NegotiatedCrypto>) -> Result<(), SdesError> {
         let Some(agreed) = agreed else {
             *self = Self::Plain;
             return Ok(());
@@ -83,13 +84,13 @@ impl Security {
     }
 
     /// Takes the keys of a handshake.
-    pub(super) fn take(&mut self, keys: SrtpKeys) {
+    pub(crate) fn take(&mut self, keys: SrtpKeys) {
         let SrtpKeys { outbound, inbound, .. } = keys;
         *self = Self::Srtp(Box::new(Srtp { agreed: None, outbound, inbound }));
     }
 
     /// Whether anything can be sent.
-    pub(super) fn is_usable(&self) -> bool {
+    pub(crate) fn is_usable(&self) -> bool {
         !matches!(self, Self::Unusable)
     }
 }

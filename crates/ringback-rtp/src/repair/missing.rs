@@ -98,6 +98,11 @@ impl Missing {
         Order::Next
     }
 
+    /// Whether this packet is missed, and waited for.
+    pub fn waits_for(&self, sequence: SequenceNumber) -> bool {
+        self.waiting.iter().any(|gap| gap.sequence == sequence)
+    }
+
     /// Whether something has to be asked for now; then [`ask`](Self::ask) says what.
     pub fn is_due(&self, now: Instant) -> bool {
         self.poll_timeout().is_some_and(|due| due <= now)
@@ -135,12 +140,6 @@ impl Missing {
     /// Packets that were missed for good.
     pub fn lost(&self) -> u64 {
         self.lost
-    }
-
-    /// Gives up what is waited for: a picture has come that needs none of it.
-    pub fn forget(&mut self) {
-        self.lost += self.waiting.len() as u64;
-        self.waiting.clear();
     }
 }
 

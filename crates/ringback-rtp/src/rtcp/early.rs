@@ -4,9 +4,6 @@ use super::Interval;
 use ringback_sansio::{Entropy as _, SeededEntropy};
 use std::time::{Duration, Instant};
 
-/// The least interval of reports before the first has gone (RFC 4585 §3.4).
-const FIRST: Duration = Duration::from_secs(1);
-
 /// When the reports and the feedback of one side go, in a session of two.
 ///
 /// Feedback goes at once, unless some has gone at once since the last time that a report could have gone; then it waits for the next
@@ -42,7 +39,8 @@ impl FeedbackTiming {
     /// them go as often as the bandwidth allows.
     pub fn new(now: Instant, bandwidth: u32, least_interval: Duration, random: SeededEntropy) -> Self {
         let mut interval = Interval::new((f64::from(bandwidth) / 8.0 / 20.0).max(1.0));
-        (interval.least, interval.members) = (FIRST, 2);
+        // RFC 3550 §6.2: between two that know of each other nothing has to be waited for at the beginning.
+        (interval.least, interval.members) = (Duration::ZERO, 2);
         let mut timing = Self {
             interval,
             random,
@@ -106,7 +104,7 @@ impl FeedbackTiming {
     }
 
     fn reported(&mut self, now: Instant) {
-        (self.interval.initial, self.interval.least) = (false, Duration::ZERO);
+        self.interval.initial = false;
         self.t_rr_last = Some(now);
         // RFC 4585 §3.5.3: half to one and a half of it.
         let spread = 0.5 + self.random.below(1 << 16) as f64 / f64::from(1 << 16);

@@ -81,12 +81,12 @@ impl NtpTime {
 }
 
 /// A span in 65,536ths of a second, as DLSR is written; ends at 18 hours.
-pub(crate) fn to_middle(span: Duration) -> u32 {
+pub fn to_middle(span: Duration) -> u32 {
     u32::try_from((span.as_nanos() << 16) / 1_000_000_000).unwrap_or(u32::MAX)
 }
 
 /// The span back from 65,536ths of a second.
-pub(crate) fn from_middle(span: u32) -> Duration {
+pub fn from_middle(span: u32) -> Duration {
     Duration::from_nanos((u64::from(span) * 1_000_000_000) >> 16)
 }
 

@@ -9,7 +9,7 @@ use crate::{Extension, PacketError, PayloadType, RtpPacket, RtpTime, SequenceNum
 use control::Schedule;
 use extended::Extended;
 use ringback_sansio::{Entropy, Epoch, SeededEntropy};
-use source::{Place, Source};
+pub use source::{Place, Source};
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -11,7 +11,7 @@ const MAX_MISORDER: u16 = 100;
 
 /// Where a packet stands in its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
     /// At or ahead of the highest number so far.
     Forward,
     /// Behind it: late, or there already.
@@ -24,13 +24,15 @@ pub(super) enum Place {
 
 /// One remote source.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
-    pub(super) ssrc: Ssrc,
+pub struct Source {
+    /// Its number.
+    pub ssrc: Ssrc,
     /// When its last valid packet came.
-    pub(super) heard: Instant,
+    pub heard: Instant,
     /// It said BYE and nothing since.
-    pub(super) left: bool,
-    pub(super) received: u64,
+    pub left: bool,
+    /// Packets that came, those that came twice among them.
+    pub received: u64,
     highest: SequenceNumber,
     cycles: u32,
     base: u32,
@@ -44,7 +46,7 @@ pub(super) struct Source {
 
 impl Source {
     /// A source whose stream begins with `sequence`.
-    pub(super) fn new(ssrc: Ssrc, sequence: SequenceNumber, now: Instant) -> Self {
+    pub fn new(ssrc: Ssrc, sequence: SequenceNumber, now: Instant) -> Self {
         Self {
             ssrc,
             heard: now,
@@ -62,7 +64,7 @@ impl Source {
     }
 
     /// Places and counts a packet (RFC 3550 §A.1). Time and jitter are told with [`arrived`](Self::arrived).
-    pub(super) fn place(&mut self, sequence: SequenceNumber) -> Place {
+    pub fn place(&mut self, sequence: SequenceNumber) -> Place {
         let ahead = sequence.0.wrapping_sub(self.highest.0);
         let place = if ahead < MAX_DROPOUT {
             if sequence.0 < self.highest.0 {
@@ -86,7 +88,7 @@ impl Source {
     }
 
     /// Notes when a packet came; `arrival` is that moment in ticks of the media clock (RFC 3550 §A.8).
-    pub(super) fn arrived(&mut self, now: Instant, arrival: u32, time: RtpTime) {
+    pub fn arrived(&mut self, now: Instant, arrival: u32, time: RtpTime) {
         self.heard = now;
         self.left = false;
         let transit = arrival.wrapping_sub(time.0);
@@ -103,32 +105,32 @@ impl Source {
     }
 
     /// Forgets the last transit time, where the clock of the sender starts over.
-    pub(super) fn forget_transit(&mut self) {
+    pub fn forget_transit(&mut self) {
         self.transit = None;
     }
 
     /// Packets that should have come since the stream began.
-    pub(super) fn expected(&self) -> u64 {
+    pub fn expected(&self) -> u64 {
         u64::from(self.extended_highest().wrapping_sub(self.base)) + 1
     }
 
     /// Expected less received; below zero when there were more duplicates than losses (RFC 3550 §A.3).
-    pub(super) fn lost(&self) -> i64 {
+    pub fn lost(&self) -> i64 {
         self.expected() as i64 - self.received as i64
     }
 
     /// The interarrival jitter in ticks.
-    pub(super) fn jitter(&self) -> u32 {
+    pub fn jitter(&self) -> u32 {
         u32::try_from(self.jitter >> 4).unwrap_or(u32::MAX)
     }
 
     /// Whether packets came since the last report.
-    pub(super) fn is_reportable(&self) -> bool {
+    pub fn is_reportable(&self) -> bool {
         self.received != self.received_prior
     }
 
     /// The block for the next report; the interval of the fraction begins anew (RFC 3550 §A.3).
-    pub(super) fn report(&mut self, last_sr: u32, delay_since_last_sr: u32) -> ReportBlock {
+    pub fn report(&mut self, last_sr: u32, delay_since_last_sr: u32) -> ReportBlock {
         let expected = (self.expected() - self.expected_prior) as i64;
         let lost = expected - (self.received - self.received_prior) as i64;
         self.expected_prior = self.expected();
