@@ -8,6 +8,7 @@ use crate::place::Place;
 use crate::session::{self, Command, Side};
 use crate::status::{AudioStatus, Shared};
 use crate::transfer::Transfer;
+use crate::video::Video;
 use ringback_media::{LegStats, SrtpProfile};
 use ringback_message::{StatusCode, UriBuf};
 use ringback_sdp::NegotiatedMedia;
@@ -85,6 +86,8 @@ pub struct MediaInfo {
     /// How packets are encrypted: `AES_CM_128_HMAC_SHA1_80`, or `DTLS-SRTP` where a handshake settles that; `None` when they are
     /// not.
     pub encryption: Option<String>,
+    /// The format of the pictures that we send, such as `VP8`; `None` of a call without.
+    pub video: Option<String>,
     /// Whether we hold the other side.
     pub held_by_us: bool,
     /// Whether the other side holds us.
@@ -105,6 +108,7 @@ impl MediaInfo {
                 (None, Some(_)) => Some("DTLS-SRTP".to_owned()),
                 (None, None) => None,
             },
+            video: session.video.as_ref().and_then(|it| Some(it.codec()?.name().to_owned())),
             held_by_us: session.held_by_us,
             held_by_them: session.held_by_them,
             has_text: session.text.is_some(),
@@ -136,18 +140,26 @@ pub struct CallBuilder {
     account: AccountKey,
     target: String,
     audio: Audio,
+    video: Option<Video>,
     headers: Vec<(String, String)>,
 }
 
 impl CallBuilder {
     pub(crate) fn new(endpoint: Endpoint, account: AccountKey, target: String) -> Self {
-        Self { endpoint, account, target, audio: Audio::silence(), headers: Vec::new() }
+        Self { endpoint, account, target, audio: Audio::silence(), video: None, headers: Vec::new() }
     }
 
     /// What to play and where to record.
     #[must_use]
     pub fn audio(mut self, audio: Audio) -> Self {
         self.audio = audio;
+        self
+    }
+
+    /// Offers pictures beside the audio. The other side may refuse them; the call goes on without.
+    #[must_use]
+    pub fn video(mut self, video: Video) -> Self {
+        self.video = Some(video);
         self
     }
 
@@ -179,7 +191,7 @@ impl CallBuilder {
     /// When the target is no SIP URI, a header field is not the application's to write, a file cannot be used, or no socket is to be had. What the other side says comes
     /// as [`CallEvent`]s.
     pub async fn start(self) -> Result<Call, CallError> {
-        let place = Place::open(self.audio.clone(), None, &self.endpoint.inner).await?;
+        let place = Place::open(self.audio.clone(), self.video.clone(), None, &self.endpoint.inner).await?;
         let local = place.local();
         self.invite(Opening::Offer(local), place)
     }
@@ -344,6 +356,15 @@ impl Call {
             return Err(CallError::Elsewhere);
         }
         self.command(Command::Play(audio.unrecorded().open()?)).await
+    }
+
+    /// Gives the pictures of the call into other hands from now on. The formats stay those that were agreed on; without pictures
+    /// in the call nothing happens.
+    ///
+    /// # Errors
+    /// When a call has those pictures already, the audio is elsewhere, or the call is over.
+    pub async fn show(&self, video: Video) -> Result<(), CallError> {
+        self.command(Command::Show(video.take().ok_or(CallError::VideoTaken)?)).await
     }
 
     /// Sends digits as telephone events (RFC 4733), one after the other. [`CallEvent::DigitsSent`] follows.

@@ -1,10 +1,11 @@
-//! Conferences: calls of ours, and voices of ours, that all hear each other.
+//! Conferences: calls of ours, and voices of ours, that all hear each other, and see who speaks.
 
 use crate::audio::{Audio, AudioError, OpenAudio};
 use crate::call::Call;
 use crate::error::CallError;
 use crate::line::{self, LineEnd};
-use ringback_media::{AudioPayload, Coded, CommonCoders, Mixer, PartyKey};
+use crate::video::{Hall, Video};
+use ringback_media::{AudioPayload, Coded, CommonCoders, Layer, Mixer, PartyKey, VideoMode, VideoRoomStats};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ const MIXED_APART: usize = 8;
 /// agreed on the same format; fifty parties of whom ten speak so take a tenth of a processor. Who tells with each packet how loud it is
 /// (RFC 6464), and is silent by that, is not even decoded, unless it was just speaking.
 ///
+/// Calls that have pictures see who speaks, and who speaks sees who has spoken before; or [all see all](Self::set_video).
+///
 /// ```
 /// use ringback::{Audio, Call, CallError, Conference};
 ///
@@ -45,6 +48,8 @@ pub struct Conference {
 
 struct Room {
     state: Mutex<State>,
+    /// The pictures of those who have some.
+    hall: Arc<Hall>,
 }
 
 struct State {
@@ -78,6 +83,8 @@ pub struct MemberStatus {
     pub speaks: bool,
     /// Whether it is the one of those who speak whom a picture would show.
     pub has_floor: bool,
+    /// Whether all others see it, in a conference that shows who speaks.
+    pub is_shown: bool,
 }
 
 /// Somebody in a conference.
@@ -105,20 +112,53 @@ impl Conference {
     pub fn new() -> Self {
         let (mixer, common) = (Mixer::new(FRAME), CommonCoders::new(RATE));
         let state = State { mixer, members: Vec::new(), common };
-        let room = Arc::new(Room { state: Mutex::new(state) });
+        let room = Arc::new(Room { state: Mutex::new(state), hall: Hall::new(VideoMode::Switch) });
         tokio::spawn(run(Arc::downgrade(&room)));
         Self { room }
     }
 
-    /// Takes a call that is up into the conference: it plays that from now on, whatever it played before. It leaves by playing
-    /// something else ([`Call::play`]), or when it ends.
+    /// Takes a call that is up into the conference: it plays and shows that from now on, whatever it played and showed before. It
+    /// leaves by playing something else ([`Call::play`]), or when it ends.
     ///
     /// # Errors
     /// When the call is over.
     pub async fn join(&self, call: &Call) -> Result<MemberId, CallError> {
         let (audio, id) = self.seat();
         call.play(audio).await?;
+        call.show(self.video_seat(id)).await?;
         Ok(id)
+    }
+
+    /// The pictures of somebody in the conference, for the call that has got the [seat](Self::seat).
+    ///
+    /// ```
+    /// use ringback::{Call, CallError, Conference, IncomingCall};
+    ///
+    /// /// Lets a caller in, to be heard and seen.
+    /// async fn admit(conference: &Conference, caller: IncomingCall) -> Result<Call, CallError> {
+    ///     let (audio, member) = conference.seat();
+    ///     caller.answer_with_video(audio, conference.video_seat(member)).await
+    /// }
+    /// ```
+    pub fn video_seat(&self, member: MemberId) -> Video {
+        self.room.hall.remove(member.0);
+        self.room.hall.seat(member.0)
+    }
+
+    /// Who sees whom: all see who speaks, which is so without this, or all see all others, so many of them at most, each as a stream of
+    /// its own.
+    pub fn set_video(&self, mode: VideoMode) {
+        self.room.hall.set_mode(mode);
+    }
+
+    /// Which of the sizes that others send somebody sees. Without, it is the largest that comes through.
+    pub fn set_layer(&self, member: MemberId, layer: Layer) {
+        self.room.hall.set_layer(member.0, layer);
+    }
+
+    /// What was counted of the pictures.
+    pub fn video_stats(&self) -> VideoRoomStats {
+        self.room.hall.stats()
     }
 
     /// A place in the conference, as the audio of a call that is made or answered.
@@ -146,10 +186,12 @@ impl Conference {
     /// Takes somebody out. A call that is taken out hears silence until it plays something else.
     pub fn remove(&self, member: MemberId) {
         self.room.lock().leave(member.0);
+        self.room.hall.remove(member.0);
     }
 
     /// How all who are in it are doing, in the order in which they came.
     pub fn members(&self) -> Vec<MemberStatus> {
+        let shown = self.room.hall.shown();
         let state = self.room.lock();
         let (speakers, floor) = (state.mixer.speakers(), state.mixer.floor());
         let status = |member: &Member| MemberStatus {
@@ -157,6 +199,7 @@ impl Conference {
             level: state.mixer.level(member.key),
             speaks: speakers.contains(&member.key),
             has_floor: floor == Some(member.key),
+            is_shown: shown == Some(member.key),
         };
         state.members.iter().map(status).collect()
     }
@@ -234,8 +277,8 @@ impl State {
         Some(self.members.remove(at).place)
     }
 
-    /// One period: all speak, and then each hears the others.
-    fn mix(&mut self, now: Instant) {
+    /// One period: all speak, and then each hears the others. Says who has the floor, and who has left.
+    fn mix(&mut self, now: Instant) -> (Option<PartyKey>, Vec<PartyKey>) {
         let Self { mixer, members, common } = self;
         let mut frame = [0; FRAME];
         mixer.begin();
@@ -264,9 +307,10 @@ impl State {
         let gone = |member: &Member| matches!(&member.place, Place::Call(line) if line.is_gone());
         let left: Vec<PartyKey> =
             members.iter().filter(|member| gone(member)).map(|member| member.key).collect();
-        for key in left {
-            self.leave(key);
+        for key in &left {
+            self.leave(*key);
         }
+        (self.mixer.floor(), left)
     }
 }
 
@@ -326,6 +370,8 @@ async fn run(room: Weak<Room>) {
     loop {
         ticker.tick().await;
         let Some(room) = room.upgrade() else { return };
-        room.lock().mix(Instant::now());
+        let (floor, left) = room.lock().mix(Instant::now());
+        left.into_iter().for_each(|voice| room.hall.remove(voice));
+        room.hall.tick(floor);
     }
 }

@@ -49,6 +49,6 @@ impl MediaInfo {
     /// `None` where there is none, where it is encrypted, and where its address is a name.
     pub fn passed_on(&self) -> Option<LocalAudio> {
         let (held_by_us, held_by_them) = (self.held_by_us, self.held_by_them);
-        Session { audio: self.agreed.clone(), text: None, held_by_us, held_by_them }.passed_on()
+        Session { audio: self.agreed.clone(), video: None, text: None, held_by_us, held_by_them }.passed_on()
     }
 }

@@ -96,6 +96,8 @@ pub enum CallError {
     /// so already ([`IncomingCall::ring_reliably`](crate::IncomingCall::ring_reliably)), or because it is to be encrypted, for which
     /// the keys would be ours.
     Elsewhere,
+    /// The pictures are in another call already.
+    VideoTaken,
 }
 
 impl fmt::Display for CallError {
@@ -106,6 +108,7 @@ impl fmt::Display for CallError {
             Self::Socket(error) => write!(f, "cannot open a socket for the audio: {error}"),
             Self::Command(error) => error.fmt(f),
             Self::Digit(digit) => write!(f, "`{digit}` is no digit: 0-9, *, # and A-D are"),
+            Self::VideoTaken => f.write_str("another call has these pictures"),
             Self::Elsewhere => f.write_str("the audio of the call is elsewhere, or has to be here"),
         }
     }

@@ -7,6 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::place::Place;
 use crate::port::Port;
 use crate::session::{self, Side};
+use crate::video::Video;
 use bytes::Bytes;
 use ringback_message::{HeaderId, StatusCode};
 use ringback_ua::{CommandError, Ending, Incoming, LocalAudio, ReceiptWish, UaEvent};
@@ -164,9 +165,22 @@ impl IncomingCall {
     /// # Errors
     /// When the caller has given up, a file of `audio` cannot be used or no socket is to be had. The call is declined
     /// then.
-    pub async fn answer(mut self, audio: Audio) -> Result<Call, CallError> {
+    pub async fn answer(self, audio: Audio) -> Result<Call, CallError> {
+        self.answer_with(audio, None).await
+    }
+
+    /// Answers with pictures, where the caller has offered them, and else without. They come too late for a call that
+    /// [rings reliably](Self::ring_reliably), which was described without.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer), and when a call has those pictures already.
+    pub async fn answer_with_video(self, audio: Audio, video: Video) -> Result<Call, CallError> {
+        self.answer_with(audio, Some(video)).await
+    }
+
+    async fn answer_with(mut self, audio: Audio, video: Option<Video>) -> Result<Call, CallError> {
         let call = self.incoming().call;
-        let place = Place::open(audio, self.line.take(), &self.endpoint.inner).await?;
+        let place = Place::open(audio, video, self.line.take(), &self.endpoint.inner).await?;
         let local = place.local();
         self.accept(local)?;
         let arrival = self.arrival.take().expect("it is taken only by methods that consume the call");

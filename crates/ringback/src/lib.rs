@@ -55,7 +55,10 @@
 //!
 //! A call tells how its audio is doing at any time ([`Call::audio_status`]), and can be muted.
 //!
-//! Not here: servers (see `ringback-server`), sound cards, video.
+//! Pictures are passed on and never decoded: [`Video`] hands the packets of a call to the application, and a conference shows
+//! who speaks ([`Conference::set_video`]).
+//!
+//! Not here: servers (see `ringback-server`), sound cards, coding of pictures.
 
 mod account;
 mod audio;
@@ -86,6 +89,7 @@ mod subscription;
 mod transfer;
 mod turn;
 mod typed;
+mod video;
 mod watcher;
 mod way;
 mod ways;
@@ -103,8 +107,8 @@ pub use messages::SentMessage;
 pub use port::Ice;
 pub use publication::{Publication, PublicationBuilder, PublicationState};
 pub use ringback_media::{
-    AudioCodec, AudioCodecs, Cadence, Country, LegStats, PlayoutMode, Signal, SrtpProfile, Step,
-    UnknownCodec, UnknownTone,
+    AudioCodec, AudioCodecs, Cadence, Country, Layer, LegStats, PlayoutMode, Signal, SrtpProfile, Step,
+    StreamId, UnknownCodec, UnknownTone, VideoLegStats, VideoMode, VideoPacket, VideoRoomStats,
 };
 pub use ringback_message::StatusCode;
 pub use ringback_net::{
@@ -121,4 +125,5 @@ pub use status::AudioStatus;
 pub use stream::AudioStream;
 pub use subscription::{Subscription, SubscriptionBuilder};
 pub use transfer::Transfer;
+pub use video::{Video, VideoEvent, VideoStream};
 pub use watcher::{IncomingSubscription, Watcher};

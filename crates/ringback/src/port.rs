@@ -192,7 +192,7 @@ impl Inner {
 
     /// Opens the sockets of what goes beside the audio. A connection to a TURN server is for the audio alone, and so are other
     /// addresses of the host.
-    async fn open_beside(&self) -> io::Result<Port> {
+    pub(crate) async fn open_beside(&self) -> io::Result<Port> {
         let socket = MediaSocket::bind(self.media_ip)?;
         let turn = self.ice.turn.as_ref().filter(|turn| !turn.server.is_stream);
         let (gathered, stream) = self.gathered(&socket, turn).await;

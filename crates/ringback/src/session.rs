@@ -9,6 +9,7 @@ use crate::place::Place;
 use crate::port::Port;
 use crate::status::Gauge;
 use crate::typed::Typed;
+use crate::video::{Told, VideoEnd, VideoTask};
 use crate::ways::Ways;
 use bytes::Bytes;
 use ringback_media::{
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Play(OpenAudio),
     /// Sends this beside the audio.
     Text(String),
+    /// Others handle the pictures from now on.
+    Show(VideoEnd),
 }
 
 /// Which call it is.
@@ -57,8 +60,8 @@ pub(crate) fn spawn(
     ua_events: mpsc::Receiver<Box<UaEvent>>,
     place: Place,
 ) -> Call {
-    let (Port { socket, path, ways, text, .. }, audio) = match place {
-        Place::Here(line, audio) => (*line, *audio),
+    let (Port { socket, path, ways, text, .. }, audio, video) = match place {
+        Place::Here(line, audio, video) => (*line, *audio, video),
         Place::Elsewhere(_) => {
             let events = Unheard::new(Arc::downgrade(&endpoint.inner), ua_events, side.begun);
             return Call::unheard(endpoint, side, events);
@@ -74,6 +77,7 @@ pub(crate) fn spawn(
     let text = text.map(|port| Typed::spawn(*port, inner.clone(), cname.clone(), events.clone()));
     let call = Call::heard(endpoint, &side, receiver, commands, shared);
     let audio_plays = audio.plays;
+    let video = video.map(|video| VideoTask::spawn(inner.clone(), *video, cname.clone()));
     let task = Task {
         media: Media {
             inner,
@@ -82,6 +86,7 @@ pub(crate) fn spawn(
             path,
             ways,
             association: None,
+            video,
             audio,
             codecs,
             playout,
@@ -132,6 +137,8 @@ pub(crate) struct Media {
     pub(crate) ways: Ways,
     /// The handshake that keys come from.
     pub(crate) association: Option<NegotiatedDtls>,
+    /// To the task that has the pictures.
+    video: Option<mpsc::UnboundedSender<Told>>,
     audio: OpenAudio,
     codecs: AudioCodecs,
     playout: PlayoutMode,
@@ -187,6 +194,7 @@ impl Task {
                     Some(Command::Digits(digits)) => self.media.send_digits(&digits),
                     Some(Command::Play(audio)) => self.media.play(audio),
                     Some(Command::Text(text)) => self.text.iter().for_each(|typed| typed.say(text.clone())),
+                    Some(Command::Show(end)) => self.media.tell_video(Told::Show(end)),
                     None => is_held = false,
                 },
                 () = tick(&mut ticker) => self.media.on_tick(&self.events).await,
@@ -228,6 +236,7 @@ impl Task {
                 None => self.media.start(now, format, direction, peer, self.cname.clone()),
             }
         }
+        self.media.tell_video(Told::Agreed(session.video.clone().map(Box::new)));
         self.media.secure(session);
         self.media.follow_ice(now, session);
         if let Some(text) = &self.text {
@@ -314,6 +323,13 @@ impl Media {
         match AudioLeg::new(now, config, &mut OsEntropy::new()) {
             Ok(leg) => self.leg = Some(leg),
             Err(error) => tracing::warn!(%error, "there is no audio in this call"),
+        }
+    }
+
+    fn tell_video(&self, told: Told) {
+        if let Some(video) = &self.video {
+            // Its task ends with this one.
+            let _ = video.send(told);
         }
     }
 
@@ -525,6 +541,28 @@ impl Media {
     }
 }
 
+impl Inner {
+    /// Shows a packet to who watches the wire.
+    pub(crate) fn show_media(
+        &self,
+        socket: &MediaSocket,
+        direction: Direction,
+        kind: MediaKind,
+        peer: SocketAddr,
+        packet: &[u8],
+    ) {
+        let Some(tap) = &self.tap else { return };
+        let local = match kind {
+            MediaKind::Rtp => socket.rtp_address(),
+            MediaKind::Rtcp => socket.rtcp_address(),
+        };
+        let local = self.reached(local);
+        let bytes = Bytes::copy_from_slice(packet);
+        let at = epoch().unix;
+        tap.saw(Seen { at, direction, protocol: Protocol::Udp, local, peer, bytes: &bytes });
+    }
+}
+
 /// Shows a packet to who wants to see all.
 pub(crate) fn saw(
     inner: &Weak<Inner>,
@@ -534,14 +572,7 @@ pub(crate) fn saw(
     peer: SocketAddr,
     packet: &[u8],
 ) {
-    let Some(inner) = inner.upgrade() else { return };
-    let Some(tap) = &inner.tap else { return };
-    let local = match kind {
-        MediaKind::Rtp => socket.rtp_address(),
-        MediaKind::Rtcp => socket.rtcp_address(),
-    };
-    let local = inner.reached(local);
-    let bytes = Bytes::copy_from_slice(packet);
-    let at = epoch().unix;
-    tap.saw(Seen { at, direction, protocol: Protocol::Udp, local, peer, bytes: &bytes });
+    if let Some(inner) = inner.upgrade() {
+        inner.show_media(socket, direction, kind, peer, packet);
+    }
 }

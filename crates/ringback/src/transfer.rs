@@ -40,7 +40,7 @@ impl Transfer {
     /// # Errors
     /// When a file of `audio` cannot be used, no socket is to be had, or the call that it came in is over.
     pub async fn accept(mut self, audio: Audio) -> Result<Call, CallError> {
-        let place = Place::open(audio, None, &self.endpoint.inner).await?;
+        let place = Place::open(audio, None, None, &self.endpoint.inner).await?;
         let local = place.local();
         let begun = Instant::now();
         let transfer = self.key.ok_or(CallError::Command(CommandError::Gone))?;

@@ -97,6 +97,7 @@ fn media(held_by_us: bool) -> MediaInfo {
         codec: "PCMU".into(),
         remote: None,
         encryption: Some("AEAD_AES_128_GCM".into()),
+        video: None,
         held_by_us,
         held_by_them: false,
         has_text: false,
