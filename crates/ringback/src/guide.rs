@@ -30,6 +30,9 @@ pub mod events {}
 #[doc = include_str!("../guide/audio.md")]
 pub mod audio {}
 
+#[doc = include_str!("../guide/video.md")]
+pub mod video {}
+
 #[doc = include_str!("../guide/signalling.md")]
 pub mod signalling {}
 

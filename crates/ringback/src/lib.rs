@@ -39,7 +39,7 @@
 //!
 //! [`guide`] has a page for each task: to [register](guide::register), [call](guide::call) and [be called](guide::answer),
 //! [hold](guide::hold), [transfer](guide::transfer), [dial](guide::digits), [write](guide::messages),
-//! [subscribe and publish](guide::events), to have [audio of one's own](guide::audio) or [none](guide::signalling), and what
+//! [subscribe and publish](guide::events), to have [audio of one's own](guide::audio) or [none](guide::signalling), or [pictures](guide::video), and what
 //! happens when [the network changes](guide::network) or [something goes wrong](guide::errors).
 //!
 //! Everything runs on state machines without I/O (`ringback-ua` and below); this crate adds sockets, time, the RTP of

@@ -22,10 +22,10 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// How pictures are encoded.
-struct Encoding {
+pub(super) struct Encoding {
     file: &'static str,
-    encoder: &'static [&'static str],
-    rtpmap: &'static str,
+    pub(super) encoder: &'static [&'static str],
+    pub(super) rtpmap: &'static str,
     fmtp: &'static str,
 }
 
@@ -35,7 +35,7 @@ const H264: Encoding = Encoding {
     rtpmap: "H264/90000",
     fmtp: "a=fmtp:96 packetization-mode=1\n",
 };
-const VP8: Encoding = Encoding {
+pub(super) const VP8: Encoding = Encoding {
     file: "film.ivf",
     encoder: &["-c:v", "libvpx", "-b:v", "400k", "-deadline", "realtime", "-pix_fmt", "yuv420p"],
     rtpmap: "VP8/90000",
@@ -43,13 +43,13 @@ const VP8: Encoding = Encoding {
 };
 
 /// Pictures a second, how many are sent, and how many are looked at: the last ones wait in the decoder for more.
-const RATE: &str = "15";
+pub(super) const RATE: &str = "15";
 const SENT: &str = "90";
 const COMPARED: usize = 75;
 /// How long it may take to say or send all of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn ffmpeg() -> Command {
+pub(super) fn ffmpeg() -> Command {
     let mut command = Command::new("ffmpeg");
     command.args(["-hide_banner", "-loglevel", "warning", "-nostdin", "-y"]);
     command
@@ -87,20 +87,32 @@ fn through_relay(lab: &Lab, lines: &str, film: impl FnOnce(&Ends) -> Outcome) ->
         .args(["-s", "bob", "-d", "15000", "-trace_msg", "-message_file"])
         .arg(&said);
     let mut caller = Running::start(&lab.folder, "caller", &mut caller)?;
-    film(&Ends { from, to, relay: told(&said, from)? })?;
+    film(&Ends { from, to, relay: told(&said, "video", from)? })?;
     caller.succeed(PATIENCE)?;
     callee.succeed(PATIENCE)?;
     server.stop()
 }
 
+/// A film of so many pictures, of which one in each second needs no other.
+pub(super) fn encode(
+    lab: &Lab,
+    file: &str,
+    picture: &str,
+    count: &str,
+    encoder: &[&str],
+) -> Outcome<PathBuf> {
+    let film = lab.folder.join(file);
+    let picture = format!("{picture}=size=320x240:rate={RATE}");
+    run(ffmpeg()
+        .args(["-f", "lavfi", "-i", &picture, "-frames:v", count, "-g", RATE])
+        .args(encoder)
+        .arg(&film))?;
+    Ok(film)
+}
+
 /// ffmpeg sends a film for the caller and takes it for the callee.
 fn relayed(lab: &Lab, encoding: &Encoding) -> Outcome<String> {
-    let film = lab.folder.join(encoding.file);
-    let picture = format!("testsrc2=size=320x240:rate={RATE}");
-    run(ffmpeg()
-        .args(["-f", "lavfi", "-i", &picture, "-frames:v", SENT, "-g", RATE])
-        .args(encoding.encoder)
-        .arg(&film))?;
+    let film = encode(lab, encoding.file, "testsrc2", SENT, encoding.encoder)?;
     let lines = format!("RTP/AVP 96\na=rtpmap:96 {}\n{}", encoding.rtpmap, encoding.fmtp);
     let got = lab.folder.join("got.md5");
     through_relay(lab, &lines, |ends| {
@@ -163,7 +175,7 @@ fn streamed(lab: &Lab) -> Outcome<String> {
 }
 
 /// The hashes of the pictures in a film.
-fn pictures(lab: &Lab, film: &Path) -> Outcome<Vec<String>> {
+pub(super) fn pictures(lab: &Lab, film: &Path) -> Outcome<Vec<String>> {
     let list = lab.folder.join("pictures.md5");
     run(ffmpeg().arg("-i").arg(film).args(["-fps_mode", "passthrough", "-f", "framemd5"]).arg(&list))?;
     Ok(hashes(&read(&list)?))
@@ -179,22 +191,23 @@ fn alike(wanted: &[String], got: &[String]) -> Outcome<String> {
     Ok(format!("{alike} pictures arrived as they were sent, to the bit"))
 }
 
-/// The port of the relay that a caller was told, who has said that its own is this.
-fn told(messages: &Path, own: u16) -> Outcome<u16> {
+/// The port for a medium that a caller was told, who has said that its own is this.
+pub(super) fn told(messages: &Path, kind: &str, own: u16) -> Outcome<u16> {
     for _ in 0..200 {
         let text = std::fs::read_to_string(messages).unwrap_or_default();
-        let ports =
-            text.lines().filter_map(|line| line.strip_prefix("m=video ")?.split(' ').next()?.parse().ok());
+        let ports = text.lines().filter_map(|line| {
+            line.strip_prefix("m=")?.strip_prefix(kind)?.trim_start().split(' ').next()?.parse().ok()
+        });
         if let Some(port) = ports.into_iter().find(|port| *port != own && *port != 0) {
             return Ok(port);
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    Err(Failure::Failed(format!("{}: no answer with a port for the picture", messages.display())))
+    Err(Failure::Failed(format!("{}: no answer with a port for {kind}", messages.display())))
 }
 
 /// The last column of what ffmpeg says of each picture: its hash.
-fn hashes(frames: &str) -> Vec<String> {
+pub(super) fn hashes(frames: &str) -> Vec<String> {
     let frames = frames.lines().filter(|line| !line.starts_with('#'));
     frames.filter_map(|line| Some(line.rsplit(',').next()?.trim().to_owned())).collect()
 }
@@ -255,7 +268,7 @@ fn calling(lab: &Lab, answer: &mut Running, port: u16) -> Outcome<Running> {
 }
 
 /// A port for RTP, whose next one is free as well.
-fn free_pair() -> Outcome<u16> {
+pub(super) fn free_pair() -> Outcome<u16> {
     for _ in 0..100 {
         let port = free_port()?;
         let is_free = |port| UdpSocket::bind(("127.0.0.1", port)).is_ok();
@@ -266,10 +279,10 @@ fn free_pair() -> Outcome<u16> {
     Err(Failure::Failed("no two ports are free side by side".into()))
 }
 
-fn read(file: &Path) -> Outcome<String> {
+pub(super) fn read(file: &Path) -> Outcome<String> {
     std::fs::read_to_string(file).map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))
 }
 
-fn write(file: &Path, text: &str) -> Outcome {
+pub(super) fn write(file: &Path, text: &str) -> Outcome {
     std::fs::write(file, text).map_err(|error| Failure::Failed(format!("{}: {error}", file.display())))
 }

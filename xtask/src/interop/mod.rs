@@ -23,6 +23,7 @@ mod sipvicious;
 mod tls;
 mod tshark;
 mod tunnel;
+mod video;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +46,7 @@ const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("sipsak", &[SIPSAK], sipsak::CASES),
     ("kamailio", &[KAMAILIO, SIPP], kamailio::CASES),
     ("ffmpeg", &[FFMPEG, GSTREAMER, GSTREAMER_GOOD, SIPP], ffmpeg::CASES),
+    ("video", &[FFMPEG, SIPP], video::CASES),
     ("fork", &[LINPHONE, BARESIP], fork::CASES),
     ("linphone", &[LINPHONE, SIPP], linphone::CASES),
     ("libsrtp", &[PYTHON], libsrtp::CASES),

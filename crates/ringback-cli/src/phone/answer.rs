@@ -158,12 +158,17 @@ async fn take(
             () = tokio::time::sleep(ring) => {}
         }
     }
-    let audio = match &options.conference {
-        Some(conference) => plan::recorded(conference.seat().0, &options.in_call, number),
-        None if options.echo => plan::recorded(Audio::echo(), &options.in_call, number),
-        None => plan::audio(&options.in_call, number),
+    let call = match &options.conference {
+        Some(conference) => {
+            let (seat, member) = conference.seat();
+            let audio = plan::recorded(seat, &options.in_call, number);
+            incoming.answer_with_video(audio, conference.video_seat(member)).await?
+        }
+        None if options.echo => {
+            incoming.answer(plan::recorded(Audio::echo(), &options.in_call, number)).await?
+        }
+        None => incoming.answer(plan::audio(&options.in_call, number)).await?,
     };
-    let call = incoming.answer(audio).await?;
     let summary = plan::converse(call, &options.in_call, None, Text::echoed(options.echo), &report).await?;
     plan::verdict(&summary)
 }

@@ -12,6 +12,7 @@ mod relay;
 mod script;
 mod srtp;
 mod syntax;
+mod video;
 
 /// A target by its name, which is that of its folder under `fuzz/corpus/` too.
 pub type Target = (&'static str, fn(&[u8]));
@@ -42,6 +43,8 @@ pub const TARGETS: &[Target] = &[
     ("multipart", syntax::multipart),
     ("sipfrag", syntax::sipfrag),
     ("user_agent", agent::user_agent),
+    ("video_leg", video::video_leg),
+    ("video_room", video::video_room),
     ("wav", media::wav),
 ];
 
