@@ -92,7 +92,7 @@ pub use negotiation::{
     DtlsRole, FeedbackKind, FeedbackSet, HeaderExtension, IceCredentials, LocalCrypto, LocalDtls, LocalIce,
     LocalMedia, LocalSrtp, MAX_CANDIDATES, MediaAddress, NegotiatedCrypto, NegotiatedDtls,
     NegotiatedExtension, NegotiatedIce, NegotiatedMedia, NegotiationError, NegotiationState, OfferAnswer,
-    Origin, SrtpPolicy,
+    Origin, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID, SrtpPolicy,
 };
 pub use parse::{MAX_ATTRIBUTES, MAX_FORMATS, MAX_LINES, MAX_MEDIA, MAX_SIZE, SdpError};
 pub use text::{ByteString, InvalidText, Word};

@@ -42,6 +42,8 @@ pub struct LocalMedia {
     pub extended_reports: bool,
     /// The header extensions that we understand (RFC 8285).
     pub header_extensions: Vec<HeaderExtension>,
+    /// Whether we take a picture in several sizes, where the peer offers them (RFC 8853).
+    pub takes_sizes: bool,
     /// The feedback that we understand.
     pub feedback: FeedbackSet,
     /// What we understand, best first. The numbers of dynamic formats are wishes.
@@ -70,6 +72,7 @@ impl LocalMedia {
             rtcp_mux: true,
             extended_reports: false,
             header_extensions: Vec::new(),
+            takes_sizes: false,
             feedback: FeedbackSet::default(),
             codecs,
             offers_redundancy: false,

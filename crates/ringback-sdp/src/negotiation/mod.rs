@@ -14,6 +14,7 @@ mod local;
 mod outcome;
 mod path;
 mod security;
+mod simulcast;
 mod slot;
 
 pub use dtls::{DtlsRole, LocalDtls, NegotiatedDtls};
@@ -24,6 +25,7 @@ pub use ice::{IceCredentials, LocalIce, MAX_CANDIDATES, NegotiatedIce};
 pub use local::{LocalMedia, Origin};
 pub use outcome::{MediaAddress, NegotiatedMedia};
 pub use security::{LocalCrypto, LocalSrtp, NegotiatedCrypto, SrtpPolicy};
+pub use simulcast::{REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID};
 
 use crate::attribute::{AttributeValue as _, RtcpExtendedReports};
 use crate::{Attribute, Connection, Direction, MAX_MEDIA, Media, SessionDescription};
@@ -249,6 +251,10 @@ impl OfferAnswer {
                 ours.attributes.retain(|attribute| attribute.name() != RtcpExtendedReports::NAME);
             }
             feedback::answer(&wish.media, theirs, &receive, &mut ours);
+            let sizes = match wish.media.takes_sizes {
+                true => simulcast::answer(theirs, &receive, &extensions, &mut ours),
+                false => Vec::new(),
+            };
             protection.write(&wish.media, &mut ours);
             let ice = match bundles.transport(index) {
                 Some(_) => ice::Answering::None,
@@ -268,6 +274,7 @@ impl OfferAnswer {
             slot.numbers.learn(&theirs.codecs());
             slot.numbers.learn(&receive);
             let mut agreed = NegotiatedMedia::agreed(local, &ours, &offer, theirs, Formats { send, receive });
+            agreed.sizes = sizes;
             agreed.header_extensions = extensions;
             protection.enter(&mut agreed);
             if let ice::Answering::Agreed(ice) = ice {

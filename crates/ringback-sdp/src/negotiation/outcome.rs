@@ -34,6 +34,8 @@ pub struct NegotiatedMedia {
     pub extended_reports: bool,
     /// The header extensions that both sides understand (RFC 8285).
     pub header_extensions: Vec<NegotiatedExtension>,
+    /// The sizes of its picture that the peer may send, by their names (`a=rid`); none where it sends one.
+    pub sizes: Vec<String>,
     /// The feedback that both sides understand.
     pub feedback: FeedbackSet,
     /// What we may send, by the numbers and with the parameters of the peer; best first, as the peer sees it.
@@ -75,6 +77,7 @@ impl NegotiatedMedia {
             rtcp_mux: false,
             extended_reports: false,
             header_extensions: Vec::new(),
+            sizes: Vec::new(),
             feedback: FeedbackSet::default(),
             send: Vec::new(),
             receive: Vec::new(),
@@ -109,6 +112,7 @@ impl NegotiatedMedia {
             rtcp_mux,
             extended_reports: reads_metrics(ours) && reads_metrics(theirs),
             header_extensions: Vec::new(),
+            sizes: Vec::new(),
             feedback: FeedbackSet::agreed(ours, &formats.receive, theirs, &formats.send),
             send: formats.send,
             receive: formats.receive,

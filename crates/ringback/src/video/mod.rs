@@ -13,7 +13,9 @@ use futures::channel::mpsc;
 use futures::{Sink, Stream, StreamExt as _};
 use hall::Seat;
 use ringback_media::{StreamId, VideoLegStats, VideoPacket};
-use ringback_sdp::{Codec, FeedbackKind, FeedbackSet, LocalMedia};
+use ringback_sdp::{
+    Codec, FeedbackKind, FeedbackSet, HeaderExtension, LocalMedia, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID,
+};
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -134,6 +136,8 @@ impl Video {
         let port = inner.open_beside().await?;
         let local = LocalMedia {
             feedback: FeedbackSet::of(FEEDBACK),
+            header_extensions: [RTP_STREAM_ID, REPAIRED_RTP_STREAM_ID].map(HeaderExtension::new).into(),
+            takes_sizes: true,
             srtp: port.local.srtp.clone(),
             dtls: port.local.dtls.clone(),
             ice: port.local.ice.clone(),

@@ -1,7 +1,7 @@
-//! By which numbers what formats go and come, and which repair them.
+//! By which numbers what formats go and come, which repair them, and how packets say which size they are.
 
-use ringback_rtp::PayloadType;
-use ringback_sdp::{Codec, NegotiatedMedia};
+use ringback_rtp::{PayloadType, RtpPacket};
+use ringback_sdp::{Codec, NegotiatedMedia, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID};
 use std::sync::Arc;
 
 /// The formats of a leg.
@@ -9,6 +9,10 @@ use std::sync::Arc;
 pub(super) struct Formats {
     send: Vec<Numbered>,
     receive: Vec<Numbered>,
+    sizes: Vec<Arc<str>>,
+    /// The header extensions that name a size: in a packet of it, and in one that is sent again.
+    size: Option<u8>,
+    repaired_size: Option<u8>,
 }
 
 /// A format, its number, and the number of its retransmissions.
@@ -18,6 +22,10 @@ struct Numbered {
     number: PayloadType,
     repair: Option<PayloadType>,
 }
+
+/// A size that nobody agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UnknownSize;
 
 /// What a packet is by its number.
 #[derive(Clone, Debug)]
@@ -30,7 +38,14 @@ pub(super) enum Meaning {
 
 impl Formats {
     pub(super) fn new(agreed: &NegotiatedMedia) -> Self {
-        Self { send: numbered(&agreed.send), receive: numbered(&agreed.receive) }
+        let extension = |uri| agreed.header_extension(uri).map(|it| it.id);
+        Self {
+            send: numbered(&agreed.send),
+            receive: numbered(&agreed.receive),
+            sizes: agreed.sizes.iter().map(|name| Arc::from(name.as_str())).collect(),
+            size: extension(RTP_STREAM_ID),
+            repaired_size: extension(REPAIRED_RTP_STREAM_ID),
+        }
     }
 
     /// What the peer takes.
@@ -46,6 +61,17 @@ impl Formats {
     /// The number of the retransmissions of the format that goes by `number`.
     pub(super) fn repair_of(&self, number: PayloadType) -> Option<PayloadType> {
         self.send.iter().find(|it| it.number == number)?.repair
+    }
+
+    /// Which size a packet says that it is, or that it repairs; an error where nobody agreed on that name.
+    pub(super) fn size(
+        &self,
+        packet: &RtpPacket<'_>,
+        is_repair: bool,
+    ) -> Result<Option<Arc<str>>, UnknownSize> {
+        let id = if is_repair { self.repaired_size } else { self.size };
+        let Some(name) = id.and_then(|id| packet.extension?.element(id)) else { return Ok(None) };
+        self.sizes.iter().find(|it| it.as_bytes() == name).cloned().map(Some).ok_or(UnknownSize)
     }
 
     /// What comes by this number.

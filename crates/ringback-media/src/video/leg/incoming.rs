@@ -13,6 +13,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) id: StreamId,
+    /// Which size of the picture it is.
+    pub(super) rid: Option<Arc<str>>,
     /// How it is coded, as of its last packet.
     pub(super) format: Arc<Codec>,
     pub(super) reception: RemoteSource,
@@ -30,6 +32,7 @@ impl Incoming {
     pub(super) fn new(now: Instant, id: StreamId, format: Arc<Codec>, packet: &RtpPacket<'_>) -> Self {
         Self {
             id,
+            rid: None,
             format,
             reception: RemoteSource::new(packet.ssrc, packet.sequence, now),
             missing: Missing::new(),

@@ -33,6 +33,8 @@ const MAX_LINES: usize = 16;
 const MAX_SOURCES: usize = 8;
 /// A stream that is silent for so long gives its place to another.
 const SILENCE: Duration = Duration::from_secs(2);
+/// One that is silent for so long may have begun anew under another number.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Packets that wait to be sent again.
 const MAX_AGAIN: usize = 256;
 /// Events that may wait to be polled.
@@ -94,6 +96,8 @@ pub struct VideoLegStats {
     pub refused: u64,
     /// Packets of more streams than are heard.
     pub crowded: u64,
+    /// Packets that say to be a size of the picture that nobody agreed on, or that another stream is.
+    pub misnamed: u64,
     /// Packets from strangers.
     pub foreign: u64,
     /// Packets that were not protected as agreed.

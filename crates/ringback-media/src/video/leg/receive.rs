@@ -2,7 +2,7 @@
 
 use super::formats::Meaning;
 use super::incoming::Incoming;
-use super::{MAX_SOURCES, SILENCE, StreamId, VideoLeg, VideoPacket};
+use super::{MAX_SOURCES, PAUSE, SILENCE, StreamId, VideoLeg, VideoPacket};
 use crate::leg::Refused;
 use ringback_rtp::repair::{Order, original};
 use ringback_rtp::{Datagram, PayloadType, RtpError, RtpPacket, Ssrc};
@@ -91,6 +91,7 @@ impl VideoLeg {
             Some(at) => at,
             None => self.admit(now, &format, packet)?,
         };
+        self.name(now, at, packet);
         let (origin, source) = (self.origin, &mut self.sources[at]);
         let order = source.arrived(now, origin, packet);
         match order {
@@ -109,7 +110,10 @@ impl VideoLeg {
     /// A packet that is sent again. Which stream it repairs is told by what that stream misses.
     fn take_repair(&mut self, now: Instant, of: PayloadType, packet: &RtpPacket<'_>) -> VideoIncoming {
         let Some(again) = original(packet, Ssrc(0), of) else { return VideoIncoming::Late };
-        let known = self.sources.iter().position(|source| source.repair == Some(packet.ssrc));
+        let size = self.formats.size(packet, true).unwrap_or_default();
+        let is_known =
+            |source: &Incoming| source.repair == Some(packet.ssrc) || (size.is_some() && source.rid == size);
+        let known = self.sources.iter().position(is_known);
         let is_missed = |source: &Incoming| {
             source.repair.is_none()
                 && source.format.payload_type() == of.number()
@@ -137,13 +141,35 @@ impl VideoLeg {
         self.figures.octets_received += packet.payload.len() as u64;
         VideoIncoming::Packet(VideoPacket {
             stream: source.id,
-            rid: None,
+            rid: source.rid.clone(),
             format: Arc::clone(&source.format),
             marker: packet.marker,
             sequence: packet.sequence,
             time: packet.time,
             payload: packet.payload.into(),
         })
+    }
+
+    /// Learns which size a stream is, where its packets say so. A name belongs to one stream until that falls silent; then its sender
+    /// has begun it anew.
+    fn name(&mut self, now: Instant, at: usize, packet: &RtpPacket<'_>) {
+        if self.sources[at].rid.is_some() {
+            return;
+        }
+        let Ok(size) = self.formats.size(packet, false) else {
+            self.figures.misnamed += 1;
+            return;
+        };
+        let Some(size) = size else { return };
+        let has_it = |source: &&mut Incoming| source.rid.as_ref() == Some(&size);
+        match self.sources.iter_mut().find(has_it) {
+            Some(other) if now < other.reception.heard + PAUSE => self.figures.misnamed += 1,
+            Some(other) => {
+                other.rid = None;
+                self.sources[at].rid = Some(size);
+            }
+            None => self.sources[at].rid = Some(size),
+        }
     }
 
     /// A place for a stream that was not heard before.

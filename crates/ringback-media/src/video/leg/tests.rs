@@ -7,6 +7,7 @@ use ringback_rtp::rtcp::{
 };
 use ringback_rtp::{RtpPacket, RtpTime, SequenceNumber};
 use ringback_sdp::{FeedbackKind, LocalMedia, OfferAnswer, Origin, SessionDescription};
+use std::sync::Arc;
 
 const STEP: Duration = Duration::from_millis(5);
 
@@ -341,6 +342,57 @@ fn forged_streams_do_not_push_aside_those_that_flow() {
     }
     let stats = world.legs[1].stats();
     assert!(stats.crowded >= 600 && stats.foreign == 1 && stats.refused >= 603, "{stats:?}");
+}
+
+#[test]
+fn sizes_are_told_by_their_names_and_forged_names_are_counted() {
+    use ringback_rtp::{Element, Extension};
+    use ringback_sdp::{NegotiatedExtension, REPAIRED_RTP_STREAM_ID, RTP_STREAM_ID};
+    let [_, mut agreed] = agreed(&[FeedbackKind::Nack], true);
+    let extension = |id, uri: &str| NegotiatedExtension {
+        id,
+        uri: uri.to_owned(),
+        direction: Direction::SendRecv,
+        attributes: String::new(),
+    };
+    agreed.header_extensions = vec![extension(4, RTP_STREAM_ID), extension(5, REPAIRED_RTP_STREAM_ID)];
+    agreed.sizes = vec!["q".to_owned(), "f".to_owned()];
+    let mut world = World::new(&[], false, |_| false);
+    let config = VideoLegConfig { agreed, cname: "sizes".to_owned(), epoch: world.legs[1].epoch };
+    let mut leg = VideoLeg::new(world.now, config, &mut SeededEntropy::new(9));
+    let mut take = |now, ssrc, number, sequence, (id, name): (u8, &str), payload: &[u8]| {
+        let (mut memory, mut datagram) = (Vec::new(), Vec::new());
+        RtpPacket {
+            marker: false,
+            payload_type: ringback_rtp::PayloadType::new(number).unwrap(),
+            sequence: SequenceNumber(sequence),
+            time: RtpTime(0),
+            ssrc: Ssrc(ssrc),
+            contributors: Default::default(),
+            extension: Extension::compose(&[Element { id, octets: name.as_bytes() }], &mut memory),
+            payload,
+        }
+        .write(&mut datagram);
+        match leg.receive(now, at(0), &mut datagram) {
+            Ok(VideoIncoming::Packet(packet)) => Some((packet.stream.0, packet.rid, packet.sequence.0)),
+            _ => None,
+        }
+    };
+    let name = |text: &str| Some(Arc::<str>::from(text));
+    let now = world.now;
+    assert_eq!(take(now, 1, 96, 10, (4, "q"), &[0x10, 0]), Some((0, name("q"), 10)));
+    assert_eq!(take(now, 2, 96, 10, (4, "f"), &[0x10, 0]), Some((1, name("f"), 10)));
+    // Both miss the same number of theirs; what is sent again says whose it is.
+    take(now, 1, 96, 12, (4, "q"), &[0, 1]);
+    take(now, 2, 96, 12, (4, "f"), &[0, 1]);
+    assert_eq!(take(now, 9, 97, 1, (5, "f"), &[0, 11, 0, 1]), Some((1, name("f"), 11)));
+    assert_eq!(take(now, 8, 97, 1, (5, "q"), &[0, 11, 0, 1]), Some((0, name("q"), 11)));
+    // A name that nobody agreed on, and one that another stream has.
+    assert_eq!(take(now, 3, 96, 1, (4, "x"), &[0x10, 0]), Some((2, None, 1)));
+    assert_eq!(take(now, 4, 96, 1, (4, "q"), &[0x10, 0]), Some((3, None, 1)));
+    world.now += PAUSE;
+    assert_eq!(take(world.now, 4, 96, 2, (4, "q"), &[0, 1]), Some((3, name("q"), 2)), "it has begun anew");
+    assert_eq!(leg.stats().misnamed, 2);
 }
 
 #[test]
