@@ -173,9 +173,9 @@ mod tests {
         let shared = shared(&theirs, &ours);
         let both: Vec<_> =
             shared.iter().map(|it| (it.theirs.payload_type(), it.ours.payload_type())).collect();
-        assert_eq!(both, [(96, 120), (97, 121)]);
+        assert_eq!(both, [(97, 121), (96, 120)]);
         let (_, answered) = answered(shared);
-        assert_eq!((answered[1].payload_type(), answered[1].repairs()), (97, Some(96)));
+        assert_eq!((answered[0].payload_type(), answered[0].repairs()), (97, Some(96)));
         // Alone it is no reason to talk.
         assert!(super::shared(&theirs[..1], &ours).is_empty());
         let mut numbers = Numbers::default();

@@ -23,18 +23,10 @@ pub(super) fn answer(
         return Vec::new();
     }
     let rids: Vec<Rid<'_>> = theirs.all::<Rid<'_>>().collect();
-    let explained = |stream: &SimulcastStream<'_>| {
-        let rid = rids.iter().find(|rid| rid.id == stream.id && rid.direction == RidDirection::Send)?;
-        let is_agreed = |number: u8| formats.iter().any(|format| format.payload_type() == number);
-        let numbers: Vec<String> =
-            rid.payload_types().filter(|number| is_agreed(*number)).map(|it| it.to_string()).collect();
-        let is_usable = rid.payload_types().next().is_none() || !numbers.is_empty();
-        is_usable.then_some((*stream, numbers))
-    };
     let taken: Vec<(SimulcastStream<'_>, Vec<String>)> = offered
         .send
         .iter()
-        .filter_map(|alternatives| alternatives.iter().find_map(explained))
+        .filter_map(|alternatives| alternatives.iter().find_map(|stream| explained(*stream, &rids, formats)))
         .take(MAX_STREAMS)
         .collect();
     if taken.len() < 2 {
@@ -49,4 +41,18 @@ pub(super) fn answer(
     let ours = Simulcast { send: Vec::new(), receive };
     media.attributes.push(Attribute::composed(&format!("simulcast:{ours}")));
     taken.into_iter().map(|(stream, _)| stream.id.to_owned()).collect()
+}
+
+/// A size that is explained and that we can show, and the numbers of the formats that it may have; none of them stands for all.
+fn explained<'a>(
+    stream: SimulcastStream<'a>,
+    rids: &[Rid<'_>],
+    formats: &[Codec],
+) -> Option<(SimulcastStream<'a>, Vec<String>)> {
+    let rid = rids.iter().find(|rid| rid.id == stream.id && rid.direction == RidDirection::Send)?;
+    let is_agreed = |number: u8| formats.iter().any(|format| format.payload_type() == number);
+    let numbers: Vec<String> =
+        rid.payload_types().filter(|number| is_agreed(*number)).map(|it| it.to_string()).collect();
+    let is_usable = rid.payload_types().next().is_none() || !numbers.is_empty();
+    is_usable.then_some((stream, numbers))
 }
