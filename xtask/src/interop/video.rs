@@ -14,9 +14,9 @@ pub(crate) const CASES: &[Case] = &[("a conference shows who speaks", shows_who_
 
 /// Pictures of each film, and how many the one who looks on waits for.
 const SENT: &str = "135";
-const SEEN: usize = 100;
+const SEEN: usize = 110;
 /// Of so many at least each film is seen.
-const EACH: usize = 25;
+const EACH: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Somebody in the conference: where its pictures and its voice come from, and where they go.
@@ -27,7 +27,7 @@ struct Party {
 }
 
 fn shows_who_speaks(lab: &Lab) -> Outcome<String> {
-    let films = [("one.ivf", "testsrc2"), ("two.ivf", "smptebars")];
+    let films = [("one.ivf", "testsrc2"), ("two.ivf", "testsrc")];
     let films: Vec<PathBuf> =
         films.iter().map(|(name, picture)| film(lab, name, picture)).collect::<Result<_, _>>()?;
     let mut answer = lab.ringback();
