@@ -245,11 +245,11 @@ mod tests {
     fn what_repeats_others_is_left_out_of_what_may_be_converted() {
         let red = "a=rtpmap:96 red/8000\na=fmtp:96 0/0\na=rtpmap:97 iLBC/8000\n";
         let mut offer = media("96 0 97", red);
-        Formats::default().offer(Side::Caller, &mut offer);
+        Formats::default().offer(Side::Caller, &mut offer, None);
         assert!(words(&offer).starts_with("0 PCMU/8000, 97 iLBC/8000, "), "{}", words(&offer));
         assert_eq!(offer.fmtp(96), None);
         let mut unknown = media("96 97", red);
-        Formats::default().offer(Side::Caller, &mut unknown);
+        Formats::default().offer(Side::Caller, &mut unknown, None);
         assert_eq!(words(&unknown), "96 red/8000, 97 iLBC/8000");
     }
 
