@@ -324,6 +324,9 @@ fn tell_end(report: &Reporter, call: &Call, summary: &Summary) {
             media.lost,
             media.jitter.as_secs_f64() * 1e3
         ));
+        if media.recovered > 0 {
+            text.push_str(&format!(", {} lost packets found again", media.recovered));
+        }
         if let Some(profile) = media.encryption {
             text.push_str(&format!("; media: SRTP {profile}, {} refused", media.forged));
         }

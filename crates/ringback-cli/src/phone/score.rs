@@ -42,6 +42,7 @@ pub(crate) fn media_fields(media: &LegStats) -> Value {
         "packets_sent": media.packets_sent,
         "packets_received": media.packets_received,
         "lost": media.lost,
+        "recovered": media.recovered,
         "encryption": media.encryption.map(SrtpProfile::name),
         "forged": media.forged,
         "late": media.late,
