@@ -60,7 +60,7 @@ pub(super) fn video_leg(input: &[u8]) {
 /// Eight octets a step: what happens, to whom, which stream, a sequence number, and three octets of payload.
 pub(super) fn video_room(input: &[u8]) {
     let mut now = start();
-    let mode = if input.len() % 2 == 0 { VideoMode::Switch } else { VideoMode::Forward(2) };
+    let mode = if input.len().is_multiple_of(2) { VideoMode::Switch } else { VideoMode::Forward(2) };
     let mut room = VideoRoom::new(mode);
     let mut parties = vec![room.join(), room.join(), room.join()];
     parties.iter().for_each(|key| room.set_formats(now, *key, vec![vp8()]));

@@ -1,5 +1,6 @@
 //! The RTCP of a leg: reports and feedback, both ways (RFC 3550 §6.4, RFC 4585, RFC 5104).
 
+use super::outgoing::Outgoing;
 use super::{MAX_AGAIN, USUAL_ROUND_TRIP, VideoLeg, VideoLegEvent, VideoTransmit};
 use ringback_rtp::rtcp::{
     Compound, Due, Feedback, NtpTime, RateLimit, ReportBlock, RtcpError, RtcpPacket, from_middle, write_bye,
@@ -30,7 +31,7 @@ impl VideoLeg {
         if self.is_closed || self.latch.rtcp_destination().is_none() {
             return None;
         }
-        let (we_sent, they_sent) = (self.lines.iter().any(|line| line.has_sent()), !self.sources.is_empty());
+        let (we_sent, they_sent) = (self.lines.iter().any(Outgoing::has_sent), !self.sources.is_empty());
         self.timing.set_senders(we_sent, they_sent);
         let start = out.len();
         match self.timing.poll(now, self.has_feedback(now)) {
@@ -59,7 +60,7 @@ impl VideoLeg {
 
     /// Ends the leg: appends a last report with BYE, if anything was ever sent. Nothing is due afterwards.
     pub fn close(&mut self, now: Instant, reason: &str, out: &mut Vec<u8>) -> bool {
-        let has_sent = self.lines.iter().any(|line| line.has_sent());
+        let has_sent = self.lines.iter().any(Outgoing::has_sent);
         let was_closed = std::mem::replace(&mut self.is_closed, true);
         self.again.clear();
         if was_closed || !has_sent || self.latch.rtcp_destination().is_none() {

@@ -45,7 +45,7 @@ pub(super) fn choose(
             let needed = if grows { stream.bit_rate * ROOM_TO_GROW / 100 } else { stream.bit_rate };
             needed <= room
         };
-        fitting.iter().filter(fits).next_back().map_or(smallest, |stream| stream.id)
+        fitting.iter().rfind(fits).map_or(smallest, |stream| stream.id)
     };
     Some(match &receiver.layer {
         Layer::Smallest => smallest,

@@ -9,7 +9,7 @@ mod party;
 use super::wish::KeyFrameWish;
 use super::{PictureCoding, StreamId, VideoPacket};
 pub use choice::Layer;
-use party::{Party, Published, StreamKey};
+use party::{Party, Places, Published, StreamKey};
 use ringback_sdp::Codec;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -330,7 +330,7 @@ impl VideoRoom {
     /// Decides who sees what, and asks for what that takes.
     fn direct(&mut self, now: Instant) {
         self.judge_floor(now);
-        let whom: Vec<(VideoPartyKey, Vec<(usize, Option<VideoPartyKey>)>)> =
+        let whom: Vec<(VideoPartyKey, Places)> =
             self.parties.iter().map(|party| (party.key, self.seen_by(party))).collect();
         for (key, lines) in whom {
             let count = lines.len();
@@ -362,7 +362,7 @@ impl VideoRoom {
     }
 
     /// Whom a party sees, place by place.
-    fn seen_by(&self, party: &Party) -> Vec<(usize, Option<VideoPartyKey>)> {
+    fn seen_by(&self, party: &Party) -> Places {
         match self.mode {
             VideoMode::Switch => {
                 let other = |it: &VideoPartyKey| *it != party.key;

@@ -36,6 +36,9 @@ pub(super) struct Line {
     pub(super) seen: OutLine<StreamKey>,
 }
 
+/// Whom a party is to see, by the numbers of its places.
+pub(super) type Places = Vec<(usize, Option<VideoPartyKey>)>;
+
 /// What a party sends.
 #[derive(Debug)]
 pub(super) struct Published {
@@ -87,11 +90,7 @@ impl Party {
     }
 
     /// Who of `others` is seen at which place: who has one keeps it, and who is new takes one that is free.
-    pub(super) fn places(
-        &self,
-        others: &[VideoPartyKey],
-        most: usize,
-    ) -> Vec<(usize, Option<VideoPartyKey>)> {
+    pub(super) fn places(&self, others: &[VideoPartyKey], most: usize) -> Places {
         let kept = |line: &Line| line.of.filter(|of| others.contains(of));
         let mut places: Vec<Option<VideoPartyKey>> = self.lines.iter().take(most).map(kept).collect();
         for other in others {
