@@ -562,6 +562,10 @@ mod tests {
             ("[trace]\nto = ['hep:127.0.0.1']", "line 2: `hep:127.0.0.1` names no port"),
             ("[trace]\nqueue = 0", "trace: queue must be from 1"),
             ("media = { ports = [5000, 5002] }", "media: ports 5000 to 5002 hold no medium"),
+            (
+                "media = { hold_music = '/dev/null' }",
+                "media: hold_music: cannot play /dev/null: not a WAV file",
+            ),
             ("media = { mode = 'maybe' }", "line 1: unknown variant `maybe`"),
             ("dscp = 64", "dscp must be from 0 to 63"),
             ("[users]\n'a:b' = 'x'", "user `a:b` is no user name"),
