@@ -138,7 +138,7 @@ pub(crate) struct Media {
     /// The handshake that keys come from.
     pub(crate) association: Option<NegotiatedDtls>,
     /// To the task that has the pictures.
-    video: Option<mpsc::UnboundedSender<Told>>,
+    video: Option<mpsc::Sender<Told>>,
     audio: OpenAudio,
     codecs: AudioCodecs,
     playout: PlayoutMode,
@@ -329,7 +329,9 @@ impl Media {
     fn tell_video(&self, told: Told) {
         if let Some(video) = &self.video {
             // Its task ends with this one.
-            let _ = video.send(told);
+            if let Err(mpsc::error::TrySendError::Full(_)) = video.try_send(told) {
+                tracing::warn!("the pictures of a call do not follow what is agreed on");
+            }
         }
     }
 

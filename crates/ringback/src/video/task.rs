@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 
 /// No packet of a picture is longer than a datagram on Ethernet.
 const LONGEST: usize = 2_048;
+/// What may wait for the task: more than a peer can change within a turn of it.
+const TOLD: usize = 64;
 /// Packets that are taken at a time before others have their turn.
 const AT_ONCE: usize = 32;
 
@@ -40,8 +42,8 @@ pub(crate) struct VideoTask {
 
 impl VideoTask {
     /// Starts the task, and gives the line to it. It ends with that.
-    pub(crate) fn spawn(inner: Weak<Inner>, video: OpenVideo, cname: String) -> mpsc::UnboundedSender<Told> {
-        let (tell, told) = mpsc::unbounded_channel();
+    pub(crate) fn spawn(inner: Weak<Inner>, video: OpenVideo, cname: String) -> mpsc::Sender<Told> {
+        let (tell, told) = mpsc::channel(TOLD);
         let Port { socket, path, .. } = *video.port;
         let (association, leg, end, packet) = (None, None, Some(video.end), Vec::new());
         let task = Self { inner, socket, path, association, leg, end, cname, packet };
@@ -49,7 +51,7 @@ impl VideoTask {
         tell
     }
 
-    async fn run(mut self, mut told: mpsc::UnboundedReceiver<Told>) {
+    async fn run(mut self, mut told: mpsc::Receiver<Told>) {
         let mut buffer = vec![0; LONGEST];
         loop {
             let now = Instant::now();

@@ -1,6 +1,6 @@
 //! What a conference costs: parties with legs of their own, half of them Opus and half G.711, mixed every 20 ms with all coders.
 //!
-//! `cargo run --release -p ringback-benches --example conference [PARTIES] [SPEAKING]` runs it as fast as it goes, counts the processor
+//! `cargo run --release -p ringback-benches --example large_conference [PARTIES] [SPEAKING]` runs it as fast as it goes, counts the processor
 //! time of its thread, and prints what each part of a period takes.
 #![allow(clippy::disallowed_methods, reason = "a run needs some instant to start from")]
 #![allow(clippy::print_stdout, reason = "it prints its table")]
