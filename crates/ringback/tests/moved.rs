@@ -97,7 +97,9 @@ async fn rule_52_a_move_begins_ice_anew_from_the_new_address() {
     let before = path(&mut call).await;
     let first = next(&mut invites).await;
     let (name, candidates) = ice(&first);
-    assert_eq!(candidates, [connection(&first).to_string()]);
+    let old = connection(&first).to_string();
+    // Other addresses of this host may follow.
+    assert_eq!(candidates[0], old);
 
     alice.moved(connection(&first), IpAddr::from([127, 0, 0, 2]));
     let mut moved = next(&mut invites).await;
@@ -106,7 +108,7 @@ async fn rule_52_a_move_begins_ice_anew_from_the_new_address() {
     }
     let (fresh, candidates) = ice(&moved);
     assert_ne!(fresh, name);
-    assert_eq!(candidates, ["127.0.0.2"]);
+    assert!(candidates[0] == "127.0.0.2" && !candidates.contains(&&*old), "{candidates:?}");
     while !matches!(call.next().await.expect("Bob agrees"), CallEvent::Changed(_)) {}
     drop(call);
     tokio::time::timeout(Duration::from_secs(10), answering).await.expect("BYE comes").expect("no panic");
