@@ -153,6 +153,10 @@ impl<C: Core> Shared<C> {
             let mut failures = Vec::new();
             let mut datagrams: Batch<C::Tag> = SmallVec::new();
             let mut writes = Writes::new();
+            // A 100 goes out before the request that it is for, though one be a datagram and the other not: the answer to that
+            // may come to another thread.
+            let are_streams_first =
+                out.sends.first().is_some_and(|(_, to, _)| to.protocol() != Protocol::Udp);
             for (tag, to, bytes) in out.sends.drain(..) {
                 if to.protocol() != Protocol::Udp {
                     self.send_on_stream(now, tag, to, bytes, &mut writes, &mut failures);
@@ -163,11 +167,15 @@ impl<C: Core> Shared<C> {
                     None => failures.extend(tag.map(|tag| (tag, CloseReason::NoRoute))),
                 }
             }
-            self.send_datagrams(now, datagrams, &mut failures);
-            while let Some((direct, messages)) = writes.pop() {
+            if !are_streams_first {
+                self.send_datagrams(now, std::mem::take(&mut datagrams), &mut failures);
+            }
+            while !writes.is_empty() {
+                let (direct, messages) = writes.remove(0);
                 let events = self.write(now, &direct, &messages);
                 self.heed(events, &mut writes, &mut failures);
             }
+            self.send_datagrams(now, datagrams, &mut failures);
             for (target, after) in out.avoided.drain(..) {
                 self.finder.penalties().failed(now, target, after);
             }
@@ -213,6 +221,9 @@ impl<C: Core> Shared<C> {
     }
 
     fn send_datagrams(&self, now: Instant, datagrams: Batch<C::Tag>, failures: &mut Failures<C::Tag>) {
+        if datagrams.is_empty() {
+            return;
+        }
         let worker = WORKER.get();
         // Remembered before the send: the error of a closed port on this machine is there when it returns.
         let mut sent = self.sent[worker].lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-//! `cargo xtask interop [PEER]`: the program with others that speak SIP.
+//! `cargo xtask interop [PEER|media]`: the program with others that speak SIP; `media` is all those with whom sound or pictures are
+//! exchanged.
 //!
 //! Everything runs on 127.0.0.1, on ports that the system picks, and ends with the test. What all of them said is kept
 //! under `target/interop/`, a folder for each case.
@@ -57,6 +58,9 @@ const PEERS: &[(&str, &[Need], &[Case])] = &[
     ("tshark", &[TSHARK, SNGREP], tshark::CASES),
 ];
 
+/// All those with whom sound or pictures are exchanged, under one name.
+const MEDIA: (&str, [&str; 6]) = ("media", ["baresip", "coturn", "ffmpeg", "video", "linphone", "libsrtp"]);
+
 /// Calls in each case that makes many, unless told.
 const CALLS: u64 = 1_000;
 
@@ -92,8 +96,12 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let names = PEERS.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
     let wanted: Vec<_> = match arguments.as_slice() {
         [] => PEERS.iter().collect(),
+        [group] if group == MEDIA.0 => PEERS.iter().filter(|(name, ..)| MEDIA.1.contains(name)).collect(),
         [peer] => PEERS.iter().filter(|(name, ..)| name == peer).collect(),
-        _ => return Err(Failure::Usage(format!("usage: cargo xtask interop [PEER]; peers: {names}"))),
+        _ => {
+            let usage = format!("usage: cargo xtask interop [PEER|{}]; peers: {names}", MEDIA.0);
+            return Err(Failure::Usage(usage));
+        }
     };
     if wanted.is_empty() {
         return Err(Failure::Usage(format!("there is no peer `{}`; known: {names}", arguments.join(" "))));

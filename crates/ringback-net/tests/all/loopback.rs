@@ -9,9 +9,9 @@ use ringback_net::{
 };
 use ringback_transport::locate::Name;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, UdpSocket};
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -258,6 +258,56 @@ fn a_tap_sees_both_ways() {
     client.send(&request(Protocol::Udp, client.local_addr().unwrap(), 1, 0)).unwrap();
     read_datagram(&client);
     assert_eq!(counts.0.each_ref().map(|count| count.load(Ordering::SeqCst)), [1, 1]);
+}
+
+/// Whom second messages went to, in their order.
+#[derive(Debug, Default)]
+struct Sent(Mutex<Vec<SocketAddr>>);
+
+impl Tap for Sent {
+    fn saw(&self, seen: Seen<'_>) {
+        let is_second = seen.bytes.windows(9).any(|part| part == b"2 OPTIONS");
+        if seen.direction == Direction::Out && is_second {
+            self.0.lock().unwrap().push(seen.peer);
+        }
+    }
+}
+
+#[test]
+fn what_one_turn_sends_leaves_in_its_order_whatever_it_goes_over() {
+    let sent = Arc::new(Sent::default());
+    let mut config = on(&["udp:127.0.0.1:0", "tcp:127.0.0.1:0"]);
+    config.tap = Some(sent.clone());
+    let (net, _told) = start(config);
+    let servers = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [first, second] = servers.each_ref().map(|server| server.local_addr().unwrap());
+    let send = |peers: &[(Protocol, SocketAddr)], cseq: usize| {
+        let mut out = Outbox::new();
+        for (protocol, peer) in peers {
+            out.send(None, Target::Address(*protocol, *peer), request(*protocol, *peer, cseq, 0));
+        }
+        net.send(out);
+    };
+    let mut streams = Vec::new();
+    for server in &servers {
+        send(&[(Protocol::Tcp, server.local_addr().unwrap())], 1);
+        let (mut stream, _) = server.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        read_message(&mut stream);
+        streams.push(stream);
+    }
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for peers in [
+        [(Protocol::Tcp, first), (Protocol::Tcp, second), (Protocol::Udp, datagrams)],
+        [(Protocol::Udp, datagrams), (Protocol::Tcp, second), (Protocol::Tcp, first)],
+    ] {
+        sent.0.lock().unwrap().clear();
+        send(&peers, 2);
+        for stream in &mut streams {
+            read_message(stream);
+        }
+        assert_eq!(*sent.0.lock().unwrap(), peers.map(|(_, peer)| peer));
+    }
 }
 
 #[tokio::test]
