@@ -120,7 +120,9 @@ fn judge(lab: &Lab, films: &[PathBuf], seen: &[String]) -> Outcome<String> {
             _ => order.push((film, 1)),
         }
     }
-    match order[..] {
+    // Before anybody is heard to speak, whoever shows something is seen.
+    let speaking = if let [(1, _), rest @ ..] = &order[..] { rest } else { &order[..] };
+    match *speaking {
         [(0, first), (1, second)] if first >= EACH && second >= EACH => {
             Ok(format!("{first} pictures of who spoke first, then {second} of the other, to the bit"))
         }
