@@ -293,7 +293,8 @@ async fn tick(ticker: &mut Option<Interval>) {
     }
 }
 
-async fn due(at: Option<Instant>) {
+/// Waits until then; for ever without a time.
+pub(crate) async fn due(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

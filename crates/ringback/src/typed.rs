@@ -4,7 +4,7 @@ use crate::CallError;
 use crate::call::{Call, CallEvent};
 use crate::endpoint::Inner;
 use crate::port::Port;
-use crate::session::{self, saw, tell};
+use crate::session::{self, due, saw, tell};
 use ringback_media::{MediaPath, PathEvent, PeerAddress, TextFormat, TextLeg};
 use ringback_net::{Direction, MediaKind, MediaSocket, OsEntropy, epoch};
 use ringback_sdp::{NegotiatedDtls, NegotiatedMedia};
@@ -109,7 +109,7 @@ impl Task {
         let mut buffer = vec![0; LONGEST];
         loop {
             let leg = self.leg.as_ref().and_then(TextLeg::poll_timeout);
-            let due = [leg, self.path.poll_timeout()].into_iter().flatten().min();
+            let next = [leg, self.path.poll_timeout()].into_iter().flatten().min();
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::Agree(media)) => self.agree(media.as_deref()),
@@ -122,7 +122,7 @@ impl Task {
                         self.on_packet(kind, from, &mut buffer[..length]);
                     }
                 }
-                () = until(due) => self.path.handle_timeout(Instant::now()),
+                () = due(next) => self.path.handle_timeout(Instant::now()),
             }
             self.run_path().await;
             self.send_due().await;
@@ -257,12 +257,5 @@ impl Task {
         if self.socket.send(kind, &self.packet, to).await.is_ok() {
             saw(&self.inner, &self.socket, Direction::Out, kind, to, &self.packet);
         }
-    }
-}
-
-async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at.into()).await,
-        None => std::future::pending().await,
     }
 }

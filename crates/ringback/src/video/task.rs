@@ -3,6 +3,7 @@
 use super::{OpenVideo, VideoCommand, VideoEnd, VideoEvent};
 use crate::endpoint::Inner;
 use crate::port::Port;
+use crate::session::due;
 use futures::StreamExt as _;
 use ringback_media::{
     MediaPath, PathEvent, VideoIncoming, VideoLeg, VideoLegConfig, VideoLegEvent, VideoTransmit,
@@ -56,7 +57,7 @@ impl VideoTask {
         loop {
             let now = Instant::now();
             let leg_due = self.leg.as_ref().and_then(|leg| leg.poll_timeout(now));
-            let due = self.path.poll_timeout().into_iter().chain(leg_due).min();
+            let next = self.path.poll_timeout().into_iter().chain(leg_due).min();
             let hears = self.leg.is_some() || self.path.has_ice();
             tokio::select! {
                 told = told.recv() => match told {
@@ -74,7 +75,7 @@ impl VideoTask {
                 command = next_command(&mut self.end), if self.leg.is_some() => {
                     self.on_commands(command).await;
                 }
-                () = sleep_until(due) => {}
+                () = due(next) => {}
             }
             let now = Instant::now();
             if self.path.poll_timeout().is_some_and(|due| due <= now) {
@@ -283,13 +284,6 @@ impl VideoTask {
 async fn next_command(end: &mut Option<VideoEnd>) -> Option<VideoCommand> {
     match end {
         Some(end) => end.said.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
     }
 }
