@@ -35,6 +35,8 @@ pub(crate) const CASES: &[Case] = &[
     ("is called, ICE and DTLS-SRTP", secure::is_called_by_ice_and_dtls),
     ("calls answer, DTLS-SRTP", secure::calls_us_by_dtls),
     ("is called, DTLS-SRTP", secure::is_called_by_dtls),
+    ("calls answer, SDES", secure::calls_us_with_sdes),
+    ("is called, SDES", secure::is_called_with_sdes),
     ("is called, ICE", secure::is_called_by_ice),
 ];
 

@@ -1,4 +1,4 @@
-//! Calls whose way is found by ICE and whose keys come by DTLS.
+//! Calls whose way is found by ICE, and whose keys come by DTLS or stand in the descriptions.
 
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ const ICE_AND_DTLS: Extras = Extras {
 /// By DTLS alone.
 const DTLS: Extras =
     Extras { more: "module srtp.so\nmodule dtls_srtp.so\nrtcp_mux yes\n", account: ";mediaenc=dtls_srtp" };
+/// With keys in the descriptions (RFC 4568), and not without.
+const SDES: Extras = Extras { more: "module srtp.so\n", account: ";mediaenc=srtp-mand" };
 /// By ICE alone.
 const ICE: Extras =
     Extras { more: "module ice.so\nmodule_tmp stun.so\nrtcp_mux yes\n", account: ";medianat=ice" };
@@ -45,6 +47,14 @@ pub(super) fn calls_us_by_dtls(lab: &Lab) -> Outcome<String> {
 
 pub(super) fn is_called_by_dtls(lab: &Lab) -> Outcome<String> {
     is_called(lab, &DTLS, &["--srtp", "dtls"])
+}
+
+pub(super) fn calls_us_with_sdes(lab: &Lab) -> Outcome<String> {
+    calls_us(lab, &SDES)
+}
+
+pub(super) fn is_called_with_sdes(lab: &Lab) -> Outcome<String> {
+    is_called(lab, &SDES, &["--srtp", "require"])
 }
 
 pub(super) fn is_called_by_ice(lab: &Lab) -> Outcome<String> {
@@ -104,6 +114,9 @@ fn proofs(ours: &mut Running, extras: &Extras) -> Outcome<String> {
     let mut seen = Vec::new();
     if extras.account.contains("medianat=ice") {
         seen.push(ours.line(STEP, |line| line.starts_with("media go to ").then(|| line.to_owned()))?);
+    }
+    if extras.account.contains("srtp-mand") {
+        seen.push(ours.line(STEP, |line| line.contains("media: SRTP").then(|| line.to_owned()))?);
     }
     if extras.account.contains("dtls_srtp") {
         seen.push(ours.line(STEP, |line| line.contains("keys by DTLS").then(|| line.to_owned()))?);
