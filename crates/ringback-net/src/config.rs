@@ -1,6 +1,6 @@
 //! How the driver is set up, and why it could not be.
 
-use crate::{Hosts, Listen, NameServers, Tap, Tls};
+use crate::{Hosts, Listen, NameServers, Scheduling, Tap, Tls};
 use ringback_transport::TransportConfig;
 use std::fmt;
 use std::io;
@@ -14,6 +14,8 @@ pub struct NetConfig {
     pub listen: Vec<Listen>,
     /// How many threads, each with sockets of its own; at least one.
     pub workers: usize,
+    /// How the kernel schedules these threads.
+    pub scheduling: Scheduling,
     /// Limits and times of streams.
     pub transport: TransportConfig,
     /// The bytes of socket buffer to ask for, each way. The system may give less.
@@ -74,6 +76,7 @@ impl NetConfig {
         Self {
             listen: listen.into_iter().collect(),
             workers: 1,
+            scheduling: Scheduling::default(),
             transport: TransportConfig::default(),
             socket_buffer: 4 << 20,
             dscp: None,

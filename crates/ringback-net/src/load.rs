@@ -43,7 +43,14 @@ pub struct Meter<C: Core> {
 
 /// Below this share of time the sockets are looked at seldom: one time in so many.
 const CALM: f64 = 0.5;
-const SELDOM: u32 = 10;
+const SELDOM: u32 = 3;
+
+impl Load {
+    /// Whether there is so little to do that it may be read less often.
+    pub fn is_calm(&self) -> bool {
+        self.busy < CALM && self.queued == 0.0
+    }
+}
 
 impl<C: Core> Meter<C> {
     pub(crate) fn new(shared: Arc<Shared<C>>) -> Self {

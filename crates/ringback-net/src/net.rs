@@ -8,7 +8,7 @@ use crate::shared::{self, Shared};
 use crate::sockets::Sockets;
 use crate::streams::Streams;
 use crate::timer::{self, Alarm};
-use crate::{Core, Inherited, Listen, Outbox, Tls, Worker, connection, epoch, udp};
+use crate::{Core, Inherited, Listen, Outbox, Tls, Worker, connection, epoch, scheduling, udp};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use ringback_sansio::{Protocol, Target};
@@ -83,6 +83,7 @@ impl<C: Core> Net<C> {
             let run = move || {
                 shared::become_worker(index);
                 of.enrol(index);
+                scheduling::apply(of.config.scheduling);
                 // It is not held while it runs: whoever drops the driver ends this thread.
                 drop(of);
                 // An error means that the driver was dropped.
@@ -121,6 +122,7 @@ impl<C: Core> Net<C> {
             let of = self.shared.clone();
             let run = move || {
                 of.enrol(count + number);
+                scheduling::apply(of.config.scheduling);
                 udp::serve(&of, listener, worker);
                 of.readers[listener].fetch_sub(1, Ordering::AcqRel);
                 drop(of);

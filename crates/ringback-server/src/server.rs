@@ -24,7 +24,7 @@ use crate::tls;
 use crate::trace::{self, Trace};
 use crate::users::{self, Users};
 use crate::writer::{self, Jobs};
-use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Sockets, epoch};
+use ringback_net::{BindError, Listen, NameServers, Net, NetConfig, OsEntropy, Scheduling, Sockets, epoch};
 use ringback_proxy::FlowKey;
 use ringback_registrar::{Aor, Binding, Gruus, NotOurselves, PathPolicy, RegistrarConfig};
 use ringback_sansio::{Entropy as _, Epoch, Map};
@@ -386,6 +386,7 @@ fn net_config(config: &ServerConfig) -> Result<NetConfig, ConfigError> {
     let mut net = NetConfig::new(config.listen());
     let processors = thread::available_parallelism().map_or(1, usize::from);
     net.workers = config.workers.unwrap_or(processors);
+    net.scheduling = Scheduling::Batch;
     net.transport.framing = config.limits.message.framing();
     net.transport.max_streams = config.limits.streams;
     net.transport.max_streams_per_source = config.limits.streams_per_source;

@@ -30,6 +30,8 @@ use std::time::{Duration, Instant};
 
 /// How often the load is looked at.
 const INTERVAL: Duration = Duration::from_millis(50);
+/// And while there is little to do, since looking is not for nothing.
+const WHEN_CALM: Duration = Duration::from_millis(200);
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,10 +177,12 @@ impl Watch {
         let (core, mut meter) = (core.clone(), net.meter());
         let (stop, stopped) = mpsc::channel();
         let run = move || {
-            while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                if let Some(load) = meter.read(Instant::now()) {
-                    core.overload.measured(load);
-                }
+            let mut interval = INTERVAL;
+            while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+                let Some(load) = meter.read(Instant::now()) else { continue };
+                core.overload.measured(load);
+                let is_calm = load.is_calm() && core.overload.share() == 0.0;
+                interval = if is_calm { WHEN_CALM } else { INTERVAL };
             }
         };
         let thread = thread::Builder::new().name("load".into()).spawn(run)?;
