@@ -79,9 +79,10 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
     let binary = take_value(&mut arguments, "--binary")?;
     let pin = arguments.iter().position(|word| word == "--pin").map(|at| arguments.remove(at)).is_some();
     let flooded = arguments.iter().position(|word| word == FLOOD).map(|at| arguments.remove(at)).is_some();
-    let unknown = arguments.iter().find(|word| !SCENARIOS.iter().any(|own| own.name == **word));
-    if let Some(unknown) = unknown {
-        let names: Vec<&str> = SCENARIOS.iter().map(|own| own.name).chain([FLOOD]).collect();
+    let known: Vec<&str> =
+        if flooded { flood::KINDS.to_vec() } else { SCENARIOS.iter().map(|own| own.name).collect() };
+    if let Some(unknown) = arguments.iter().find(|word| !known.contains(&word.as_str())) {
+        let names: Vec<&str> = known.into_iter().chain([FLOOD]).collect();
         return Err(Failure::Usage(format!(
             "unknown scenario `{unknown}`; known: {}\n{USAGE}",
             names.join(", ")
@@ -104,16 +105,16 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
         );
         &[Peer::Ringback]
     };
-    let named = |own: &&Scenario| arguments.is_empty() || arguments.iter().any(|word| word == own.name);
+    let named = |name: &str| arguments.is_empty() || arguments.iter().any(|word| word == name);
     if flooded {
-        let names: Vec<&str> = SCENARIOS.iter().filter(named).map(|own| own.name).collect();
+        let names: Vec<&str> = known.into_iter().filter(|name| named(name)).collect();
         return flood::run(&lab, peers, &names, (pairs, seconds), rate);
     }
     println!(
         "{:10} {:>8} {:>12} {:>12} {:>7}  failed",
         "", "a second", "ringback µs", "kamailio µs", "ratio"
     );
-    for scenario in SCENARIOS.iter().filter(named) {
+    for scenario in SCENARIOS.iter().filter(|own| named(own.name)) {
         let rate = rate.unwrap_or(scenario.rate);
         let mut runs: Vec<Vec<Measured>> = vec![Vec::new(); peers.len()];
         for pair in 0..pairs {
@@ -162,7 +163,7 @@ pub(crate) fn optimised(given: Option<String>) -> Outcome<PathBuf> {
 /// Starts a server, sends it `calls` at `rate`, and tells what they cost it.
 fn measure(lab: &Lab, peer: Peer, scenario: &Scenario, rate: u64, calls: u64) -> Outcome<Measured> {
     let port = free_port()?;
-    let server = start(lab, peer, port)?;
+    let server = start(lab, peer, port, None)?;
     let mut answering = None;
     if let Some(file) = scenario.answers {
         let callee = free_port()?;
@@ -198,12 +199,15 @@ fn measure(lab: &Lab, peer: Peer, scenario: &Scenario, rate: u64, calls: u64) ->
     Ok(Measured { each: spent * 1e6 / calls as f64, failed })
 }
 
-fn start(lab: &Lab, peer: Peer, port: u16) -> Outcome<Running> {
+/// Starts a server that asks for passwords by these words, or asks nobody.
+fn start(lab: &Lab, peer: Peer, port: u16, passwords: Option<Vec<String>>) -> Outcome<Running> {
     let (name, words): (&str, Vec<String>) = match peer {
         Peer::Ringback => {
             let listen = format!("udp:127.0.0.1:{port}");
-            let words = ["serve", "--ephemeral", "--domain", "127.0.0.1", "--no-auth", "--listen", &listen];
-            ("ringback", words.map(str::to_owned).to_vec())
+            let words =
+                ["serve", "--ephemeral", "--domain", "127.0.0.1", "--listen", &listen].map(str::to_owned);
+            let users = passwords.unwrap_or_else(|| vec!["--no-auth".to_owned()]);
+            ("ringback", words.into_iter().chain(users).collect())
         }
         Peer::Kamailio => {
             let runtime = lab.folder.canonicalize().map_err(|error| error.to_string())?.display().to_string();
@@ -225,7 +229,7 @@ fn start(lab: &Lab, peer: Peer, port: u16) -> Outcome<Running> {
                 "fm",
             ];
             let words = words.into_iter().chain(["-Y", &runtime, "-l", &listen]);
-            ("kamailio", words.map(str::to_owned).collect())
+            ("kamailio", words.map(str::to_owned).chain(passwords.unwrap_or_default()).collect())
         }
     };
     let program = if peer == Peer::Ringback { lab.binary.as_os_str() } else { name.as_ref() };
@@ -292,5 +296,10 @@ mod tests {
             failure.contains("`nothing`") && failure.contains("options, register, message, invite, flood"),
             "{failure}"
         );
+        // What only floods is known there alone.
+        let failure = run(&["digest".to_owned()]).unwrap_err().to_string();
+        assert!(failure.contains("unknown scenario `digest`"), "{failure}");
+        let failure = run(&["flood".to_owned(), "nothing".to_owned()]).unwrap_err().to_string();
+        assert!(failure.contains("options, register, digest, message, invite"), "{failure}");
     }
 }

@@ -1,10 +1,13 @@
-//! `cargo xtask bench servers flood [options|register|message|invite]`: requests or calls as fast as a server serves them.
+//! `cargo xtask bench servers flood [options|register|digest|message|invite]`: requests or calls as fast as a server serves them.
 //!
 //! SIPp asks at most 30,000 times a second, which leaves a server half idle, and then the cost of waking up is what is
 //! measured. Here so many are always on their way that the server never sleeps. Then our server is asked at four fifths
 //! of the rate that it reached, and the kernel is asked how many datagrams it dropped in front of it.
 
+mod accounts;
+mod digest;
 mod load;
+mod md5;
 
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -14,6 +17,10 @@ use super::process::{cpu, resident};
 use super::{Lab, Peer, start};
 use crate::failure::{Failure, Outcome};
 use crate::interop::server::free_port;
+
+/// With what a server can be flooded; `digest` is REGISTER with a password.
+pub(super) const KINDS: [&str; 5] = ["options", "register", DIGEST, "message", "invite"];
+const DIGEST: &str = "digest";
 
 /// How long an answer may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -92,7 +99,8 @@ fn median(runs: &mut [Flooded]) -> Option<Flooded> {
 
 fn flood(lab: &Lab, peer: Peer, name: &str, seconds: u64, rate: Option<f64>) -> Outcome<Flooded> {
     let port = free_port()?;
-    let server = start(lab, peer, port)?;
+    let passwords = if name == DIGEST { Some(accounts::write(&lab.folder, peer)?) } else { None };
+    let server = start(lab, peer, port, passwords)?;
     // The first answers pay for memory that is touched for the first time.
     let mut load = load::of(name);
     ask(port, &mut *load, Duration::from_millis(500), rate)?;

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::ops::Range;
 
+use super::digest::Digests;
+
 /// How many users are called in turns.
 const USERS: u64 = 100;
 /// How many different questions there are.
 const PINGS: u64 = 8_192;
 /// How many users register in turns.
-const REGISTERING: u64 = 10_000;
+pub(super) const REGISTERING: u64 = 10_000;
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8\r\n\
                    a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n";
 
@@ -49,6 +51,7 @@ pub(super) fn of(name: &str) -> Box<dyn Load> {
         "register" => {
             Box::new(Asks(|ports, number| register(ports, number % REGISTERING, &number.to_string())))
         }
+        "digest" => Box::new(Digests::new()),
         "message" => Box::new(Talks::new(message)),
         "invite" => Box::new(Talks::new(invite)),
         _ => Box::new(Pings::default()),
@@ -153,20 +156,26 @@ fn options(ports: Ports, number: u64) -> Vec<u8> {
 
 /// Registers a user at our port.
 pub(super) fn register(ports: Ports, user: u64, call: &str) -> Vec<u8> {
-    let mut text = Vec::new();
+    registration(ports, user, call, 1, "")
+}
+
+/// Registers a user at our port by the request of this number, with these lines more.
+pub(super) fn registration(ports: Ports, user: u64, call: &str, cseq: u32, more: &str) -> Vec<u8> {
+    let mut text = Vec::with_capacity(1_024);
     let Ports { own, server } = ports;
     // Writing into a vector does not fail.
     let _ = write!(
         text,
         "REGISTER sip:127.0.0.1:{server} SIP/2.0\r\n\
-         Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK-r{user}-{call}-{own}\r\n\
+         Via: SIP/2.0/UDP 127.0.0.1:{own};branch=z9hG4bK-r{user}-{cseq}-{call}-{own}\r\n\
          Max-Forwards: 70\r\n\
          From: <sip:u{user}@127.0.0.1>;tag=r{call}\r\n\
          To: <sip:u{user}@127.0.0.1>\r\n\
          Call-ID: r-{user}-{call}-{own}@127.0.0.1\r\n\
-         CSeq: 1 REGISTER\r\n\
+         CSeq: {cseq} REGISTER\r\n\
          Contact: <sip:u{user}@127.0.0.1:{own}>\r\n\
          Expires: 3600\r\n\
+         {more}\
          Content-Length: 0\r\n\r\n"
     );
     text
@@ -251,12 +260,12 @@ fn number(datagram: &[u8]) -> Option<u64> {
     call.split('-').next()?.parse().ok()
 }
 
-fn value<'a>(datagram: &'a [u8], name: &'a str) -> Option<&'a [u8]> {
+pub(super) fn value<'a>(datagram: &'a [u8], name: &'a str) -> Option<&'a [u8]> {
     values(datagram, name).next()
 }
 
 /// The values of a header field, one for each line.
-fn values<'a>(datagram: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn values<'a>(datagram: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     lines(datagram).filter_map(move |line| {
         let rest = line.strip_prefix(name.as_bytes())?;
         rest.strip_prefix(b": ")
