@@ -191,6 +191,10 @@ fn remove_all(aor: &Aor, current: &[&Binding], call_id: &str, cseq: u32) -> Resu
 
 /// Whether the user agent says that it supports an extension, which requiring it says as well.
 pub(crate) fn supports(request: &Request, extension: &str) -> bool {
+    // Most phones say nothing of that.
+    if !request.has(HeaderId::SUPPORTED) && !request.has(HeaderId::REQUIRE) {
+        return false;
+    }
     let supported = request.all::<Supported<'_>>().flatten().map(|tag| tag.token());
     let required = request.all::<Require<'_>>().flatten().map(|tag| tag.token());
     supported.chain(required).any(|tag| tag.eq_ignore_ascii_case(extension))

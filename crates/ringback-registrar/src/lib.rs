@@ -65,6 +65,7 @@ mod push;
 mod refusal;
 mod registrar;
 mod store;
+mod words;
 
 pub use aor::Aor;
 pub use binding::{Binding, Change};
@@ -76,3 +77,4 @@ pub use push::{Push, PushPolicy, PushService};
 pub use refusal::Refusal;
 pub use registrar::{Outcome, Registrar, RegistrarConfig};
 pub use store::{CommitError, LocationStore, MemoryLocations};
+pub use words::{Said, Words};

@@ -3,11 +3,11 @@
 use crate::binding::ToContact;
 use crate::{
     AnyContact, Aor, Binding, Change, CommitError, ContactPolicy, Gruus, LocationStore, PathPolicy,
-    PushPolicy, Refusal,
+    PushPolicy, Refusal, words,
 };
 use bytes::Bytes;
 use ringback_message::{HeaderId, Host, Request, StatusCode};
-use ringback_sansio::{Entropy, Flow};
+use ringback_sansio::{Entropy, Flow, Hasher};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Instant;
@@ -68,8 +68,11 @@ impl Default for RegistrarConfig {
 #[derive(Clone, Debug)]
 pub struct Registrar<S, E> {
     config: RegistrarConfig,
+    /// How often the configuration may have changed: what was allowed once need not be any more.
+    terms: u64,
     locations: S,
     entropy: E,
+    hasher: Hasher,
 }
 
 /// What came of a REGISTER.
@@ -89,8 +92,9 @@ pub struct Outcome {
 
 impl<S: LocationStore, E: Entropy> Registrar<S, E> {
     /// A registrar on a store. Entropy makes the To tags.
-    pub fn new(config: RegistrarConfig, locations: S, entropy: E) -> Self {
-        Self { config, locations, entropy }
+    pub fn new(config: RegistrarConfig, locations: S, mut entropy: E) -> Self {
+        let hasher = Hasher::keyed(entropy.next_u64());
+        Self { config, terms: 0, locations, entropy, hasher }
     }
 
     /// The store.
@@ -110,6 +114,7 @@ impl<S: LocationStore, E: Entropy> Registrar<S, E> {
 
     /// What is allowed, to be changed. Bindings that are there stay as they are.
     pub fn config_mut(&mut self) -> &mut RegistrarConfig {
+        self.terms += 1;
         &mut self.config
     }
 
@@ -166,6 +171,13 @@ impl<S: LocationStore, E: Entropy> Registrar<S, E> {
         to_tag: &str,
     ) -> Result<Outcome, Refusal> {
         let aor = self.config.authorize(request, aor, user)?;
+        let said = words::said_by(request, flow, self.terms, &self.hasher);
+        if let Some(binding) = said.and_then(|said| self.locations.renew(now, &aor, said)) {
+            let changes = vec![Change::Put(aor.clone(), binding)];
+            let bindings = self.locations.bindings(now, &aor);
+            let response = self.config.accept(now, request, &aor, &after(&bindings, &changes), to_tag)?;
+            return Ok(Outcome::accepted(response, changes, true));
+        }
         let before = self.locations.bindings(now, &aor);
         let changes = self.config.decide(now, request, flow, &aor, &before)?;
         // The answer is made first, from what will be: what cannot be answered is not committed.
@@ -173,6 +185,12 @@ impl<S: LocationStore, E: Entropy> Registrar<S, E> {
         let is_refresh = !changes.is_empty() && changes.iter().all(|change| refreshes(change, &before));
         if !changes.is_empty() {
             self.locations.commit(now, &changes).map_err(|error: CommitError| Refusal::from(error))?;
+        }
+        // Where more contacts are named, what the same words do depends on all of their bindings.
+        if let ([Change::Put(aor, binding)], Some(said)) = (&*changes, said)
+            && request.values(HeaderId::CONTACT).nth(1).is_none()
+        {
+            self.locations.note(now, aor, binding, said.words);
         }
         Ok(Outcome::accepted(response, changes, is_refresh))
     }

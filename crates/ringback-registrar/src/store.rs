@@ -1,12 +1,12 @@
 //! Where bindings are kept.
 
-use crate::{Aor, Binding, BindingKey, Change};
+use crate::{Aor, Binding, BindingKey, Change, Said, Words};
 use ringback_sansio::{Hasher, Key, Map, Slab};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A place for bindings that answers at once.
 ///
@@ -21,6 +21,15 @@ pub trait LocationStore {
     /// # Errors
     /// When it has no room or fails; nothing has changed then.
     fn commit(&mut self, now: Instant, changes: &[Change]) -> Result<(), CommitError>;
+
+    /// Notes the words of the request that made a binding, which [`commit`](Self::commit) has put in its place. A store need not.
+    fn note(&mut self, _now: Instant, _aor: &Aor, _binding: &Binding, _words: Words) {}
+
+    /// Has the binding that was made of these words last as long again as it did then, and gives it back; nothing where there is none,
+    /// or a request of the same Call-ID and no lower number made it. A store that notes no words knows of none.
+    fn renew(&mut self, _now: Instant, _aor: &Aor, _said: Said<'_>) -> Option<Arc<Binding>> {
+        None
+    }
 }
 
 /// Why a store did not take changes.
@@ -64,6 +73,8 @@ struct Record {
     binding: Arc<Binding>,
     /// Its place among the ends.
     due: Instant,
+    /// Of what words it was made, and for how long.
+    made: Option<(Words, Duration)>,
 }
 
 impl MemoryLocations {
@@ -182,12 +193,13 @@ impl MemoryLocations {
                 record.due = binding.expires_at;
             }
             record.binding = binding;
+            record.made = None;
         }
     }
 
     fn add(&mut self, aor: Aor, binding: Arc<Binding>) {
         let due = binding.expires_at;
-        let key = self.records.insert(Record { aor: aor.clone(), binding, due });
+        let key = self.records.insert(Record { aor: aor.clone(), binding, due, made: None });
         self.by_aor.entry(aor).or_default().push(key);
         self.ends.insert((due, key));
     }
@@ -242,5 +254,41 @@ impl LocationStore for MemoryLocations {
             }
         }
         Ok(())
+    }
+
+    fn note(&mut self, now: Instant, aor: &Aor, binding: &Binding, words: Words) {
+        let made = (words, binding.expires_at.saturating_duration_since(now));
+        if let Some(record) = self.same(aor, binding).and_then(|key| self.records.get_mut(key)) {
+            record.made = Some(made);
+        }
+    }
+
+    fn renew(&mut self, now: Instant, aor: &Aor, said: Said<'_>) -> Option<Arc<Binding>> {
+        let Said { words, call_id, cseq } = said;
+        let keys = self.by_aor.get_mut(aor)?;
+        let place = keys.iter().position(|key| {
+            let made = self.records.get(*key).and_then(|record| record.made);
+            made.is_some_and(|(own, _)| own == words)
+        })?;
+        let record = self.records.get_mut(*keys.get(place)?)?;
+        let (_, lasts) = record.made?;
+        let (old, ends) = (&*record.binding, now + lasts);
+        let is_new = old.cseq < cseq || old.call_id != call_id;
+        // Nor may it grow: how much a binding may hold is not looked at here.
+        let is_longer = call_id.len() > old.call_id.len();
+        if !old.is_alive(now) || !is_new || is_longer || ends < old.expires_at {
+            return None;
+        }
+        // Written where it is, unless somebody still looks at it.
+        let binding = Arc::make_mut(&mut record.binding);
+        (binding.expires_at, binding.cseq) = (ends, cseq);
+        binding.call_id.clear();
+        binding.call_id.push_str(call_id);
+        let renewed = record.binding.clone();
+        // It was registered last. Its place among the ends is before its end now, as that of each that was refreshed.
+        if let Some(rest) = keys.get_mut(place..) {
+            rest.rotate_left(1);
+        }
+        Some(renewed)
     }
 }
