@@ -1,6 +1,6 @@
 //! The server side: challenges out, verdicts on what comes back.
 
-use crate::hash::hmac;
+use crate::hash::Hmac;
 use crate::nonce::NonceId;
 use crate::{Algorithm, DigestChallenge, DigestCredentials, DigestError, Ha1, Place, Qop, ReplayWindow};
 use ringback_message::header::{Authorization, Credentials as Value, ProxyAuthorization};
@@ -70,7 +70,9 @@ impl fmt::Display for Rejection {
 #[derive(Clone)]
 pub struct Authenticator {
     realm: String,
-    secret: [u8; 32],
+    secret: Hmac,
+    /// What the password of nobody is made of.
+    nobody: [u8; 32],
     lifetime: Duration,
     algorithms: Vec<Algorithm>,
     qop: Vec<Qop>,
@@ -87,7 +89,8 @@ impl Authenticator {
     pub fn new(realm: impl Into<String>, secret: [u8; 32]) -> Self {
         Self {
             realm: realm.into(),
-            secret,
+            secret: Hmac::new(&secret),
+            nobody: Hmac::new(&secret).code(&[b"nobody"]),
             lifetime: Duration::from_secs(300),
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             qop: vec![Qop::Auth],
@@ -234,7 +237,7 @@ impl Authenticator {
             return Verdict::Rejected(Rejection::NotOffered);
         }
         let algorithm = credentials.algorithm.base();
-        let stand_in = Ha1::stand_in(algorithm, &hmac(&self.secret, &[credentials.username.as_bytes()]));
+        let stand_in = Ha1::stand_in(algorithm, &self.nobody);
         let known = store.ha1(&credentials.username, &self.realm, algorithm);
         let proved = credentials.proves(known.as_ref().unwrap_or(&stand_in), method, body);
         if !proved || known.is_none() {

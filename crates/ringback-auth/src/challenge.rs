@@ -1,7 +1,7 @@
 //! What a server asks for: the value of WWW-Authenticate and Proxy-Authenticate.
 
 use crate::{Algorithm, DigestError, Qop};
-use ringback_message::header::{AuthParams, Credentials};
+use ringback_message::header::{AuthParam, Credentials};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl DigestChallenge {
     /// When the scheme is another one, algorithm or every quality is unknown, realm or nonce is missing, or
     /// a parameter is there twice.
     pub fn parse(challenge: &Credentials<'_>) -> Result<Self, DigestError> {
-        let params = digest_params(challenge)?;
+        let params = DigestParams::of(challenge)?;
         let text = |name| params.value(name).map(Cow::into_owned);
         let qop = match params.value("qop") {
             None => Vec::new(),
@@ -47,7 +47,7 @@ impl DigestChallenge {
             nonce: text("nonce").ok_or(DigestError::Missing("nonce"))?,
             opaque: text("opaque"),
             stale: params.value("stale").is_some_and(|value| value.eq_ignore_ascii_case("true")),
-            algorithm: algorithm(params)?,
+            algorithm: algorithm(&params)?,
             qop,
         })
     }
@@ -70,17 +70,33 @@ impl fmt::Display for DigestChallenge {
     }
 }
 
-/// The pairs of a Digest value in which no name comes twice.
-pub(crate) fn digest_params<'a>(value: &Credentials<'a>) -> Result<AuthParams<'a>, DigestError> {
-    let params = value.digest().ok_or(DigestError::NotDigest)?;
-    // At most 64 pairs are read, so this is bounded.
-    let repeated = params.iter().enumerate().any(|(index, pair)| {
-        params.iter().skip(index + 1).any(|other| other.name.eq_ignore_ascii_case(pair.name))
-    });
-    if repeated { Err(DigestError::Repeated) } else { Ok(params) }
+/// The pairs of a Digest value in which no name comes twice. They are read once, for a dozen of them is asked for.
+pub(crate) struct DigestParams<'a>(Vec<AuthParam<'a>>);
+
+/// What most have fewer of.
+const USUAL: usize = 12;
+
+impl<'a> DigestParams<'a> {
+    pub(crate) fn of(value: &Credentials<'a>) -> Result<Self, DigestError> {
+        // At most 64 pairs are read, so this is bounded.
+        let params = value.digest().ok_or(DigestError::NotDigest)?;
+        let mut pairs: Vec<AuthParam<'a>> = Vec::with_capacity(USUAL);
+        for pair in params.iter() {
+            if pairs.iter().any(|other| other.name.eq_ignore_ascii_case(pair.name)) {
+                return Err(DigestError::Repeated);
+            }
+            pairs.push(pair);
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The value of that name without its quotes; `None` where it is absent or no UTF-8.
+    pub(crate) fn value(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.0.iter().find(|pair| pair.name.eq_ignore_ascii_case(name))?.text()
+    }
 }
 
-pub(crate) fn algorithm(params: AuthParams<'_>) -> Result<Algorithm, DigestError> {
+pub(crate) fn algorithm(params: &DigestParams<'_>) -> Result<Algorithm, DigestError> {
     match params.value("algorithm") {
         None => Ok(Algorithm::Md5),
         Some(token) => Algorithm::from_token(&token).ok_or(DigestError::UnknownAlgorithm),
@@ -92,15 +108,16 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        f.write_char('"')?;
-        for letter in self.0.chars() {
-            if matches!(letter, '"' | '\\') {
-                f.write_char('\\')?;
-            }
-            f.write_char(letter)?;
+        f.write_str("\"")?;
+        let mut rest = self.0;
+        while let Some(at) = rest.find(['"', '\\']) {
+            let (plain, escaped) = rest.split_at(at);
+            let (letter, behind) = escaped.split_at(1);
+            write!(f, "{plain}\\{letter}")?;
+            rest = behind;
         }
-        f.write_char('"')
+        f.write_str(rest)?;
+        f.write_str("\"")
     }
 }
 

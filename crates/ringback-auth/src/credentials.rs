@@ -1,6 +1,6 @@
 //! What a client answers: the value of Authorization and Proxy-Authorization.
 
-use crate::challenge::{Quoted, algorithm, digest_params};
+use crate::challenge::{DigestParams, Quoted, algorithm};
 use crate::hash::{Hex, Terms, response, same};
 use crate::{Algorithm, DigestError, Ha1, Qop};
 use ringback_message::header::Credentials;
@@ -37,7 +37,7 @@ impl DigestCredentials {
     /// When the scheme is another one, something is missing or there twice, or algorithm, quality or
     /// nonce count cannot be understood.
     pub fn parse(credentials: &Credentials<'_>) -> Result<Self, DigestError> {
-        let params = digest_params(credentials)?;
+        let params = DigestParams::of(credentials)?;
         let text = |name| params.value(name).map(Cow::into_owned);
         let needed = |name| text(name).ok_or(DigestError::Missing(name));
         let qop = match params.value("qop") {
@@ -47,7 +47,7 @@ impl DigestCredentials {
                 Some((qop, nonce_count(&needed("nc")?).ok_or(DigestError::Malformed("nc"))?))
             }
         };
-        let algorithm = algorithm(params)?;
+        let algorithm = algorithm(&params)?;
         let cnonce = text("cnonce");
         if cnonce.is_none() && (qop.is_some() || algorithm.is_session()) {
             return Err(DigestError::Missing("cnonce"));

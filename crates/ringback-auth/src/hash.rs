@@ -106,15 +106,28 @@ pub(crate) fn response(ha1: &Ha1, terms: &Terms<'_>) -> Hex {
     }
 }
 
-/// HMAC-SHA-256 (RFC 2104) of the parts, one behind the other.
-pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    let keyed = |pad: u8| {
-        let mut block = [pad; 64];
-        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
-        Sha256::new_with_prefix(block)
-    };
-    let inner = parts.iter().fold(keyed(0x36), Sha256::chain_update).finalize();
-    keyed(0x5c).chain_update(inner).finalize().into()
+/// HMAC-SHA-256 (RFC 2104) under a key, of which the two halves that do not change are made once.
+#[derive(Clone)]
+pub(crate) struct Hmac {
+    inner: Sha256,
+    outer: Sha256,
+}
+
+impl Hmac {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        let keyed = |pad: u8| {
+            let mut block = [pad; 64];
+            block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+            Sha256::new_with_prefix(block)
+        };
+        Self { inner: keyed(0x36), outer: keyed(0x5c) }
+    }
+
+    /// The code of the parts, one behind the other.
+    pub(crate) fn code(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let inner = parts.iter().fold(self.inner.clone(), Sha256::chain_update).finalize();
+        self.outer.clone().chain_update(inner).finalize().into()
+    }
 }
 
 /// Compares without telling by its time where the first difference is.
@@ -133,7 +146,7 @@ mod tests {
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
         assert_eq!(
-            Hex::new(&hmac(&key, &[b"what do ya want ", b"for nothing?"])).as_str(),
+            Hex::new(&Hmac::new(&key).code(&[b"what do ya want ", b"for nothing?"])).as_str(),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
     }

@@ -1,6 +1,6 @@
 //! Nonces that carry their own proof, so that none has to be remembered.
 
-use crate::hash::{Hex, hmac, same};
+use crate::hash::{Hex, Hmac, same};
 use ringback_sansio::Entropy;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ impl NonceId {
     }
 
     /// The nonce as it goes on the wire.
-    pub(crate) fn seal(self, secret: &[u8; 32], realm: &str) -> String {
+    pub(crate) fn seal(self, secret: &Hmac, realm: &str) -> String {
         let mut octets = [0; LEN / 2];
         octets[..8].copy_from_slice(&self.millis.to_be_bytes());
         octets[8..16].copy_from_slice(&self.random.to_be_bytes());
@@ -31,7 +31,7 @@ impl NonceId {
     }
 
     /// Reads a nonce; `None` unless it was sealed with this secret for this realm.
-    pub(crate) fn open(nonce: &str, secret: &[u8; 32], realm: &str) -> Option<Self> {
+    pub(crate) fn open(nonce: &str, secret: &Hmac, realm: &str) -> Option<Self> {
         let digits = Hex::read(nonce, LEN)?;
         let word = |at: usize| u64::from_str_radix(digits.as_str().get(at..at + 16)?, 16).ok();
         let id = Self { millis: word(0)?, random: word(16)? };
@@ -45,8 +45,8 @@ impl NonceId {
         self.millis <= now && now - self.millis <= millis(lifetime)
     }
 
-    fn tag(self, secret: &[u8; 32], realm: &str) -> [u8; 16] {
-        let tag = hmac(secret, &[&self.millis.to_be_bytes(), &self.random.to_be_bytes(), realm.as_bytes()]);
+    fn tag(self, secret: &Hmac, realm: &str) -> [u8; 16] {
+        let tag = secret.code(&[&self.millis.to_be_bytes(), &self.random.to_be_bytes(), realm.as_bytes()]);
         let (half, _) = tag.split_first_chunk().expect("an HMAC has 32 octets");
         *half
     }
@@ -61,26 +61,29 @@ mod tests {
     use super::*;
     use ringback_sansio::SeededEntropy;
 
-    const SECRET: [u8; 32] = [1; 32];
+    fn secret() -> Hmac {
+        Hmac::new(&[1; 32])
+    }
+
     const NOW: Duration = Duration::from_secs(1_000);
 
     fn nonce() -> (NonceId, String) {
         let id = NonceId::new(NOW, &mut SeededEntropy::new(1));
-        (id, id.seal(&SECRET, "example.com"))
+        (id, id.seal(&secret(), "example.com"))
     }
 
     #[test]
     fn fault_14_a_nonce_opens_only_unforged() {
         let (id, nonce) = nonce();
-        assert_eq!(NonceId::open(&nonce, &SECRET, "example.com"), Some(id));
-        assert_eq!(NonceId::open(&nonce, &[2; 32], "example.com"), None);
-        assert_eq!(NonceId::open(&nonce, &SECRET, "example.org"), None);
-        assert_eq!(NonceId::open("", &SECRET, "example.com"), None);
+        assert_eq!(NonceId::open(&nonce, &secret(), "example.com"), Some(id));
+        assert_eq!(NonceId::open(&nonce, &Hmac::new(&[2; 32]), "example.com"), None);
+        assert_eq!(NonceId::open(&nonce, &secret(), "example.org"), None);
+        assert_eq!(NonceId::open("", &secret(), "example.com"), None);
         for at in 0..nonce.len() {
             let mut forged = nonce.clone().into_bytes();
             forged[at] = if forged[at] == b'0' { b'1' } else { b'0' };
             let forged = String::from_utf8(forged).unwrap();
-            assert_eq!(NonceId::open(&forged, &SECRET, "example.com"), None, "digit {at}");
+            assert_eq!(NonceId::open(&forged, &secret(), "example.com"), None, "digit {at}");
         }
     }
 

@@ -45,7 +45,14 @@ impl<'a> AuthParams<'a> {
 
     /// The value of the first pair of that name, without its quotes; `None` where it is absent or no UTF-8.
     pub fn value(&self, name: &str) -> Option<Cow<'a, str>> {
-        match unquote(self.iter().find(|pair| pair.name.eq_ignore_ascii_case(name))?.value) {
+        self.iter().find(|pair| pair.name.eq_ignore_ascii_case(name))?.text()
+    }
+}
+
+impl<'a> AuthParam<'a> {
+    /// The value without its quotes; `None` where it is no UTF-8.
+    pub fn text(&self) -> Option<Cow<'a, str>> {
+        match unquote(self.value) {
             Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
             Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
         }
