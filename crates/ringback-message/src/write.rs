@@ -266,7 +266,11 @@ impl Request {
     }
 
     fn has_to_tag(&self) -> bool {
-        let told = |to: &[u8]| to.windows(3).any(|three| three.eq_ignore_ascii_case(b"tag"));
+        // Without a parameter there is none, which is seen at once.
+        let told = |to: &[u8]| {
+            let start = memchr::memchr(b';', to).unwrap_or(to.len());
+            to[start..].windows(3).any(|three| three.eq_ignore_ascii_case(b"tag"))
+        };
         // An empty one counts here: a second one beside it would tell nobody anything.
         self.values(HeaderId::TO).next().is_some_and(told)
             && self.first::<crate::header::To<'_>>().is_some_and(|to| to.is_ok_and(|to| to.params.has("tag")))

@@ -17,6 +17,9 @@ use std::os::fd::AsRawFd as _;
 pub(crate) const BATCH: usize = 32;
 /// The longest datagram that there is.
 const DATAGRAM: usize = 1 << 16;
+/// By how much each buffer begins later than the one before: at distances of a power of two the beginnings of all would share few
+/// places in the caches and push each other out of them.
+const STAGGER: usize = 13 * 64;
 
 /// Where a thread reads to. What was read is copied out, to a piece of memory of its own size: a message that is
 /// kept must not pin 64 KiB.
@@ -30,7 +33,7 @@ struct Receiver {
 thread_local! {
     static RECEIVER: RefCell<Receiver> = RefCell::new(Receiver {
         headers: std::array::from_fn(|_| MultiHeaders::preallocate(BATCH, None)),
-        buffers: std::array::from_fn(|_| vec![0; DATAGRAM]),
+        buffers: std::array::from_fn(|number| vec![0; number * STAGGER + DATAGRAM]),
     });
 }
 
@@ -41,7 +44,10 @@ pub(crate) type Received = (SocketAddr, Bytes);
 pub(crate) fn receive(socket: &Socket, local: SocketAddr, into: &mut Vec<Received>) -> Result<(), Errno> {
     RECEIVER.with_borrow_mut(|Receiver { headers, buffers }| {
         let headers = &mut headers[usize::from(local.is_ipv6())];
-        let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
+        let mut slices = buffers.each_mut().map(|buffer| {
+            let start = buffer.len() - DATAGRAM;
+            [IoSliceMut::new(&mut buffer[start..])]
+        });
         let received = recvmmsg(socket.as_raw_fd(), headers, &mut slices, MsgFlags::MSG_WAITFORONE, None)?;
         for datagram in received {
             let Some(peer) = datagram.address.as_ref().and_then(socket_addr) else { continue };
