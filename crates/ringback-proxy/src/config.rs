@@ -1,12 +1,15 @@
 //! Who we are, and what we allow.
 
 use crate::Restraint;
-use ringback_message::{Host, SipUri};
+use ringback_message::{Host, Request, SipUri, Uri};
 use ringback_sansio::Protocol;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How many spellings of URIs of ours are looked for before a URI is read.
+const SPELLINGS: usize = 32;
 
 /// The addresses and names under which this element is reached.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Ownership {
     domains: Vec<String>,
     /// Those of the domains that are addresses.
     domain_addresses: Vec<IpAddr>,
+    /// How nearly everybody writes a URI that names this element.
+    spellings: Vec<String>,
 }
 
 impl Ownership {
@@ -26,7 +31,21 @@ impl Ownership {
     ) -> Self {
         let domains: Vec<String> = domains.into_iter().map(Into::into).collect();
         let domain_addresses = domains.iter().filter_map(|domain| Host::parse(domain).ok()?.ip()).collect();
-        Self { addresses: addresses.into_iter().collect(), domains, domain_addresses }
+        let addresses: Vec<SocketAddr> = addresses.into_iter().collect();
+        let mut own = Self { addresses, domains, domain_addresses, spellings: Vec::new() };
+        let named = own.domains.iter().map(|domain| format!("sip:{domain}"));
+        let spellings = named.chain(own.addresses.iter().map(|address| format!("sip:{address}")));
+        let names_us =
+            |text: &String| matches!(Uri::parse(text.as_bytes()), Ok(Uri::Sip(uri)) if own.is_me(&uri));
+        own.spellings = spellings.take(SPELLINGS).filter(names_us).collect();
+        own
+    }
+
+    /// Whether a request is to this element itself, and not to a user of it.
+    pub fn is_asked(&self, request: &Request) -> bool {
+        let written = request.uri_bytes();
+        self.spellings.iter().any(|own| own.as_bytes() == written)
+            || matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.user().is_none() && self.is_me(&uri))
     }
 
     /// The domains.

@@ -3,15 +3,19 @@
 use crate::Stats;
 use crate::guard::Guard;
 use crate::users::Users;
-use ringback_auth::{Algorithm, Authenticator, Credentials, Ha1, Place, Rejection, Verdict};
+use ringback_auth::{Algorithm, Authenticator, Credentials, DigestChallenge, Ha1, Place, Rejection, Verdict};
 use ringback_message::{HeaderId, Request};
 use ringback_net::OsEntropy;
 use ringback_sansio::{Entropy as _, Epoch};
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+/// How many octets most challenges have less than.
+const USUAL: usize = 256;
 
 /// The one judge of passwords. Shared by all shards: a nonce that was used in one call must not work in another.
 pub(crate) struct Authority {
@@ -112,9 +116,13 @@ impl Authority {
             _ => false,
         };
         let challenges = authenticator.challenges(unix, stale, entropy);
-        Proof::Missing(
-            challenges.iter().map(|challenge| (place.challenge_field(), challenge.to_string())).collect(),
-        )
+        let written = |challenge: &DigestChallenge| {
+            let mut text = String::with_capacity(USUAL);
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{challenge}");
+            (place.challenge_field(), text)
+        };
+        Proof::Missing(challenges.iter().map(written).collect())
     }
 }
 

@@ -227,6 +227,10 @@ impl ServerCore {
     }
 
     /// Keyed by a secret.
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
     pub(crate) fn seal(&self) -> &Seal {
         &self.seal
     }

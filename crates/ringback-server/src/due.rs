@@ -16,6 +16,11 @@ impl Dues {
         Self { start, sooner: Arc::default() }
     }
 
+    /// The beginning of the time that they are counted in.
+    pub(crate) fn start(&self) -> Instant {
+        self.start
+    }
+
     /// A deadline of nothing yet.
     pub(crate) fn never(&self) -> Due {
         Due { start: self.start, at: AtomicU64::new(u64::MAX), sooner: self.sooner.clone() }

@@ -15,7 +15,7 @@ use ringback_message::header::{CSeq, Via};
 use ringback_message::{HeaderId, Message, Method, Request, StatusCode, Value};
 use ringback_net::{Direction, Flow, Target};
 use ringback_registrar::{Aor, Outcome};
-use ringback_sansio::Seal;
+use ringback_sansio::Hasher;
 use ringback_transaction::ServerKey;
 use ringback_transport::via::response_target;
 use std::hash::BuildHasher as _;
@@ -83,18 +83,21 @@ impl ServerCore {
         let request = Request::try_from(message)?;
         let plain = stateless::is_plain(&request, &Method::REGISTER, &self.ownership.load()).then(|| {
             let via = request.first::<Via<'_>>()?.ok()?;
-            let hash = hash(&request, &via, &flow, self.seal())?;
+            let hash = hash(&request, &via, &flow, self.hasher())?;
             Some((response_target(&flow, &via)?, hash))
         });
         let Some((to, hash)) = plain.flatten() else { return Err(request.into()) };
-        let tag = stateless::tag(hash);
+        let tag = stateless::tag(self.seal().hash_one(hash));
         let tag = std::str::from_utf8(&tag).unwrap_or_default();
         let mut node = self.shard(index).lock();
-        if self.hand_over.passes() && node.seen.look(hash).is_none() {
+        // Who is asked for a password and gives none is challenged each time, which is not noted.
+        let may_be_known = self.authority.is_open() || request.has(HeaderId::AUTHORIZATION);
+        let sight = if may_be_known { node.seen.look(now, hash) } else { None };
+        if self.hand_over.passes() && sight.is_none() {
             return Err(request.into());
         }
         node.counters.received.count(request.as_received());
-        let answer = match node.seen.look(hash) {
+        let answer = match sight {
             // It is in work.
             Some(Sight::Waits) => Registered::Waits,
             Some(Sight::Answered) => {
@@ -104,16 +107,15 @@ impl ServerCore {
             None => match self.refused(now, &request, &flow, tag) {
                 Err((status, bytes)) => Registered::Anew(status, bytes),
                 Ok(user) => {
-                    // Noted before, for the store may be faster than this.
-                    node.seen.note(now, hash, Sight::Waits);
                     let way = || (index, Way::Plain(to, hash));
                     let answer = self.registered(now, &request, &flow, user.as_deref(), tag, way);
                     match &answer {
                         Registered::Refreshed(_) | Registered::Anew(StatusCode::OK, _) => {
-                            node.seen.answered(hash);
+                            node.seen.note(now, hash);
                         }
-                        Registered::Anew(..) => node.seen.forget(hash),
-                        Registered::Waits => {}
+                        Registered::Anew(..) => {}
+                        // However fast the store is, it waits for this shard.
+                        Registered::Waits => node.seen.wait(hash),
                     }
                     answer
                 }
@@ -202,11 +204,11 @@ impl Node {
 }
 
 /// What tells a request from all others (RFC 3261 §17.2.3), and from the same of another sender.
-fn hash(request: &Request, via: &Via<'_>, flow: &Flow, seal: &Seal) -> Option<u64> {
+fn hash(request: &Request, via: &Via<'_>, flow: &Flow, hasher: &Hasher) -> Option<u64> {
     let branch = via.branch().filter(|branch| branch.starts_with("z9hG4bK"))?;
     let number = request.require::<CSeq>().ok()?.number;
     let call_id = request.values(HeaderId::CALL_ID).next();
-    Some(seal.hash_one((branch, via.port, call_id, number, flow.peer)))
+    Some(hasher.hash_one((branch, via.port, call_id, number, flow.peer)))
 }
 
 fn busy(request: &Request, tag: &str, seconds: u32) -> Now {
@@ -214,12 +216,11 @@ fn busy(request: &Request, tag: &str, seconds: u32) -> Now {
 }
 
 fn reply<V: Value>(request: &Request, status: StatusCode, tag: &str, fields: &[(HeaderId, V)]) -> Now {
-    let mut bytes = Vec::with_capacity(1_024);
-    // Made of a request that was read, and of words of ours.
-    let _ = request.write_reply(&mut bytes, (status, status.reason()), Some(tag), b"", |written| {
+    let bytes = stateless::write(request, status, tag, |written| {
         for (id, value) in fields {
             written.header(*id, value);
         }
     });
-    (status, bytes.into())
+    // Made of a request that was read, and of words of ours.
+    (status, bytes.unwrap_or_default())
 }

@@ -78,7 +78,7 @@ impl Shard {
             errands: Map::default(),
             lookups: Map::default(),
             asked: 0,
-            seen: Seen::new(most_seen),
+            seen: Seen::new(dues.start(), most_seen),
             entropy,
         };
         Self { node: Mutex::new(node), due: dues.never() }

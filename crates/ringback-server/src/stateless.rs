@@ -6,7 +6,7 @@
 use crate::answer::CAPABILITIES;
 use bytes::Bytes;
 use ringback_message::header::{MaxForwards, Via};
-use ringback_message::{HeaderId, Message, Method, Request, StatusCode, Uri};
+use ringback_message::{Fields, HeaderId, Message, Method, Request, StatusCode};
 use ringback_net::{Flow, Target};
 use ringback_proxy::Ownership;
 use ringback_sansio::Seal;
@@ -17,6 +17,21 @@ use std::hash::BuildHasher as _;
 thread_local! {
     /// Where a thread writes its answers.
     static WRITTEN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes an answer to a request, in a buffer that is used again and again, and gives a piece of memory of the right size: the
+/// answers to a batch of requests wait for its end. Nothing where the answer would have no room, or hold what cannot be written.
+pub(crate) fn write(
+    request: &Request,
+    status: StatusCode,
+    tag: &str,
+    fields: impl Fn(&mut Fields<'_>),
+) -> Option<Bytes> {
+    WRITTEN.with_borrow_mut(|bytes| {
+        bytes.clear();
+        let written = request.write_reply(bytes, (status, status.reason()), Some(tag), b"", fields);
+        written.ok().map(|()| Bytes::copy_from_slice(bytes))
+    })
 }
 
 /// Gives back what has to be looked at more closely: what is no OPTIONS, not for us, on its way through others, inside a
@@ -34,16 +49,10 @@ pub(crate) fn answer(
         let to = response_target(flow, &via)?;
         let tag = tag(seal.hash_one((via.branch(), request.values(HeaderId::CALL_ID).next())));
         let tag = std::str::from_utf8(&tag).ok()?;
-        let answer = (StatusCode::OK, StatusCode::OK.reason());
-        let bytes = WRITTEN.with_borrow_mut(|bytes| {
-            bytes.clear();
-            let written = request.write_reply(bytes, answer, Some(tag), b"", |fields| {
-                for (id, value) in CAPABILITIES {
-                    fields.header(id, value);
-                }
-            });
-            // One piece of memory of the right size, where the buffer itself would be too large to give away.
-            written.ok().map(|()| Bytes::copy_from_slice(bytes))
+        let bytes = write(&request, StatusCode::OK, tag, |fields| {
+            for (id, value) in CAPABILITIES {
+                fields.header(id, value);
+            }
         })?;
         Some((to, bytes))
     });
@@ -74,7 +83,7 @@ pub(crate) fn is_plain(request: &Request, method: &Method, ownership: &Ownership
     ];
     request.method() == method
         && !CLOSER.iter().any(|id| request.has(*id))
-        && matches!(request.uri(), Ok(Uri::Sip(uri)) if uri.user().is_none() && ownership.is_me(&uri))
+        && ownership.is_asked(request)
         && matches!(request.first::<MaxForwards>(), None | Some(Ok(_)))
         // Loops come back with a Via more.
         && request.values(HeaderId::VIA).nth(1).is_none()

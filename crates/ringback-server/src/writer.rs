@@ -209,7 +209,7 @@ impl Writer {
                         }
                         Way::Plain(to, hash) => {
                             if written.is_ok() {
-                                node.seen.answered(hash);
+                                node.seen.answered(now, hash);
                             } else {
                                 node.seen.forget(hash);
                             }

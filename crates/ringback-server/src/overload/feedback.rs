@@ -12,10 +12,11 @@ const VALIDITY: u32 = 1_000;
 /// can leave out a share of what he sends (`loss`). Says whether he is one.
 pub(super) fn write(message: &mut Message, share: u32, unix: Duration) -> bool {
     // Hardly anybody asks, and everybody is looked at.
-    let mut params = message.values(HeaderId::VIA).next().unwrap_or_default().split(|octet| *octet == b';');
-    let names =
-        |param: &[u8]| param.trim_ascii_start().get(..2).is_some_and(|name| name.eq_ignore_ascii_case(b"oc"));
-    if !params.any(names) {
+    let via = message.values(HeaderId::VIA).next().unwrap_or_default();
+    let names = |at: usize| {
+        via[at + 1..].trim_ascii_start().get(..2).is_some_and(|name| name.eq_ignore_ascii_case(b"oc"))
+    };
+    if !memchr::memchr_iter(b';', via).any(names) {
         return false;
     }
     let Some(Ok(via)) = message.first::<Via<'_>>() else { return false };
