@@ -2,7 +2,8 @@
 //!
 //! What lies between bytes and transactions: cutting messages out of streams ([`Framer`]), marking requests with
 //! where they came from and finding the way of responses back ([`via`]), deciding where a URI leads
-//! ([`locate`]), and keeping the connections that all of it travels on ([`Transport`]).
+//! ([`locate`]), and keeping the connections that all of it travels on ([`Transport`]). Beside it, what one process writes to
+//! another that goes on with its sockets ([`passing`]).
 //!
 //! Nothing here opens a socket, resolves a name or reads a clock. A driver feeds [`FromNetwork`] in and carries
 //! [`TransportOutput`] out:
@@ -44,6 +45,7 @@ mod alias;
 mod bindings;
 mod framing;
 pub mod locate;
+pub mod passing;
 mod race;
 mod streams;
 pub mod stun;

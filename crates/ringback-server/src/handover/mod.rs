@@ -20,7 +20,8 @@ use crate::core::ServerCore;
 use crate::shard::{Node, call_id};
 use arc_swap::ArcSwapOption;
 use ringback_message::{Message, Request, Response};
-use ringback_net::Flow;
+use ringback_net::{Flow, Listen};
+use ringback_transport::passing;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -42,6 +43,26 @@ pub(crate) struct Offer {
     workers: usize,
     /// Where HTTP was to be answered.
     http: Option<SocketAddr>,
+}
+
+impl Offer {
+    /// The most sockets that a listener has.
+    const MOST_WORKERS: usize = 256;
+    /// The most listeners that are taken over.
+    const MOST_LISTENERS: usize = 1024;
+
+    /// Its listeners, where it can be taken: it is of this version, and says neither more sockets nor others than there are.
+    fn listeners(&self) -> io::Result<Vec<Listen>> {
+        if self.version != VERSION
+            || self.workers > Self::MOST_WORKERS
+            || self.listeners.len() > Self::MOST_LISTENERS
+        {
+            return Err(io::Error::other(
+                "the server that runs is of another version; restart it the usual way",
+            ));
+        }
+        self.listeners.iter().map(|text| text.parse().map_err(io::Error::other)).collect()
+    }
 }
 
 /// What the two say to each other in between, an octet each.
@@ -125,7 +146,8 @@ impl HandOver {
     /// Passes a datagram on.
     pub(crate) fn pass(&self, flow: &Flow, bytes: &[u8]) {
         let Some(successor) = self.successor.load_full() else { return };
-        let Ok(frame) = frame::write(flow.id.0, flow.peer, bytes) else { return };
+        let Ok(listener) = u16::try_from(flow.id.0) else { return };
+        let Ok(frame) = passing::write(listener, flow.peer, bytes) else { return };
         // One that is gone is noticed by who reads its end.
         let _ = successor.write(&frame);
     }
@@ -141,7 +163,7 @@ impl HandOver {
 
     /// Nothing is begun here any more, and what was begun is written.
     fn say_frozen(&self) -> io::Result<()> {
-        self.successor.load_full().map_or(Ok(()), |successor| successor.write(&frame::FROZEN))
+        self.successor.load_full().map_or(Ok(()), |successor| successor.write(&passing::FROZEN))
     }
 
     fn begin_to_pass(&self, stream: &UnixStream) -> io::Result<()> {
@@ -183,5 +205,44 @@ impl ServerCore {
                 || node.relayed.knows(call)
                 || self.gateways.knows(call)
                 || node.proxy.leads_over_connection(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many listeners are taken from a line.
+    fn taken(line: &str) -> Option<usize> {
+        Some(serde_json::from_str::<Offer>(line).ok()?.listeners().ok()?.len())
+    }
+
+    fn line(version: u32, listeners: usize, workers: &str) -> String {
+        let listeners = vec!["\"udp:127.0.0.1:5060\""; listeners].join(",");
+        format!(r#"{{"version":{version},"listeners":[{listeners}],"workers":{workers},"http":null}}"#)
+    }
+
+    #[test]
+    fn an_offer_is_taken_as_far_as_a_server_goes() {
+        assert_eq!(taken(&line(VERSION, 2, "4")), Some(2));
+        assert_eq!(taken(&line(VERSION, 1024, "256")), Some(1024));
+        for (version, listeners, workers) in [
+            (VERSION + 1, 2, "4"),
+            (VERSION, 1025, "4"),
+            (VERSION, 2, "257"),
+            (VERSION, 2, "18446744073709551615"),
+            (VERSION, 2, "18446744073709551616"),
+            (VERSION, 2, "-1"),
+            (VERSION, 2, "[]"),
+        ] {
+            assert_eq!(taken(&line(version, listeners, workers)), None, "{version} {listeners} {workers}");
+        }
+        let offer = line(VERSION, 2, "4");
+        for (good, bad) in [("udp:", "sctp:"), (":5060", ":65536"), ("127.0.0.1", "example.com"), ("[", "")] {
+            assert_eq!(taken(&offer.replacen(good, bad, 1)), None, "{bad}");
+        }
+        for end in 0..offer.len() {
+            assert_eq!(taken(&offer[..end]), None, "{end}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The side of the successor.
 
 use super::frame::{self, Frame};
-use super::{Offer, VERSION, word};
+use super::{Offer, word};
 use crate::admin;
 use crate::core::ServerCore;
 use crate::locations::Locations;
@@ -18,11 +18,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
-
-/// The most workers that a server has.
-const MOST_WORKERS: usize = 256;
-/// The most listeners that are taken over.
-const MOST_LISTENERS: usize = 1024;
 
 /// The server that goes, and what it hands over.
 pub(crate) struct Predecessor {
@@ -53,17 +48,7 @@ impl Predecessor {
     }
 
     fn receive(stream: UnixStream, offer: &Offer) -> io::Result<Self> {
-        if offer.version != VERSION || offer.workers > MOST_WORKERS || offer.listeners.len() > MOST_LISTENERS
-        {
-            return Err(io::Error::other(
-                "the server that runs is of another version; restart it the usual way",
-            ));
-        }
-        let listeners: Vec<Listen> = offer
-            .listeners
-            .iter()
-            .map(|text| text.parse().map_err(io::Error::other))
-            .collect::<Result<_, _>>()?;
+        let listeners = offer.listeners()?;
         let mut sockets = Vec::new();
         for listen in &listeners {
             sockets

@@ -1,8 +1,10 @@
-//! Laws of the transport layer: whatever comes from the network, tags come back and streams are bounded.
+//! Laws of the transport layer: whatever comes from the network, tags come back and streams are bounded; and of what one process
+//! passes on to another.
 
 use super::script::acts;
 use bytes::Bytes;
 use ringback_sansio::{CloseReason, Flow, FlowId, Machine, Protocol, Target};
+use ringback_transport::passing::{self, FROZEN, HEAD, Head, LONGEST};
 use ringback_transport::{FromNetwork, Transport, TransportConfig, TransportOutput};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -120,4 +122,23 @@ fn local() -> SocketAddr {
 
 fn peer(number: u64) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 10 + number as u8], 5060))
+}
+
+/// Frames as a successor reads them, one after the other until one is none: what was read is written the same, octet by octet, and
+/// none makes room for more than a datagram.
+pub(super) fn passing(input: &[u8]) {
+    let mut rest = input;
+    while let Some((head, behind)) = rest.split_first_chunk::<HEAD>() {
+        let Ok(parsed) = Head::parse(head) else { return };
+        let (written, length) = match parsed {
+            Head::Frozen => (FROZEN.to_vec(), 0),
+            Head::Datagram { length, listener, peer } => {
+                assert!(length <= LONGEST, "{length}");
+                let Some(datagram) = behind.get(..length) else { return };
+                (passing::write(listener, peer, datagram).expect("as long as it was"), length)
+            }
+        };
+        assert_eq!(written, rest[..HEAD + length], "there is one way to write each");
+        rest = &behind[length..];
+    }
 }

@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("media_path", path::media_path),
     ("message", syntax::message),
     ("offer_answer", machines::offer_answer),
+    ("passing", connections::passing),
     ("proxy", machines::proxy),
     ("registrar", machines::registrar),
     ("relay", relay::relay),
