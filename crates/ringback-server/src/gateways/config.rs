@@ -191,6 +191,12 @@ impl MemberConfig {
         Ok(())
     }
 
+    /// Whether user, password and all that belongs to them are the same.
+    pub(super) fn has_account_of(&self, other: &Self) -> bool {
+        (&self.user, &self.password, &self.realm, &self.domain)
+            == (&other.user, &other.password, &other.realm, &other.domain)
+    }
+
     pub(super) fn parsed(&self) -> Option<UriBuf> {
         let uri = Uri::parse(self.uri.as_bytes()).ok()?;
         uri.as_sip()?;

@@ -1,11 +1,11 @@
 //! Requests of the server's own to gateways: asking whether they are there, by OPTIONS, and registering with them.
 
-use super::trunk::{Next, Trunk};
+use super::trunk::Next;
 use super::{Gateways, Member};
 use crate::core::{Out, ServerCore};
 use crate::shard::{Asker, Node};
 use ringback_message::header::CSeq;
-use ringback_message::{HeaderId, Method, Request, Response};
+use ringback_message::{HeaderId, Method, Request, Response, StatusCode};
 use ringback_sansio::{Protocol, Target};
 use ringback_transaction::{ClientKey, Key, TransactionOutput};
 use ringback_transport::locate::next_hop;
@@ -20,7 +20,7 @@ const SWEEP: Duration = Duration::from_secs(600);
 pub(crate) enum Errand {
     /// Asks it whether it is there.
     Probe(Arc<Member>),
-    /// Tells it where we are.
+    /// Tells it where we are, or that we are there no more.
     Register(Arc<Member>),
 }
 
@@ -46,8 +46,15 @@ impl Errand {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
-            && Arc::ptr_eq(self.member(), other.member())
+        match (self, other) {
+            (Self::Probe(own), Self::Probe(other)) => Arc::ptr_eq(own, other),
+            // An account stays what it is where all else is said of its member.
+            (Self::Register(own), Self::Register(other)) => {
+                let accounts = own.registers().zip(other.registers());
+                accounts.is_some_and(|(own, other)| Arc::ptr_eq(own, other))
+            }
+            _ => false,
+        }
     }
 
     /// When it is done again while nothing else is said.
@@ -60,19 +67,36 @@ impl Errand {
 }
 
 impl Gateways {
-    /// All is done at once for those that are new; until then they are believed to be there.
-    pub(super) fn plan(&self, now: Instant) {
-        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+    /// All is done at once for those that are new; until then they are believed to be there. `before` are those that there were.
+    pub(super) fn plan(&self, now: Instant, before: &[Arc<Member>]) {
         let members = self.members();
-        let probes = members.iter().filter(|member| member.probe.is_some()).cloned().map(Errand::Probe);
-        let registers = members.iter().filter(|member| member.registers().is_some());
-        let errands = probes.chain(registers.cloned().map(Errand::Register));
-        let before = std::mem::take(&mut plan.next);
-        let at =
-            |errand: &Errand| before.iter().find(|(_, own)| own.is_same(errand)).map_or(now, |(at, _)| *at);
-        plan.next = errands.map(|errand| (at(&errand), errand)).collect();
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = std::mem::take(&mut plan.next);
+        for member in members.iter().filter(|member| member.probe.is_some()) {
+            plan.add(Errand::Probe(member.clone()), now, &known);
+        }
+        for member in &members {
+            let Some(trunk) = member.registers() else { continue };
+            let known = if trunk.leave(false) { &[] } else { &known[..] };
+            plan.add(Errand::Register(member.clone()), now, known);
+        }
+        // Whoever registers the same account takes the place of the binding, which then is his.
+        let is_gone = |own: &&Arc<Member>| !members.iter().any(|member| member.registers_as(own));
+        for member in before.iter().filter(is_gone) {
+            let Some(trunk) = member.registers().filter(|trunk| trunk.may_be_registered(now)) else {
+                continue;
+            };
+            let known = if trunk.leave(true) { &[] } else { &known[..] };
+            plan.add(Errand::Register(member.clone()), now, known);
+        }
         plan.sweep = (!members.is_empty()).then(|| plan.sweep.unwrap_or(now + SWEEP));
         self.due.set(plan.due());
+    }
+
+    /// Those of earlier configurations that are told that we are there no more.
+    pub(super) fn leaving(&self) -> Vec<Arc<Member>> {
+        let plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        plan.next.iter().map(|(_, errand)| errand.member()).cloned().collect()
     }
 
     /// What has to be done now.
@@ -91,16 +115,29 @@ impl Gateways {
         due
     }
 
-    fn set(&self, errand: &Errand, at: Instant) {
+    /// Says when an errand is due again; `None` where it is done for good.
+    fn set(&self, errand: &Errand, at: Option<Instant>) {
         let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((next, _)) = plan.next.iter_mut().find(|(_, own)| own.is_same(errand)) {
-            *next = at;
+        match at {
+            Some(at) => {
+                let found = plan.next.iter_mut().find(|(_, own)| own.is_same(errand));
+                found.into_iter().for_each(|(next, _)| *next = at);
+            }
+            None => plan.next.retain(|(_, own)| !own.is_same(errand)),
         }
         self.due.set(plan.due());
     }
 }
 
 impl Plan {
+    /// Adds an errand once: at its time where it is known, else at once.
+    fn add(&mut self, errand: Errand, now: Instant, known: &[(Instant, Errand)]) {
+        if !self.next.iter().any(|(_, own)| own.is_same(&errand)) {
+            let at = known.iter().find(|(_, own)| own.is_same(&errand)).map_or(now, |(at, _)| *at);
+            self.next.push((at, errand));
+        }
+    }
+
     fn due(&self) -> Option<Instant> {
         self.next.iter().map(|(next, _)| *next).chain(self.sweep).min()
     }
@@ -115,7 +152,9 @@ impl ServerCore {
             let Some(hop) = hop else { continue };
             let call_id = match &errand {
                 Errand::Probe(_) => self.gateways.call_id(),
-                Errand::Register(member) => member.registers().map(Trunk::call_id).unwrap_or_default(),
+                Errand::Register(member) => {
+                    member.registers().map(|trunk| trunk.call_id()).unwrap_or_default()
+                }
             };
             // Where the answer will come.
             let index = self.index(call_id.as_bytes());
@@ -144,6 +183,10 @@ impl ServerCore {
                 let host = ownership.domains().first().map_or("localhost", String::as_str);
                 let sent_by = node.transactions.locals().sent_by(&to).map(str::to_owned);
                 options(member, host, (&to, sent_by.as_deref()), call_id, node)
+            }
+            // Its answer says when the next one is due.
+            Errand::Register(member) if member.registers().is_some_and(|trunk| trunk.is_under_way()) => {
+                return;
             }
             Errand::Register(member) => {
                 let sent_by = node.transactions.locals().sent_by(&to);
@@ -191,13 +234,12 @@ impl ServerCore {
                 match member.registers().map(|trunk| trunk.registered(now, Some(response))) {
                     Some(Next::Now(request)) => self.send_errand(now, node, Sent { errand, to }, *request),
                     Some(Next::At(at)) => {
-                        let (uri, status) = (&member.uri, response.status());
-                        if status.is_success() {
-                            tracing::debug!(%uri, "registered with the gateway");
-                        } else {
-                            tracing::warn!(%uri, %status, "the gateway does not register us");
-                        }
-                        self.gateways.set(&errand, at);
+                        told(member, response.status(), "registered with the gateway");
+                        self.gateways.set(&errand, Some(at));
+                    }
+                    Some(Next::Nothing) => {
+                        told(member, response.status(), "not registered with the gateway any more");
+                        self.gateways.set(&errand, None);
                     }
                     None => {}
                 }
@@ -210,12 +252,24 @@ impl ServerCore {
         match errand {
             Errand::Probe(member) => probed(now, member, None),
             Errand::Register(member) => {
-                if let Some(Next::At(at)) = member.registers().map(|trunk| trunk.registered(now, None)) {
-                    tracing::warn!(uri = %member.uri, "the gateway does not answer REGISTER");
-                    self.gateways.set(errand, at);
-                }
+                let at = match member.registers().map(|trunk| trunk.registered(now, None)) {
+                    Some(Next::At(at)) => Some(at),
+                    Some(Next::Nothing) => None,
+                    Some(Next::Now(_)) | None => return,
+                };
+                tracing::warn!(uri = %member.uri, "the gateway does not answer REGISTER");
+                self.gateways.set(errand, at);
             }
         }
+    }
+}
+
+fn told(member: &Member, status: StatusCode, what: &str) {
+    let uri = &member.uri;
+    if status.is_success() {
+        tracing::debug!(%uri, "{what}");
+    } else {
+        tracing::warn!(%uri, %status, "the gateway does not take a REGISTER");
     }
 }
 

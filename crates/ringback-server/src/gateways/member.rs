@@ -5,7 +5,7 @@ use super::{GatewayConfig, MemberConfig};
 use crate::guard::{Allowance, Used};
 use ringback_message::{StatusCode, UriBuf};
 use serde::{Deserialize, Serialize};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long one that failed a call is left alone, where nobody asks it whether it is there.
@@ -21,7 +21,7 @@ pub(crate) struct Member {
     pub(super) timeout: Duration,
     pub(super) is_trusted: bool,
     /// Our account there.
-    pub(super) trunk: Option<Trunk>,
+    pub(super) trunk: Option<Arc<Trunk>>,
     failover: Vec<StatusCode>,
     state: Mutex<State>,
 }
@@ -62,10 +62,19 @@ pub struct GatewayStats {
 }
 
 impl Member {
-    pub(super) fn new(group: &GatewayConfig, config: &MemberConfig, uri: UriBuf, seed: u64) -> Self {
+    /// `before` are those that there were: an account that one of them has goes on.
+    pub(super) fn new(
+        group: &GatewayConfig,
+        config: &MemberConfig,
+        uri: UriBuf,
+        before: &[Arc<Self>],
+        seed: u64,
+    ) -> Self {
+        let known = before.iter().find(|known| known.uri == uri && known.config.has_account_of(config));
+        let known = known.and_then(|known| known.trunk.clone());
         Self {
             group: group.name.clone(),
-            trunk: Trunk::new(config, &uri, seed),
+            trunk: known.or_else(|| Trunk::new(config, &uri, seed).map(Arc::new)),
             uri,
             config: config.clone(),
             probe: (group.probe > 0).then(|| Duration::from_secs(group.probe.into())),
@@ -93,8 +102,19 @@ impl Member {
     }
 
     /// The account, where it has to be registered.
-    pub(super) fn registers(&self) -> Option<&Trunk> {
+    pub(super) fn registers(&self) -> Option<&Arc<Trunk>> {
         self.trunk.as_ref().filter(|_| self.config.register)
+    }
+
+    /// Whether both have one binding, whatever way REGISTER takes to it: it is one for each account, and our address is told by
+    /// transport.
+    pub(super) fn registers_as(&self, other: &Self) -> bool {
+        let transport = |member: &Self| {
+            let uri = member.uri.as_sip()?;
+            Some((uri.is_secure(), uri.transport().map(str::to_ascii_lowercase)))
+        };
+        let accounts = self.registers().zip(other.registers());
+        accounts.is_some_and(|(own, other)| own.is_account_of(other)) && transport(self) == transport(other)
     }
 
     /// Whether it is there, as far as is known.

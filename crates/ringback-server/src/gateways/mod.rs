@@ -59,15 +59,17 @@ impl Gateways {
     }
 
     /// Goes on with other groups, of which nothing can be wrong any more. Members of which nothing else is said stay who they were, with
-    /// their calls and all that is known of them; calls with others go on until they end.
+    /// their calls and all that is known of them; calls with others go on until they end. Accounts that are not named any more are taken
+    /// out where they are registered.
     pub(crate) fn renew(&self, now: Instant, configs: &[GatewayConfig]) {
-        let before = self.members();
+        let mut before = self.members();
+        before.extend(self.leaving());
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let mut member = |group: &GatewayConfig, config: &MemberConfig| {
             if let Some(known) = before.iter().find(|known| known.is(group, config)) {
                 return Some(known.clone());
             }
-            Some(Arc::new(Member::new(group, config, config.parsed()?, random.next_u64())))
+            Some(Arc::new(Member::new(group, config, config.parsed()?, &before, random.next_u64())))
         };
         let groups = configs.iter().map(|group| {
             let members = group.members.iter().filter_map(|config| member(group, config));
@@ -75,7 +77,7 @@ impl Gateways {
         });
         self.groups.store(Arc::new(groups.collect()));
         drop(random);
-        self.plan(now);
+        self.plan(now, &before);
     }
 
     fn members(&self) -> Vec<Arc<Member>> {

@@ -140,7 +140,6 @@ fn an_account_is_registered_with_its_provider_and_again_before_that_ends() {
     provider.challenge(&first, Place::Server);
     let second = provider.gateway.requested(&Method::REGISTER);
     assert!(provider.is_proved(&second, Place::Server));
-    let number = |request: &Request| request.require::<CSeq>().unwrap().number;
     assert!(number(&second) > number(&first));
     assert!(second.values(HeaderId::CALL_ID).eq(first.values(HeaderId::CALL_ID)));
     // Asked for longer, and then told that it lasts two seconds.
@@ -157,4 +156,124 @@ fn an_account_is_registered_with_its_provider_and_again_before_that_ends() {
     until(&server, |stats| stats.gateways[0].registered == Some(true));
     let fourth = provider.gateway.requested(&Method::REGISTER);
     assert!(number(&fourth) > number(&third) && provider.is_proved(&fourth, Place::Server));
+}
+
+fn number(request: &Request) -> u32 {
+    request.require::<CSeq>().unwrap().number
+}
+
+fn seconds(request: &Request) -> u32 {
+    request.require::<Expires>().unwrap().0
+}
+
+fn field(request: &Request, id: HeaderId) -> String {
+    String::from_utf8_lossy(request.values(id).next().unwrap()).into_owned()
+}
+
+/// What lasts ten minutes, and what is over.
+fn granted(provider: &Provider, request: &Request) {
+    let contact = format!("{};expires=600", field(request, HeaderId::CONTACT));
+    let ok = request.reply(StatusCode::OK, Some("p"));
+    let ok = if seconds(request) == 0 { ok } else { ok.header(HeaderId::CONTACT, contact) };
+    provider.gateway.send(&ok.build().unwrap());
+}
+
+impl Provider {
+    /// The first REGISTER with a higher number; copies of others are passed over.
+    fn registering_after(&mut self, last: u32) -> Request {
+        loop {
+            let request = self.gateway.requested(&Method::REGISTER);
+            if number(&request) > last {
+                return request;
+            }
+        }
+    }
+
+    /// Challenges, and grants what comes then.
+    fn registered(&mut self, server: &Server) -> Request {
+        let first = self.gateway.requested(&Method::REGISTER);
+        self.challenge(&first, Place::Server);
+        let second = self.registering_after(number(&first));
+        granted(self, &second);
+        until(server, |stats| stats.gateways[0].registered == Some(true));
+        second
+    }
+}
+
+#[test]
+fn an_account_that_is_configured_no_more_is_taken_out_at_its_provider() {
+    for (what, change) in [
+        ("no group", (|config| config.gateways.clear()) as fn(&mut ServerConfig)),
+        ("another user", |config| config.gateways[0].members[0].user = Some("other".into())),
+        ("another registrar", |config| config.gateways[0].members[0].domain = Some("other.example".into())),
+        ("only calls", |config| config.gateways[0].members[0].register = false),
+    ] {
+        let mut provider = Provider::new("carrier");
+        let mut config = with(vec![provider.member(0, true)]);
+        let server = start(config.clone());
+        let last = provider.registered(&server);
+        // What else is said of the gateway is nothing to the provider: the next REGISTER that he sees has the next number.
+        (config.gateways[0].members[0].weight, config.gateways[0].timeout) = (7, 9);
+        server.reload(&config).unwrap();
+        assert_eq!(server.stats().gateways[0].registered, Some(true), "{what}");
+        config.routes.clear();
+        change(&mut config);
+        server.reload(&config).unwrap();
+        let own = field(&last, HeaderId::CALL_ID);
+        let mut leaving = provider.registering_after(0);
+        while field(&leaving, HeaderId::CALL_ID) != own || number(&leaving) == number(&last) {
+            leaving = provider.registering_after(0);
+        }
+        assert_eq!((seconds(&leaving), number(&leaving)), (0, number(&last) + 1), "{what}");
+        assert_eq!(leaving.uri_bytes(), b"sip:provider.example", "{what}");
+        assert_eq!(field(&leaving, HeaderId::CONTACT), field(&last, HeaderId::CONTACT), "{what}");
+        assert!(provider.is_proved(&leaving, Place::Server), "{what}: by the password of before");
+        // Its nonce is too old for him, and he asks again.
+        provider.authenticator = Authenticator::new("carrier", [8; 32]);
+        provider.challenge(&leaving, Place::Server);
+        let again = loop {
+            let request = provider.registering_after(number(&leaving));
+            if field(&request, HeaderId::CALL_ID) == own {
+                break request;
+            }
+        };
+        assert_eq!(seconds(&again), 0, "{what}");
+        assert!(provider.is_proved(&again, Place::Server), "{what}");
+        granted(&provider, &again);
+    }
+}
+
+#[test]
+fn an_account_that_is_just_being_registered_is_taken_out_when_that_is_answered() {
+    let mut provider = Provider::new("carrier");
+    let mut config = with(vec![provider.member(0, true)]);
+    let server = start(config.clone());
+    let first = provider.gateway.requested(&Method::REGISTER);
+    config.routes.clear();
+    config.gateways.clear();
+    server.reload(&config).unwrap();
+    granted(&provider, &first);
+    let leaving = provider.registering_after(number(&first));
+    assert_eq!(seconds(&leaving), 0);
+    granted(&provider, &leaving);
+}
+
+#[test]
+fn an_account_that_comes_back_while_it_is_taken_out_is_registered_in_the_end() {
+    let mut provider = Provider::new("carrier");
+    let config = with(vec![provider.member(0, true)]);
+    let server = start(config.clone());
+    let last = provider.registered(&server);
+    let without = ServerConfig { gateways: Vec::new(), routes: Vec::new(), ..config.clone() };
+    server.reload(&without).unwrap();
+    let leaving = provider.registering_after(number(&last));
+    assert_eq!(seconds(&leaving), 0);
+    server.reload(&config).unwrap();
+    granted(&provider, &leaving);
+    let back = provider.registering_after(number(&leaving));
+    // One after the other by their numbers, which only count within a Call-ID (RFC 3261 §10.3).
+    assert_eq!(field(&back, HeaderId::CALL_ID), field(&last, HeaderId::CALL_ID));
+    assert_eq!(seconds(&back), 600);
+    granted(&provider, &back);
+    until(&server, |stats| stats.gateways[0].registered == Some(true));
 }
