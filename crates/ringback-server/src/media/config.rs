@@ -35,7 +35,8 @@ pub struct MediaConfig {
     pub address: Option<IpAddr>,
     /// What phones are told instead of it; without one what the listener advertises.
     pub advertise: Option<IpAddr>,
-    /// The first and the last port; 0 and 0 leave the choice to the system. A medium takes four: RTP and RTCP for each side.
+    /// The first and the last port; 0 and 0 leave the choice to the system. A medium takes two
+    /// pairs: RTP and RTCP for each side, RTP on an even port.
     pub ports: [u16; 2],
     /// After how many seconds without any packet of a side that is to speak it is told to be silent.
     pub timeout: u32,
@@ -73,9 +74,11 @@ impl MediaConfig {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let [first, last] = self.ports;
-        if self.ports != [0, 0] && (first < 1_024 || last.saturating_sub(first) < 3) {
+        // The first of a pair is even.
+        let even = first.saturating_add(first % 2);
+        if self.ports != [0, 0] && (first < 1_024 || last.saturating_sub(even) < 3) {
             return Err(ConfigError::new(format!(
-                "media: ports {first} to {last} hold no medium; name at least four from 1024 on, such as [30000, 39999]"
+                "media: ports {first} to {last} hold no medium; name at least four from an even one on, 1024 or higher, such as [30000, 39999]"
             )));
         }
         if self.timeout == 0 {
