@@ -3,7 +3,8 @@
 mod common;
 
 use common::*;
-use ringback_message::{HeaderId, Message, Request};
+use ringback_message::header::Via;
+use ringback_message::{HeaderId, Message, Request, Response};
 use ringback_sansio::{CloseReason, Protocol, Target};
 use ringback_transaction::{End, RequestError};
 
@@ -291,4 +292,34 @@ fn limits_refuse_new_requests_but_not_the_cancels_of_old_ones() {
         layer.transactions.request(layer.now, nowhere, outgoing("OPTIONS")),
         Err(RequestError::NoLocal)
     );
+}
+
+#[test]
+fn who_sorts_datagrams_is_told_which_responses_are_of_a_transaction() {
+    let has = |layer: &mut Layer, text: &str| {
+        let response = Response::try_from(Message::parse(text.to_owned()).unwrap()).unwrap();
+        layer.transactions.has_response(&response)
+    };
+    let mut layer = Layer::new();
+    let (key, sent) = layer.request("INVITE", Protocol::Udp);
+    let ringing = reply(&sent, 180, "b");
+    assert!(has(&mut layer, &ringing) && has(&mut layer, &reply(&sent, 486, "b")));
+    let branch = sent.require::<Via<'_>>().unwrap().branch().unwrap().to_owned();
+    for (part, other) in [
+        (branch.as_str(), "z9hG4bKelse"),
+        ("CSeq: 7 INVITE", "CSeq: 7 MESSAGE"),
+        ("CSeq: 7 INVITE", "CSeq: nonsense"),
+        // The CANCEL has the same branch, and has not been sent.
+        ("CSeq: 7 INVITE", "CSeq: 7 CANCEL"),
+        ("Via: ", "X-Via: "),
+    ] {
+        let text = ringing.replace(part, other);
+        assert_ne!(text, ringing, "{part}");
+        assert!(!has(&mut layer, &text), "{text}");
+    }
+    layer.udp(&ringing);
+    assert!(layer.cancel(key));
+    assert!(has(&mut layer, &ringing.replace("7 INVITE", "7 CANCEL")), "now it has");
+    layer.finish();
+    assert!(!has(&mut layer, &ringing), "it is over");
 }

@@ -3,8 +3,8 @@
 mod common;
 
 use common::*;
-use ringback_message::HeaderId;
 use ringback_message::header::To;
+use ringback_message::{HeaderId, Message, Request};
 use ringback_sansio::{CloseReason, Protocol};
 
 const BRANCH: &str = "z9hG4bKa";
@@ -340,4 +340,59 @@ fn rule_12_udp_responses_go_to_the_source_or_the_port_of_sent_by_or_maddr() {
         });
         assert_eq!(target.as_deref(), to, "{via}");
     }
+}
+
+/// Whether the table says that a request is of one of its server transactions.
+fn has(layer: &mut Layer, text: &str) -> bool {
+    let request = Request::try_from(Message::parse(text.to_owned()).unwrap()).unwrap();
+    layer.transactions.has_request(&request)
+}
+
+#[test]
+fn who_sorts_datagrams_is_told_which_requests_are_of_a_transaction() {
+    let mut layer = Layer::new();
+    let invite = theirs("INVITE", BRANCH);
+    assert!(!has(&mut layer, &invite), "nothing has begun");
+    let key = layer.incoming(Protocol::Udp, &invite);
+    for (text, is_of_it) in [
+        (invite.clone(), true),
+        (theirs("CANCEL", BRANCH), true),
+        (theirs("ACK", BRANCH), true),
+        (theirs("BYE", BRANCH), false),
+        (theirs("INVITE", "z9hG4bKb"), false),
+        (theirs("CANCEL", "z9hG4bKb"), false),
+        (theirs("ACK", "z9hG4bKb"), false),
+        (theirs_with("INVITE", &format!("SIP/2.0/UDP 192.0.2.8;branch={BRANCH}"), ""), false),
+        (invite.replace("SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKa", "nonsense"), false),
+    ] {
+        assert_eq!(has(&mut layer, &text), is_of_it, "{text}");
+    }
+    layer.respond(key, 486, "a");
+    assert!(has(&mut layer, &theirs("ACK", BRANCH)), "it waits for its ACK");
+    let seen = layer.said();
+    assert_eq!(seen, ["0 request INVITE", "0 486"], "to ask does nothing");
+    layer.finish();
+    assert!(!has(&mut layer, &invite) && !has(&mut layer, &theirs("ACK", BRANCH)), "it is over");
+}
+
+#[test]
+fn an_ack_is_of_no_transaction_that_is_not_of_an_invite() {
+    let mut layer = Layer::new();
+    layer.udp(&theirs("MESSAGE", BRANCH));
+    assert!(has(&mut layer, &theirs("MESSAGE", BRANCH)) && has(&mut layer, &theirs("CANCEL", BRANCH)));
+    assert!(!has(&mut layer, &theirs("ACK", BRANCH)));
+}
+
+#[test]
+fn requests_of_rfc_2543_are_told_by_everything_else() {
+    let via = "SIP/2.0/UDP 192.0.2.9;branch=1";
+    let mut layer = Layer::new();
+    let invite = theirs_with("INVITE", via, "");
+    let key = layer.incoming(Protocol::Udp, &invite);
+    assert!(has(&mut layer, &invite));
+    assert!(!has(&mut layer, &invite.replace("Call-ID: theirs", "Call-ID: other")));
+    layer.respond(key, 486, "a");
+    assert!(
+        has(&mut layer, &theirs_with("ACK", via, "a")) && !has(&mut layer, &theirs_with("ACK", via, "z"))
+    );
 }

@@ -1,7 +1,7 @@
 //! Dialogs of peers that nobody can connect to: later requests take the connection that is there (RFC 5626 §5.3).
 
 use crate::common::{ALICE, BOB, Element, branch, request};
-use ringback_message::HeaderId;
+use ringback_message::{HeaderId, Message, Request};
 use ringback_proxy::Branch;
 use ringback_sansio::{Flow, FlowId, Protocol, Target};
 
@@ -140,4 +140,44 @@ fn who_asks_for_his_flow_gets_a_token_over_any_transport() {
     // What came through another proxy is that one's to keep.
     let behind = "Via: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKd\r\nContact: <sip:alice@10.0.0.9:9;ob>";
     assert_eq!(routes("3", behind).len(), 1);
+}
+
+#[test]
+fn a_request_is_told_to_lead_over_a_connection_by_a_route_of_ours_alone() {
+    let leads = |element: &Element, routes: &[&str]| {
+        let routes: Vec<String> = routes.iter().map(|route| (*route).to_owned()).collect();
+        let text = in_dialog("BYE", "sip:bob@10.0.0.5:9", "b", &routes.iter().collect::<Vec<_>>());
+        element.proxy.leads_over_connection(&Request::try_from(Message::parse(text).unwrap()).unwrap())
+    };
+    let mut element = with_tls();
+    let routes = call(&mut element);
+    let [bob, alice] = [routes[0].as_str(), routes[1].as_str()];
+    let ours = "<sip:192.0.2.1;lr>";
+    // Behind a Route of somebody else the token is not for this request's next step, and a third of ours is none of this call.
+    let theirs = "<sip:proxy.example.net;lr>";
+    let forged = bob.replacen("<sip:", "<sip:0", 1);
+    let elsewhere = bob.replace("192.0.2.1", "192.0.2.2");
+    for (routes, leads_there) in [
+        (&[bob][..], true),
+        (&[alice, bob], true),
+        (&[ours, bob], true),
+        (&[], false),
+        (&[ours], false),
+        (&[theirs, bob], false),
+        (&[ours, ours, bob], false),
+        (&[&forged], false),
+        (&[&elsewhere], false),
+        (&["<sip:alice@192.0.2.1;lr>"], false),
+    ] {
+        assert_eq!(leads(&element, routes), leads_there, "{routes:?}");
+    }
+    // A token of a datagram flow, which the next process can write to as well.
+    let mut element = Element::new();
+    element.user("bob", &[branch("sip:bob@10.0.0.5:9")]);
+    let asks = "Supported: outbound\r\nContact: <sip:alice@10.0.0.9:9;ob>";
+    element.arrive(Protocol::Udp, ALICE, &request("INVITE", "sip:bob@example.com", "1", asks));
+    let sent = element.take().into_iter().find(|sent| sent.message.is_request()).unwrap();
+    let routes = sent.values(HeaderId::RECORD_ROUTE);
+    assert!(routes.iter().any(|route| route.contains('@')), "{routes:?}");
+    assert!(!routes.iter().any(|route| leads(&element, &[route])), "{routes:?}");
 }
