@@ -228,7 +228,7 @@ impl Proxy {
                     Err(status) => {
                         let later = (status == StatusCode::SERVICE_UNAVAILABLE)
                             .then(|| (HeaderId::RETRY_AFTER, "10".to_owned()));
-                        self.refuse(now, transactions, server, (status, later.into_iter().collect()));
+                        self.refuse(now, transactions, server, (status, Vec::from_iter(later)));
                     }
                 }
                 return self.forget_answered(key);

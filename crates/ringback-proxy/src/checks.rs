@@ -1,13 +1,32 @@
 //! What is checked before a request is routed (RFC 3261 §16.3, RFC 5393).
 
+use crate::privacy;
 use ringback_message::header::{MaxForwards, ProxyRequire, Via};
 use ringback_message::{HeaderId, Method, Request, StatusCode, Uri};
 use ringback_sansio::Seal;
 use ringback_transaction::Locals;
 use std::hash::{BuildHasher, Hash, Hasher as _};
 
-/// A refusal: status and header fields.
-pub(crate) type Refusal = (StatusCode, Vec<(HeaderId, String)>);
+/// A refusal.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: Vec<(HeaderId, String)>,
+    /// The reason phrase, where it says more than that of the status.
+    pub(crate) reason: Option<String>,
+}
+
+impl From<(StatusCode, Vec<(HeaderId, String)>)> for Refusal {
+    fn from((status, headers): (StatusCode, Vec<(HeaderId, String)>)) -> Self {
+        Self { status, headers, reason: None }
+    }
+}
+
+impl From<(StatusCode, String)> for Refusal {
+    fn from((status, reason): (StatusCode, String)) -> Self {
+        Self { status, headers: Vec::new(), reason: Some(reason) }
+    }
+}
 
 /// The most branches that one request may have on all its ways together, and what a request without Max-Breadth is
 /// given (RFC 5393 §5.3.3.1).
@@ -16,7 +35,7 @@ const MAX_BREADTH: u32 = 60;
 /// Checks scheme, Max-Forwards, loops, Max-Breadth and Proxy-Require, in this order. `local` says that the request
 /// names this element: OPTIONS are then answered here and pass with Max-Forwards 0.
 pub(crate) fn check(request: &Request, loop_hash: u64, locals: &Locals, local: bool) -> Result<(), Refusal> {
-    let refuse = |status| Err((status, Vec::new()));
+    let refuse = |status| Err(Refusal::from((status, Vec::new())));
     match request.uri() {
         Ok(Uri::Sip(_) | Uri::Tel(_)) => {}
         // Numbers out of their grammar are for those to refuse who have to dial them.
@@ -36,15 +55,31 @@ pub(crate) fn check(request: &Request, loop_hash: u64, locals: &Locals, local: b
     if breadth(request) == 0 {
         return refuse(StatusCode::MAX_BREADTH_EXCEEDED);
     }
-    // Rule 21: no extension of a proxy is known, so whatever is required is refused by name.
     if request.has(HeaderId::PROXY_REQUIRE) {
-        let required = request.all::<ProxyRequire<'_>>().filter_map(Result::ok).map(|tag| tag.0);
-        let required: Vec<&str> = required.filter(|tag| !tag.is_empty()).collect();
-        if !required.is_empty() {
-            return Err((StatusCode::BAD_EXTENSION, vec![(HeaderId::UNSUPPORTED, required.join(", "))]));
-        }
+        return check_required(request);
     }
     Ok(())
+}
+
+/// Rule 21: no extension of a proxy is known but `privacy`, and that as far as it goes here; whatever else is required is refused
+/// by name.
+fn check_required(request: &Request) -> Result<(), Refusal> {
+    let tags = request.all::<ProxyRequire<'_>>().filter_map(Result::ok).map(|tag| tag.0);
+    let (privacy, others): (Vec<&str>, Vec<&str>) =
+        tags.filter(|tag| !tag.is_empty()).partition(|tag| tag.eq_ignore_ascii_case(privacy::TAG));
+    let unsupported = |tags: &[&str]| {
+        let unsupported = vec![(HeaderId::UNSUPPORTED, tags.join(", "))];
+        Err((StatusCode::BAD_EXTENSION, unsupported).into())
+    };
+    if !others.is_empty() {
+        return unsupported(&others);
+    }
+    match privacy::failure(request) {
+        Some(reason) if !privacy.is_empty() => Err((StatusCode::SERVER_INTERNAL_ERROR, reason).into()),
+        // Whoever requires it wants no proxy that leaves it to others.
+        None if !privacy.is_empty() && privacy::is_more_than_given(request) => unsupported(&privacy),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What decides where a request goes (RFC 5393 §4.2.2): the same request seen again with the same hash is a loop,

@@ -72,6 +72,7 @@ mod wake;
 pub use config::{FlowKey, Ownership, ProxyConfig, TrustDomain};
 pub use gate::Gate;
 pub use policy::{Branch, Decision, Hop, RoutePolicy};
+pub use privacy::failure as privacy_failure;
 pub use proxy::{Proxy, ProxyOutput, Token};
 pub use restraint::Restraint;
 pub use wake::Device;

@@ -51,6 +51,8 @@ pub struct Hop<'a> {
 pub enum Decision {
     /// Answer with this status and these header fields.
     Reject(StatusCode, Vec<(HeaderId, String)>),
+    /// Answer with this status and this reason phrase, which is no more than a line of text.
+    Fail(StatusCode, String),
     /// Answer 302 with these contacts.
     Redirect(Vec<UriBuf>),
     /// Forward to these targets, those of equal `q` at once, higher `q` first. Without any it is answered 480.

@@ -1,7 +1,7 @@
 //! Who is told who somebody is: identities that are asserted (RFC 3325), and what senders ask to be kept private (RFC 3323).
 
 use ringback_message::header::Privacy;
-use ringback_message::{HeaderId, Message};
+use ringback_message::{HeaderId, Message, Request};
 
 /// Whether a kind of privacy is asked for.
 pub(crate) fn asks(message: &Message, kind: &str) -> bool {
@@ -9,9 +9,48 @@ pub(crate) fn asks(message: &Message, kind: &str) -> bool {
         && message.all::<Privacy<'_>>().any(|value| value.is_ok_and(|value| value.has(kind)))
 }
 
+/// The option tag by which a request insists on it (RFC 3323 §4.3).
+pub(crate) const TAG: &str = "privacy";
+
+/// The kinds that are given here, and those that ask for nothing. All others take somebody in the middle of the call, who rewrites
+/// addresses and media.
+const GIVEN: [&str; 4] = ["id", "none", "history", "critical"];
+
+/// The kinds that are asked for and not given.
+fn not_given(message: &Message) -> impl Iterator<Item = &str> {
+    let kinds = message.all::<Privacy<'_>>().flatten().flat_map(|value| value.iter());
+    kinds.filter(|kind| !GIVEN.iter().any(|given| given.eq_ignore_ascii_case(kind)))
+}
+
+/// Whether a kind is asked for that is not given here.
+pub(crate) fn is_more_than_given(message: &Message) -> bool {
+    not_given(message).next().is_some()
+}
+
+/// Why a request has to fail that says that its privacy is critical, where some of it is not given here: the reason phrase of the 500,
+/// which names what is not given (RFC 3323 §5).
+pub fn failure(request: &Request) -> Option<String> {
+    /// So many are named, of that many octets.
+    const MOST: (usize, usize) = (4, 32);
+    if !request.has(HeaderId::PRIVACY) || !asks(request, "critical") {
+        return None;
+    }
+    let mut kinds: Vec<&str> = Vec::new();
+    for kind in not_given(request) {
+        if kinds.len() < MOST.0 && !kinds.contains(&kind) {
+            kinds.push(&kind[..kind.len().min(MOST.1)]);
+        }
+    }
+    (!kinds.is_empty()).then(|| format!("Privacy Not Given: {}", kinds.join(", ")))
+}
+
 /// Takes out of a message what is for the trust domain alone, on its way to somebody who is not of it. RFC 3325 §7: `none` says that
 /// the identity is for everybody. Whoever asks for anything else as well did not mean that.
 pub(crate) fn leave_domain(message: &mut Message) {
+    // RFC 3323 §5: what it insists on is done herewith. Nothing else that is required comes as far as here.
+    if message.has(HeaderId::PROXY_REQUIRE) {
+        message.remove(HeaderId::PROXY_REQUIRE);
+    }
     if !message.has(HeaderId::P_ASSERTED_IDENTITY) {
         return;
     }
@@ -64,6 +103,30 @@ mod tests {
             ("Privacy: id;history\r\n", false),
         ] {
             assert_eq!(tells_stations(&message(privacy)), tells, "{privacy}");
+        }
+    }
+
+    #[test]
+    fn rfc_3323_5_only_what_is_critical_and_not_given_fails_and_is_named() {
+        let long = "x".repeat(100);
+        let many = format!("Privacy: critical;a;b;{long};c;d;e\r\n");
+        let named = format!("Privacy Not Given: a, b, {}, c", &long[..32]);
+        for (privacy, reason) in [
+            ("", None),
+            ("Privacy: header;session;user\r\n", None),
+            ("Privacy: critical\r\n", None),
+            ("Privacy: none;critical\r\n", None),
+            ("Privacy: ID; History; Critical\r\n", None),
+            ("Privacy: header;CRITICAL\r\n", Some("Privacy Not Given: header")),
+            (
+                "Privacy: user;id\r\nPrivacy: session;user;critical\r\n",
+                Some("Privacy Not Given: user, session"),
+            ),
+            ("Privacy: future;critical\r\n", Some("Privacy Not Given: future")),
+            (&many, Some(named.as_str())),
+        ] {
+            let request = Request::try_from(message(privacy)).unwrap();
+            assert_eq!(failure(&request).as_deref(), reason, "{privacy}");
         }
     }
 }

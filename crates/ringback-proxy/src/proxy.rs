@@ -277,8 +277,10 @@ impl Proxy {
             Decision::Reject(status, headers) => {
                 return self.refuse(now, transactions, key, (status, headers));
             }
+            Decision::Fail(status, reason) => return self.refuse(now, transactions, key, (status, reason)),
             Decision::Redirect(contacts) => {
-                let contacts = contacts.iter().map(|uri| (HeaderId::CONTACT, format!("<{uri}>"))).collect();
+                let contacts = contacts.iter().map(|uri| (HeaderId::CONTACT, format!("<{uri}>")));
+                let contacts: Vec<(HeaderId, String)> = contacts.collect();
                 return self.refuse(now, transactions, key, (StatusCode::MOVED_TEMPORARILY, contacts));
             }
             Decision::Forward(branches) => Some(branches),
@@ -380,14 +382,16 @@ impl Proxy {
         now: Instant,
         transactions: &mut Transactions<E>,
         key: ServerKey,
-        (status, headers): Refusal,
+        refusal: impl Into<Refusal>,
     ) {
+        let Refusal { status, headers, reason } = refusal.into();
         // Gone means that nobody waits for the answer any more.
         let Some(request) = transactions.server_request(key) else { return };
         // A CANCEL was answered under this tag already (RFC 3261 §9.2).
         let told = transactions.to_tag(key);
         let made_up = Suffix::new(self.tags.hash_one(key));
-        let reply = request.reply(status, Some(told.as_deref().unwrap_or(made_up.digits())));
+        let reason = reason.as_deref().unwrap_or(status.reason());
+        let reply = request.reply_with(status, reason, Some(told.as_deref().unwrap_or(made_up.digits())));
         let reply = headers.into_iter().fold(reply, |reply, (id, value)| reply.header(id, value));
         if let Ok(reply) = reply.build() {
             let _ = transactions.respond(now, key, reply);

@@ -60,7 +60,11 @@ impl Proxy {
                 },
                 Decision::Relay if is_at_its_end => return,
                 Decision::Relay => None,
-                Decision::Reject(..) | Decision::Redirect(_) | Decision::Local | Decision::Later(_) => return,
+                Decision::Reject(..)
+                | Decision::Fail(..)
+                | Decision::Redirect(_)
+                | Decision::Local
+                | Decision::Later(_) => return,
             }
         };
         let along =

@@ -1,24 +1,15 @@
-//! Who users are said to be among those who trust each other (RFC 3325), and what they want kept private (RFC 3323).
+//! Who users are said to be among those who trust each other (RFC 3325).
 
-use ringback_message::header::{self, PPreferredIdentity, Privacy};
+use ringback_message::header::{self, PPreferredIdentity};
 use ringback_message::{HeaderId, Host, Request, Uri};
 use ringback_proxy::Ownership;
 use ringback_registrar::Aor;
-
-/// The kinds of privacy that only somebody in the middle of a call could give, who rewrites addresses and media.
-const NOT_GIVEN: [&str; 3] = ["header", "session", "user"];
 
 /// Fault 21: nobody out there is trusted to assert an identity, but those of the trust domain.
 pub(crate) fn enter(request: &mut Request, is_trusted: bool) {
     if !is_trusted && request.has(HeaderId::P_ASSERTED_IDENTITY) {
         request.remove(HeaderId::P_ASSERTED_IDENTITY);
     }
-}
-
-/// Whether a request wants rather to fail than to go on without a privacy that is not given here (RFC 3323 §5).
-pub(crate) fn asks_for_too_much(request: &Request) -> bool {
-    let has = |kind: &str| request.all::<Privacy<'_>>().any(|value| value.is_ok_and(|value| value.has(kind)));
-    request.has(HeaderId::PRIVACY) && has("critical") && NOT_GIVEN.into_iter().any(has)
 }
 
 /// Takes out as whom a user wants to be known, which is for us alone (RFC 3325 §9.2).

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use ringback_auth::Place;
 use ringback_message::header::{self, To};
 use ringback_message::{HeaderId, Method, Request, SipUri, StatusCode, Uri, UriBuf};
-use ringback_proxy::{Branch, Decision, Device, Hop, RoutePolicy, TrustDomain as _};
+use ringback_proxy::{Branch, Decision, Device, Hop, RoutePolicy, TrustDomain as _, privacy_failure};
 use ringback_registrar::{Aor, Preferences};
 use ringback_sansio::Flow;
 use smallvec::SmallVec;
@@ -84,8 +84,11 @@ impl RoutePolicy for Policy<'_> {
             let later = vec![(HeaderId::RETRY_AFTER, "10".to_owned())];
             return Decision::Reject(StatusCode::SERVICE_UNAVAILABLE, later);
         }
-        if is_asked && !is_trusted && identity::asks_for_too_much(request) {
-            return Decision::reject(StatusCode::SERVER_INTERNAL_ERROR);
+        if is_asked
+            && !is_trusted
+            && let Some(reason) = privacy_failure(request)
+        {
+            return Decision::Fail(StatusCode::SERVER_INTERNAL_ERROR, reason);
         }
         if let Some(edge) = &self.server.edge {
             return at_edge(request, &hop, edge);

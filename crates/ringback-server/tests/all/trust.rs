@@ -120,9 +120,51 @@ fn rfc_3323_the_edge_keeps_what_it_is_asked_to_keep() {
         assert_eq!(request.has(HeaderId::P_ASSERTED_IDENTITY), is_told, "{trusted} {privacy:?}");
         assert_eq!(request.has(PRIVACY), privacy.is_some(), "the next one has to keep it as well");
     }
-    for privacy in ["header;critical", "user;id;critical", "session;critical"] {
-        let (_server, _gateway, mut alice, message) = towards(true, "", &[(PRIVACY, privacy)]);
+}
+
+#[test]
+fn rfc_3323_5_what_is_critical_and_not_given_fails_with_500_that_names_it() {
+    for (privacy, is_required, named) in [
+        ("header;critical", false, "header"),
+        ("user;id;critical", false, "user"),
+        ("critical;session;header", false, "session, header"),
+        ("future;critical", false, "future"),
+        ("header;critical", true, "header"),
+    ] {
+        let mut fields = vec![(HeaderId::PRIVACY, privacy)];
+        fields.extend(is_required.then_some((HeaderId::PROXY_REQUIRE, "privacy")));
+        let (_server, _gateway, mut alice, message) = towards(true, "", &fields);
         alice.send(&message);
-        assert_eq!(alice.outcome(&message).status(), StatusCode::SERVER_INTERNAL_ERROR, "{privacy}");
+        let answer = alice.outcome(&message);
+        assert_eq!(answer.status(), StatusCode::SERVER_INTERNAL_ERROR, "{privacy}");
+        assert_eq!(answer.reason(), format!("Privacy Not Given: {named}").as_bytes());
+    }
+}
+
+#[test]
+fn rfc_3323_5_the_last_one_in_the_trust_domain_does_what_is_insisted_on() {
+    const INSISTS: (HeaderId, &str) = (HeaderId::PROXY_REQUIRE, "Privacy");
+    for privacy in ["id;critical", "id", "none", "history", "none;critical"] {
+        for trusted in [true, false] {
+            let request = told_gateway(trusted, "", &[(HeaderId::PRIVACY, privacy), INSISTS]);
+            let is_told = trusted || privacy.starts_with("none");
+            assert_eq!(request.has(HeaderId::P_ASSERTED_IDENTITY), is_told, "{privacy} {trusted}");
+            assert_eq!(request.has(HeaderId::PROXY_REQUIRE), trusted, "{privacy}: others have to do it");
+        }
+    }
+    // What is not given here is not passed on to somebody who might not give it either.
+    for (privacy, required, unsupported) in [
+        ("header", "privacy", "privacy"),
+        ("id;user", "privacy", "privacy"),
+        ("id", "privacy, foo", "foo"),
+        ("header;critical", "foo", "foo"),
+    ] {
+        let fields = [(HeaderId::PRIVACY, privacy), (HeaderId::PROXY_REQUIRE, required)];
+        let (_server, _gateway, mut alice, message) = towards(true, "", &fields);
+        alice.send(&message);
+        let answer = alice.outcome(&message);
+        assert_eq!(answer.status(), StatusCode::BAD_EXTENSION, "{privacy} {required}");
+        let tags: Vec<&[u8]> = answer.values(HeaderId::UNSUPPORTED).collect();
+        assert_eq!(tags, [unsupported.as_bytes()], "{privacy} {required}");
     }
 }
