@@ -115,6 +115,34 @@ fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever one octet of a head is changed to, either nobody reads it, or it is what is written for what was read.
+        #[test]
+        fn there_is_one_way_to_write_each(
+            listener: u16,
+            port: u16,
+            ip: u128,
+            scope in prop::option::of(any::<u32>()),
+            datagram in prop::collection::vec(any::<u8>(), 0..64),
+            at in 0..HEAD,
+            octet: u8,
+        ) {
+            let peer = match scope {
+                Some(scope) => SocketAddrV6::new(ip.into(), port, 0, scope).into(),
+                None => SocketAddr::new(IpAddr::V4((ip as u32).into()), port),
+            };
+            let mut frame = write(listener, peer, &datagram).unwrap();
+            let written = Head::Datagram { length: datagram.len(), listener, peer };
+            prop_assert_eq!(head(&frame), Ok(written));
+            frame[at] = octet;
+            if let Ok(Head::Datagram { length, listener, peer }) = head(&frame) {
+                let again = write(listener, peer, &vec![0; length]).unwrap();
+                prop_assert_eq!(&again[..HEAD], &frame[..HEAD]);
+            }
+        }
+    }
 
     fn head(frame: &[u8]) -> Result<Head, Malformed> {
         Head::parse(frame.first_chunk().expect("a head"))
