@@ -38,7 +38,7 @@ pub fn failure(request: &Request) -> Option<String> {
     let mut kinds: Vec<&str> = Vec::new();
     for kind in not_given(request) {
         if kinds.len() < MOST.0 && !kinds.contains(&kind) {
-            kinds.push(&kind[..kind.len().min(MOST.1)]);
+            kinds.push(kind.get(..MOST.1).unwrap_or(kind));
         }
     }
     (!kinds.is_empty()).then(|| format!("Privacy Not Given: {}", kinds.join(", ")))
