@@ -48,8 +48,11 @@ pub(crate) fn said_by<'a>(
     for row in request.fields() {
         match row.id {
             HeaderId::VIA => hops += if row.value.contains(&b',') { 2 } else { 1 },
-            HeaderId::CALL_ID => call_id = CallId::parse(row.value).ok().map(|call_id| call_id.0),
-            HeaderId::CSEQ => cseq = CSeq::parse(row.value).ok().map(|cseq| cseq.number),
+            // A second one would count as words.
+            HeaderId::CALL_ID if call_id.is_none() => {
+                call_id = CallId::parse(row.value).ok().map(|call_id| call_id.0)
+            }
+            HeaderId::CSEQ if cseq.is_none() => cseq = CSeq::parse(row.value).ok().map(|cseq| cseq.number),
             id if NEW_EACH_TIME.contains(&id) => {}
             // The length of each, so that no two rows are taken for one.
             HeaderId::OTHER => (row.name, row.value).hash(&mut said),
@@ -120,5 +123,8 @@ mod tests {
         );
         assert_eq!(words(&FIRST.replace(via, &format!("{via}\r\n{via}")), 1, 1), None);
         assert_eq!(words(&FIRST.replace("CSeq: 1 REGISTER\r\n", ""), 1, 1), None);
+        let (first, number) = words(FIRST, 1, 1).unwrap();
+        let two = words(&FIRST.replace("CSeq: 1", "CSeq: 1 REGISTER\r\nCSeq: 9"), 1, 1).unwrap();
+        assert_eq!((two.0 == first, two.1), (false, number));
     }
 }
